@@ -1,0 +1,76 @@
+"""`python -m bench`: all measurements on both databases, or some of them on one."""
+
+import argparse
+
+from bench.figures import measure_growth
+from bench.floors import measure_floors
+from bench.ingest import Deliveries, measure_ingest
+from bench.installation import installed, postgres_version
+from bench.processes import describe_machine
+from bench.report import Line, print_table
+from bench.upkeep import measure_memory, measure_rebuild, measure_start
+from bench.wire import measure_wire
+
+PARTS = ("floors", "ingest", "wire", "start", "growth", "memory", "rebuild")
+KINDS = ("sqlite", "postgresql")
+SIZES = [10_000, 100_000, 1_000_000]
+
+
+def main() -> int:
+    """Prints every figure as soon as it is known; 1 if one is not what it has to be."""
+    chosen = arguments()
+    print(f"{describe_machine()}, PostgreSQL {postgres_version()}; medians of {chosen.runs} runs", flush=True)
+    lines: list[Line] = []
+    if "floors" in chosen.parts:
+        lines += show("Where the time goes (one process)", measure_floors(chosen.runs))
+    for kind in chosen.on:
+        if set(chosen.parts) - {"floors"}:
+            lines += on_database(kind, chosen)
+    missed = [line.what for line in lines if not line.kept]
+    if missed:
+        print(f"\nNot kept: {'; '.join(missed)}")
+    return 1 if missed else 0
+
+
+def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
+    """The chosen parts on one database, which fills up from part to part."""
+    lines: list[Line] = []
+    deliveries = Deliveries()
+    with installed(kind) as siby:
+        if "ingest" in chosen.parts:
+            lines += show(f"Ingest, {kind}", measure_ingest(siby, deliveries, chosen.runs, 5 if chosen.quick else 15))
+        if "wire" in chosen.parts:
+            lines += show(f"A day on the wire, {kind}", measure_wire(siby))
+        if "start" in chosen.parts:
+            lines += show(f"Start, {kind}", measure_start(siby, chosen.runs))
+        if "growth" in chosen.parts:
+            lines += show(f"Growth, {kind}", measure_growth(siby, deliveries, kind, chosen.sizes, chosen.runs))
+        if "memory" in chosen.parts:
+            lines += show(f"Memory, {kind}", measure_memory(siby, deliveries, 10_000 if chosen.quick else 100_000))
+        if "rebuild" in chosen.parts:
+            lines += show(f"Rebuild, {kind}", measure_rebuild(siby, deliveries))
+    return lines
+
+
+def show(title: str, lines: list[Line]) -> list[Line]:
+    """Prints the lines and hands them back."""
+    print_table(title, lines)
+    return lines
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them unless some are named")
+    parser.add_argument("--on", action="append", choices=KINDS, help="sqlite, postgresql, or both if left out")
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is printed")
+    parser.add_argument("--quick", action="store_true", help="fewer submissions: a look, not a result")
+    chosen = parser.parse_args()
+    chosen.parts = chosen.parts or list(PARTS)
+    chosen.on = chosen.on or list(KINDS)
+    chosen.sizes = SIZES[:1] if chosen.quick else SIZES
+    return chosen
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

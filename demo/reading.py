@@ -1,0 +1,74 @@
+"""Reading the results through the API, as a program of a donor would, and holding them against what is true."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from demo.serving import HOST
+
+Truth = Mapping[str, Decimal | tuple[str, ...]]
+# Shares need not end; the API gives six decimals.
+_CLOSE = Decimal("0.000001")
+
+
+class Unanswered(Exception):
+    """The server refused what it was asked; the text holds its words."""
+
+
+class Reader:
+    """Asks for one project's results with a token."""
+
+    def __init__(self, port: int, token: str, project: int) -> None:
+        self._port, self._token = port, token
+        self._root = f"/v1/projects/{project}"
+
+    def get(self, path: str, **query: str) -> Any:
+        """The JSON at `path` below the project."""
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=60)
+        try:
+            target = f"{self._root}/{path}" + (f"?{urlencode(query)}" if query else "")
+            connection.request("GET", target, headers={"Authorization": f"Bearer {self._token}"})
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise Unanswered(f"{target}: {response.status} {body.decode(errors='replace')[:500]}")
+        return json.loads(body, parse_float=Decimal, parse_int=Decimal)
+
+    def quarantine(self, state: str) -> Iterator[Mapping[str, Any]]:
+        """What waits there (`open`), or has been filed since (`resolved`)."""
+        page = self.get("quarantine", state=state)
+        yield from page["items"]
+        while page["cursor"]:
+            page = self.get("quarantine", state=state, cursor=page["cursor"])
+            yield from page["items"]
+
+    def figure(self, key: str, period: str) -> Mapping[str, Any]:
+        """`people_trained`, or a cell of it: `people_trained.sex=female`."""
+        name, _, cell = key.partition(".")
+        picked = {"is": cell.replace("=", ":")} if cell else {}
+        found: Mapping[str, Any] = self.get("figures", indicator=name, period=period, **picked)["figures"][0]
+        return found
+
+
+def differences(reader: Reader, truth: Truth, period: str) -> list[str]:
+    """A sentence for each figure that is not what is true."""
+    lists = [row["name"] for row in reader.get("indicators")["indicators"] if row["aggregate"] == "list"]
+    found = []
+    for key, true in truth.items():
+        if isinstance(true, Decimal):
+            said = reader.figure(key, period)["value"]
+            if said is None or abs(said - true) > _CLOSE:
+                found.append(f"{key} is {true}, and the product says {said}.")
+            continue
+        for name in (name for name in lists if name.startswith(key)):
+            told = sorted(str(code) for item in reader.figure(name, period)["items"] for code in item["by"].values())
+            if told != sorted(true):
+                found.append(f"{name} are {', '.join(sorted(true))}, and the product says {', '.join(told)}.")
+    return found

@@ -1,0 +1,182 @@
+"""The results in words: the statement in each language, what is behind each figure, and what happened on the way."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from demo.fieldwork import Fieldwork
+from demo.installation import READER
+from demo.reading import Reader
+from demo.tablets import Record
+from demo.visits import Year
+
+_WIDTH = 100
+_MOST_LISTED = 20
+_RULE = "─" * _WIDTH
+
+
+@dataclass(slots=True)
+class Marks:
+    """Figures in the order in which the texts name them; each keeps its number through all languages."""
+
+    figures: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def mark(self, figure: Mapping[str, Any]) -> str:
+        name = f"{key_of(figure)} (share)" if _is_share(figure) else key_of(figure)
+        self.figures.setdefault(name, figure)
+        return f"[{list(self.figures).index(name) + 1}]"
+
+
+def statements(reader: Reader, period: str, marks: Marks) -> str:
+    """Every statement of the project in every language that it has, with a number after each figure."""
+    pages = []
+    for name, language in _texts(reader):
+        told = reader.get(f"statements/{name}", lang=language, period=period)
+        head = f"{name} ({language}), {period}, as of event {told['as_of']['event']}"
+        pages += [_RULE, head, _RULE, *(_paragraph(parts, marks) for parts in told["paragraphs"])]
+    return "\n".join(pages)
+
+
+def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: int, period: str, reader: Reader) -> str:
+    """What stands behind each figure, and what somebody would have said who counts what arrived."""
+    lines = [_RULE, "Behind the figures", _RULE]
+    lines.append(f"{'':>4}  {'figure':<48}{'Siby':>10}{'plain count':>13}{'behind it':>11}")
+    for number, (name, figure) in enumerate(marks.figures.items(), 1):
+        cell = ",".join(f"{way}:{key}" for way, key in figure["by"].items())
+        query = {"period": period} | ({"is": cell} if cell else {})
+        count = reader.get(f"figures/{figure['indicator']}/evidence", **query, limit="1")["count"]
+        shown, plain = _number(figure["value"], figure), _plain(figure, naive)
+        lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<48}{shown:>10}{plain:>13}{count:>11,}")
+        lines.append(f"      {address}/projects/{project}/figures/{figure['indicator']}?{urlencode(query, safe=':,')}")
+    lines.append("A plain count adds up every row that arrived, copies, repeats and earlier versions among them.")
+    return "\n".join(lines)
+
+
+def journey(field: Fieldwork, year: Year, reader: Reader) -> str:
+    """What happened between the tablets and the server."""
+    records, counts, traffic = list(field.records), field.counts, field.traffic.counts
+    flags = Counter(flag for record in records for flag in set(record.flags))
+    released = Counter(item["reason"] for item in reader.quarantine("resolved"))
+    waiting = list(reader.quarantine("open"))
+    wrong_clocks = sum(bool(error) for error in field.clock_errors.values())
+    sent = sum(record.copies for record in records)
+    lines = [
+        _RULE,
+        "On the way",
+        _RULE,
+        f"{len(records):,} visits on {len(field.tablets)} tablets; {sent:,} copies of them reached the server whole.",
+        f"{traffic['requests']:,} requests: {traffic['cut_before']:,} were cut before they were whole, "
+        f"{traffic['cut_after'] + traffic['unheard']:,} lost their answer, {traffic['twice']:,} came twice at once, "
+        f"{traffic['broken']:,} met no server.",
+        f"{counts['batches_again']:,} batches were sent again to the byte, {counts['restarts']:,} cut anew after the "
+        f"app was restarted, {counts['resumed']:,} uploads of files taken up where they had broken off.",
+        f"Tablet {field.late + 1} always came a month late, tablet {field.backwards + 1} sent its newest visits first, "
+        f"{wrong_clocks} tablets had wrong clocks, by hours to years.",
+        f"{len(year.troubles.get('edit', ())):,} visits were corrected; {flags['double_save']:,} had been saved twice "
+        f"and count once; {len(year.troubles.get('old_version', ())):,} were made with an old version of their form.",
+        "Flags: " + (", ".join(f"{code} {count:,}" for code, count in sorted(flags.items())) or "none") + ".",
+        "Held in quarantine, and filed by themselves later: "
+        + (", ".join(f"{count:,} {_reason(reason)}" for reason, count in released.items()) or "none")
+        + ".",
+        f"Still in quarantine, for a coordinator: {len(waiting)}.",
+        *(f"  {item['form'] or '?'} {item['instance_id'] or '?'}: {item['reason']}" for item in waiting[:_MOST_LISTED]),
+    ]
+    return "\n".join(_wrapped(lines))
+
+
+def verdict(lost: Sequence[Record], wrong: Sequence[str], field: Fieldwork) -> str:
+    """Whether anything is missing or untrue."""
+    records = list(field.records)
+    files = {sha256 for record in records for sha256 in record.files}
+    lines = [_RULE]
+    if lost:
+        lines.append(f"LOST: {len(lost)} of {len(records):,} visits.")
+        lines += [
+            f"  {record.instance_id}: {record.state.value} {record.reason or ''}" for record in lost[:_MOST_LISTED]
+        ]
+    else:
+        lines.append(
+            f"Nothing was lost: the server holds all {len(records):,} visits that the tablets hold, and all "
+            f"{len(files)} of their files, by id and hash."
+        )
+    if wrong:
+        lines += ["NOT TRUE:", *(f"  {sentence}" for sentence in wrong)]
+    else:
+        lines.append("Every figure is what is true of the population from which the visits were drawn.")
+    return "\n".join(_wrapped(lines))
+
+
+def where_to_look(reader: Reader, address: str, project: int, period: str, link: str, password: str) -> str:
+    """The addresses to go on with."""
+    pages = [
+        f"  {address}/projects/{project}/statements/{name}?{urlencode({'lang': language, 'period': period})}"
+        for name, language in _texts(reader)
+    ]
+    return "\n".join(
+        [
+            _RULE,
+            f"The server runs at {address} until Ctrl-C. Sign in, once and within 15 minutes, by",
+            f"  {address}/sign-in/link/{link}",
+            f"or at any time as {READER} with the password {password}. Then each figure leads to its visits:",
+            *pages,
+        ]
+    )
+
+
+def key_of(figure: Mapping[str, Any]) -> str:
+    """`people_trained.sex=female`, as the population names it."""
+    cell = ",".join(f"{name}={value}" for name, value in figure["by"].items())
+    return f"{figure['indicator']}.{cell}" if cell else str(figure["indicator"])
+
+
+def _texts(reader: Reader) -> list[tuple[str, str]]:
+    """The project's statements, each in each of its languages."""
+    found = reader.get("statements")["statements"]
+    return [(row["name"], language) for row in found for language in row["languages"]]
+
+
+def _paragraph(parts: Sequence[Any], marks: Marks) -> str:
+    text = "".join(part if isinstance(part, str) else f"{part['text']}{marks.mark(part)}" for part in parts)
+    return "\n".join(_wrapped(text.splitlines())) + "\n"
+
+
+def _is_share(figure: Mapping[str, Any]) -> bool:
+    """A part of an indicator's own total, which the text gives in percent."""
+    return figure["unit"] != "%" and "%" in figure["text"]
+
+
+def _plain(figure: Mapping[str, Any], naive: Mapping[str, Decimal]) -> str:
+    """What a plain count says of the same; "" where nobody would know how to count."""
+    said = naive.get(key_of(figure))
+    if said is not None and _is_share(figure):
+        said /= naive[figure["indicator"]]
+    return "" if said is None else _number(said, figure)
+
+
+def _number(value: Decimal | None, figure: Mapping[str, Any]) -> str:
+    if value is None:
+        return "—"
+    if figure["unit"] == "%" or _is_share(figure):
+        return f"{value * 100:.1f} %"
+    return f"{value:,.0f}"
+
+
+def _reason(code: str) -> str:
+    return {
+        "edits_unknown": "that came before the visit which they correct",
+        "unknown_version": "of a version that was not published yet",
+    }.get(code, code)
+
+
+def _wrapped(lines: Iterable[str]) -> list[str]:
+    return [
+        piece
+        for line in lines
+        for piece in textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_long_words=False) or [""]
+    ]

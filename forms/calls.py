@@ -1,0 +1,385 @@
+"""The functions of XForms expressions: what they take, and what they become in XPath 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from forms.dates import SPOKEN
+from forms.patterns import BadPattern, compile_pattern
+from forms.shape import Kind, Piece, Steps, quote
+from forms.syntax import Call, Negation, Node, Operation, Path, Step, Text
+
+if TYPE_CHECKING:
+    from forms.translation import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """`arguments`: a letter each (n number, s text, b boolean, v any value, p path, m path or value), the last one
+    repeated as often as allowed. `code` is what it is in XPath 1.0; without it an extension of its name."""
+
+    arguments: str
+    least: int
+    most: int | None
+    kind: Kind
+    code: str | None = None
+    extension: str | None = None
+    volatile: bool = False
+
+    def takes(self, place: int) -> str:
+        return self.arguments[min(place, len(self.arguments) - 1)]
+
+    @property
+    def counted(self) -> str:
+        if self.most is None:
+            return f"at least {self.least} arguments"
+        if self.least == self.most:
+            return "no arguments" if not self.most else "1 argument" if self.most == 1 else f"{self.most} arguments"
+        return f"{self.least} to {self.most} arguments"
+
+
+def _native(arguments: str, kind: Kind, code: str) -> Function:
+    return Function(arguments, len(arguments), len(arguments), kind, code)
+
+
+def _own(arguments: str, kind: Kind, *, least: int | None = None, **more: object) -> Function:
+    return Function(arguments, len(arguments) if least is None else least, len(arguments), kind, **more)  # type: ignore[arg-type]
+
+
+_N, _T, _B = Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN
+_SELECTED = "contains(concat(' ', {0}, ' '), concat(' ', normalize-space({1}), ' '))"
+
+FUNCTIONS: dict[str, Function] = {
+    "true": _native("", _B, "true()"),
+    "false": _native("", _B, "false()"),
+    "not": _native("b", _B, "not({0})"),
+    "boolean": _native("b", _B, "{0}"),
+    "number": _native("n", _N, "{0}"),
+    "string": Function("s", 0, 1, _T),
+    "contains": _native("ss", _B, "contains({0}, {1})"),
+    "starts-with": _native("ss", _B, "starts-with({0}, {1})"),
+    "ends-with": _own("ss", _B),
+    "substring-before": _native("ss", _T, "substring-before({0}, {1})"),
+    "substring-after": _native("ss", _T, "substring-after({0}, {1})"),
+    "substring": Function("snn", 2, 3, _T, "substring({all})"),
+    "translate": _native("sss", _T, "translate({0}, {1}, {2})"),
+    "normalize-space": Function("s", 0, 1, _T, "normalize-space({all})"),
+    "string-length": Function("s", 0, 1, _N, "string-length({all})"),
+    "concat": Function("s", 1, None, _T),
+    "join": Function("s", 1, None, _T),
+    "substr": _own("snn", _T, least=2),
+    "selected": _native("ss", _B, _SELECTED),
+    "is-selected": _native("ss", _B, _SELECTED),
+    "selected-at": _own("sn", _T),
+    "count-selected": _own("s", _N),
+    "count": _native("p", _N, "count({0})"),
+    "count-non-empty": _native("p", _N, ""),
+    "sum": _native("p", _N, ""),
+    "min": Function("m", 1, None, _N),
+    "max": Function("m", 1, None, _N),
+    "position": Function("p", 0, 1, _N),
+    "last": _native("", _N, "last()"),
+    "name": Function("p", 0, 1, _T, "name({all})"),
+    "local-name": Function("p", 0, 1, _T, "local-name({all})"),
+    "if": _native("bvv", Kind.ANY, ""),
+    "coalesce": _native("vv", Kind.ANY, ""),
+    "once": Function("v", 1, 1, Kind.ANY, volatile=True),
+    "depend": Function("v", 1, None, Kind.ANY),
+    "current": _native("", _T, ""),
+    "instance": _native("s", _T, ""),
+    "indexed-repeat": Function("p", 3, 11, _T),
+    "pulldata": _own("ssss", _T),
+    "jr:choice-name": _native("ss", _T, ""),
+    "jr:itext": _native("s", _T, ""),
+    "regex": _own("ss", _B),
+    "boolean-from-string": _native("s", _B, "({0} = '1' or translate({0}, 'TRUE', 'true') = 'true')"),
+    "checklist": Function("nnm", 2, None, _B),
+    "weighted-checklist": Function("nnm", 4, None, _B),
+    "int": _own("n", _N),
+    "round": _own("nn", _N, least=1),
+    "floor": _native("n", _N, "floor({0})"),
+    "ceiling": _native("n", _N, "ceiling({0})"),
+    "pi": _native("", _N, "3.141592653589793"),
+    "pow": _own("nn", _N),
+    "atan2": _own("nn", _N),
+    "date": _own("v", Kind.DATE),
+    "date-time": _own("v", Kind.DATE),
+    "decimal-date-time": _own("v", Kind.ANY),
+    "decimal-time": _own("v", Kind.ANY),
+    "format-date": _own("vs", _T),
+    "format-date-time": _own("vs", _T),
+    "today": Function("", 0, 0, Kind.DATE, volatile=True),
+    "now": Function("", 0, 0, Kind.DATE, volatile=True),
+    "area": Function("m", 1, None, _N),
+    "enclosed-area": Function("m", 1, None, _N, extension="area"),
+    "distance": Function("m", 1, None, _N),
+    "geofence": _own("mm", _B),
+    "digest": _own("sss", _T, least=2),
+    "base64-decode": _own("s", _T),
+    "base64-encode": _own("s", _T),
+    "version": _own("", _T),
+    "property": Function("s", 1, 1, _T, volatile=True),
+    "random": Function("", 0, 0, _N, volatile=True),
+    "uuid": Function("n", 0, 1, _T, volatile=True),
+    "randomize": Function("p", 1, 2, _T),
+    **{name: _own("n", _N) for name in ("abs", "acos", "asin", "atan", "cos", "sin", "tan")},
+    **{name: _own("n", _N) for name in ("exp", "exp10", "log", "log10", "sqrt")},
+}
+
+
+def _string(translator: Translator, value: Node | None = None) -> Piece:
+    piece = translator.piece(value or Path(".", (Step("self", "node()"),)))
+    return Piece(translator.text(piece), Kind.TEXT)
+
+
+def _if(translator: Translator, condition: Node, then: Node, otherwise: Node) -> Piece:
+    test = translator.coerced("b", condition)
+    one, other = translator.piece(then), translator.piece(otherwise)
+    return Piece(translator.extension("if", test, translator.value(one), translator.value(other)), _joined(one, other))
+
+
+def _coalesce(translator: Translator, first: Node, second: Node) -> Piece:
+    one, other = translator.piece(first), translator.piece(second)
+    return Piece(translator.extension("coalesce", translator.value(one), translator.value(other)), _joined(one, other))
+
+
+def _once(translator: Translator, value: Node) -> Piece:
+    now, first = translator.path(Path(".", (Step("self", "node()"),))), translator.piece(value)
+    return Piece(translator.extension("coalesce", translator.value(now), translator.value(first)), _joined(now, first))
+
+
+def _today(translator: Translator) -> Piece:
+    translator.variables.add("today")
+    return Piece("$today", Kind.DATE)
+
+
+def _now(translator: Translator) -> Piece:
+    translator.variables.add("now")
+    return Piece("$now", Kind.DATE)
+
+
+def _current(translator: Translator) -> Piece:
+    return translator.path(Path(Call("current", ()), ()))
+
+
+def _instance(translator: Translator, name: Node) -> Piece:
+    if isinstance(name, Text):
+        translator.look_up(name.value)
+    else:
+        translator.fault("instance() wants the name of a list between quotation marks.")
+    return Piece(translator.extension("list", translator.coerced("s", name)), Kind.TEXT, nodes=True)
+
+
+def _position(translator: Translator, node: Node | None = None) -> Piece:
+    if node is None:
+        return Piece("position()", Kind.NUMBER)
+    piece = translator.piece(node)
+    if not piece.nodes:
+        translator.fault("position() wants a path, such as ‘..’.")
+    if piece.at and not piece.at[-1].startswith("@"):
+        first = piece.code if set(piece.code) <= {".", "/"} else f"({piece.code})[1]"
+        return Piece(f"(count({first}/preceding-sibling::{piece.at[-1]}) + 1)", Kind.NUMBER)
+    return Piece(translator.extension("position", piece.code), Kind.NUMBER)
+
+
+def _count_non_empty(translator: Translator, node: Node) -> Piece:
+    return Piece(f"count(({translator.coerced('p', node)})[string(.) != '' or *])", Kind.NUMBER)
+
+
+def _sum(translator: Translator, node: Node) -> Piece:
+    piece = translator.piece(node)
+    if piece.kind is Kind.NUMERIC and piece.nodes:
+        return Piece(f"sum(({piece.code})[number(.) = number(.)])", Kind.NUMBER)
+    return Piece(translator.extension("sum", translator.coerced("p", node)), Kind.NUMBER)
+
+
+def _concat(translator: Translator, *arguments: Node) -> Piece:
+    pieces = [translator.piece(argument) for argument in arguments]
+    if len(pieces) == 1:
+        return Piece(translator.extension("join", "''", translator.coerced("m", arguments[0])), Kind.TEXT)
+    return Piece(f"concat({', '.join(map(translator.text, pieces))})", Kind.TEXT)
+
+
+def _join(translator: Translator, separator: Node, *arguments: Node) -> Piece:
+    between = translator.coerced("s", separator)
+    if len(arguments) == 1:
+        return Piece(translator.extension("join", between, translator.coerced("m", arguments[0])), Kind.TEXT)
+    return Piece(
+        translator.extension("join", between, *(translator.coerced("s", node) for node in arguments)),
+        Kind.TEXT,
+    )
+
+
+def _min(translator: Translator, *arguments: Node) -> Piece:
+    return _extreme(translator, "min", arguments)
+
+
+def _max(translator: Translator, *arguments: Node) -> Piece:
+    return _extreme(translator, "max", arguments)
+
+
+def _extreme(translator: Translator, name: str, arguments: tuple[Node, ...]) -> Piece:
+    if len(arguments) > 1:
+        numbers = (translator.coerced("n", node) for node in arguments)
+        return Piece(translator.extension(name, *numbers), Kind.NUMBER)
+    piece = translator.piece(arguments[0])
+    if not piece.nodes:
+        return Piece(translator.extension(name, translator.number(piece)), Kind.NUMBER)
+    days = "-day" if piece.kind is Kind.DATE else ""
+    return Piece(translator.extension(name + days, piece.code), Kind.NUMBER)
+
+
+def _indexed_repeat(translator: Translator, target: Node, *indices: Node) -> Piece:
+    """The target's path with a position for each of the repeats that are named."""
+    wanted = translator.piece(target).at
+    if wanted is None or len(indices) % 2:
+        translator.fault("indexed-repeat() wants a question, then a repeat and an index, once or more.")
+        return Piece("''", Kind.TEXT)
+    positions: dict[Steps, str] = {}
+    for place in range(0, len(indices), 2):
+        group = translator.piece(indices[place]).at
+        if group is None or wanted[: len(group)] != group:
+            translator.fault("indexed-repeat() wants a repeat that the question is in.")
+            continue
+        index = translator.inside_predicate(_from_current(indices[place + 1]))
+        positions[group] = translator.extension("index", translator.number(index))
+    return _positioned(translator, wanted, positions)
+
+
+def _positioned(translator: Translator, wanted: Steps, positions: Mapping[Steps, str]) -> Piece:
+    first = min(map(len, positions), default=len(wanted))
+    shared = translator.shared(wanted[: first - 1])
+    parts = [translator.from_iteration(shared) if shared else translator.root()]
+    for place in range((shared or 1) + 1, len(wanted) + 1):
+        position = positions.get(wanted[:place])
+        parts.append(wanted[place - 1] + (f"[position() = {position}]" if position else ""))
+    return Piece("/".join(parts), translator.kind(wanted), nodes=True, at=wanted)
+
+
+def _pulldata(translator: Translator, name: Node, wanted: Node, column: Node, value: Node) -> Piece:
+    if isinstance(name, Text):
+        name = Text(name.value.removesuffix(".csv"))
+        translator.lists.add(translator.shape.outside.get(name.value, name.value) if translator.shape else name.value)
+    code = [translator.coerced("s", node) for node in (name, wanted, column, value)]
+    return Piece(translator.extension("pulldata", *code), Kind.TEXT)
+
+
+def _jr_choice_name(translator: Translator, value: Node, question: Node) -> Piece:
+    translator.spoken = True
+    target: Steps | None = None
+    if isinstance(question, Text):
+        target = _quoted_path(translator, question.value)
+    else:
+        translator.fault("jr:choice-name() wants the question's path between quotation marks.")
+    path = "/" + "/".join(target or ())
+    if translator.shape and target and path in translator.shape.types and path not in translator.shape.itemsets:
+        translator.fault(f"‘{path}’ has no choices, so jr:choice-name() finds none.")
+    return Piece(translator.extension("choice-name", translator.coerced("s", value), quote(path)), Kind.TEXT)
+
+
+def _quoted_path(translator: Translator, text: str) -> Steps | None:
+    steps: Steps = () if text.strip().startswith("/") else translator.at
+    for name in text.strip().strip("/").split("/"):
+        steps = steps[:-1] if name == ".." else steps if name in (".", "") else (*steps, name)
+    steps = ("data", *steps[1:])
+    translator.note(steps)
+    return steps
+
+
+def _jr_itext(translator: Translator, identifier: Node) -> Piece:
+    translator.spoken = True
+    return Piece(translator.extension("itext", translator.coerced("s", identifier)), Kind.TEXT)
+
+
+def _regex(translator: Translator, text: Node, pattern: Node) -> Piece:
+    if isinstance(pattern, Text):
+        try:
+            compile_pattern(pattern.value)
+        except BadPattern as fault:
+            translator.fault(f"The regular expression ‘{pattern.value}’ cannot be used: {fault}.")
+    code = [translator.coerced("s", node) for node in (text, pattern)]
+    return Piece(translator.extension("regex", *code), Kind.BOOLEAN)
+
+
+def _date(translator: Translator, value: Node) -> Piece:
+    """What is a date already loses its time; the text of one keeps it, as in JavaRosa."""
+    piece = translator.piece(value)
+    return Piece(translator.extension("day" if piece.kind is Kind.DATE else "date", translator.value(piece)), Kind.DATE)
+
+
+def _format_date(translator: Translator, value: Node, pattern: Node) -> Piece:
+    if not isinstance(pattern, Text) or SPOKEN.search(pattern.value):
+        translator.volatile = True  # names of months are written in the device's language
+    code = translator.value(translator.piece(value)), translator.coerced("s", pattern)
+    return Piece(translator.extension("format-date", *code), Kind.TEXT)
+
+
+def _randomize(translator: Translator, nodes: Node, seed: Node | None = None) -> Piece:
+    translator.volatile |= seed is None
+    piece = translator.piece(nodes)
+    if not piece.nodes:
+        translator.fault("randomize() wants a path.")
+    arguments = [piece.code] if seed is None else [piece.code, translator.coerced("n", seed)]
+    return Piece(translator.extension("randomize", *arguments), piece.kind, nodes=True)
+
+
+def _depend(translator: Translator, first: Node, *others: Node) -> Piece:
+    for node in others:
+        translator.piece(node)
+    return translator.piece(first)
+
+
+def _joined(one: Piece, other: Piece) -> Kind:
+    """The kind of a value that is one of two."""
+    kinds = {one.kind, other.kind}
+    if len(kinds) == 1:
+        return one.kind
+    if Kind.DATE in kinds and any(piece.code == "''" for piece in (one, other)):
+        return Kind.DATE
+    return Kind.ANY
+
+
+def _from_current(node: Node) -> Node:
+    """The same expression for use inside a predicate: what was relative to the context starts at current()."""
+    match node:
+        case Path("."):
+            return Path(Call("current", ()), node.steps)
+        case Operation():
+            return Operation(node.operator, _from_current(node.left), _from_current(node.right))
+        case Negation():
+            return Negation(_from_current(node.operand))
+        case Call():
+            return Call(node.name, tuple(map(_from_current, node.arguments)))
+    return node
+
+
+# Functions that take more than a template to translate.
+SPECIAL: dict[str, Callable[..., Piece]] = {
+    "string": _string,
+    "if": _if,
+    "coalesce": _coalesce,
+    "once": _once,
+    "today": _today,
+    "now": _now,
+    "current": _current,
+    "instance": _instance,
+    "position": _position,
+    "count-non-empty": _count_non_empty,
+    "sum": _sum,
+    "concat": _concat,
+    "join": _join,
+    "min": _min,
+    "max": _max,
+    "indexed-repeat": _indexed_repeat,
+    "pulldata": _pulldata,
+    "jr:choice-name": _jr_choice_name,
+    "jr:itext": _jr_itext,
+    "regex": _regex,
+    "date": _date,
+    "format-date": _format_date,
+    "randomize": _randomize,
+    "depend": _depend,
+    "format-date-time": _format_date,
+}

@@ -1,0 +1,235 @@
+"""What one submission adds to the indicators of its form."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+
+from lxml import etree
+
+from forms.entities import is_true, plain_id
+from forms.expressions import Context, Expression, Unevaluable, Value, as_string
+from forms.feeds import Cut, Feed, Feeds, Reading, compile_feeds
+from forms.form import Lists
+from forms.instance import Instance
+
+__all__ = ["Contribution", "Feeds", "compile_feeds", "contributions_of"]
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_LONGEST_NUMBER = 40
+_BEYOND = Decimal(10) ** 12
+_UUID = re.compile(r"(?:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EPOCH = dt.date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one row of a submission adds to one indicator.
+
+    `ordinal` counts the rows of the submission from 0 (iterations of the indicator's repeat in document order; 0 if it
+    has none). `by` holds for each breakdown of the indicator, in its order, the keys: one, several for a
+    select_multiple, () for null. `until` is None when the row is about a single day.
+    """
+
+    indicator: str
+    ordinal: int
+    subject: str | None
+    date: dt.date
+    until: dt.date | None
+    place: str | None
+    value: Decimal | None
+    text: str | None
+    baseline: Decimal | None
+    by: tuple[tuple[str, ...], ...]
+
+
+class Row:
+    """One row of a submission while it is read: the whole instance or an iteration, and what was read of it so far."""
+
+    __slots__ = ("context", "element", "seen")
+
+    def __init__(self, element: etree._Element, context: Context) -> None:
+        self.element = element
+        self.context = context
+        self.seen: dict[int, Value] = {}
+
+
+def contributions_of(
+    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists
+) -> list[Contribution]:
+    """In the order of the sheet `indicators`, then of rows. Nothing for a ratio: it is worked out from others.
+
+    A row is dated by the indicator's `date`, where that is blank by the day of the visit: the form's today, end or
+    start, else `recorded_at`, in the time zone `tz`.
+    """
+    if instance.encrypted:
+        return []
+    root, seed = instance.root, instance.instance_id or ""
+    rows: dict[str | None, list[Row]] = {
+        None: [Row(root, Context(root, root, lists, feeds.form, recorded_at, tz, seed))]
+    }
+    visited = _day_of_visit(feeds, root, recorded_at, tz)
+    found = []
+    for feed in feeds.feeds:
+        if feed.repeat not in rows:
+            rows[feed.repeat] = [
+                Row(element, Context(root, element, lists, feeds.form, recorded_at, tz, seed))
+                for element in root.iterfind(feeds.repeats[feed.repeat or ""])
+            ]
+        for ordinal, row in enumerate(rows[feed.repeat]):
+            contribution = _contribution(feed, ordinal, row, visited, tz)
+            if contribution is not None:
+                found.append(contribution)
+    return found
+
+
+def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date, tz: dt.tzinfo) -> Contribution | None:
+    indicator = feed.indicator
+    if feed.where is not None and not _holds(feed.where, row):
+        return None
+    text = value = None
+    if feed.value is not None:
+        if indicator.aggregate == "list":
+            text = _text(feed.value, row) or None
+        else:
+            value = _number(feed.value, row)
+        if text is None and value is None:
+            return None
+    subject = _subject(feed, row)
+    if subject is None and indicator.counts_subjects:
+        return None  # Without a subject the row cannot be counted once.
+    date = (_date(feed.date, row, tz) if feed.date is not None else None) or visited
+    until = _date(feed.until, row, tz) if feed.until is not None else None
+    return Contribution(
+        indicator.name,
+        ordinal,
+        subject,
+        date,
+        until if until is not None and until > date else None,
+        (_text(feed.place, row) or None) if feed.place is not None else None,
+        value,
+        text,
+        _number(feed.baseline, row) if feed.baseline is not None else None,
+        tuple([_keys(cut, row) for cut in feed.by]),
+    )
+
+
+def _holds(where: Expression, row: Row) -> bool:
+    try:
+        return where.boolean(row.context)
+    except Unevaluable:
+        return False
+
+
+def _evaluated(reading: Reading, row: Row) -> Value:
+    """A plain question's answer, or an expression's value, blank if there is none; worked out once per row."""
+    found = row.seen.get(reading.key)
+    if found is None:
+        if reading.expression is None:
+            found = _answer(_outward(row.element, reading.ups), reading.steps or "")
+        else:
+            try:
+                found = reading.expression.evaluate(row.context)
+            except Unevaluable:
+                found = ""
+        row.seen[reading.key] = found
+    return found
+
+
+def _answer(element: etree._Element, steps: str) -> str:
+    return (element.findtext(steps) or "").strip()
+
+
+def _outward(element: etree._Element, ups: int) -> etree._Element:
+    for _ in range(ups):
+        parent = element.getparent()
+        assert parent is not None  # `ups` never leads out of the instance that the form describes.
+        element = parent
+    return element
+
+
+def _text(reading: Reading, row: Row) -> str:
+    return as_string(_evaluated(reading, row)).strip()
+
+
+def _number(reading: Reading, row: Row) -> Decimal | None:
+    found = _evaluated(reading, row)
+    if isinstance(found, float | bool):
+        return _decimal(repr(float(found))) if isfinite(found) else None
+    return _decimal(as_string(found).strip())
+
+
+def _decimal(text: str) -> Decimal | None:
+    """Exactly the number that the text writes; None for none, and beyond twelve digits before the point."""
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    return number if abs(number) < _BEYOND else None
+
+
+def _date(reading: Reading, row: Row, tz: dt.tzinfo) -> dt.date | None:
+    found = _evaluated(reading, row)
+    if isinstance(found, float):  # XPath's dates are days since 1970 once something was added to them.
+        return _day_number(found)
+    return _day(as_string(found).strip(), tz)
+
+
+def _day_number(days: float) -> dt.date | None:
+    try:
+        return _EPOCH + dt.timedelta(days=int(days // 1))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day(text: str, tz: dt.tzinfo) -> dt.date | None:
+    """The date of a date or, in the time zone, of a moment."""
+    try:
+        if len(text) == 10:
+            return dt.date.fromisoformat(text)
+        moment = dt.datetime.fromisoformat(text)
+        return (moment.astimezone(tz) if moment.tzinfo else moment).date()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day_of_visit(feeds: Feeds, root: etree._Element, recorded_at: dt.datetime, tz: dt.tzinfo) -> dt.date:
+    for steps in feeds.days:
+        day = _day(_answer(root, steps), tz)
+        if day is not None:
+            return day
+    return recorded_at.astimezone(tz).date()
+
+
+def _subject(feed: Feed, row: Row) -> str | None:
+    if feed.subject is not None:
+        key = _text(feed.subject, row)
+        return (plain_id(key) if _UUID.fullmatch(key) else key) or None
+    for scope in feed.scopes:
+        around = _outward(row.element, scope.ups)
+        for steps in scope.entities:
+            entity = around.find(steps)
+            if entity is not None and (is_true(entity.get("create")) or is_true(entity.get("update"))):
+                return plain_id(entity.get("id", "")) or None
+        for steps in scope.selections:
+            chosen = _answer(around, steps)
+            if chosen:
+                return plain_id(chosen)
+    return None
+
+
+def _keys(cut: Cut, row: Row) -> tuple[str, ...]:
+    if cut.reading is None:
+        return ()
+    if cut.bands:
+        number = _number(cut.reading, row)
+        if number is None:
+            return ()
+        return tuple([band.text for band in cut.bands if band.holds(number)][:1])
+    text = _text(cut.reading, row)
+    keys = dict.fromkeys(text.split()) if cut.several else [text] if text else ()
+    if cut.known is not None:
+        return tuple([key for key in keys if key in cut.known])
+    return tuple(keys)

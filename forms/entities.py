@@ -1,0 +1,145 @@
+"""What a submission does to entity lists, after the ODK Entities specification (2022.1 to 2025.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from forms.form import EntityDeclaration, Flag
+from forms.instance import Instance
+from forms.xform import Form
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VERSION = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityAction:
+    """What one row of a submission does to one entity. Both `create` and `update`: update it, create it if unknown.
+
+    `entity_id` is lower-case without the prefix `uuid:`. `data` holds the properties that the row answers, blank ones
+    too: an update empties them. `path` is the `<entity>` element's, with positions of repeats.
+    An action with `flags` is faulty: it is reported and neither creates nor updates.
+    """
+
+    list_name: str
+    entity_id: str
+    create: bool
+    update: bool
+    label: str | None
+    data: Mapping[str, str]
+    base_version: int | None
+    trunk_version: int | None
+    branch_id: str | None
+    path: str
+    flags: tuple[Flag, ...] = ()
+
+
+def entity_actions(form: Form, instance: Instance) -> list[EntityAction]:
+    """Every creation and update that the submission asks for, those of one declaration together in document order.
+
+    Whether the conditions of the form hold was settled by the client: the attributes `create` and `update` say so.
+    An encrypted submission asks for nothing that could be read.
+    """
+    if instance.encrypted:
+        return []
+    return [
+        action
+        for declared in form.entities
+        for row, path in _rows(instance.root, declared, form)
+        if (action := _action(declared, row, path)) is not None
+    ]
+
+
+def is_true(attribute: str | None) -> bool:
+    """An entity's `create` or `update` as clients write it."""
+    return attribute is not None and attribute.strip().lower() in ("1", "true")
+
+
+def plain_id(text: str) -> str:
+    """An entity's id as it is kept: lower-case, without the prefix `uuid:`."""
+    return text.strip().lower().removeprefix("uuid:")
+
+
+def _rows(root: etree._Element, declared: EntityDeclaration, form: Form) -> Iterator[tuple[etree._Element, str]]:
+    """The rows that the declaration is for, each with its path with positions."""
+    rows = [(root, "/data")]
+    outward = sorted((path for path in form.repeats if _is_in(declared.path, path)), key=len)
+    above = "/data"
+    for repeat in outward:
+        steps = repeat[len(above) + 1 :]
+        rows = [
+            (element, f"{path}/{steps}[{position}]")
+            for row, path in rows
+            for position, element in enumerate(row.iterfind(steps), start=1)
+        ]
+        above = repeat
+    yield from rows
+
+
+def _is_in(path: str, repeat: str) -> bool:
+    return path.startswith(f"{repeat}/")
+
+
+def _action(declared: EntityDeclaration, row: etree._Element, path: str) -> EntityAction | None:
+    inside = len(declared.repeat or "/data") + 1
+    steps = declared.path[inside:]
+    entity = row.find(steps)
+    if entity is None:
+        return None
+    create, update = is_true(entity.get("create")), is_true(entity.get("update"))
+    if not (create or update):
+        return None
+    label = (entity.findtext("label") or "").strip() or None
+    here = f"{path}/{steps}"
+    flags = tuple(_faults(entity, create and not update, label, here))
+    return EntityAction(
+        list_name=declared.list_name,
+        entity_id=plain_id(entity.get("id", "")),
+        create=create and not flags,
+        update=update and not flags,
+        label=label,
+        data=_data(declared, row),
+        base_version=_version(entity, "baseVersion"),
+        trunk_version=_version(entity, "trunkVersion"),
+        branch_id=plain_id(entity.get("branchId", "")) or None,
+        path=here,
+        flags=flags,
+    )
+
+
+def _faults(entity: etree._Element, only_creates: bool, label: str | None, path: str) -> Iterator[Flag]:
+    entity_id = entity.get("id", "")
+    if not _UUID.fullmatch(plain_id(entity_id)):
+        yield Flag("type", path, f"The entity's id ‘{entity_id[:80]}’ is not a UUID; it was left as it is.")
+    if only_creates and label is None:
+        yield Flag("required", f"{path}/label", "The new entity has no label; it was not created.")
+    for name in ("baseVersion", "trunkVersion"):
+        written = (entity.get(name) or "").strip()
+        if written and not _VERSION.fullmatch(written):
+            yield Flag("type", path, f"The entity's {name} ‘{written[:80]}’ is not a whole number.")
+
+
+def _data(declared: EntityDeclaration, row: etree._Element) -> dict[str, str]:
+    """Answers by property. A question that was not relevant is not there: it says nothing about its property."""
+    found = {}
+    for name, path in declared.saves.items():
+        element = _saved(declared, row, path)
+        if element is not None:
+            found[name] = (element.text or "").strip()
+    return found
+
+
+def _saved(declared: EntityDeclaration, row: etree._Element, path: str) -> etree._Element | None:
+    around = declared.repeat or "/data"
+    if path.startswith(f"{around}/"):
+        return row.find(path[len(around) + 1 :])
+    return row.getroottree().getroot().find(path.removeprefix("/data/"))
+
+
+def _version(entity: etree._Element, name: str) -> int | None:
+    written = (entity.get(name) or "").strip()
+    return int(written) if _VERSION.fullmatch(written) else None

@@ -1,0 +1,256 @@
+"""XForms XPath expressions: compiled once by lxml's engine, evaluated on instances with JavaRosa's meaning."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from forms.dates import days_of, read_moment, write_moment
+from forms.findings import Faulty, Finding
+from forms.form import Lists
+from forms.functions import EXTENSIONS, NAMESPACE, PREFIX
+from forms.numbers import stored_number
+from forms.shape import Kind, Piece, Shape
+from forms.syntax import Node, parse
+from forms.translation import Translator
+from forms.values import HERE, Unevaluable, boolean_of, number_of, text_of, today
+
+if TYPE_CHECKING:
+    from forms.model import Form
+
+Value = str | float | bool | list[etree._Element]
+
+__all__ = [
+    "Context",
+    "Expression",
+    "Unevaluable",
+    "Value",
+    "as_boolean",
+    "as_number",
+    "as_string",
+    "compile_expression",
+    "compile_node",
+]
+
+
+@dataclass(slots=True)
+class Context:
+    """Where an expression is evaluated. `node` is the element that `.` means, `root` the instance's root element.
+
+    For a rule on an attribute `node` is the element that has it. `seed` is what random(), uuid() and randomize() are
+    drawn from: the same seed gives the same values. A context belongs to one thread.
+    """
+
+    root: etree._Element
+    node: etree._Element
+    lists: Lists
+    form: Form | None
+    now: dt.datetime
+    tz: dt.tzinfo
+    seed: str = ""
+    language: str | None = None  # of jr:choice-name and jr:itext; the form's default language if None
+    draws: int = 0
+    values: dict[str, str | float] = field(default_factory=dict)  # of today() and now(), reckoned once
+
+    def find(self, name: str, column: str, value: str) -> Sequence[etree._Element]:
+        """Items of a list of the form's own, else of one outside it, whose column holds the value."""
+        if self.form is None:
+            return self.lists.find(name, column, value)
+        inside = self.form.secondary.get(name)
+        if inside is not None:
+            return inside.find(column, value)
+        return self.lists.find(self.form.shape.outside.get(name, name), column, value)
+
+    def whole(self, name: str) -> etree._Element | None:
+        if self.form is None:
+            return self.lists.whole(name)
+        inside = self.form.secondary.get(name)
+        if inside is not None:
+            return inside.root
+        return self.lists.whole(self.form.shape.outside.get(name, name))
+
+    def variable(self, name: str) -> object:
+        if name == "root":
+            return self.root
+        if name == "current":
+            return self.node
+        if not self.values:
+            day = today(self)
+            self.values["today"] = day.isoformat()
+            self.values["today_number"] = float(days_of(day))
+            self.values["now"] = write_moment(self.now.astimezone(self.tz))
+        return self.values[name]
+
+
+class Expression:
+    """A compiled expression. Threads may share it.
+
+    `depends_on` has the absolute paths that it reads, `lists` the lists outside the form that it looks into; `constant`
+    is True or False where it is nothing but that. `volatile`: the clock, chance or the device takes part, so another
+    moment gives another value. `spoken`: the value depends on the language that is shown. `wide`: it reads more than
+    its own iteration of a repeat, so that working it out in each one costs the square of how many there are.
+    """
+
+    __slots__ = (
+        "_piece",
+        "_programs",
+        "_translator",
+        "constant",
+        "depends_on",
+        "kind",
+        "lists",
+        "spoken",
+        "text",
+        "volatile",
+        "wide",
+    )
+
+    def __init__(self, text: str, piece: Piece, translator: Translator) -> None:
+        self.text = text
+        self.depends_on = frozenset(translator.depends_on)
+        self.lists = frozenset(translator.lists)
+        self.volatile = translator.volatile
+        self.spoken = translator.spoken
+        self.wide = translator.wide
+        self.kind = piece.kind
+        self.constant = {"true()": True, "false()": False}.get(piece.code)
+        self._piece = piece
+        self._translator = translator
+        self._programs: dict[str, _Program] = {}
+        self._compile("value")  # to hear of what is wrong; what is kept is only what is used, 15 kB each
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def evaluate(self, context: Context, **given: str) -> Value:
+        """Raises Unevaluable when it has no value on this instance. Dates come as texts, blank numbers as ''."""
+        return self._run("value", context, given)  # type: ignore[return-value]
+
+    def string(self, context: Context, **given: str) -> str:
+        return self._run("text", context, given)  # type: ignore[return-value]
+
+    def number(self, context: Context, **given: str) -> float:
+        return self._run("number", context, given)  # type: ignore[return-value]
+
+    def boolean(self, context: Context, **given: str) -> bool:
+        if self.constant is not None:
+            return self.constant
+        return self._run("boolean", context, given)  # type: ignore[return-value]
+
+    def answer(self, context: Context, question_type: str = "string") -> str:
+        """The value as a client stores it in a question of this type: `1` or `0` for true or false, a date with its
+        time unless the question is for dates, what is not a number blank."""
+        value = self.evaluate(context)
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        if isinstance(value, float):
+            whole = question_type == "int" and math.isfinite(value)
+            return stored_number(math.trunc(value) if whole else value)
+        text = text_of(value)
+        return _stored_date(text, question_type, context.tz) if self.kind is Kind.DATE else text
+
+    def nodes(self, context: Context, **given: str) -> list[etree._Element]:
+        """Empty unless the expression is a path."""
+        value = self._run("value", context, given)
+        return value if isinstance(value, list) else []
+
+    def _run(self, wanted: str, context: Context, given: dict[str, str]) -> object:
+        program = self._programs.get(wanted)
+        if program is None:
+            # Two threads may both come here; they make equal programs, and either may stay.
+            try:
+                program = self._programs[wanted] = self._compile(wanted)
+            except etree.XPathSyntaxError as error:
+                raise Unevaluable(f"it is too long or too deep ({error})") from error
+        return program.run(context, given)
+
+    def _compile(self, wanted: str) -> _Program:
+        maker = copy.copy(self._translator)  # threads may be here at once
+        maker.functions, maker.variables = set(maker.functions), set(maker.variables)
+        code = {
+            "value": lambda piece: piece.code,
+            "text": maker.text,
+            "number": maker.number,
+            "boolean": maker.boolean,
+        }[wanted](self._piece)
+        return _Program(code, maker.functions, maker.variables)
+
+
+class _Program:
+    """XPath as lxml runs it, with the names of what must be passed in."""
+
+    __slots__ = ("extended", "variables", "xpath")
+
+    def __init__(self, code: str, functions: set[str], variables: set[str]) -> None:
+        used = {name for name in functions if f"{PREFIX}:{name}(" in code}
+        self.xpath = etree.XPath(
+            code,
+            namespaces={PREFIX: NAMESPACE},
+            extensions={(NAMESPACE, name): EXTENSIONS[name] for name in used},
+            regexp=False,
+            smart_strings=False,
+        )
+        self.extended = bool(used)
+        self.variables = tuple(name for name in variables if f"${name}" in code)
+
+    def run(self, context: Context, given: dict[str, str]) -> object:
+        if self.extended:
+            HERE.context = context
+        try:
+            if not self.variables:
+                return self.xpath(context.node)
+            values = {name: given[name] if name in given else context.variable(name) for name in self.variables}
+            return self.xpath(context.node, **values)  # type: ignore[arg-type]
+        except etree.XPathError as error:
+            raise Unevaluable(f"it cannot be worked out ({error})") from error
+        except RecursionError as error:
+            raise Unevaluable("it is nested too deep") from error
+
+
+def compile_expression(text: str, *, form: Form | None = None, at: str = "/data") -> Expression:
+    """`at` is the path of the context node: relative paths start there, and an absolute path into a repeat around it
+    means the same iteration, as in JavaRosa. Raises Faulty with everything that is wrong: syntax, unknown functions,
+    paths that the form does not have."""
+    return compile_node(parse(text), text, form.shape if form else None, at)
+
+
+def compile_node(node: Node, text: str, shape: Shape | None, at: str, within: str | None = None) -> Expression:
+    """As compile_expression, from an expression that is parsed already. `within`: see Translator."""
+    translator = Translator(at, shape, within)
+    piece = translator.piece(node)
+    if translator.findings:
+        raise Faulty(translator.findings)
+    try:
+        return Expression(text, piece, translator)
+    except etree.XPathSyntaxError as error:
+        remedy = "Divide it among several calculations."
+        raise Faulty([Finding(f"The expression is too long or too deep ({error}).", remedy)]) from error
+
+
+def _stored_date(text: str, question_type: str, tz: dt.tzinfo) -> str:
+    moment = read_moment(text, tz)
+    if moment is None:
+        return text
+    if question_type == "date":
+        return moment.date().isoformat()
+    if question_type == "time":
+        return moment.timetz().isoformat(timespec="milliseconds")
+    return write_moment(moment)
+
+
+def as_string(value: Value) -> str:
+    return text_of(value)
+
+
+def as_number(value: Value) -> float:
+    return number_of(value)
+
+
+def as_boolean(value: Value) -> bool:
+    return boolean_of(value)

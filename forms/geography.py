@@ -1,0 +1,61 @@
+"""Areas and distances on the earth, as ODK clients reckon them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from forms.numbers import read_number
+from forms.values import Plain, Unevaluable, texts_of
+
+_EARTH = 6_378_100.0  # metres, the equatorial radius that ODK clients use
+
+
+def points_of(values: Sequence[Any]) -> list[tuple[float, float]]:
+    """(latitude, longitude) of every point in geopoints, traces and shapes; raises Unevaluable for anything else."""
+    points = []
+    for text in texts_of(values):
+        for part in text.split(";"):
+            if not part.strip():
+                continue
+            numbers = [read_number(number) for number in part.split()]
+            if len(numbers) < 2 or any(math.isnan(number) for number in numbers[:2]):
+                raise Unevaluable(f"‘{part.strip()}’ is not a point")
+            points.append((numbers[0], numbers[1]))
+    return points
+
+
+def area(values: Sequence[Any]) -> float:
+    """Square metres, on the plane that touches the first point."""
+    points = points_of(values)
+    if len(points) < 3:
+        return 0.0
+    degree = 2 * math.pi * _EARTH / 360
+    first = points[0]
+    flat = [((y - first[1]) * degree * math.cos(math.radians(x)), (x - first[0]) * degree) for x, y in points[1:]]
+    return abs(sum((a[1] * b[0] - a[0] * b[1]) / 2 for a, b in pairwise(flat)))
+
+
+def distance(values: Sequence[Any]) -> float:
+    """Metres along the points, by the spherical law of cosines."""
+    points = points_of(values)
+    return sum((_between(a, b) for a, b in pairwise(points)), 0.0)
+
+
+def _between(a: tuple[float, float], b: tuple[float, float]) -> float:
+    turn = math.radians(a[1] - b[1])
+    one, other = math.radians(a[0]), math.radians(b[0])
+    cosine = math.sin(one) * math.sin(other) + math.cos(one) * math.cos(other) * math.cos(turn)
+    return math.acos(min(1.0, max(-1.0, cosine))) * _EARTH
+
+
+def is_inside(point: Plain, shape: Plain) -> bool:
+    """Whether a point lies inside a shape."""
+    (y, x), corners = (points_of([point]) or [(math.nan, math.nan)])[0], points_of([shape])
+    inside = False
+    for (y1, x1), (y2, x2) in pairwise(corners):
+        if (y2 > y) != (y1 > y) and x < (x1 - x2) * (y - y2) / (y1 - y2) + x2:
+            inside = not inside
+    return inside

@@ -1,0 +1,121 @@
+"""What a compiled form is made of: its rules, actions, choices, and everything together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from forms.expressions import Expression
+from forms.form import Choice, EntityDeclaration, Field, Lists
+from forms.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The rules of one node of the model: a question, a group, a repeat, or an attribute (`…/entity/@create`).
+
+    `type` is the bind's own (`string` for selects). Messages are by language.
+    """
+
+    path: str
+    type: str
+    required: Expression | None = None
+    relevant: Expression | None = None
+    constraint: Expression | None = None
+    calculate: Expression | None = None
+    readonly: bool = False
+    preload: str | None = None
+    preload_params: str | None = None
+    required_messages: Mapping[str, str] = field(default_factory=dict)
+    constraint_messages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A value that is set on an event: odk-instance-first-load, odk-new-repeat, xforms-value-changed of `trigger`, …
+
+    `name` is setvalue, setgeopoint or recordaudio; only the first has a value, and none if it blanks the question.
+    """
+
+    name: str
+    path: str
+    events: tuple[str, ...]
+    value: Expression | None
+    trigger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Itemset:
+    """Where a select's choices come from. `chosen` tells of a value, given as `chosen`, whether it is one of them;
+    without it all items of the list are."""
+
+    list_name: str | None  # None: the choices are answers to other questions
+    external: bool
+    value: str  # the column that is stored
+    chosen: Expression | None
+
+
+class ListInside:
+    """A secondary instance that the form carries, with an index for each column that was asked for."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self.root = root
+        self._columns: dict[str, dict[str, list[etree._Element]]] = {}
+
+    def find(self, column: str, value: str) -> Sequence[etree._Element]:
+        index = self._columns.get(column)
+        if index is None:
+            built: dict[str, list[etree._Element]] = {}
+            for item in self.root.iterchildren("item"):
+                built.setdefault(item.findtext(column) or "", []).append(item)
+            index = self._columns[column] = built
+        return index.get(value, ())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """One compiled form version. Nothing in it changes; threads may share it.
+
+    Paths are without positions, in document order, and begin with `/data` whatever the root element is called. `root`
+    is the primary instance as a new record starts, without namespaces, each repeat in it once: copy it before changing
+    it. `derived` keeps what other modules work out once per form.
+    """
+
+    form_id: str
+    version: str
+    title: str
+    xform: bytes
+    languages: tuple[str, ...]
+    default_language: str  # "" for a form without languages
+    fields: Mapping[str, Field]
+    by_identity: Mapping[str, Field]
+    repeats: tuple[str, ...]
+    choices: Mapping[str, Mapping[str, Choice]]
+    entities: tuple[EntityDeclaration, ...]
+    entities_version: str | None
+    root: etree._Element
+    binds: Mapping[str, Bind]
+    calculations: tuple[Bind, ...]  # those with `calculate`, each after the ones that it reads
+    actions: tuple[Action, ...]
+    itemsets: Mapping[str, Itemset]  # by path
+    shape: Shape
+    secondary: Mapping[str, ListInside]
+    texts: Mapping[str, Mapping[str, str]]  # itext id → language → text
+    derived: dict[str, object] = field(default_factory=dict)
+
+    def choice_label(self, path: str, value: str, lists: Lists, language: str | None = None) -> str:
+        """What the question at `path` calls the choice; "" for a value that its list does not have."""
+        itemset = self.itemsets.get(path)
+        if itemset is None or itemset.list_name is None:
+            return ""
+        choice = self.choices.get(itemset.list_name, {}).get(value)
+        if choice is not None:
+            wanted = language if language is not None else self.default_language
+            return choice.labels.get(wanted) or next(iter(choice.labels.values()), "")
+        found = lists.find(itemset.list_name, itemset.value, value) if itemset.external else ()
+        return (found[0].findtext("label") or "") if found else ""
+
+    def itext(self, identifier: str, language: str | None = None) -> str:
+        return self.texts.get(identifier, {}).get(language if language is not None else self.default_language, "")

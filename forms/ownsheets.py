@@ -1,0 +1,66 @@
+"""Reads the sheets that are ours (indicators, breakdowns, targets, matching, and `was` of survey) and checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from forms.desk import Desk, check_columns
+from forms.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
+from forms.renames import read_renames
+from forms.sheets import Sheets, Target
+from forms.spreadsheet import Sheet, SheetRow
+from forms.targetsheets import read_matching, read_targets
+from forms.xform import Form
+
+COLUMNS = {
+    "indicators": INDICATOR_COLUMNS,
+    "breakdowns": ("name", "label", "value", "bands"),
+    "targets": ("indicator", "period", "place", "by", "baseline", "target", "note"),
+    "matching": ("list_name", "property", "role"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSheets:
+    """What was read, and the row of each indicator and target, for faults that only show among several workbooks."""
+
+    sheets: Sheets
+    indicator_rows: Mapping[str, SheetRow]
+    target_rows: Sequence[tuple[Target, SheetRow]]
+
+
+def read_own_sheets(book: Mapping[str, Sheet], form_id: str, desk: Desk) -> OwnSheets:
+    """Reads what can be read; every fault goes to `desk.findings`. `book` is sheets by lower-case name."""
+    for name in COLUMNS:
+        check_columns(book.get(name), COLUMNS[name], desk)
+    renames = read_renames(book.get("survey"), desk)
+    identities = {name: renames.get(paths[0], paths[0]) for name, paths in desk.paths.items() if len(paths) == 1}
+    breakdowns = read_breakdowns(book.get("breakdowns"), desk)
+    draft = Sheets(form_id, breakdowns=breakdowns, renames=renames, fields=identities)
+    indicators, indicator_rows = read_indicators(book.get("indicators"), draft, desk)
+    target_rows = read_targets(book.get("targets"), desk)
+    sheets = Sheets(
+        form_id,
+        indicators,
+        breakdowns,
+        tuple(target for target, _ in target_rows),
+        read_matching(book.get("matching"), desk),
+        renames,
+        identities,
+    )
+    return OwnSheets(sheets, indicator_rows, target_rows)
+
+
+def paths_by_name(form: Form) -> dict[str, list[str]]:
+    """Every name in the form's instance (without its meta block) and the paths at which it stands."""
+    found: dict[str, list[str]] = {}
+    pending = [("/data", child) for child in form.root if child.tag != "meta"]
+    while pending:
+        around, element = pending.pop()
+        path = f"{around}/{element.tag}"
+        paths = found.setdefault(str(element.tag), [])
+        if path not in paths:
+            paths.append(path)
+        pending += [(path, child) for child in element if child.tag != "meta"]
+    return found

@@ -1,0 +1,249 @@
+"""A programme folder: settings, places, workbooks, media, entity lists and statement texts, read and checked whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from forms.entitylists import EntityListFile, ListRow, read_entity_list
+from forms.findings import Faulty, Finding
+from forms.folders import files_of, files_of_zip
+from forms.places import Place, read_places
+from forms.settings import Settings, read_settings
+from forms.spelling import did_you_mean, suggestion
+from forms.tables import decode
+from forms.workbook import Draft, Workbook, draft_workbook, finish
+
+__all__ = [
+    "EntityListFile",
+    "ListRow",
+    "Place",
+    "Programme",
+    "Settings",
+    "files_of",
+    "files_of_zip",
+    "read_places",
+    "read_programme",
+]
+
+_STATEMENT = re.compile(r"([A-Za-z][\w-]*)\.([A-Za-z]{2,8}(?:-[A-Za-z0-9]+)*)\.md")
+_LIST = re.compile(r"([A-Za-z_][\w.-]*)\.csv")
+_NAMED_MEDIA = re.compile(rb"jr://[a-z-]+/([^\"'<>&\s]+)")
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """Everything of a programme folder.
+
+    Workbooks are in the order of form id and version, so that the last one of a form is its latest; places come parents
+    first; media, lists and statements by name. `warnings` are about the folder; each workbook has its own besides.
+    """
+
+    settings: Settings
+    places: tuple[Place, ...]
+    workbooks: tuple[Workbook, ...]
+    media: Mapping[str, bytes]
+    lists: Mapping[str, EntityListFile]
+    statements: Mapping[tuple[str, str], str]
+    warnings: tuple[Finding, ...] = ()
+
+
+def read_programme(files: Mapping[str, bytes]) -> Programme:
+    """`files` is relative path → bytes, as `files_of` and `files_of_zip` give it; a README may lie among them.
+
+    Raises Faulty with the findings of all files, each naming its file.
+    """
+    findings: list[Finding] = []
+    settings = read_settings(files.get("project.toml"), findings)
+    places = _places(files.get("places.csv"), findings)
+    drafts = _drafts(files, findings)
+    lists = _lists(files, findings)
+    media = _media(files, findings)
+    statements = _statements(files, settings, findings)
+    workbooks = _finished(drafts, findings)
+    findings += _unknown_target_places(workbooks, places)
+    findings += _missing_files(workbooks, media, lists)
+    findings += _strays(files)
+    if findings or settings is None:
+        raise Faulty(findings)
+    warnings = (*_unused_media(workbooks, media), *_missing_pictures(workbooks, media))
+    return Programme(settings, places, workbooks, media, lists, statements, warnings)
+
+
+def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key under which `v2` comes before `v10` and 20260101 before 2026010101."""
+    parts = (part for part in _DIGITS.split(version) if part)
+    return tuple((0, len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def _places(data: bytes | None, findings: list[Finding]) -> tuple[Place, ...]:
+    if data is None:
+        return ()
+    try:
+        return read_places(data)
+    except Faulty as faulty:
+        findings += faulty.findings
+        return ()
+
+
+def _lists(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, EntityListFile]:
+    found: dict[str, EntityListFile] = {}
+    for path, content in _under("lists", files):
+        if path.endswith(".md"):
+            continue
+        named = _LIST.fullmatch(path.removeprefix("lists/"))
+        if not named:
+            findings.append(Finding("This cannot be an entity list.", "Lists are called lists/NAME.csv.", path))
+            continue
+        found[named[1]], table = read_entity_list(content, named[1], path)
+        findings += table.findings
+    return found
+
+
+def _media(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, bytes]:
+    found = {}
+    for path, content in _under("media", files):
+        name = path.removeprefix("media/")
+        if "/" in name:
+            findings.append(Finding("Media files have no folders.", "Put the file directly under media/.", path))
+        elif len(name.encode()) > 255 or not name.isprintable():
+            findings.append(Finding("The file name will not do on a tablet.", "Give it a short plain name.", path))
+        else:
+            found[name] = content
+    return found
+
+
+def _statements(
+    files: Mapping[str, bytes], settings: Settings | None, findings: list[Finding]
+) -> dict[tuple[str, str], str]:
+    found = {}
+    for path, content in _under("statements", files):
+        named = _STATEMENT.fullmatch(path.removeprefix("statements/"))
+        if not named:
+            if path.rsplit("/", 1)[-1].lower() != "readme.md":
+                findings.append(Finding("This cannot be a statement.", "Call it statements/NAME.LANG.md.", path))
+            continue
+        name, language = named[1], named[2]
+        if settings and language not in settings.languages:
+            findings.append(
+                Finding(
+                    f"‘{language}’ is not one of the programme's languages.",
+                    "Add it to languages in project.toml, or rename the file.",
+                    path,
+                )
+            )
+        text = decode(content)
+        if text is None or "\0" in text:
+            findings.append(Finding("The file is not in UTF-8.", "Save it as UTF-8.", path))
+        else:
+            found[name, language] = text.replace("\r\n", "\n")
+    return found
+
+
+def _under(folder: str, files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    return ((path, files[path]) for path in sorted(files) if path.startswith(f"{folder}/"))
+
+
+def _strays(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    """Files that look meant for the programme but would be passed over in silence."""
+    known = ("forms", "media", "lists", "statements")
+    for path in sorted(files):
+        top, _, rest = path.partition("/")
+        if path.lower().endswith((".xls", ".ods", ".xlsm")) and top != "media":
+            yield Finding("Workbooks are read as .xlsx only.", "Save it as an .xlsx workbook.", path)
+        elif rest and top not in known and not path.lower().endswith((".xlsx", ".md", ".txt")):
+            yield Finding(f"‘{top}’ is not a folder of a programme.", suggestion(top, known), path)
+        elif not rest and path.lower().endswith((".csv", ".toml")) and path not in ("places.csv", "project.toml"):
+            remedy = did_you_mean(path, ("places.csv", "project.toml"))
+            yield Finding("Nothing reads this file.", remedy or "Entity lists lie under lists/.", path)
+
+
+def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> list[Draft]:
+    """The workbooks by form id and version; wherever they lie, but not among the media."""
+    drafts: dict[tuple[str, str], Draft] = {}
+    for path in sorted(files):
+        if not path.lower().endswith(".xlsx") or path.startswith(("media/", "lists/", "statements/")):
+            continue
+        try:
+            draft = draft_workbook(files[path], path)
+        except Faulty as faulty:
+            findings += faulty.findings
+            continue
+        key = (draft.form.form_id, draft.form.version)
+        if key in drafts:
+            findings.append(
+                Finding(
+                    f"The form ‘{key[0]}’ version ‘{key[1]}’ is also in {drafts[key].name}.",
+                    "Give the newer workbook a new version in its sheet settings.",
+                    path,
+                )
+            )
+        drafts[key] = draft
+    return [drafts[key] for key in sorted(drafts, key=lambda key: (key[0], version_order(key[1])))]
+
+
+def _finished(drafts: list[Draft], findings: list[Finding]) -> tuple[Workbook, ...]:
+    """Each workbook checked against the latest version of all others."""
+    latest = {draft.form.form_id: draft for draft in drafts}
+    workbooks = []
+    for draft in drafts:
+        others = [other.sheets for form_id, other in latest.items() if form_id != draft.form.form_id]
+        try:
+            workbooks.append(finish(draft, others if latest[draft.form.form_id] is draft else None))
+        except Faulty as faulty:
+            findings += faulty.findings
+    return tuple(workbooks)
+
+
+def _unknown_target_places(workbooks: Iterable[Workbook], places: tuple[Place, ...]) -> Iterator[Finding]:
+    codes = {place.code for place in places}
+    for workbook in {workbook.form.form_id: workbook for workbook in workbooks}.values():
+        for target in workbook.sheets.targets:
+            if target.place is not None and target.place not in codes:
+                yield Finding(
+                    f"The target of ‘{target.indicator}’ names a place ‘{target.place}’, which places.csv has not.",
+                    did_you_mean(target.place, codes),
+                    f"form {workbook.form.form_id}",
+                    sheet="targets",
+                    column="place",
+                )
+
+
+def _named_media(workbook: Workbook) -> set[str]:
+    return {name.decode() for name in _NAMED_MEDIA.findall(workbook.xform)}
+
+
+def _missing_files(
+    workbooks: tuple[Workbook, ...], media: Mapping[str, bytes], lists: Mapping[str, EntityListFile]
+) -> Iterator[Finding]:
+    """Lists that a form chooses from and that nothing provides: on a tablet the form would not open."""
+    kept = set(lists) | {entity.list_name for book in workbooks for entity in book.form.entities}
+    provided = set(media) | {f"{name}.csv" for name in kept}
+    for workbook in workbooks:
+        for name in sorted(_named_media(workbook) - provided):
+            if name.endswith((".csv", ".xml", ".geojson")):
+                yield Finding(
+                    f"The form ‘{workbook.form.form_id}’ chooses from {name}, which nothing provides.",
+                    did_you_mean(name, provided) or f"Put it at media/{name} or lists/{name}.",
+                    f"form {workbook.form.form_id}",
+                )
+
+
+def _missing_pictures(workbooks: tuple[Workbook, ...], media: Mapping[str, bytes]) -> Iterator[Finding]:
+    for workbook in workbooks:
+        for name in sorted(_named_media(workbook) - set(media)):
+            if not name.endswith((".csv", ".xml", ".geojson")):
+                yield Finding(
+                    f"The form ‘{workbook.form.form_id}’ shows {name}, which is not there.",
+                    did_you_mean(name, media) or f"Put it at media/{name}.",
+                    f"form {workbook.form.form_id}",
+                )
+
+
+def _unused_media(workbooks: tuple[Workbook, ...], media: Mapping[str, bytes]) -> Iterator[Finding]:
+    named = {name for workbook in workbooks for name in _named_media(workbook)}
+    for name in media:
+        if name not in named:
+            yield Finding("No form names this file.", did_you_mean(name, named), f"media/{name}")

@@ -1,0 +1,27 @@
+"""Remedies for a misspelt name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`Did you mean ‘age’?`, or an empty text when nothing comes close."""
+    by_folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"Did you mean ‘{by_folded[close[0]]}’?" if close else ""
+
+
+def one_of(known: Iterable[str], limit: int = 12) -> str:
+    """`It is one of ‘a’, ‘b’.`, cut after a dozen names."""
+    names = list(known)
+    listed = ", ".join(f"‘{name}’" for name in names[:limit])
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"It is one of {listed}{more}." if names else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The nearest known name, else all of them."""
+    names = list(known)
+    return did_you_mean(word, names) or one_of(names)

@@ -1,0 +1,69 @@
+"""Whether an answer is of its question's type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from forms.dates import read_date, read_time
+from forms.geography import points_of
+from forms.numbers import read_number
+from forms.values import Unevaluable
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+def _whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None
+
+
+def _decimal(text: str) -> bool:
+    return _DECIMAL.fullmatch(text) is not None
+
+
+def _boolean(text: str) -> bool:
+    return text in ("true", "false", "1", "0")
+
+
+def _date(text: str) -> bool:
+    # Collect writes a moment where a date question's value was calculated from one.
+    return read_date(text) is not None or _moment(text)
+
+
+def _moment(text: str) -> bool:
+    day, separator, time = text.partition("T")
+    return read_date(day) is not None and (not separator or read_time(time) is not None)
+
+
+def _time(text: str) -> bool:
+    return read_time(text.rpartition("T")[2]) is not None
+
+
+def _point(text: str) -> bool:
+    numbers = text.split()
+    if not 2 <= len(numbers) <= 4 or any(read_number(number) != read_number(number) for number in numbers):
+        return False
+    return abs(read_number(numbers[0])) <= 90 and abs(read_number(numbers[1])) <= 180
+
+
+def _trace(text: str) -> bool:
+    try:
+        points = points_of([text])
+    except Unevaluable:
+        return False
+    return len(points) >= 2 and all(abs(latitude) <= 90 and abs(longitude) <= 180 for latitude, longitude in points)
+
+
+# Types that any text satisfies are not here.
+TYPES: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "int": (_whole, "a whole number"),
+    "decimal": (_decimal, "a number"),
+    "boolean": (_boolean, "true or false"),
+    "date": (_date, "a date"),
+    "dateTime": (_moment, "a date with a time"),
+    "time": (_time, "a time of day"),
+    "geopoint": (_point, "a point on the map"),
+    "geotrace": (_trace, "a line on the map"),
+    "geoshape": (_trace, "an area on the map"),
+}

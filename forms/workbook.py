@@ -1,0 +1,129 @@
+"""A workbook from its bytes: the XForm that pyxform makes of it, and our own sheets, checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from forms.desk import Desk
+from forms.findings import Faulty, Finding
+from forms.neighbours import check_among
+from forms.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
+from forms.renames import rows_by_path
+from forms.sheets import Sheets
+from forms.spelling import did_you_mean
+from forms.spreadsheet import Sheet, open_workbook
+from forms.xform import Form, compile_form
+from forms.xlsform import make_xform
+
+_SHEETS_OF_XLSFORM = ("survey", "choices", "settings", "entities", "external_choices", "osm")
+
+
+@dataclass(frozen=True, slots=True)
+class Workbook:
+    """A form version ready to be published: `source` is the workbook as it came, `xform` what clients download."""
+
+    form: Form
+    xform: bytes
+    source: bytes
+    sheets: Sheets
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A workbook that was read, but not yet held against the others of its project. `desk` has the findings so far."""
+
+    name: str
+    source: bytes
+    form: Form
+    own: OwnSheets
+    book: Mapping[str, Sheet]
+    desk: Desk
+
+    @property
+    def sheets(self) -> Sheets:
+        return self.own.sheets
+
+
+def read_workbook(data: bytes, name: str, neighbours: Sequence[Sheets] = ()) -> Workbook:
+    """Raises Faulty with everything that is wrong. `name` is the file's, and the form id where the settings give none.
+
+    `neighbours` are the sheets of the project's other forms: their indicators may be used in ratios and fed together.
+    Labels are taken as they are, mark-up and all: whoever shows them escapes them.
+    """
+    return finish(draft_workbook(data, name), neighbours)
+
+
+def draft_workbook(data: bytes, name: str) -> Draft:
+    """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
+    draft until `finish`."""
+    book, findings = open_workbook(data, name, {"survey", *COLUMNS}, as_typed=COLUMNS)
+    _require_survey(book, name, findings)
+    survey = book["survey"]
+    # A workbook that is laid out wrongly keeps pyxform very long, and it would only say so worse.
+    xform, told = (None, []) if findings else make_xform(data, name, survey)
+    desk = Desk(name, None, {}, findings)
+    (desk.findings if xform is None else desk.warnings).extend(told)
+    form = _compiled(xform, {}, survey, desk) if xform is not None else None
+    if form is not None:
+        desk.form, desk.paths = form, paths_by_name(form)
+    desk.warnings += _sheets_misspelt(book, name)
+    own = read_own_sheets(book, form.form_id if form else "", desk)
+    if form is None or xform is None:
+        raise Faulty(desk.findings)
+    if own.sheets.renames:
+        form = _compiled(xform, own.sheets.renames, survey, desk) or form
+        desk.form = form
+    return Draft(name, data, form, own, book, desk)
+
+
+def finish(draft: Draft, neighbours: Sequence[Sheets] | None) -> Workbook:
+    """Holds a draft against its neighbours. Raises Faulty with all findings, those of the draft too.
+
+    None for a version that a later one has followed: its sheets count no more, so they need not agree with anybody.
+    """
+    if neighbours is not None:
+        check_among(draft.own, neighbours, draft.book, draft.desk)
+    if draft.desk.findings:
+        raise Faulty(draft.desk.findings)
+    return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, tuple(draft.desk.warnings))
+
+
+def _require_survey(book: Mapping[str, Sheet], name: str, findings: list[Finding]) -> None:
+    if "survey" in book:
+        return
+    remedy = did_you_mean("survey", book) or "Call the sheet with the questions ‘survey’."
+    raise Faulty([*findings, Finding("The workbook has no sheet ‘survey’.", remedy, name)])
+
+
+def _compiled(xform: bytes, renames: Mapping[str, str], survey: Sheet, desk: Desk) -> Form | None:
+    """What is wrong with the XForm is told by the row of the survey that it comes from."""
+    try:
+        return compile_form(xform, renames)
+    except Faulty as faulty:
+        rows = rows_by_path(survey)
+        for finding in faulty.findings:
+            row = rows.get(finding.place)
+            place = desk.place if row or not finding.place else f"{desk.place}, {finding.place}"
+            desk.findings.append(
+                Finding(
+                    finding.fault,
+                    finding.remedy,
+                    place,
+                    survey.name if row else finding.sheet,
+                    row.number if row else finding.row,
+                    finding.column,
+                )
+            )
+        return None
+
+
+def _sheets_misspelt(book: Mapping[str, Sheet], name: str) -> list[Finding]:
+    """Sheets that nothing reads, though they are called almost like one that is; a leading `_` says so."""
+    known = {*_SHEETS_OF_XLSFORM, *COLUMNS}
+    return [
+        Finding("Nothing reads this sheet.", remedy, name, sheet=sheet.name)
+        for key, sheet in book.items()
+        if key not in known and not key.startswith("_") and (remedy := did_you_mean(key, COLUMNS))
+    ]

@@ -1,0 +1,77 @@
+"""XLSForm to XForm by pyxform, what it complains about put into findings."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from forms.findings import Finding
+from forms.spelling import did_you_mean
+from forms.spreadsheet import Sheet
+
+_ROW = re.compile(r"\[row : (\d+)\]\s*")
+_WHERE = re.compile(r"^On the '\w+' sheet, the '[\w:]+' value is invalid\.\s*")
+_ON_SHEET = re.compile(r"(?:[Oo]n|for) (?:the )?(?:sheet:? )?'(\w+)'(?: sheet)?")
+_COLUMN = re.compile(r"the '(\w+)' value")
+_UNKNOWN_TYPE = re.compile(r"Unknown question type '([^']*)'")
+
+
+def make_xform(data: bytes, name: str, survey: Sheet) -> tuple[bytes | None, list[Finding]]:
+    """The XForm and pyxform's warnings, or None and what it stumbled over: pyxform stops at its first error.
+
+    `name` is the file's; its stem is the form id where the settings give none.
+    """
+    # A server that only takes data never needs pyxform, and it costs 0.4 s to import.
+    from pyxform.errors import PyXFormError  # noqa: PLC0415
+    from pyxform.xls2json_backends import Definition, SupportedFileTypes  # noqa: PLC0415
+    from pyxform.xls2xform import convert  # noqa: PLC0415
+
+    workbook = Definition(
+        data=io.BytesIO(data), file_type=SupportedFileTypes.xlsx, file_path_stem=PurePosixPath(name).stem
+    )
+    warnings: list[str] = []
+    try:
+        xform = convert(workbook, warnings=warnings).xform.encode()
+    except PyXFormError as error:
+        unknown = _UNKNOWN_TYPE.search(str(error))
+        if unknown:
+            return None, [_unknown_type(unknown[1], name, survey)]
+        return None, [_located(str(error), name, error.context)]
+    except Exception as error:  # pyxform has no one error for what it did not foresee.
+        fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
+        return None, [Finding(fault, "Look at the sheets survey, choices and settings.", name)]
+    return xform, [_located(warning, name, {}) for warning in warnings]
+
+
+def _located(message: str, name: str, context: Mapping[str, Any]) -> Finding:
+    """A message of pyxform, its sheet, row and column taken out of it where it tells them."""
+    row, sheet, column = _ROW.search(message), _ON_SHEET.search(message), _COLUMN.search(message)
+    number = context.get("row") or (row[1] if row else None)
+    words = _WHERE.sub("", _ROW.sub("", message).strip())
+    fault, _, remedy = words.partition(" Please ")
+    return Finding(
+        fault,
+        f"Please {remedy}" if remedy else "",
+        name,
+        sheet=context.get("sheet") or (sheet[1] if sheet else "survey" if row else None),
+        row=int(number) if number is not None and str(number).isdecimal() else None,
+        column=context.get("column") or (column[1] if column else None),
+    )
+
+
+def _unknown_type(kind: str, name: str, survey: Sheet) -> Finding:
+    """pyxform does not say where, nor what was perhaps meant."""
+    from pyxform.question_type_dictionary import QUESTION_TYPE_DICT  # noqa: PLC0415 (as above)
+
+    row = next((row.number for row in survey.rows if row.text("type") == kind), None)
+    return Finding(
+        f"‘{kind}’ is not a type of question.",
+        did_you_mean(kind, [*QUESTION_TYPE_DICT, "select_one", "select_multiple", "calculate"]),
+        name,
+        sheet=survey.name,
+        row=row,
+        column="type",
+    )

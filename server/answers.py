@@ -1,0 +1,97 @@
+"""Answers: JSON, files that a browser will not run, and entity tags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import orjson
+from flask import Response, request
+
+_FRESH = "private, no-cache"
+# What a browser may be told about bytes that a stranger sent; everything else is bytes.
+_HARMLESS = frozenset(
+    {
+        "image/jpeg",
+        "image/png",
+        "image/gif",
+        "image/webp",
+        "audio/mpeg",
+        "audio/mp4",
+        "audio/ogg",
+        "audio/amr",
+        "video/mp4",
+        "video/3gpp",
+        "application/pdf",
+        "text/csv",
+        "text/plain",
+    }
+)
+
+
+def to_json(payload: object) -> bytes:
+    """JSON as it goes out: exact decimals become numbers, times RFC 3339 with an offset."""
+    return orjson.dumps(payload, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def answer(payload: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer. It holds data, so nobody on the way keeps it."""
+    return Response(to_json(payload), status, headers, content_type="application/json; charset=utf-8")
+
+
+def done() -> Response:
+    """What ODK's REST says when there is nothing else to say."""
+    return answer({"success": True})
+
+
+def tagged(body: bytes, content_type: str, tag: str | None = None) -> Response:
+    """An answer that a client may keep and ask about: 304 if it has this already, also by a weakened tag."""
+    tag = tag or hashlib.sha256(body).hexdigest()[:32]
+    if request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    else:
+        response = Response(body, content_type=content_type)
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = _FRESH
+    return response
+
+
+def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag: str | None = None) -> Response:
+    """Bytes that strangers sent, to be saved and not shown: sandboxed, and never of a type that could run."""
+    known = (content_type or "").split(";")[0].strip().lower()
+    shown = known if known in _HARMLESS else "application/octet-stream"
+    if tag is not None and request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    else:
+        response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)
+    if tag is not None:
+        response.set_etag(tag)
+        response.headers["Cache-Control"] = _FRESH
+    response.headers["Content-Disposition"] = disposition(name)
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+def disposition(name: str) -> str:
+    """`attachment` with the name in both spellings that clients read (RFC 6266, RFC 8187)."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/%;' else "_" for c in name) or "file"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+
+
+def _pieces(content: BinaryIO) -> Any:
+    with content:
+        while piece := content.read(1 << 16):
+            yield piece
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no place in an answer")

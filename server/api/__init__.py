@@ -1,0 +1,1 @@
+"""The API for programs and devices: REST and batches, under /v1."""

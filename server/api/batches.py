@@ -1,0 +1,131 @@
+"""Batches: what devices send, with a receipt for each item."""
+
+from __future__ import annotations
+
+import hashlib
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from marshmallow import ValidationError
+from sqlalchemy import select
+
+from server import current
+from server.answers import answer
+from server.api.files import EXTENSIONS
+from server.api.schemas import BatchAnswerSchema, BatchSchema, CapabilitiesSchema, KnownSchema, UnknownIdsSchema
+from server.bodies import findings_of, load, parse_json, read_body
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.logs import log
+from sync.accounts.installation import installation
+from sync.errors import Busy, TooLarge, Unparseable
+from sync.intake.changes import cursor_at
+from sync.intake.items import storable
+from sync.intake.receive import answered_before, prepare_batch, store_batch
+from sync.models import Quarantined, SubmissionVersion
+
+bp = Blueprint("batches", __name__, url_prefix="/v1/projects/<int:pid>")
+
+_batch_schema = BatchSchema()
+_AT_ONCE = 200
+
+
+@bp.post("/batches")
+@needs("data.send")
+@documented("batches", body=BatchSchema, answer=BatchAnswerSchema)
+def post_batch(pid: int) -> ResponseReturnValue:
+    """Send a batch of filled forms, compressed if you like; every item gets a receipt, in order.
+
+    200 leaves after a durable commit. The same batch again gets the same receipts.
+    """
+    body = read_body(current.settings().max_batch)
+    batch = read_batch(parse_json(body))
+    now, actor_id = current.now(), current.visitor().actor_id
+    sha256 = hashlib.sha256(body).digest()
+    result = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256)
+    if result is None:
+        result = store_batch(session(), prepare_batch(session(), pid, batch, sha256, now), actor_id, now)
+        session().commit()
+    log("batch_received", project=pid, actor=actor_id, again=result.again, items=len(result.receipts), **result.counts)
+    return answer(
+        {
+            "batch": result.batch_id,
+            "epoch": result.epoch,
+            "received_at": result.received_at,
+            "cursor": cursor_at(result.epoch, result.event),
+            "receipts": result.receipts,
+        }
+    )
+
+
+@bp.post("/batches/known")
+@needs("data.send")
+@documented("batches", body=KnownSchema, answer=UnknownIdsSchema)
+def post_known(pid: int) -> ResponseReturnValue:
+    """Which of these instances the server does not hold; to be asked after a changed epoch."""
+    ids = load(KnownSchema(), parse_json(read_body(current.settings().max_batch)))["ids"]
+    held: set[tuple[str, str]] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        held |= _held(pid, [instance_id for instance_id, _ in ids[start : start + _AT_ONCE]])
+    # Whoever sent answers has no XML to hash, and asks for the id alone.
+    held |= {(instance_id, "") for instance_id, _ in held}
+    unknown = [[instance_id, sha256] for instance_id, sha256 in ids if (instance_id, sha256.lower()) not in held]
+    return answer({"epoch": _epoch(), "unknown": unknown})
+
+
+@bp.get("/capabilities")
+@needs("project.read")
+@documented("batches", answer=CapabilitiesSchema)
+def get_capabilities(pid: int) -> ResponseReturnValue:
+    """Limits, encodings, the epoch, and what time it is here."""
+    limits = current.settings()
+    return answer(
+        {
+            "epoch": _epoch(),
+            "now": current.now(),
+            "encodings": ["gzip", "zstd"],
+            "tus": {"version": "1.0.0", "extensions": EXTENSIONS},
+            "limits": {
+                "request_bytes": limits.max_request,
+                "batch_bytes": limits.max_batch,
+                "batch_items": limits.batch_items,
+                "file_bytes": limits.max_file,
+                "xml_bytes": 10 * 1024 * 1024,
+                "xml_depth": 60,
+                "xml_elements": 20_000,
+                "requests_an_hour": limits.requests_an_hour,
+            },
+        }
+    )
+
+
+def read_batch(given: object) -> dict[str, object]:
+    """The batch as far as it is not its items' own affair. Raises Unparseable, or TooLarge for too many items."""
+    try:
+        batch: dict[str, object] = _batch_schema.load(given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise Unparseable("The body is not a batch.", findings=findings_of(error.messages)) from error
+    limits = current.settings()
+    if len(given["items"]) > limits.batch_items:  # type: ignore[index]
+        raise TooLarge(details={"max_items": limits.batch_items, "max_bytes": limits.max_batch})
+    return batch | {name: storable(batch[name]) for name in ("batch", "device") if name in batch}
+
+
+def _held(project_id: int, instance_ids: list[str]) -> set[tuple[str, str]]:
+    """Ids with the hashes under which their XML is here, filed or in quarantine."""
+    known = [instance_id for instance_id in instance_ids if instance_id == storable(instance_id)]
+    found: set[tuple[str, str]] = set()
+    for table in (SubmissionVersion, Quarantined):
+        rows = session().execute(
+            select(table.instance_id, table.sha256).where(table.project_id == project_id, table.instance_id.in_(known))
+        )
+        found |= {(instance_id, sha256.hex()) for instance_id, sha256 in rows if instance_id}
+    return found
+
+
+def _epoch() -> str:
+    here = installation(session())
+    if here is None:
+        raise Busy("The installation was not finished; run siby init.", retry_after=60)
+    return here.epoch

@@ -1,0 +1,20 @@
+"""The API's description of itself, for programs."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app
+from flask.typing import ResponseReturnValue
+
+from server.answers import answer
+from server.documents import documented, openapi
+from server.guards import public
+
+bp = Blueprint("description", __name__, url_prefix="/v1")
+
+
+@bp.get("/openapi.json")
+@public
+@documented("description", answer="application/json")
+def get_openapi() -> ResponseReturnValue:
+    """This document."""
+    return answer(openapi(current_app._get_current_object()))  # type: ignore[attr-defined]

@@ -1,0 +1,255 @@
+"""Indicators, figures, and what stands behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+
+from server import current
+from server.answers import answer
+from server.api.schemas import Strict, text
+from server.bodies import read_query
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.queries.submissions import events_since
+from sync.errors import NotFound
+from sync.indicators.amounts import decimal_of, json_number
+from sync.indicators.changes import changes
+from sync.indicators.definitions import Definition
+from sync.indicators.evidence import Evidence, evidence
+from sync.indicators.figures import figures, read_cells, resolve_as_of
+from sync.indicators.reading import Reading
+
+bp = Blueprint("figures", __name__, url_prefix="/v1/projects/<int:pid>")
+
+
+class AsOfQuery(Strict):
+    """As of when."""
+
+    as_of = text(load_default=None, metadata={"description": "an event's number, a time or a date; now without it"})
+
+
+class FiguresQuery(AsOfQuery):
+    """Which figures."""
+
+    indicator = text(load_default=None, metadata={"description": "names with commas between them; all without it"})
+    period = text(
+        load_default="all",
+        metadata={"description": "2026, 2026-Q3, 2026-07, FY2026, FY2026-Q1, 2026-01-01/2026-06-30 or all"},
+    )
+    place = text(load_default=None, metadata={"description": "a place's code; everything below it is included"})
+    by = text(load_default="", metadata={"description": "breakdowns, or place:LEVEL, with commas between them"})
+    cells = text(load_default="", data_key="is", metadata={"description": "cells to pick: sex:female,topic:marketing"})
+    totals = fields.Boolean(load_default=True)
+
+
+class EvidenceQuery(AsOfQuery):
+    """Which figure's evidence, and which part of it."""
+
+    period = text(load_default="all")
+    place = text(load_default=None)
+    cells = text(load_default="", data_key="is")
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
+    cursor = text(load_default=None)
+
+
+class ChangesQuery(Strict):
+    """Which figure's changes, and between which two moments."""
+
+    since = text(load_default="0", data_key="from", metadata={"description": "an event's number, a time or a date"})
+    to = text(load_default=None, metadata={"description": "the same; now without it"})
+    as_of = text(load_default=None, metadata={"description": "another name for to"})
+    period = text(load_default="all")
+    place = text(load_default=None)
+    cells = text(load_default="", data_key="is")
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
+    cursor = text(load_default=None)
+
+
+class EventsQuery(Strict):
+    """Where the reader stands."""
+
+    since = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
+    limit = fields.Integer(load_default=500, validate=validate.Range(min=1, max=5000))
+
+
+@bp.get("/indicators")
+@needs("figures.read")
+@documented("figures", query=AsOfQuery, answer="application/json")
+def get_indicators(pid: int) -> ResponseReturnValue:
+    """The indicators with labels, unit, aggregate, breakdowns and targets."""
+    reading = reading_of(pid, read_query(AsOfQuery())["as_of"])
+    return answer(
+        {
+            "as_of": reading.as_of.to_json(),
+            "indicators": [_definition(reading, found) for found in reading.definitions.values()],
+        }
+    )
+
+
+@bp.get("/figures")
+@needs("figures.read")
+@documented("figures", query=FiguresQuery, answer="application/json")
+def get_figures(pid: int) -> ResponseReturnValue:
+    """Figures for a period, a place and breakdowns, now or as of an event or time."""
+    query = read_query(FiguresQuery())
+    reading = reading_of(pid, query["as_of"])
+    found = figures(
+        reading,
+        _names(query["indicator"]) or list(reading.definitions),
+        period=query["period"],
+        place=query["place"],
+        by=_names(query["by"]),
+        cells=read_cells(query["cells"]),
+        totals=query["totals"],
+        sees_small_cells=sees_small_cells(),
+    )
+    return answer({"as_of": reading.as_of.to_json(), "figures": [figure.to_json() for figure in found]})
+
+
+@bp.get("/figures/<indicator>/evidence")
+@needs("figures.read")
+@documented("figures", query=EvidenceQuery, answer="application/json")
+def get_evidence(pid: int, indicator: str) -> ResponseReturnValue:
+    """What stands behind one figure: its contributions, each with its submission and the event that brought it in.
+
+    Who is who is shown to coordinators only.
+    """
+    query = read_query(EvidenceQuery())
+    reading = reading_of(pid, query["as_of"])
+    known_indicator(reading, indicator)
+    return answer({"as_of": reading.as_of.to_json()} | evidence_for_visitor(reading, indicator, query).to_json())
+
+
+@bp.get("/figures/<indicator>/changes")
+@needs("figures.read")
+@documented("figures", query=ChangesQuery, answer="application/json")
+def get_figure_changes(pid: int, indicator: str) -> ResponseReturnValue:
+    """Why a figure is not what it was: before and after, and what each kind of event did to it."""
+    query = read_query(ChangesQuery())
+    before, after = reading_of(pid, query["since"]), reading_of(pid, query["to"] or query["as_of"])
+    known_indicator(after, indicator)
+    found = changes(
+        before,
+        after,
+        indicator,
+        period=query["period"],
+        place=query["place"],
+        cells=read_cells(query["cells"]),
+        cursor=query["cursor"],
+        limit=query["limit"],
+        sees_small_cells=sees_small_cells(),
+    )
+    return answer(found.to_json())
+
+
+@bp.get("/events")
+@needs("figures.read")
+@documented("figures", query=EventsQuery, answer="application/json")
+def get_events(pid: int) -> ResponseReturnValue:
+    """The journal after an event: a reader that goes on from the last number misses none."""
+    query = read_query(EventsQuery())
+    rows = events_since(session(), pid, query["since"], query["limit"])
+    return answer(
+        {
+            "events": [
+                {
+                    "number": row.number,
+                    "kind": row.kind,
+                    "at": row.at,
+                    "actor": row.actor_id,
+                    "submission": str(row.submission_id) if row.submission_id is not None else None,
+                    "details": row.details,
+                }
+                for row in rows
+            ],
+            "last": rows[-1].number if rows else query["since"],
+        }
+    )
+
+
+def reading_of(pid: int, as_of: str | None) -> Reading:
+    """The project as it stood at a moment, or as it stands."""
+    return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
+
+
+def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:
+    """A page of evidence without what only coordinators may see, for others."""
+    found = evidence(
+        reading,
+        indicator,
+        period=query["period"],
+        place=query["place"],
+        cells=read_cells(query["cells"]),
+        cursor=query["cursor"],
+        limit=query["limit"],
+        sees_small_cells=sees_small_cells(),
+    )
+    if not current.has_right("submissions.read"):
+        for row in found.rows:
+            row["subject"] = row["person"] = None
+    return found
+
+
+def sees_small_cells() -> bool:
+    """Coordinators see all; viewers get small counts hidden."""
+    return current.has_right("submissions.read")
+
+
+def known_indicator(reading: Reading, name: str) -> Definition:
+    """The indicator that an address names. Raises NotFound."""
+    found = reading.definitions.get(name)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _names(written: str | None) -> list[str]:
+    return [name.strip() for name in (written or "").split(",") if name.strip()]
+
+
+def _definition(reading: Reading, found: Definition) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "labels": found.labels,
+        "descriptions": found.descriptions,
+        "unit": found.row.unit or None,
+        "aggregate": found.aggregate,
+        "per_subject": found.row.per_subject if found.counts_subjects and found.has_value else None,
+        "numerator": found.row.numerator,
+        "denominator": found.row.denominator,
+        "decimals": found.row.decimals_shown,
+        "minimum_cell": found.row.minimum_cell,
+        "codes": list(found.row.codes),
+        "forms": sorted(found.parts),
+        "since": found.opened,
+        "breakdowns": [
+            {
+                "name": way.name,
+                "labels": way.labels,
+                "multiple": way.multiple,
+                "values": [{"value": value, "labels": labels} for value, labels in way.values.items()],
+            }
+            for way in reading.breakings(found).values()
+        ],
+        "targets": [
+            {
+                "period": target.period,
+                "place": target.place,
+                "by": target.by,
+                "baseline": _amount(target.baseline),
+                "target": _amount(target.target),
+                "note": target.note,
+            }
+            for target in reading.targets
+            if target.indicator == found.name
+        ],
+    }
+
+
+def _amount(stored: int | None) -> int | float | None:
+    return None if stored is None else json_number(decimal_of(stored))

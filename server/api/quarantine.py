@@ -1,0 +1,110 @@
+"""The quarantine: what waits there, and what a coordinator does with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+
+from server import current
+from server.answers import answer, download
+from server.api.schemas import CursorQuery, Strict, text
+from server.bodies import read_json, read_query
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.logs import log
+from sync.accounts.audit import record_act
+from sync.intake.quarantine import (
+    ACTIONS,
+    STATES,
+    Parked,
+    quarantined_item,
+    quarantined_items,
+    raw_of,
+    resolve,
+)
+from sync.journal import open_journal
+from sync.models.database import begin_writing
+
+bp = Blueprint("quarantine", __name__, url_prefix="/v1/projects/<int:pid>/quarantine")
+
+
+class QuarantineQuery(CursorQuery):
+    """Which items to list."""
+
+    state = text(load_default=None, validate=validate.OneOf(STATES))
+
+
+class DecisionSchema(Strict):
+    """What to do with an item, and why."""
+
+    action = fields.String(required=True, validate=validate.OneOf(ACTIONS))
+    reason = text(load_default=None, allow_none=True)
+
+
+@bp.get("")
+@needs("quarantine.decide")
+@documented("quarantine", query=QuarantineQuery, answer="application/json")
+def get_quarantine(pid: int) -> ResponseReturnValue:
+    """What was sent and could not be filed, the oldest first."""
+    query = read_query(QuarantineQuery())
+    page, count = quarantined_items(session(), pid, query["state"], query["cursor"], query["limit"])
+    return answer({"items": [show_parked(parked) for parked in page.items], "count": count, "cursor": page.cursor})
+
+
+@bp.get("/<int:item>")
+@needs("quarantine.decide")
+@documented("quarantine", answer="application/json")
+def get_quarantined(pid: int, item: int) -> ResponseReturnValue:
+    """One item."""
+    return answer(show_parked(quarantined_item(session(), pid, item)))
+
+
+@bp.get("/<int:item>/raw")
+@needs("quarantine.decide")
+@documented("quarantine", answer="application/octet-stream")
+def get_raw(pid: int, item: int) -> ResponseReturnValue:
+    """The bytes as they were sent."""
+    raw = raw_of(session(), pid, item)
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "quarantine.viewed", current.now(), str(item))
+    session().commit()
+    return download(raw, f"quarantine-{item}", None)
+
+
+@bp.post("/<int:item>/resolve")
+@needs("quarantine.decide")
+@documented("quarantine", body=DecisionSchema, answer="application/json")
+def post_resolve(pid: int, item: int) -> ResponseReturnValue:
+    """Try to file it again, accept it as the next version of what it conflicts with, or discard it; the bytes stay."""
+    given = read_json(DecisionSchema())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    found = resolve(journal, item, given["action"], given["reason"])
+    details = {"action": given["action"], "state": found.parked.state}
+    record_act(session(), pid, current.origin(), "quarantine.decided", current.now(), str(item), details)
+    journal.close()
+    session().commit()
+    log("quarantine_decided", project=pid, item=item, **details)
+    receipt = found.receipt.to_json() if found.receipt else None
+    return answer(show_parked(found.parked) | {"receipt": receipt})
+
+
+def show_parked(parked: Parked) -> dict[str, Any]:
+    """An item as the wire has it."""
+    return {
+        "id": str(parked.id),
+        "instance_id": parked.instance_id,
+        "form": parked.form_id,
+        "version": parked.form_version,
+        "edits": parked.edits,
+        "actor": parked.actor_id,
+        "device": parked.device,
+        "reason": parked.reason,
+        "message": parked.message,
+        "received_at": parked.received_at,
+        "state": parked.state,
+        "resolution": parked.resolution,
+    }

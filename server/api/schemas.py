@@ -1,0 +1,214 @@
+"""The wire, described: what routes take and give. Schemas never touch the session."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields, validate
+
+TEXT = validate.Length(max=1000)
+
+
+class Strict(Schema):
+    """Unknown keys are refused: a name that was spelt wrong would otherwise be passed over."""
+
+    class Meta:
+        unknown = RAISE
+
+
+def text(**more: Any) -> fields.String:
+    """A text of moderate length."""
+    return fields.String(**{"validate": TEXT} | more)
+
+
+def moment(**more: Any) -> fields.AwareDateTime:
+    """A time, RFC 3339 with an offset."""
+    return fields.AwareDateTime(default_timezone=dt.UTC, **more)
+
+
+class PageQuery(Strict):
+    """A part of a list."""
+
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
+    offset = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
+
+
+class CursorQuery(Strict):
+    """A part of a list that can grow without bound."""
+
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
+    cursor = text(load_default=None)
+
+
+# Sessions
+
+
+class CredentialsSchema(Strict):
+    """Who signs in."""
+
+    email = text(required=True)
+    password = fields.String(required=True, validate=validate.Length(max=1000))
+
+
+class SessionSchema(Schema):
+    """A session; the token is the Bearer token."""
+
+    token = fields.String()
+    csrf = fields.String()
+    createdAt = fields.AwareDateTime()  # noqa: N815 — the wire's name
+    expiresAt = fields.AwareDateTime()  # noqa: N815
+
+
+class ActorSchema(Schema):
+    """A person or a device."""
+
+    id = fields.Integer()
+    type = fields.String(metadata={"description": "user or field_key"})
+    displayName = fields.String()  # noqa: N815
+    email = fields.String(allow_none=True)
+    createdAt = fields.AwareDateTime()  # noqa: N815
+
+
+# Projects
+
+
+class ProjectSettings(Strict):
+    """What a project can choose."""
+
+    name = fields.String(validate=validate.Length(min=1, max=200))
+    time_zone = text()
+    languages = fields.List(
+        fields.String(validate=validate.Regexp(r"[a-z]{2,8}(-[A-Za-z0-9]+)*\Z")),
+        validate=validate.Length(min=1, max=20),
+    )
+    fiscal_year_start = fields.Integer(strict=True, validate=validate.Range(min=1, max=12))
+    counts = fields.String(validate=validate.OneOf(["received", "approved"]))
+
+
+class NewProjectSchema(ProjectSettings):
+    """A project to make."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
+class ProjectSchema(Schema):
+    """A project."""
+
+    id = fields.Integer()
+    name = fields.String()
+    description = fields.String(allow_none=True)
+    archived = fields.Boolean()
+    keyId = fields.Integer(allow_none=True)  # noqa: N815
+    createdAt = fields.AwareDateTime()  # noqa: N815
+    updatedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
+    deletedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
+    time_zone = fields.String()
+    languages = fields.List(fields.String())
+    fiscal_year_start = fields.Integer()
+    counts = fields.String()
+    role = fields.String(metadata={"description": "yours in it"})
+
+
+class FindingSchema(Schema):
+    """One fault, where it is, and how to mend it."""
+
+    place = fields.String()
+    sheet = fields.String()
+    row = fields.Integer()
+    column = fields.String()
+    fault = fields.String()
+    remedy = fields.String()
+
+
+class LoadedSchema(Schema):
+    """What loading a programme did."""
+
+    project = fields.Integer()
+    published = fields.List(fields.String())
+    changed = fields.List(fields.String())
+    recounted = fields.Integer()
+    released = fields.Integer()
+    warnings = fields.List(fields.Nested(FindingSchema))
+
+
+class ChangedSchema(Schema):
+    """Whether anything was different."""
+
+    changed = fields.Boolean()
+
+
+# Batches
+
+
+class BatchSchema(Strict):
+    """The outer shape of a batch. Each item is looked at on its own, so that a bad one costs no other."""
+
+    batch = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    device = text(allow_none=True)
+    sent_at = moment(allow_none=True)
+    items = fields.List(fields.Raw(allow_none=True), required=True)
+
+
+class FlagSchema(Schema):
+    """A breach of a form's rules, found on arrival."""
+
+    code = fields.String()
+    place = fields.String()
+    message = fields.String()
+
+
+class ReceiptSchema(Schema):
+    """What we promise about one item."""
+
+    instance_id = fields.String(allow_none=True)
+    outcome = fields.String(
+        validate=validate.OneOf(["stored", "duplicate", "edited", "conflict", "quarantined", "refused"])
+    )
+    submission = fields.String(allow_none=True)
+    missing = fields.List(fields.String())
+    flags = fields.List(fields.Nested(FlagSchema))
+    reason = fields.String(allow_none=True)
+
+
+class BatchAnswerSchema(Schema):
+    """Receipts in the order in which the items were sent."""
+
+    batch = fields.String()
+    epoch = fields.String()
+    received_at = fields.AwareDateTime()
+    cursor = fields.String()
+    receipts = fields.List(fields.Nested(ReceiptSchema))
+
+
+class KnownSchema(Strict):
+    """Pairs of an instance id and the SHA-256 of its XML, in hex; an empty one asks for the id alone."""
+
+    ids = fields.List(
+        fields.List(text(), validate=validate.Length(equal=2)),
+        required=True,
+        validate=validate.Length(max=5000),
+    )
+
+
+class UnknownIdsSchema(Schema):
+    """The pairs that the server does not hold."""
+
+    epoch = fields.String()
+    not_held = fields.List(fields.List(fields.String()), data_key="unknown")
+
+
+class CapabilitiesSchema(Schema):
+    """What a device may count on."""
+
+    epoch = fields.String()
+    now = fields.AwareDateTime()
+    encodings = fields.List(fields.String())
+    tus = fields.Dict()
+    limits = fields.Dict(keys=fields.String(), values=fields.Integer())
+
+
+class ChangesQuery(Strict):
+    """Where the device stands."""
+
+    since = text(load_default=None)

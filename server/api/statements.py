@@ -1,0 +1,184 @@
+"""Statements: report texts with figures in them, and those that were given out."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template, url_for
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+
+from server import current
+from server.answers import answer, disposition
+from server.api.figures import AsOfQuery, reading_of, sees_small_cells
+from server.api.schemas import Strict, text
+from server.bodies import read_json, read_query
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.logs import log
+from sync.accounts.audit import record_act
+from sync.indicators.figures import Figure, resolve_as_of
+from sync.indicators.reading import Reading
+from sync.indicators.statements import (
+    Statement,
+    compose,
+    compose_issue,
+    issue_at,
+    issue_changes,
+    issue_json,
+    issue_statement,
+    issues_of,
+    statements_at,
+)
+from sync.journal import open_journal
+from sync.models import Project
+
+bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
+
+_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_FORMATS = ("json", "html", "md", "docx")
+
+
+class ShownQuery(Strict):
+    """In which language and form."""
+
+    lang = text(load_default=None, metadata={"description": "the project's first language without it"})
+    format = text(load_default="json", validate=validate.OneOf(_FORMATS))
+
+
+class StatementQuery(ShownQuery):
+    """Of which time and place, and as of when."""
+
+    as_of = text(load_default=None, metadata={"description": "an event's number, a time or a date; now without it"})
+    period = text(load_default="all", metadata={"description": "for figures that name none"})
+    place = text(load_default=None, metadata={"description": "for figures that name none"})
+
+
+class NewIssueSchema(Strict):
+    """A statement to give out as it reads at an event."""
+
+    as_of = fields.Raw(required=True, metadata={"type": ["integer", "string"]})
+    title = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    period = text(load_default="all")
+    place = text(load_default=None, allow_none=True)
+
+
+@bp.get("")
+@needs("figures.read")
+@documented("statements", query=AsOfQuery, answer="application/json")
+def get_statements(pid: int) -> ResponseReturnValue:
+    """The statements that the project has, with their languages."""
+    moment = resolve_as_of(session(), pid, read_query(AsOfQuery())["as_of"], current.now())
+    found = statements_at(session(), pid, moment.event)
+    return answer({"statements": [{"name": name, "languages": languages} for name, languages in found.items()]})
+
+
+@bp.get("/<name>")
+@needs("figures.read")
+@documented("statements", query=StatementQuery, answer="application/json")
+def get_statement(pid: int, name: str) -> ResponseReturnValue:
+    """A statement as it reads at an event, as JSON, HTML, Markdown or a Word document."""
+    query = read_query(StatementQuery())
+    reading = reading_of(pid, query["as_of"])
+    statement = compose(
+        reading,
+        name,
+        query["lang"] or first_language(reading),
+        period=query["period"],
+        place=query["place"],
+        sees_small_cells=sees_small_cells(),
+    )
+    return _in_format(pid, statement, query["format"], {})
+
+
+@bp.get("/<name>/issues")
+@needs("figures.read")
+@documented("statements", answer="application/json")
+def get_issues(pid: int, name: str) -> ResponseReturnValue:
+    """The issues of a statement, the oldest first."""
+    return answer({"issues": [issue_json(issue) for issue in issues_of(session(), pid, name)]})
+
+
+@bp.post("/<name>/issues")
+@needs("statements.issue")
+@documented("statements", body=NewIssueSchema, answer="application/json")
+def post_issue(pid: int, name: str) -> ResponseReturnValue:
+    """Give a statement out as it reads at an event: this issue stays reproducible."""
+    given = read_json(NewIssueSchema())
+    now = current.now()
+    moment = resolve_as_of(session(), pid, str(given["as_of"]), now)
+    journal = open_journal(session(), pid, current.visitor().actor_id, now)
+    issue = issue_statement(
+        journal, name, as_of=moment, title=given["title"], period=given["period"], place=given["place"]
+    )
+    shown = issue_json(issue)
+    record_act(session(), pid, current.origin(), "statement.issued", now, f"{name}/{shown['number']}")
+    journal.close()
+    session().commit()
+    log("statement_issued", project=pid, statement=name, number=shown["number"])
+    return answer(shown)
+
+
+@bp.get("/<name>/issues/<int:number>")
+@needs("figures.read")
+@documented("statements", query=ShownQuery, answer="application/json")
+def get_issue(pid: int, name: str, number: int) -> ResponseReturnValue:
+    """An issue as it was given out."""
+    query = read_query(ShownQuery())
+    issue = issue_at(session(), pid, name, number)
+    statement = compose_issue(session(), issue, _language(pid, query["lang"]), sees_small_cells=sees_small_cells())
+    return _in_format(pid, statement, query["format"], {"issue": issue_json(issue)})
+
+
+@bp.get("/<name>/issues/<int:number>/changes")
+@needs("figures.read")
+@documented("statements", query=StatementQuery, answer="application/json")
+def get_issue_changes(pid: int, name: str, number: int) -> ResponseReturnValue:
+    """What the figures of an issue would read today where that is different, and why."""
+    query = read_query(StatementQuery())
+    issue = issue_at(session(), pid, name, number)
+    moment = resolve_as_of(session(), pid, query["as_of"], current.now())
+    language = _language(pid, query["lang"])
+    found = issue_changes(session(), issue, language, moment, sees_small_cells=sees_small_cells())
+    return answer({"issue": issue_json(issue), "as_of": moment.to_json(), "changes": found})
+
+
+def first_language(reading: Reading) -> str:
+    """The project's main language at the time."""
+    return next(iter(reading.settings["languages"]), "en")
+
+
+def page_of(pid: int, statement: Statement, figure: Figure) -> str:
+    """The page on what stands behind a figure, as of the event at which the statement was written."""
+    return f"{url_for('desk.evidence', pid=pid, indicator=figure.definition.name)}?{_asked(statement, figure)}"
+
+
+def _evidence_of(pid: int, statement: Statement, figure: Figure) -> str:
+    return current.own_address(f"/projects/{pid}/figures/{figure.definition.name}/evidence?{_asked(statement, figure)}")
+
+
+def _asked(statement: Statement, figure: Figure) -> str:
+    cells = ",".join(f"{name}:{'null' if key is None else key}" for name, key in figure.by.items())
+    asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": statement.as_of.event}
+    return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
+
+
+def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) -> ResponseReturnValue:
+    match form:
+        case "html":
+            body = statement.to_html(lambda figure: page_of(pid, statement, figure))
+            return render_template("statement_alone.html", body=body, name=statement.name, language=statement.language)
+        case "md":
+            return Response(statement.to_markdown(), content_type="text/markdown; charset=utf-8")
+        case "docx":
+            name = f"{statement.name}.{statement.language}.docx"
+            headers = {"Content-Disposition": disposition(name)}
+            return Response(statement.to_docx(), content_type=_DOCX, headers=headers)
+        case _:
+            return answer(statement.to_json(lambda figure: _evidence_of(pid, statement, figure)) | more)
+
+
+def _language(pid: int, asked: str | None) -> str:
+    return asked or next(iter(session().get_one(Project, pid).languages), "en")

@@ -1,0 +1,130 @@
+"""The web application, put together."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.routing import IntegerConverter, Map
+
+from server import current
+from server.api import (
+    batches,
+    changes,
+    description,
+    figures,
+    files,
+    forms,
+    projects,
+    quarantine,
+    review,
+    sessions,
+    statements,
+    submissions,
+)
+from server.capacity import Rates, Slots
+from server.current import Parts
+from server.db import connect_database
+from server.front import PATH_SHOWN, Front
+from server.guards import guard
+from server.logs import log
+from server.pages import desk, signing
+from server.problems import say_no_well
+from server.settings import Settings, load_settings
+from server.words import words
+from sync.intake.content import ContentStore
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_MODULES = (
+    sessions,
+    projects,
+    forms,
+    batches,
+    files,
+    changes,
+    figures,
+    statements,
+    submissions,
+    review,
+    quarantine,
+    description,
+    signing,
+    desk,
+)
+_YEAR = 365 * 24 * 3600
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application for these settings, by default those of the environment. Opens no connection yet."""
+    settings = settings or load_settings()
+    app = Flask(__name__)
+    app.url_map.strict_slashes = False
+    app.url_map.converters["int"] = Number
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request
+    app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    current.install(
+        app,
+        Parts(
+            settings=settings,
+            store=ContentStore(settings.files_folder, settings.reserve),
+            slots=Slots(settings.at_once),
+            rates=Rates(settings.requests_an_hour),
+        ),
+    )
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connect_database(app, settings.database_url)
+    app.before_request(_begin)
+    for module in _MODULES:
+        app.register_blueprint(module.bp)
+    guard(app)
+    say_no_well(app)
+    app.after_request(_end)
+    app.context_processor(lambda: {"t": words(), "visitor": current.visitor_or_none()})
+    front: Any = Front(app.wsgi_app, settings.trusted_proxies)
+    app.wsgi_app = front  # type: ignore[method-assign]
+    return app
+
+
+class Number(IntegerConverter):
+    """A number in an address; one that no column could hold is one that there is not."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**63 - 1)
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(8)
+    g.began = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.vary.update(("Accept-Encoding", "Origin"))
+    if request.endpoint == "static":
+        response.headers["Cache-Control"] = "public, max-age=3600"
+    known = current.visitor_or_none()
+    log(
+        "request",
+        id=g.get("request_id"),
+        method=request.method,
+        path=request.environ.get(PATH_SHOWN),
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.get("began", time.perf_counter())) * 1000, 1),
+        actor=known.actor_id if known else None,
+    )
+    return response

@@ -1,0 +1,152 @@
+"""Reading request bodies within bounds, whatever they claim to be."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import zstandard
+from flask import request
+from marshmallow import Schema, ValidationError
+
+from forms.findings import Finding
+from server import current
+from sync.errors import Refusal, TooLarge, Unexpected, Unparseable
+
+_SMALL = 1024 * 1024
+# Four bytes of zstd can stand for 128 kB, so a step of this size makes 16 MB at the very most.
+_ZSTD_STEP = 512
+# A frame that asks for more memory than this to be unpacked is refused.
+_ZSTD_WINDOW = 8 * 1024 * 1024
+# orjson would make a float of a whole number beyond 64 bits without a word.
+_BEYOND_64_BITS = re.compile(rb"[\[,:\s-]\d{19,}")
+
+
+class UnknownEncoding(Refusal):
+    code = 415.1
+    title = "The body is compressed in a way that is not known here; gzip and zstd are"
+
+
+def read_body(limit: int | None = None) -> bytes:
+    """The body, unpacked if it is compressed, at most `limit` bytes (one megabyte). Raises TooLarge beyond."""
+    limit = limit or _SMALL
+    return unpack(request.get_data(cache=False), request.headers.get("Content-Encoding", ""), limit)
+
+
+def unpack(body: bytes, encoding: str, limit: int) -> bytes:
+    """Never makes more than `limit` bytes of it, however well it was packed."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            unpacked = body
+        case "gzip" | "x-gzip":
+            unpacked = _gunzip(body, limit)
+        case "zstd":
+            unpacked = _unzstd(body, limit)
+        case _:
+            raise UnknownEncoding(details={"encodings": ["gzip", "zstd"]})
+    if len(unpacked) > limit:
+        raise _too_large()
+    return unpacked
+
+
+def parse_json(body: bytes) -> Any:
+    """What the body says as JSON. Text that strict readers refuse whole (NaN, half characters) is read too, so that one
+    odd item does not cost its neighbours; depth is bounded either way.
+    """
+    try:
+        if not _BEYOND_64_BITS.search(body):
+            return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise Unparseable(f"The body is not JSON: {_shortly(error)}") from error
+
+
+def read_json(schema: Schema) -> dict[str, Any]:
+    """The body as the schema describes it. Raises Unexpected that names every field that is not as it should be."""
+    return load(schema, parse_json(read_body()))
+
+
+def load(schema: Schema, given: Any) -> dict[str, Any]:
+    """`given` checked against the schema."""
+    try:
+        loaded: dict[str, Any] = schema.load(given)
+    except ValidationError as error:
+        raise Unexpected("What was sent is not as expected.", findings=findings_of(error.messages)) from error
+    return loaded
+
+
+def read_query(schema: Schema) -> dict[str, Any]:
+    """The query as the schema describes it; a name given twice is refused: readers differ on which one counts."""
+    given = {name: values for name, values in request.args.lists() if name not in ("st", "lang")}
+    if "lang" in schema.fields and "lang" in request.args:
+        given["lang"] = request.args.getlist("lang")
+    twice = [name for name, values in given.items() if len(values) > 1]
+    if twice:
+        raise Unexpected(f"Given more than once: {', '.join(sorted(twice))}.")
+    return load(schema, {name: values[0] for name, values in given.items()})
+
+
+def findings_of(messages: Any, place: str = "") -> list[Finding]:
+    """marshmallow's messages, each with the JSON path that it is about."""
+    if isinstance(messages, Mapping):
+        return [finding for key, inner in messages.items() for finding in findings_of(inner, _under(place, key))]
+    return [Finding(str(message), place=place) for message in messages]
+
+
+def _under(place: str, key: Any) -> str:
+    if key == "_schema":
+        return place
+    if isinstance(key, int):
+        return f"{place}[{key}]"
+    return f"{place}.{key}" if place else str(key)
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    found = bytearray()
+    while body:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            found += member.decompress(body, limit + 1 - len(found))
+        except zlib.error as error:
+            raise Unparseable("The body is not whole gzip.") from error
+        if len(found) > limit:
+            raise _too_large()
+        if not member.eof:
+            raise Unparseable("The body is not whole gzip.")
+        body = member.unused_data
+    return bytes(found)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    found = bytearray()
+    while body:
+        frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        position = 0
+        try:
+            while position < len(body) and not frame.eof:
+                found += frame.decompress(body[position : position + _ZSTD_STEP])
+                position += _ZSTD_STEP
+                if len(found) > limit:
+                    raise _too_large()
+        except zstandard.ZstdError as error:
+            raise Unparseable("The body is not whole zstd.") from error
+        if not frame.eof:
+            raise Unparseable("The body is not whole zstd.")
+        body = frame.unused_data + body[position:]
+    return bytes(found)
+
+
+def _too_large() -> TooLarge:
+    limits = current.settings()
+    return TooLarge(details={"max_items": limits.batch_items, "max_bytes": limits.max_batch})
+
+
+def _shortly(error: BaseException) -> str:
+    return "it is nested too deeply." if isinstance(error, RecursionError) else f"{str(error)[:200]}."

@@ -1,0 +1,111 @@
+"""What `siby doctor` looks at."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from server import clock
+from server.db import db, session
+from server.schema import TooNew, pending, version
+from server.settings import Settings
+from sync.accounts.audit import NO_PROJECT, first_broken
+from sync.accounts.installation import installation
+from sync.models import Project, Quarantined, Submission
+
+# SQLite before this may, very rarely, corrupt a file that two connections write to at the same instant.
+_MENDED_SQLITE = (3, 51, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at, and whether it is well."""
+
+    good: bool
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Line]:
+    """Everything in turn; what depends on something that is not well is left out."""
+    yield Line(True, f"Siby {version_of('siby')}, Python {platform.python_version()}, {platform.system()}")
+    yield _room(settings)
+    try:
+        yield _engine()
+    except DBAPIError as error:
+        yield Line(False, f"The database cannot be reached: {str(error.orig).strip()}")
+        return
+    fits = _schema()
+    yield fits
+    if fits.good:
+        yield from _contents()
+
+
+def _room(settings: Settings) -> Line:
+    folder = settings.files_folder
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    words = f"{free // 2**20:,} MB free where files are kept ({settings.reserve_mb} MB are held in reserve)"
+    return Line(free > settings.reserve, words)
+
+
+def _engine() -> Line:
+    with db.engine.connect() as connection:
+        if db.engine.dialect.name == "sqlite":
+            found = str(connection.scalar(text("SELECT sqlite_version()")))
+            mended = tuple(int(part) for part in found.split(".")) >= _MENDED_SQLITE
+            sound = connection.scalar(text("PRAGMA quick_check")) == "ok"
+            words = f"SQLite {found}, WAL, synchronous=FULL; quick check {'passed' if sound else 'FAILED'}"
+            return Line(mended and sound, words)
+        return Line(True, f"PostgreSQL {connection.scalar(text('SHOW server_version'))}")
+
+
+def _schema() -> Line:
+    try:
+        lacking, found = pending(), version()
+    except TooNew as error:
+        return Line(False, error.detail)
+    if found is None:
+        return Line(False, "The database is empty: run siby init")
+    if lacking:
+        return Line(False, f"Migrations to be made: {', '.join(lacking)}: make a backup, then run siby migrate")
+    return Line(True, f"No migration is pending (the database is at {found})")
+
+
+def _contents() -> Iterator[Line]:
+    here = installation(session())
+    if here is None:
+        yield Line(False, "The installation has no epoch: run siby init")
+        return
+    yield Line(True, f"Epoch {here.epoch}; it is {clock.now():%Y-%m-%d %H:%M} UTC here, which should be right")
+    for project in session().scalars(select(Project).order_by(Project.id)):
+        yield Line(True, f"Project {project.id}, {project.name}: {_in(project.id)}")
+        yield _trail(project.id)
+    yield _trail(NO_PROJECT)
+
+
+def _in(project_id: int) -> str:
+    stored = session().scalar(select(func.count()).select_from(Submission).where(Submission.project_id == project_id))
+    waiting = session().scalar(
+        select(func.count())
+        .select_from(Quarantined)
+        .where(Quarantined.project_id == project_id, Quarantined.state == "open")
+    )
+    lacking = session().scalar(
+        select(func.count()).select_from(Submission).where(Submission.project_id == project_id, Submission.missing > 0)
+    )
+    return f"{stored or 0:,} submissions, {lacking or 0:,} wait for files, {waiting or 0:,} in quarantine"
+
+
+def _trail(project_id: int) -> Line:
+    broken = first_broken(session(), project_id)
+    whose = "of the accounts" if project_id == NO_PROJECT else f"of project {project_id}"
+    if broken is None:
+        return Line(True, f"The audit trail {whose} is whole")
+    return Line(False, f"The audit trail {whose} was changed at its row {broken}")

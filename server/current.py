@@ -1,0 +1,107 @@
+"""What a request can ask for: the settings, the content store, who came in, and when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from flask import current_app, g, request
+
+from server import clock
+from server.capacity import Rates, Slots
+from server.front import KEY
+from server.settings import Settings
+from sync.accounts.audit import Origin
+from sync.accounts.roles import may
+from sync.intake.content import ContentStore
+
+_NAME = "siby"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the app is made of beside Flask's own."""
+
+    settings: Settings
+    store: ContentStore
+    slots: Slots
+    rates: Rates
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who came in and how, in plain values: it outlives the database session."""
+
+    actor_id: int
+    kind: str  # user | device
+    name: str
+    email: str | None
+    admin: bool
+    project_id: int | None  # of a device
+    places: tuple[str, ...]
+    language: str | None
+    by: str  # key | bearer | basic | cookie
+    token: bytes | None = None  # its SHA-256
+    in_session: bool = False  # the token is a session's, and ends with it
+    csrf: str | None = field(default=None, repr=False)
+
+
+def parts() -> Parts:
+    found: Parts = current_app.extensions[_NAME]
+    return found
+
+
+def install(app: object, made: Parts) -> None:
+    """Put the parts where requests find them."""
+    app.extensions[_NAME] = made  # type: ignore[attr-defined]
+
+
+def settings() -> Settings:
+    return parts().settings
+
+
+def store() -> ContentStore:
+    return parts().store
+
+
+def now() -> dt.datetime:
+    """The moment at which this request came in: the same for everything that it does."""
+    if "now" not in g:
+        g.now = clock.now()
+    moment: dt.datetime = g.now
+    return moment
+
+
+def visitor() -> Visitor:
+    """Who is signed in; only for routes that are not public."""
+    found: Visitor = g.visitor
+    return found
+
+
+def visitor_or_none() -> Visitor | None:
+    found: Visitor | None = g.get("visitor")
+    return found
+
+
+def role() -> str:
+    """The visitor's role in the project of this request."""
+    found: str = g.role
+    return found
+
+
+def has_right(right: str) -> bool:
+    """Whether the visitor may do more than the route itself asks for."""
+    return may(role(), right)
+
+
+def origin() -> Origin:
+    """Where the acts of this request come from, for the audit trail."""
+    known = visitor_or_none()
+    return Origin(known.actor_id if known else None, g.get("request_id"), request.remote_addr)
+
+
+def own_address(path: str) -> str:
+    """The absolute address of a path such as `/projects/7/forms/x.xml`, with the token in it if it came that way."""
+    base = settings().public_url or request.host_url.rstrip("/")
+    key = request.environ.get(KEY) or request.args.get("st")
+    return f"{base}/v1/key/{key}{path}" if key else f"{base}/v1{path}"

@@ -1,0 +1,48 @@
+"""The database behind the web: Flask-SQLAlchemy over the tables of `sync.models`."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from server import current
+from sync.intake.content import session_info
+from sync.models import Base
+from sync.models.database import engine_options, prepare_engine
+
+db = SQLAlchemy(metadata=Base.metadata)
+
+# Threads that wait for a connection longer than this are turned away; those of a slow upload hold none.
+_POOL = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 15}
+_POSTGRES_POOL = 10
+
+
+def connect_database(app: Flask, url: str) -> None:
+    """Give the app its engine, set up so that commits are durable and savepoints hold."""
+    options = engine_options(url, _POSTGRES_POOL)
+    if url.startswith("sqlite"):
+        options |= _POOL
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    prepare_engine(engine_of(app))
+
+
+def session() -> Session:
+    """The session of this request or command; it is rolled back at the end unless a route committed."""
+    found: Session = db.session()
+    found.info.update(session_info(current.store()))
+    return found
+
+
+def engine_of(app: Flask) -> Engine:
+    """The app's engine."""
+    with app.app_context():
+        return db.engine
+
+
+def release() -> None:
+    """Give the connection back and forget what was read: before waiting for a device that sends slowly."""
+    db.session.rollback()

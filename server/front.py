@@ -1,0 +1,68 @@
+"""The front door, before Flask: forwarded headers of known proxies, the token in the path, and slow senders."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from server.settings import Network
+
+KEY = "siby.key"
+PATH_SHOWN = "siby.path"
+_IN_PATH = re.compile(r"/v1/key/([^/]*)(/.*)?", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
+_ASTRAY = re.compile(r"siby_[A-Za-z0-9_-]{20,}")
+# How long a sender may pause in the middle of a body.
+_PATIENCE_SECONDS = 90
+
+
+class Front:
+    """Wraps the app. Afterwards `/v1/key/TOKEN/x` is `/v1/x` with the token aside, and no log can show it."""
+
+    def __init__(self, app: Any, trusted: tuple[Network, ...]) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self._trusted and self._trusts(environ.get("REMOTE_ADDR", "")):
+            self._believe(environ)
+        path = environ.get("PATH_INFO", "")
+        if found := _IN_PATH.fullmatch(path):
+            environ[KEY] = found[1]
+            environ["PATH_INFO"] = f"/v1{found[2] or ''}"
+            path = f"/v1/key/***{found[2] or ''}"
+        environ[PATH_SHOWN] = _ASTRAY.sub("***", path)
+        if (socket := environ.get("gunicorn.socket")) is not None:
+            socket.settimeout(_PATIENCE_SECONDS)
+        answer: Iterable[bytes] = self._app(environ, start_response)
+        return answer
+
+    def _believe(self, environ: dict[str, Any]) -> None:
+        """The nearest address that is not one of our proxies is the client; what is left of it anybody can write."""
+        hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        for hop in reversed(hops):
+            if not _is_address(hop):
+                break
+            environ["REMOTE_ADDR"] = hop
+            if not self._trusts(hop):
+                break
+        if (scheme := environ.get("HTTP_X_FORWARDED_PROTO")) in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
+        if _HOST.fullmatch(host := environ.get("HTTP_X_FORWARDED_HOST", "")):
+            environ["HTTP_HOST"] = host
+
+    def _trusts(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        known = ipaddress.ip_address(address)
+        return any(known in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

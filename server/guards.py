@@ -1,0 +1,138 @@
+"""Rights: every route declares what it asks for, and one that declares nothing opens for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from server import current
+from server.db import release, session
+from server.signing_in import identify, require_own_page
+from sync.accounts.roles import RIGHTS, may, role_in
+from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated
+from sync.models import Actor, Project
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_PUBLIC, _SIGNED_IN, _ADMIN = "public", "signed in", "admin"
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route asks of its visitor: a right in the project of its address, or one of the general ones."""
+
+    right: str
+    takes_data: bool = True  # a changing request needs room on the disk; signing in and out does not
+
+
+def public(view: View) -> View:
+    """Open to everybody."""
+    return _declare(view, Need(_PUBLIC, takes_data=False))
+
+
+def signed_in(view: View) -> View:
+    """Open to whoever is signed in, whatever the role; the route itself shows only what is theirs."""
+    return _declare(view, Need(_SIGNED_IN))
+
+
+def site_admin(view: View) -> View:
+    """For those who administer the installation."""
+    return _declare(view, Need(_ADMIN))
+
+
+def needs(right: str) -> Callable[[View], View]:
+    """For roles that have the right in the project `pid` of the address; to all others there is no such project."""
+    if right not in RIGHTS:
+        raise ValueError(f"{right} is not a right")
+    return lambda view: _declare(view, Need(right))
+
+
+def need_of(view: Callable[..., Any]) -> Need | None:
+    """What a view has declared."""
+    found: Need | None = getattr(view, "__need__", None)
+    return found
+
+
+def guard(app: Flask) -> None:
+    """Have every request looked at before its route runs."""
+    app.view_functions["static"] = public(app.view_functions["static"])
+    app.before_request(_admit)
+    app.teardown_request(_leave)
+
+
+def _declare(view: View, need: Need) -> View:
+    view.__need__ = need  # type: ignore[attr-defined]
+    return view
+
+
+def _admit() -> ResponseReturnValue | None:
+    if request.endpoint is None:
+        return None  # no such address: Flask says so
+    need = need_of(_view(request.endpoint))
+    if need is None:
+        raise Forbidden
+    if need.right == _PUBLIC:
+        g.visitor = _whoever()
+    else:
+        g.visitor = identify()
+        if g.visitor is None:
+            return _ask_to_sign_in()
+        _authorise(need)
+    release()
+    if request.method in _CHANGING:
+        if g.visitor is not None and g.visitor.by == "cookie":
+            require_own_page()
+        if need.takes_data and request.method != "DELETE":
+            current.store().require_room(min(request.content_length or 0, current.settings().max_file))
+            current.parts().slots.take()
+            g.slot = True
+    return None
+
+
+def _leave(_error: BaseException | None) -> None:
+    if g.pop("slot", False):
+        current.parts().slots.give_back()
+
+
+def _view(endpoint: str) -> Callable[..., Any]:
+    return current_app.view_functions[endpoint]
+
+
+def _whoever() -> current.Visitor | None:
+    """On a public route a credential that is not good is no credential."""
+    try:
+        return identify()
+    except Refusal:
+        return None
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if request.path.startswith("/v1"):
+        raise Unauthenticated
+    target = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("signing.sign_in", next=target), 303)
+
+
+def _authorise(need: Need) -> None:
+    visitor = current.visitor()
+    current.parts().rates.count(visitor.token or visitor.actor_id)
+    if need.right == _SIGNED_IN:
+        return
+    if need.right == _ADMIN:
+        if not visitor.admin:
+            raise Forbidden
+        return
+    project_id = (request.view_args or {})["pid"]
+    actor = session().get(Actor, visitor.actor_id)
+    role = role_in(session(), actor, project_id) if actor else None
+    if role is None or session().scalar(select(Project.id).where(Project.id == project_id)) is None:
+        raise NotFound
+    if not may(role, need.right):
+        raise Forbidden
+    g.role = role

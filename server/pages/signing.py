@@ -1,0 +1,100 @@
+"""Signing in and out by page: with a password, or with a one-time link that the command line gave out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from server import current
+from server.db import session
+from server.guards import public, signed_in
+from server.signing_in import clear_cookie, set_cookie, sign_in_by_link
+from server.signing_in import sign_in as begin_session
+from server.words import link, words
+from sync.accounts.audit import NO_PROJECT, record_act
+from sync.accounts.tokens import Issued, revoke
+from sync.errors import Forbidden, Refusal
+from sync.models.database import begin_writing
+
+bp = Blueprint("signing", __name__)
+
+
+@bp.get("/sign-in")
+@public
+def sign_in() -> ResponseReturnValue:
+    """The form for e-mail address and password."""
+    return render_template("sign_in.html", next=_inside(request.args.get("next")))
+
+
+@bp.post("/sign-in")
+@public
+def post_sign_in() -> ResponseReturnValue:
+    """Sign in, or say why not on the same page."""
+    _require_same_site()
+    target = _inside(request.form.get("next"))
+    email = request.form.get("email", "")[:1000]
+    try:
+        issued = begin_session(email, request.form.get("password", ""))
+    except Refusal as refusal:
+        page = render_template("sign_in.html", next=target, problem=refusal.detail, email=email)
+        response = make_response(page, refusal.status)
+        if refusal.retry_after is not None:
+            response.headers["Retry-After"] = str(refusal.retry_after)
+        return response
+    return _let_in(issued, target)
+
+
+@bp.get("/sign-in/link/<token>")
+@public
+def sign_in_link(token: str) -> ResponseReturnValue:
+    """A page with one button: what only fetches the link, as mail scanners do, does not use it up."""
+    return render_template("sign_in_link.html", token=token)
+
+
+@bp.post("/sign-in/link")
+@public
+def post_sign_in_link() -> ResponseReturnValue:
+    """Use the link up."""
+    _require_same_site()
+    issued = sign_in_by_link(request.form.get("token", ""))
+    if issued is None:
+        raise Forbidden(words()("link_spent"))
+    return _let_in(issued, None)
+
+
+@bp.post("/sign-out")
+@signed_in
+def sign_out() -> ResponseReturnValue:
+    """End the session here and in the database."""
+    visitor = current.visitor()
+    begin_writing(session())
+    if visitor.token is not None and visitor.in_session:
+        revoke(session(), visitor.token, current.now())
+    record_act(session(), NO_PROJECT, current.origin(), "session.ended", current.now())
+    session().commit()
+    response = make_response(redirect(link("signing.sign_in"), 303))
+    clear_cookie(response)
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def _let_in(issued: Issued, target: str | None) -> ResponseReturnValue:
+    response = make_response(redirect(target or link("desk.home"), 303))
+    set_cookie(response, issued)
+    return response
+
+
+def _inside(target: str | None) -> str | None:
+    """An address to go on to, only if it is one of our own pages."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+def _require_same_site() -> None:
+    """Nobody is to be signed in, unawares, by a form on another site."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("This request came from another site.")

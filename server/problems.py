@@ -1,0 +1,125 @@
+"""Saying no over HTTP: refusals become the JSON error body for programs and a page for people."""
+
+from __future__ import annotations
+
+import errno
+import random
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+
+from forms.findings import Faulty, Finding
+from server import current
+from server.answers import to_json
+from server.logs import log, log_failure
+from server.words import words
+from sync.errors import Busy, DiskFull, Refusal, Unexpected
+
+_FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
+_LATER = ("database is locked", "database is busy", "deadlock detected", "could not serialize", "too many clients")
+
+
+def say_no_well(app: Flask) -> None:
+    """Have every error of the app answered in one form."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(Faulty, _faulty)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(PoolTimeout, lambda _error: _refused(_later()))
+    app.register_error_handler(TimeoutError, lambda _error: _http(RequestTimeout()))
+    app.register_error_handler(OSError, _system)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """A finding on the wire; what it does not have is left out."""
+    found = {
+        "place": finding.place,
+        "sheet": finding.sheet,
+        "row": finding.row,
+        "column": finding.column,
+        "fault": finding.fault,
+        "remedy": finding.remedy,
+    }
+    return {key: value for key, value in found.items() if value not in (None, "")}
+
+
+def _refused(refusal: Refusal) -> ResponseReturnValue:
+    details = dict(refusal.details or {})
+    if refusal.findings:
+        details["findings"] = [as_json(finding) for finding in refusal.findings]
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == 401 and not _by_browser():
+        headers["WWW-Authenticate"] = 'Basic realm="Siby", charset="UTF-8"'
+    if refusal.status in (401, 403):
+        log("refused", code=refusal.code, path=request.environ.get("siby.path"), address=request.remote_addr)
+    return _answer(refusal.status, refusal.code, refusal.detail, details or None, headers)
+
+
+def _faulty(faulty: Faulty) -> ResponseReturnValue:
+    return _refused(Unexpected("What was sent has faults.", findings=faulty.findings))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    details = None
+    if isinstance(error, RequestEntityTooLarge):
+        limits = current.settings()
+        details = {"max_items": limits.batch_items, "max_bytes": limits.max_batch, "max_request": limits.max_request}
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return _answer(status, status + 0.1, error.description or error.name, details, headers)
+
+
+def _database(error: DBAPIError) -> ResponseReturnValue:
+    words = str(error.orig).lower()
+    if any(sign in words for sign in _FULL):
+        return _refused(DiskFull())
+    if any(sign in words for sign in _LATER):
+        log("database_busy", error=type(error.orig).__name__)
+        return _refused(_later())
+    return _unexpected(error)
+
+
+def _system(error: OSError) -> ResponseReturnValue:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _refused(DiskFull())
+    return _unexpected(error)
+
+
+def _later() -> Busy:
+    return Busy(retry_after=round(10 * random.uniform(0.75, 1.25)))  # noqa: S311 — no secret
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log_failure("failed", request=g.get("request_id"), path=request.environ.get("siby.path"))
+    number = g.get("request_id", "")
+    return _answer(500, 500.1, f"Something went wrong here. Its number in the log is {number}.", None, {})
+
+
+def _answer(
+    status: int, code: float, message: str, details: dict[str, Any] | None, headers: dict[str, str]
+) -> ResponseReturnValue:
+    if _for_program():
+        body = to_json({"message": message, "code": code, "details": details})
+        return Response(body, status, headers, content_type="application/json; charset=utf-8")
+    page = render_template(
+        "problem.html", status=status, message=message, findings=(details or {}).get("findings", ()), t=words()
+    )
+    return Response(page, status, headers)
+
+
+def _for_program() -> bool:
+    return request.path == "/v1" or request.path.startswith("/v1/")
+
+
+def _by_browser() -> bool:
+    """Scripts in pages must not make the browser ask for a password."""
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest" or not _for_program()

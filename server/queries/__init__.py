@@ -1,0 +1,1 @@
+"""SQL for reading what routes and pages show, as plain rows."""

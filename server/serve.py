@@ -1,0 +1,123 @@
+"""Running the app: gunicorn inside, several processes of many threads."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from server import clock
+from server.db import db, session
+from server.logs import log, log_failure
+from server.settings import Settings
+from sync.intake.files import sweep
+from sync.models.database import begin_writing
+
+# A request in work when the server is told to stop may still finish.
+_GRACE_SECONDS = 20
+_DAY = 24 * 3600
+
+
+class Gunicorn(BaseApplication):  # type: ignore[misc]
+    """gunicorn with the app already loaded, so that its processes share the memory and answer at once.
+
+    Threads, because phones on slow links hold a connection for minutes; processes, because Python computes in one
+    thread at a time.
+    """
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{_bracketed(self._settings.host)}:{self._settings.port}",
+            "workers": self._settings.processes,
+            "worker_class": "gthread",
+            "threads": self._settings.threads,
+            "worker_connections": max(200, 2 * self._settings.threads),
+            "preload_app": True,
+            "graceful_timeout": _GRACE_SECONDS,
+            "timeout": 120,
+            "keepalive": 15,
+            "limit_request_line": 8190,
+            "accesslog": None,
+            "errorlog": "-",
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_fork": _forget_connections,
+            "post_worker_init": _sweep_daily,
+            "when_ready": self._say_where,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._app
+
+    def _say_where(self, server: Any) -> None:
+        port = next((listener.sock.getsockname()[1] for listener in server.LISTENERS), self._settings.port)
+        click.echo(f"Siby listens on {self._settings.public_url or _address(self._settings.host, port)}")
+        log("serving", processes=self._settings.processes, threads=self._settings.threads)
+
+
+def serve(app: Flask, settings: Settings) -> None:
+    """Serve until told to stop; requests in work are finished first."""
+    Gunicorn(app, settings).run()
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether the port can be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _forget_connections(_server: Any, worker: Any) -> None:
+    """A connection made before the fork must not be used by two processes."""
+    app: Flask = worker.app.load()
+    with app.app_context():
+        db.engine.dispose(close=False)
+
+
+def _sweep_daily(worker: Any) -> None:
+    """Have the worker delete uploads that have expired, now and then every day; several that do it are no harm."""
+    app: Flask = worker.app.load()
+    threading.Thread(target=_sweep_for_ever, args=(app,), daemon=True, name="sweep").start()
+
+
+def _sweep_for_ever(app: Flask) -> None:
+    while True:
+        time.sleep(random.uniform(1, 60))  # noqa: S311 — so that the workers do not all begin together
+        with app.app_context():
+            try:
+                begin_writing(session())
+                swept = sweep(session(), clock.now())
+                session().commit()
+                log("uploads_swept", count=swept)
+            except Exception:
+                session().rollback()
+                log_failure("sweep_failed")
+        time.sleep(_DAY)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _address(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 — it is only compared
+    return f"http://{_bracketed(shown)}:{port}"

@@ -1,0 +1,180 @@
+"""The words of the pages in French and English."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from flask import has_request_context, request, url_for
+
+from sync.indicators.definitions import label_in
+from sync.indicators.figures import Figure
+from sync.indicators.wording import figure_words
+
+LANGUAGES = ("en", "fr")
+
+
+class Words:
+    """The catalogue in one language: `t("sign_in")`. An unknown word shows as itself, and a test finds it."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, word: str, /, **values: Any) -> str:
+        found = CATALOGUE.get(word)
+        return found[LANGUAGES.index(self.language)].format(**values) if found else word
+
+    def number(self, value: Any) -> str:
+        """A number as the language writes it; a dash for none."""
+        return "—" if value is None else format_decimal(value, locale=self.language)
+
+    def figure(self, figure: Figure) -> str:
+        """A figure as texts have it: with its decimals and unit, a dash where it has no value."""
+        return figure_words(figure, self.language)
+
+    def label(self, labels: Mapping[str, str]) -> str:
+        """A label in this language, else in another."""
+        return label_in(labels, self.language) or ""
+
+    def day(self, value: dt.date | str | None) -> str:
+        if value is None:
+            return ""
+        day = dt.date.fromisoformat(value) if isinstance(value, str) else value
+        return format_date(day, format="medium", locale=self.language)
+
+    def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
+        """A time in the project's time zone."""
+        if value is None:
+            return ""
+        moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+        return format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self.language)
+
+
+def words() -> Words:
+    """The catalogue of this visitor: `?lang=`, else what the browser asks for, else English."""
+    if not has_request_context():
+        return Words(LANGUAGES[0])
+    asked = request.args.get("lang", "")
+    if asked not in LANGUAGES:
+        asked = request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    return Words(asked)
+
+
+def link(endpoint: str, **values: Any) -> str:
+    """An address within the pages that keeps the language that was chosen."""
+    if "lang" in request.args and "lang" not in values and endpoint != "static":
+        values["lang"] = words().language
+    return url_for(endpoint, **values)
+
+
+CATALOGUE: dict[str, tuple[str, str]] = {
+    "sign_in": ("Sign in", "Se connecter"),
+    "sign_out": ("Sign out", "Se déconnecter"),
+    "email": ("E-mail address", "Adresse e-mail"),
+    "password": ("Password", "Mot de passe"),
+    "signed_in_as": ("Signed in as {name}", "Connecté : {name}"),
+    "link_intro": (
+        "This link signs you in once, as the person for whom it was made.",
+        "Ce lien vous connecte une seule fois, au nom de la personne pour qui il a été créé.",
+    ),
+    "link_spent": (
+        "This link has been used or has expired. Ask for a new one: siby login-link EMAIL",
+        "Ce lien a déjà servi ou a expiré. Demandez-en un nouveau : siby login-link EMAIL",
+    ),
+    "projects": ("Projects", "Projets"),
+    "no_projects": ("You have no role in any project yet.", "Vous n'avez encore de rôle dans aucun projet."),
+    "statements": ("Statements", "Rapports"),
+    "no_statements": ("The project has no statement yet.", "Le projet n'a pas encore de rapport."),
+    "submissions": ("Submissions", "Soumissions"),
+    "what_came_in": ("What came in", "Ce qui est arrivé"),
+    "latest": ("Latest", "Dernières arrivées"),
+    "form": ("Form", "Formulaire"),
+    "count": ("Number", "Nombre"),
+    "total": ("Total", "Total"),
+    "quarantine": ("Quarantine", "Quarantaine"),
+    "waiting": ("{n} waiting for a decision", "{n} en attente d'une décision"),
+    "nothing_waits": ("Nothing waits.", "Rien n'attend."),
+    "quarantine_intro": (
+        "What devices sent and could not be filed. The bytes are kept, whatever is decided.",
+        "Ce que les appareils ont envoyé et qui n'a pas pu être classé. Les octets sont gardés, quoi qu'on décide.",
+    ),
+    "reason": ("Reason", "Raison"),
+    "received": ("Received", "Reçu"),
+    "recorded": ("Recorded", "Saisi"),
+    "state": ("State", "État"),
+    "open": ("open", "ouvert"),
+    "resolved": ("resolved", "réglé"),
+    "discarded": ("discarded", "écarté"),
+    "bytes": ("The bytes as sent", "Les octets reçus"),
+    "as_of": ("As of event {event}, {at}", "À l'événement {event}, {at}"),
+    "counts_received": (
+        "All submissions count but those that were rejected or saved twice.",
+        "Toutes les soumissions comptent, sauf les rejetées et les doublons.",
+    ),
+    "counts_approved": ("Only approved submissions count.", "Seules les soumissions approuvées comptent."),
+    "waits_for_review": ("{n} wait for review.", "{n} attendent une revue."),
+    "evidence": ("Evidence", "Preuves"),
+    "evidence_of": ("What stands behind this figure", "Ce qui fonde ce chiffre"),
+    "value": ("Value", "Valeur"),
+    "counted": ("Counted", "Compté"),
+    "date": ("Date", "Date"),
+    "place": ("Place", "Lieu"),
+    "person": ("Who", "Qui"),
+    "cell": ("Breakdown", "Ventilation"),
+    "contributions_n": ("{n} contributions", "{n} contributions"),
+    "next_page": ("Next page", "Page suivante"),
+    "hidden": (
+        "This figure is so small that it is shown to coordinators only.",
+        "Ce chiffre est si petit qu'il n'est montré qu'aux coordinateurs.",
+    ),
+    "period": ("Period", "Période"),
+    "all_time": ("all time", "depuis le début"),
+    "submission": ("Submission", "Soumission"),
+    "answers": ("Answers", "Réponses"),
+    "versions": ("Versions", "Versions"),
+    "version": ("Version", "Version"),
+    "flags": ("Flags", "Signalements"),
+    "no_flags": ("No flags.", "Aucun signalement."),
+    "attachments": ("Files", "Fichiers"),
+    "no_attachments": ("No files.", "Aucun fichier."),
+    "not_arrived": ("not arrived yet", "pas encore arrivé"),
+    "contributions": ("What it adds to figures", "Ce qu'elle apporte aux chiffres"),
+    "no_contributions": ("It adds to no figure.", "Elle n'apporte rien aux chiffres."),
+    "closed_at": ("until event {event}", "jusqu'à l'événement {event}"),
+    "raw": ("The instance as it arrived (XML)", "L'instance telle qu'elle est arrivée (XML)"),
+    "comments": ("Comments", "Commentaires"),
+    "device": ("Device", "Appareil"),
+    "collector": ("Collected by", "Saisi par"),
+    "review_state": ("Review", "Revue"),
+    "state_null": ("received", "reçue"),
+    "state_edited": ("edited", "modifiée"),
+    "state_hasIssues": ("has issues", "à corriger"),
+    "state_rejected": ("rejected", "rejetée"),
+    "state_approved": ("approved", "approuvée"),
+    "counts_yes": ("Counts in figures", "Compte dans les chiffres"),
+    "counts_no": ("Does not count in figures", "Ne compte pas dans les chiffres"),
+    "double_of": ("A second copy of another submission", "Doublon d'une autre soumission"),
+    "indicator": ("Indicator", "Indicateur"),
+    "encrypted": (
+        "Its answers are encrypted and cannot be shown here.",
+        "Ses réponses sont chiffrées et ne peuvent pas être affichées ici.",
+    ),
+    "api": ("API", "API"),
+    "api_intro": (
+        "What programs and devices can ask of this server. The same as OpenAPI:",
+        "Ce que programmes et appareils peuvent demander à ce serveur. La même chose en OpenAPI :",
+    ),
+    "right": ("Right", "Droit"),
+    "parameters": ("Parameters", "Paramètres"),
+    "body": ("Body", "Corps"),
+    "answer": ("Answer", "Réponse"),
+    "problem": ("This did not work", "Cela n'a pas fonctionné"),
+    "back": ("Back to the projects", "Retour aux projets"),
+    "yes": ("yes", "oui"),
+    "no": ("no", "non"),
+    "unknown": ("unknown", "inconnu"),
+}

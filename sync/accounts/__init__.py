@@ -1,0 +1,1 @@
+"""Who may come in and do what: people, devices, tokens, the throttle on wrong passwords, roles, the audit trail."""

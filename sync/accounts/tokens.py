@@ -1,0 +1,129 @@
+"""Secrets that stand for an actor: API tokens, device tokens, sessions and one-time links. Only hashes are stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from sync.models import Actor, Token
+
+SESSION_IDLE = dt.timedelta(minutes=30)
+SESSION_LASTS = dt.timedelta(hours=12)
+LINK_LASTS = dt.timedelta(minutes=15)
+_LASTS: dict[str, dt.timedelta | None] = {"api": None, "device": None, "session": SESSION_LASTS, "link": LINK_LASTS}
+# How far `last_used_at` may lag behind, so that most requests write nothing.
+_NOTED_EVERY = {"session": dt.timedelta(minutes=1)}
+_NOTED_OTHERWISE = dt.timedelta(minutes=15)
+
+# The prefix lets scanners of leaked secrets recognise ours; 32 random bytes follow.
+_SHAPE = re.compile(r"siby_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token at the only moment at which it can be read."""
+
+    token: str
+    csrf: str | None
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A token that is good now, and whom it stands for."""
+
+    sha256: bytes
+    kind: str
+    csrf: str | None
+    expires_at: dt.datetime | None
+    last_used_at: dt.datetime | None
+    created_at: dt.datetime
+    actor: Actor
+
+
+def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) -> Issued:
+    """`kind` is api, device (both until revoked), session (12 hours, 30 minutes idle) or link (15 minutes, once)."""
+    token = f"siby_{secrets.token_urlsafe(32)}"
+    csrf = secrets.token_urlsafe(32) if kind == "session" else None
+    lasts = _LASTS[kind]
+    expires_at = now + lasts if lasts else None
+    session.add(
+        Token(sha256=digest(token), actor_id=actor_id, kind=kind, csrf=csrf, created_at=now, expires_at=expires_at)
+    )
+    session.flush()
+    return Issued(token, csrf, now, expires_at)
+
+
+def find_token(session: Session, token: str, now: dt.datetime) -> Known | None:
+    """None for a token that is unknown, revoked, expired or idle too long, or whose owner was disabled.
+
+    A one-time link is never found here; `use_link` takes it.
+    """
+    if not is_well_formed(token):
+        return None
+    row = session.get(Token, digest(token))
+    if row is None or row.kind == "link" or not hmac.compare_digest(row.sha256, digest(token)):
+        return None
+    if row.revoked_at or (row.expires_at and row.expires_at <= now):
+        return None
+    if row.kind == "session" and now - (row.last_used_at or row.created_at) > SESSION_IDLE:
+        return None
+    actor = session.get(Actor, row.actor_id)
+    if actor is None or actor.disabled_at:
+        return None
+    return Known(row.sha256, row.kind, row.csrf, row.expires_at, row.last_used_at, row.created_at, actor)
+
+
+def is_well_formed(token: str) -> bool:
+    """Whether it could be a token of ours at all."""
+    return _SHAPE.fullmatch(token) is not None
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token: it is random enough that a plain hash cannot be turned back."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def is_due(known: Known, now: dt.datetime) -> bool:
+    """Whether the last use of the token should be written down anew."""
+    every = _NOTED_EVERY.get(known.kind, _NOTED_OTHERWISE)
+    return known.last_used_at is None or now - known.last_used_at >= every
+
+
+def note_use(session: Session, sha256: bytes, now: dt.datetime) -> None:
+    """Write down that the token was used."""
+    session.execute(update(Token).where(Token.sha256 == sha256).values(last_used_at=now))
+
+
+def revoke(session: Session, sha256: bytes, now: dt.datetime) -> bool:
+    """From now on the token opens nothing; False if it did not before."""
+    done = session.execute(
+        update(Token).where(Token.sha256 == sha256, Token.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def revoke_all(session: Session, actor_id: int, now: dt.datetime) -> None:
+    """End every session and token of an actor."""
+    session.execute(update(Token).where(Token.actor_id == actor_id, Token.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def use_link(session: Session, token: str, now: dt.datetime) -> Actor | None:
+    """Whom a one-time link signs in; it works once, also when two requests bring it at the same instant."""
+    if not is_well_formed(token):
+        return None
+    row = session.get(Token, digest(token))
+    if row is None or row.kind != "link" or row.expires_at is None or row.expires_at <= now:
+        return None
+    actor = session.get(Actor, row.actor_id)
+    if actor is None or actor.disabled_at or not revoke(session, row.sha256, now):
+        return None
+    return actor

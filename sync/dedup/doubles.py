@@ -1,0 +1,238 @@
+"""The same visit saved twice, and two visits to one subject on one day: flagged among neighbours, one copy counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from forms.form import Flag
+from sync.journal import Journal
+from sync.models import Submission
+from sync.models.probing import rows_of_ids, rows_of_keys
+from sync.review.counting import REJECTED, counts
+from sync.review.flags import DOUBLE_SAVE, SAME_DAY, replace_code
+
+WITHIN = dt.timedelta(hours=24)
+_PLACE = "/data"
+_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What an edit took away from a submission: by this, those that were compared with it are found again."""
+
+    fingerprint: bytes | None
+    subject: str | None
+    day: dt.date | None
+
+
+@dataclass(slots=True)
+class Saved:
+    """A submission as far as its neighbours are concerned."""
+
+    id: int
+    form_id: str
+    instance_id: str
+    actor_id: int
+    device: str | None
+    recorded_at: dt.datetime
+    fingerprint: bytes | None
+    subject: str | None
+    day: dt.date | None
+    review_state: str | None
+    deleted_at: dt.datetime | None
+    double_of: int | None
+    counts: bool
+    flags: list[Any]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it takes part at all: neither rejected nor deleted."""
+        return self.review_state != REJECTED and self.deleted_at is None
+
+
+def settle_doubles(
+    journal: Journal, submission_ids: Collection[int], event: int, former: Iterable[Former] = ()
+) -> set[int]:
+    """Decide `double_of`, `counts` and the flags `double_save` and `same_day` of submissions and their neighbours.
+
+    To be called once their rows are stored, after every change of answers or review state; `former` is what edits took
+    away. Of one visit saved twice the earlier counts, by `recorded_at`, then instance id; any order of arrival ends the
+    same. Gives the ids of those whose `counts` or `double_of` changed.
+    """
+    left = list(former)
+    ids = list(dict.fromkeys(submission_ids))
+    changed: set[int] = set()
+    for start in range(0, max(len(ids), 1), _AT_ONCE):
+        settling = _Settling(journal)
+        settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
+        changed |= settling.write(event)
+    return changed
+
+
+def doubles_among(saved: Iterable[Saved]) -> dict[int, Saved]:
+    """Which submission is a second copy of which counting one. All have the same form and fingerprint.
+
+    In the order of `recorded_at` and instance id the first counts; each within 24 hours of a counting one of the same
+    collector or device is its double, any other counts itself.
+    """
+    counting: list[Saved] = []
+    doubles: dict[int, Saved] = {}
+    for one in sorted(filter(lambda one: one.stands, saved), key=_order):
+        original = next(
+            (other for other in counting if one.recorded_at - other.recorded_at <= WITHIN and _same_hand(one, other)),
+            None,
+        )
+        if original is None:
+            counting = [other for other in counting if one.recorded_at - other.recorded_at <= WITHIN]
+            counting.append(one)
+        else:
+            doubles[one.id] = original
+    return doubles
+
+
+def same_day_flags(saved: Iterable[Saved]) -> dict[int, Flag]:
+    """The flags on those that say something else than an earlier one. All have the same form, subject and day.
+
+    Second copies must not be among them: they are flagged as what they are.
+    """
+    before: list[Saved] = []
+    flags: dict[int, Flag] = {}
+    for one in sorted(filter(lambda one: one.stands, saved), key=_order):
+        other = next((other for other in before if not _same_answers(one, other)), None)
+        if other is not None:
+            message = f"On the same day {other.instance_id} says something else about the same subject. Both count."
+            flags[one.id] = Flag(SAME_DAY, _PLACE, message)
+        before.append(one)
+    return flags
+
+
+class _Settling:
+    """Some submissions with all their neighbours, and what is found out about them."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._connection = journal.session.connection()
+        self._known: dict[int, Saved] = {}
+        self._originals: dict[int, Saved | None] = {}
+        self._flags: dict[int, list[Any]] = {}
+
+    def settle(self, ids: Sequence[int], former: Sequence[Former]) -> None:
+        given = self._load_given(ids)
+        self._settle_doubles(given, [one.fingerprint for one in former])
+        # Whoever became a double, or is none any more, leaves or joins those of its day.
+        moved = [one for one in self._known.values() if self._original_id(one) != one.double_of]
+        self._settle_days([*given, *moved], [(one.subject, one.day) for one in former])
+
+    def write(self, event: int) -> set[int]:
+        rows, changed = [], set()
+        for one in self._known.values():
+            original_id = self._original_id(one)
+            counted = counts(self._journal.project.counts, one.review_state, original_id, one.deleted_at)
+            flags = self._flags.get(one.id, one.flags)
+            if (original_id, counted) != (one.double_of, one.counts):
+                changed.add(one.id)
+            elif flags == one.flags:
+                continue
+            rows.append(
+                {
+                    "b_project_id": self._journal.project_id,
+                    "b_id": one.id,
+                    "b_double_of": original_id,
+                    "b_counts": counted,
+                    "b_flags": flags,
+                    "b_event": event,
+                    "b_updated_at": self._journal.now,
+                }
+            )
+        if rows:
+            self._connection.execute(_UPDATE, rows)
+        return changed
+
+    def _settle_doubles(self, given: Sequence[Saved], former: Iterable[bytes | None]) -> None:
+        prints = {one.fingerprint for one in given} | set(former)
+        prints.discard(None)
+        self._load_others([Submission.fingerprint], [(one,) for one in prints])
+        groups: dict[tuple[str, bytes], list[Saved]] = defaultdict(list)
+        for one in self._known.values():
+            self._originals[one.id] = None
+            if one.fingerprint is not None:
+                groups[(one.form_id, one.fingerprint)].append(one)
+        for group in groups.values():
+            self._originals |= doubles_among(group)
+        for id_, original in self._originals.items():
+            message = f"The same visit was saved before as {original.instance_id}." if original else ""
+            self._put_flag(id_, DOUBLE_SAVE, Flag(DOUBLE_SAVE, _PLACE, message) if original else None)
+
+    def _settle_days(self, given: Sequence[Saved], former: Iterable[tuple[str | None, dt.date | None]]) -> None:
+        days = {
+            (subject, day)
+            for subject, day in [*((one.subject, one.day) for one in given), *former]
+            if subject is not None and day is not None
+        }
+        if not days:
+            return
+        self._load_others([Submission.subject, Submission.day], days)
+        groups: dict[tuple[str, str, dt.date], list[Saved]] = defaultdict(list)
+        for one in self._known.values():
+            if one.subject is not None and one.day is not None and (one.subject, one.day) in days:
+                groups[(one.form_id, one.subject, one.day)].append(one)
+        for group in groups.values():
+            flags = same_day_flags(one for one in group if self._original_id(one) is None)
+            for one in group:
+                self._put_flag(one.id, SAME_DAY, flags.get(one.id))
+
+    def _original_id(self, one: Saved) -> int | None:
+        if one.id not in self._originals:
+            return one.double_of
+        original = self._originals[one.id]
+        return original.id if original else None
+
+    def _put_flag(self, id_: int, code: str, flag: Flag | None) -> None:
+        stored = self._flags.get(id_, self._known[id_].flags)
+        if flag is not None or any(one[0] == code for one in stored):
+            self._flags[id_] = replace_code(stored, code, [flag] if flag else [])
+
+    def _load_given(self, ids: Sequence[int]) -> list[Saved]:
+        fixed = [(Submission.project_id, self._journal.project_id)]
+        rows = rows_of_ids(self._connection, _COLUMNS, fixed, Submission.id, ids)
+        found = [Saved(*row) for row in rows]
+        self._known |= {one.id: one for one in found}
+        return found
+
+    def _load_others(self, keys: Sequence[InstrumentedAttribute[Any]], values: Collection[tuple[Any, ...]]) -> None:
+        """Fetch those that have such a key and are not known yet: most often there is none."""
+        at = Submission.project_id == self._journal.project_id
+        there = {row.id for row in rows_of_keys(self._connection, [Submission.id], keys, list(values), at)}
+        self._load_given(sorted(there - self._known.keys()))
+
+
+_COLUMNS = [getattr(Submission, field.name) for field in fields(Saved)]
+_UPDATE = (
+    update(Submission)
+    .where(Submission.project_id == bindparam("b_project_id"), Submission.id == bindparam("b_id"))
+    .values(
+        {
+            name: bindparam(f"b_{name}", type_=Submission.__table__.c[name].type)
+            for name in ("double_of", "counts", "flags", "event", "updated_at")
+        }
+    )
+)
+
+
+def _order(one: Saved) -> tuple[dt.datetime, str]:
+    return one.recorded_at, one.instance_id
+
+
+def _same_hand(one: Saved, other: Saved) -> bool:
+    return one.actor_id == other.actor_id or bool(one.device and one.device == other.device)
+
+
+def _same_answers(one: Saved, other: Saved) -> bool:
+    return one.fingerprint is not None and one.fingerprint == other.fingerprint

@@ -1,0 +1,173 @@
+"""Steps that change, and the entities that follow them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync.entities.folding import APPLIED, HELD, WITHDRAWN, Step, fold
+from sync.entities.stored import (
+    SAID,
+    EntityNow,
+    Key,
+    entities_of_keys,
+    flag_creations,
+    key_of,
+    keys_with_unsettled_steps,
+    put_list,
+    steps_of_entities,
+    unknown_lists,
+    write_entities,
+    write_steps,
+)
+from sync.journal import Journal
+
+
+class Change:
+    """Steps that change, with the entities that follow: fetched together, decided in memory, written together."""
+
+    def __init__(self, journal: Journal, connection: Connection) -> None:
+        self._journal = journal
+        self._connection = connection
+        self._project_id = journal.project_id
+        self._entities: dict[Key, EntityNow] = {}
+        self._new_steps: list[Step] = []
+        self._changed_steps: dict[int, Step] = {}
+        self._new: dict[Key, EntityNow] = {}
+        self._changed: dict[Key, EntityNow] = {}
+        self._creations: dict[int, set[str]] = defaultdict(set)
+        self._twice: dict[int, list[str]] = defaultdict(list)
+
+    @property
+    def differing(self) -> int:
+        """How many entities are not as they were, or have a step that is not."""
+        steps = {key_of(step) for step in self._changed_steps.values()}
+        return len(self._new.keys() | self._changed.keys() | steps)
+
+    def make(self, before: Sequence[Step], wanted: Sequence[Step], event: int) -> bool:
+        """Replace the steps `before` by those wanted, and let the entities follow; whether anything was different."""
+        coming = self._exchange(before, wanted)
+        replaced = {key_of(step) for step in self._changed_steps.values()}
+        keys = coming.keys() | replaced
+        if not keys:
+            return False
+        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        unsettled = keys_with_unsettled_steps(self._connection, self._project_id, keys)
+        whole = set()
+        for key in keys:
+            known = self._entities.get(key)
+            if key in replaced or key in unsettled:
+                whole.add(key)
+            elif known is None:
+                self._fold(key, coming[key])
+            elif not self._append(known, coming[key]):
+                whole.add(key)
+        self._fold_whole(whole, coming)
+        self.write(event)
+        return True
+
+    def look_again(self, keys: Collection[Key]) -> None:
+        """Fold the stored steps of these entities."""
+        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._fold_whole(keys, {})
+
+    def write(self, event: int) -> None:
+        """Write down what is different, as changed by the event."""
+        connection, project_id, now = self._connection, self._project_id, self._journal.now
+        write_steps(connection, project_id, self._new_steps, self._changed_steps.values())
+        if self._new:
+            for name in unknown_lists(connection, project_id, {name for name, _ in self._new}):
+                put_list(connection, project_id, name, (), {}, now)
+        write_entities(connection, project_id, self._new, self._changed, event, now)
+        if self._creations:
+            flag_creations(connection, project_id, self._creations, self._twice)
+
+    def _exchange(self, before: Sequence[Step], wanted: Sequence[Step]) -> dict[Key, list[Step]]:
+        there = {place_of(step): step for step in before}
+        coming: dict[Key, list[Step]] = defaultdict(list)
+        for step in wanted:
+            old = there.pop(place_of(step), None)
+            if old is None:
+                self._new_steps.append(step)
+                coming[key_of(step)].append(step)
+            elif _take_over(old, step):
+                self._changed_steps[id(old)] = old
+        for gone in there.values():
+            if gone.state != WITHDRAWN:
+                gone.state = WITHDRAWN
+                self._changed_steps[id(gone)] = gone
+        return coming
+
+    def _append(self, entity: EntityNow, steps: Sequence[Step]) -> bool:
+        """Apply new updates on top, where nothing that came before can make a difference."""
+        ordered = sorted(steps, key=lambda step: (step.event, step.submission_id))
+        version = entity.version
+        for step in ordered:
+            if step.create or step.branch_id is not None or entity.withdrawn:
+                return False
+            if step.base_version is not None and step.base_version < version:
+                return False
+            version += 1
+        if len({step.submission_id for step in ordered}) < len(ordered):
+            return False  # the order inside a submission is a matter of paths
+        for step in ordered:
+            entity.version += 1
+            entity.data = entity.data | step.data
+            entity.label = step.label or entity.label
+            step.state, step.version = APPLIED, entity.version
+        self._changed[key_of(ordered[0])] = entity
+        return True
+
+    def _fold_whole(self, keys: Collection[Key], coming: Mapping[Key, Sequence[Step]]) -> None:
+        """Fold these entities with all that is stored of them."""
+        if not keys:
+            return
+        stored = steps_of_entities(self._connection, self._project_id, keys)
+        changed = {place_of(step): step for step in self._changed_steps.values()}
+        for key in keys:
+            steps = [changed.get(place_of(step), step) for step in stored.get(key, ())]
+            before = [(step.state, step.version) for step in steps]
+            self._fold(key, [*steps, *coming.get(key, ())])
+            for step, was in zip(steps, before, strict=True):
+                if (step.state, step.version) != was:
+                    self._changed_steps[id(step)] = step
+
+    def _fold(self, key: Key, steps: Sequence[Step]) -> None:
+        known = self._entities.get(key)
+        folded = fold(steps, known.version if known else 0)
+        if known is None:
+            if folded.begun:
+                self._new[key] = EntityNow(folded.label, folded.data, folded.version, folded.withdrawn, folded.conflict)
+        elif known.follow(folded):
+            self._changed[key] = known
+        creations = [step for step in steps if step.create and not step.update]
+        if len(creations) > 1 or (creations and known is not None):
+            for step in creations:
+                self._creations[step.submission_id].add(step.path)
+            for step in folded.twice:
+                self._twice[step.submission_id].append(step.path)
+
+
+def place_of(step: Step) -> tuple[str, str, int, str]:
+    """What makes a step the same step."""
+    return step.list_name, step.entity_id, step.submission_id, step.path
+
+
+def said_by(step: Step) -> list[Any]:
+    """What its submission says, without what became of it."""
+    return [getattr(step, name) for name in SAID]
+
+
+def _take_over(old: Step, new: Step) -> bool:
+    """Make a stored step what is wanted of it now; whether its entity has to be looked at again."""
+    same = said_by(old) == said_by(new)
+    for name in SAID:
+        setattr(old, name, getattr(new, name))
+    was = old.state
+    if was == WITHDRAWN:
+        old.state = HELD
+    # One that is held may have lost its flag when its submission was checked anew.
+    return not same or was != APPLIED

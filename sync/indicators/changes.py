@@ -1,0 +1,369 @@
+"""Why a figure is not what it was: before and after, and what each kind of event did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import literal_column, or_, select
+
+from forms.findings import Finding
+from sync.errors import Unexpected
+from sync.indicators import counting
+from sync.indicators.amounts import json_number
+from sync.indicators.counting import Cell, Entry, Tally
+from sync.indicators.definitions import Definition
+from sync.indicators.evidence import family, forbid_small_cells, stands
+from sync.indicators.figures import Cells, figure
+from sync.indicators.periods import is_fiscal
+from sync.indicators.reading import PLACE, AsOf, Reading
+from sync.models.entities import Membership
+from sync.models.indicators import IndicatorVersion
+from sync.models.projects import Event, Place
+
+# The order in which the effects of what happened side by side are told apart.
+CAUSES = ("submitted", "edited", "rejected", "restored", "reviewed", "merged", "unmerged", "definition")
+_DEFINING = frozenset({"published", "settings", "places", "rebuilt"})
+_AT_ONCE = 5000  # event numbers in one statement
+
+
+@dataclass(slots=True)
+class Cause:
+    """What one kind of event did: to so many contributions, and to the figure. The effect is None where the figure had
+    no value before or after it."""
+
+    cause: str
+    contributions: int = 0
+    effect: Fraction | None = Fraction(0)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"cause": self.cause, "contributions": self.contributions, "effect": json_number(self.effect)}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The effects add up to `after` less `before`. `events` had a part in it; `cursor` leads to more of them."""
+
+    before_at: AsOf
+    after_at: AsOf
+    before: Fraction | None
+    after: Fraction | None
+    causes: tuple[Cause, ...]
+    events: tuple[dict[str, Any], ...]
+    cursor: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API answers it."""
+        return {
+            "from": self.before_at.to_json(),
+            "to": self.after_at.to_json(),
+            "before": json_number(self.before),
+            "after": json_number(self.after),
+            "causes": [cause.to_json() for cause in self.causes],
+            "events": list(self.events),
+            "cursor": self.cursor,
+        }
+
+
+def changes(
+    before: Reading,
+    after: Reading,
+    name: str,
+    *,
+    period: str = "all",
+    place: str | None = None,
+    cells: Cells | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+    sees_small_cells: bool,
+) -> Changes:
+    """What happened to a figure between two readings of one project.
+
+    Definitions, places and fiscal years change at single events: each is a step of its own, whose effect is that of
+    `definition`. Between two such steps, what each kind of event opened and closed is applied kind after kind, in the
+    order of `CAUSES`, and the figure is worked out after each. Raises Forbidden for figures with small cells that the
+    caller may not see.
+    """
+    if after.as_of.event < before.as_of.event:
+        raise Unexpected(findings=[Finding("The changes end before they begin.", "Swap from and to.", place="from")])
+    for reading in (before, after):
+        if reading is after or name in reading.definitions:
+            forbid_small_cells(reading, reading.definition(name), sees_small_cells)
+    told = _tell(before, after, _Asked(name, period, place, dict(cells or {})))
+    numbers, first = sorted(told.events), _first(cursor)
+    page = [number for number in numbers if number > first][:limit]
+    return Changes(
+        before.as_of,
+        after.as_of,
+        told.before,
+        told.after,
+        tuple(cause for cause in sorted(told.causes.values(), key=lambda one: _rank(one.cause))),
+        tuple(_described(after, page)),
+        str(page[-1]) if page and page[-1] < numbers[-1] else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The figure. The period stays a text, as a fiscal year may come to mean other days."""
+
+    name: str
+    period: str
+    place: str | None
+    cells: Cells
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was found out so far."""
+
+    before: Fraction | None
+    after: Fraction | None
+    causes: dict[str, Cause] = field(default_factory=dict)
+    events: set[int] = field(default_factory=set)
+
+    def add(self, cause: str, contributions: int, before: Fraction | None, after: Fraction | None) -> None:
+        told = self.causes.setdefault(cause, Cause(cause))
+        told.contributions += contributions
+        told.effect = None if told.effect is None or before is None or after is None else told.effect + after - before
+
+
+def _tell(before: Reading, after: Reading, asked: _Asked) -> _Told:
+    told = _Told(_value(before, asked), _value(after, asked))
+    reading = before
+    for number in _turning_points(before, after, asked):
+        eve, point = _reading_at(after, number - 1), _reading_at(after, number)
+        _tell_stretch(reading, eve, asked, told)
+        turned = _Stretch(eve, point, asked)
+        told.add("definition", turned.touched(None), _value(eve, asked), _value(point, asked))
+        told.events |= {number, *turned.kinds}
+        reading = point
+    _tell_stretch(reading, after, asked, told)
+    return told
+
+
+def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -> None:
+    if before.as_of.event >= after.as_of.event:
+        return
+    stretch = _Stretch(before, after, asked)
+    applied: set[str] = set()
+    value = stretch.value(applied)
+    for cause in sorted(set(stretch.kinds.values()), key=_rank):
+        applied.add(cause)
+        following = stretch.value(applied)
+        told.add(cause, stretch.touched(cause), value, following)
+        value = following
+    told.events |= stretch.kinds.keys()
+
+
+class _Stretch:
+    """The contributions and matches that were opened and closed between two events, to be applied kind after kind.
+
+    `kinds` is the cause of each of those events. Of an indicator that could not be asked for yet there is nothing.
+    """
+
+    def __init__(self, before: Reading, after: Reading, asked: _Asked) -> None:
+        self.reading, self.asked, self.first = after, asked, before.as_of.event
+        self.rows: dict[str, list[Entry]] = {}
+        self.members: Sequence[Any] = ()
+        self.kinds: dict[int, str] = {}
+        self.answerable = _answerable(after, asked)
+        if not self.answerable:
+            return
+        self.definition, self.period = after.definition(asked.name), after.period(asked.period)
+        place = after.place(asked.place)
+        for one in family(after, self.definition):
+            if one.aggregate != "ratio":
+                self.rows[one.name] = after.entries_since(one, self.period, place, self.first)
+        subjects = {row.subject for name in self.rows if after.definition(name).has_subject for row in self.rows[name]}
+        self.members = [row for row in _members_since(after, self.first) if row.entity_id in subjects]
+        self.kinds = _kinds(after, {number for row in self._all() for number in self._numbers(row)})
+
+    def value(self, applied: set[str]) -> Fraction | None:
+        """The figure after what these causes did."""
+        if not self.answerable:
+            return None
+        return self._tally(self.definition, applied).value
+
+    def touched(self, cause: str | None) -> int:
+        """How many contributions of the cell this cause (any, for None) opened, closed or gave to another person."""
+        found = set()
+        persons = {row.entity_id: self._causes(row) for row in self.members}
+        for name, rows in self.rows.items():
+            definition = self.reading.definition(name)
+            inside = counting.within(definition, self.period)
+            dimensions, chosen = self.reading.dimensions(definition, tuple(self.asked.cells)), self._chosen
+            for row in rows:
+                causes = self._causes(row) | (persons.get(row.subject, set()) if definition.has_subject else set())
+                if causes and (cause is None or cause in causes) and inside(row) and stands(row, dimensions, chosen):
+                    found.add((name, row.submission_id, row.ordinal))
+        return len(found)
+
+    @property
+    def _chosen(self) -> Cell:
+        return tuple(self.asked.cells.values())
+
+    def _tally(self, definition: Definition, applied: set[str]) -> Tally:
+        if definition.aggregate == "ratio":
+            above, below = (self._tally(part, applied) for part in self.reading.parts(definition))
+            return counting.quotient(above, below)
+        persons = {
+            row.entity_id: row.person_id
+            for row in self.members
+            if self._holds(row, applied)
+            and (definition.subject_lists is None or row.list_name in definition.subject_lists)
+        }
+        table = counting.tabulate(
+            definition,
+            [row for row in self.rows[definition.name] if self._holds(row, applied)],
+            self.period,
+            self.reading.dimensions(definition, tuple(self.asked.cells)),
+            lambda subject: persons.get(subject, subject),
+        )
+        if not self.asked.cells:
+            return table.total
+        return table.cells.get(self._chosen) or counting.over_nothing(definition)
+
+    def _holds(self, row: Any, applied: set[str]) -> bool:
+        if row.opened > self.first and self.kinds[row.opened] not in applied:
+            return False
+        return row.closed is None or row.closed > self.reading.as_of.event or self.kinds[row.closed] not in applied
+
+    def _all(self) -> Iterator[Any]:
+        for rows in self.rows.values():
+            yield from rows
+        yield from self.members
+
+    def _causes(self, row: Any) -> set[str]:
+        return {self.kinds[number] for number in self._numbers(row)}
+
+    def _numbers(self, row: Any) -> Iterator[int]:
+        """The events of this stretch that opened or closed the row."""
+        if row.opened > self.first:
+            yield row.opened
+        if row.closed is not None and row.closed <= self.reading.as_of.event:
+            yield row.closed
+
+
+def _value(reading: Reading, asked: _Asked) -> Fraction | None:
+    if not _answerable(reading, asked):
+        return None
+    return figure(
+        reading, asked.name, period=asked.period, place=asked.place, cells=asked.cells, sees_small_cells=True
+    ).value
+
+
+def _answerable(reading: Reading, asked: _Asked) -> bool:
+    """Whether the indicator, its breakdowns and the place were there at the time."""
+    try:
+        definition = reading.definition(asked.name)
+        for name in asked.cells:
+            reading.breaking(definition, name)
+        reading.place(asked.place)
+    except Unexpected:
+        return False
+    return True
+
+
+def _reading_at(reading: Reading, number: int) -> Reading:
+    if number == reading.as_of.event:
+        return reading
+    return Reading(reading.session, reading.project_id, AsOf(number, reading.as_of.at))
+
+
+def _turning_points(before: Reading, after: Reading, asked: _Asked) -> list[int]:
+    """The events that changed what the figure means: its definitions, and places and fiscal years if it has to do with
+    them."""
+    ids = {
+        one.id
+        for reading in (before, after)
+        if asked.name in reading.definitions
+        for one in family(reading, reading.definitions[asked.name])
+    }
+    first, last = before.as_of.event, after.as_of.event
+    found = _moments(after, IndicatorVersion, first, last, IndicatorVersion.indicator_id.in_(ids))
+    if asked.place is not None or any(name.startswith(PLACE) for name in asked.cells):
+        found |= _moments(after, Place, first, last, Place.project_id == after.project_id)
+    if is_fiscal(asked.period):
+        found |= set(
+            after.session.scalars(
+                select(Event.number).where(
+                    Event.project_id == after.project_id,
+                    literal_column("kind = 'settings'"),
+                    Event.number > first,
+                    Event.number <= last,
+                )
+            )
+        )
+    return sorted(found)
+
+
+def _moments(reading: Reading, table: Any, first: int, last: int, condition: Any) -> set[int]:
+    """When rows of the table were opened or closed."""
+    found: set[int] = set()
+    for column in (table.opened, table.closed):
+        query = select(column).where(table.project_id == reading.project_id, condition, column > first, column <= last)
+        found.update(reading.session.scalars(query.distinct()))
+    return found
+
+
+def _members_since(reading: Reading, event: int) -> Sequence[Any]:
+    """The memberships that held at any time from the event on."""
+    return reading.session.execute(
+        select(
+            Membership.list_name, Membership.entity_id, Membership.person_id, Membership.opened, Membership.closed
+        ).where(
+            Membership.project_id == reading.project_id,
+            Membership.opened <= reading.as_of.event,
+            or_(Membership.closed.is_(None), Membership.closed > event),
+        )
+    ).all()
+
+
+def _kinds(reading: Reading, numbers: set[int]) -> dict[int, str]:
+    """Event → cause."""
+    found: dict[int, str] = {}
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), _AT_ONCE):
+        rows = reading.session.execute(
+            select(Event.number, Event.kind).where(
+                Event.project_id == reading.project_id, Event.number.in_(ordered[start : start + _AT_ONCE])
+            )
+        )
+        found.update({number: _cause(kind) for number, kind in rows})
+    return found
+
+
+def _cause(kind: str) -> str:
+    return "definition" if kind in _DEFINING else kind
+
+
+def _rank(cause: str) -> tuple[int, str]:
+    return (CAUSES.index(cause) if cause in CAUSES else len(CAUSES), cause)
+
+
+def _first(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        finding = Finding("This is not a cursor.", "Use the one of the page before, unchanged.", place="cursor")
+        raise Unexpected(findings=[finding])
+    return int(cursor)
+
+
+def _described(reading: Reading, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    rows = reading.session.execute(
+        select(Event.number, Event.kind, Event.at, Event.submission_id)
+        .where(Event.project_id == reading.project_id, Event.number.in_(numbers))
+        .order_by(Event.number)
+    )
+    for number, kind, at, submission in rows:
+        yield {
+            "event": number,
+            "kind": kind,
+            "cause": _cause(kind),
+            "at": at.isoformat(),
+            "submission": None if submission is None else str(submission),
+        }

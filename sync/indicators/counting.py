@@ -1,0 +1,380 @@
+"""How contributions become numbers: pure functions over rows that were fetched already (indicators.md, figures)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+from forms.sheets import Keep
+from sync.indicators.amounts import MILLION
+from sync.indicators.definitions import Definition
+from sync.indicators.periods import Period
+
+# A row of the contributions table, with at least the columns that the definition calls for.
+Entry = Any
+# Rows turned on their side: each column by its name.
+Columns = Mapping[str, Sequence[Any]]
+# One key for each dimension.
+Cell = tuple[str | None, ...]
+# An amount in millionths.
+Amount = int | Fraction
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+# Sums of many fractions are worked out in units so small that no figure of six decimals can tell.
+_FINE = 10**30
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One way of sorting rows into cells: a column, and the keys that a text in it means (several for a
+    select_multiple)."""
+
+    column: str
+    keys: Callable[[str | None], tuple[str | None, ...]]
+
+    def __call__(self, entry: Entry) -> tuple[str | None, ...]:
+        return self.keys(getattr(entry, self.column))
+
+
+@dataclass(slots=True)
+class Unit:
+    """What an aggregate goes over: a subject with its rows, or a single row.
+
+    `entry` is the row that decides. `lacking`: there is no amount to be had, as of a gain without an earlier value.
+    """
+
+    entries: list[Entry]
+    entry: Entry
+    amount: Amount | None = None
+    kept: bool = True
+    baseline: int | None = None
+    lacking: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came together in one cell. `units` counts what the value goes over, once `keep` has dropped the others."""
+
+    value: Fraction | None = None
+    n: int = 0
+    units: int = 0
+    without: int = 0
+    items: tuple[Entry, ...] = ()
+
+
+@dataclass(slots=True)
+class Table:
+    """The cells that occur, and the total, which is not always their sum."""
+
+    cells: dict[Cell, Tally]
+    total: Tally
+
+
+@dataclass(slots=True)
+class _Gathered:
+    n: int = 0
+    without: int = 0
+    units: list[Unit] = field(default_factory=list)
+
+
+def order(entry: Entry) -> tuple[Any, ...]:
+    """Of two rows on one date the one recorded later is the later one, then the one of the later event."""
+    return entry.day, entry.recorded, entry.opened, entry.submission_id, entry.ordinal
+
+
+def tabulate(
+    definition: Definition,
+    entries: Iterable[Entry],
+    period: Period,
+    dimensions: Sequence[Dimension],
+    person: Callable[[str], str],
+) -> Table:
+    """Count rows, of which each lies in the place asked for, for a period. `person` says who a subject is."""
+    overlaps = definition.counts_subjects and not definition.has_value
+    cells: dict[Cell, _Gathered] = {}
+    total = _Gathered()
+    for unit in units_of(definition, entries, period, person):
+        total.n += len(unit.entries)
+        _gather(total, unit)
+        if not dimensions:
+            continue
+        if overlaps:
+            places: dict[Cell, int] = {}
+            for entry in unit.entries:
+                for cell in cells_of(entry, dimensions):
+                    places[cell] = places.get(cell, 0) + 1
+        else:
+            places = dict.fromkeys(cells_of(latest_of(unit), dimensions), len(unit.entries))
+        for cell, n in places.items():
+            gathered = cells.setdefault(cell, _Gathered())
+            gathered.n += n
+            _gather(gathered, unit)
+    return Table(
+        {cell: _tally(definition.aggregate, gathered) for cell, gathered in cells.items()},
+        _tally(definition.aggregate, total),
+    )
+
+
+def distinct(columns: Columns, dimensions: Sequence[Dimension], person: Callable[[str], str]) -> Table:
+    """Persons among rows of the period, each in every cell in which it has a row: what `tabulate` counts, sooner."""
+    subjects = columns["subject"]
+    cells: dict[Cell, list[str]] = {}
+    for texts, some in _sorted_by(columns, dimensions):
+        for cell in product(*(dimension.keys(text) for dimension, text in zip(dimensions, texts, strict=True))):
+            cells.setdefault(cell, []).extend(some)
+    return Table(
+        {cell: _heads(some, person) for cell, some in cells.items()},
+        _heads(subjects, person),
+    )
+
+
+def units_of(
+    definition: Definition, entries: Iterable[Entry], period: Period, person: Callable[[str], str]
+) -> Iterator[Unit]:
+    """The subjects or rows of the period, those that `keep` drops and those without a value included."""
+    inside = within(definition, period)
+    if not _by_subject(definition):
+        for entry in entries:
+            if inside(entry):
+                amount = part_of(definition, entry, period)
+                yield Unit([entry], entry, amount, _passes(definition.keep, amount))
+        return
+    end = period.end
+    for rows in _grouped((entry for entry in entries if end is None or entry.day <= end), person):
+        counted = [entry for entry in rows if inside(entry)]
+        if counted:
+            yield _subject(definition, rows, counted, period)
+
+
+def within(definition: Definition, period: Period) -> Callable[[Entry], bool]:
+    """Whether a row is among those that a figure for the period goes over (and that its `n` counts)."""
+    start, end = period.start, period.end
+    if definition.row.per_subject == "latest_known" and _by_subject(definition):
+        return lambda entry: end is None or entry.day <= end
+    if definition.spreads:
+        return lambda entry: (
+            (end is None or entry.day <= end) and (start is None or (entry.until or entry.day) >= start)
+        )
+    return lambda entry: (start is None or start <= entry.day) and (end is None or entry.day <= end)
+
+
+def looks_back(definition: Definition) -> bool:
+    """Whether rows from before the period decide too."""
+    if not _by_subject(definition):
+        return False
+    rule = definition.row.per_subject
+    return rule == "latest_known" or (rule in ("gain", "growth") and definition.row.baseline is None)
+
+
+def part_of(definition: Definition, entry: Entry, period: Period) -> int | None:
+    """A row's value, or the part of it that lies on days of the period.
+
+    Parts are what the value has come to by the end of a day, to whole millionths, less what it had come to before: so
+    the parts of periods that follow each other add up to the value exactly.
+    """
+    if not definition.has_value or entry.value is None:
+        return None
+    value: int = entry.value
+    if not definition.spreads or entry.until is None or entry.until <= entry.day:
+        return value
+    days = (entry.until - entry.day).days + 1
+    first, last = _offset(entry, period.start, 0), _offset(entry, period.end, days - 1)
+    if first > last:
+        return 0
+    return _come_to(value, last + 1, days) - _come_to(value, first, days)
+
+
+def cells_of(entry: Entry, dimensions: Sequence[Dimension]) -> Iterable[Cell]:
+    """The cells that a row stands in: several, where a dimension gives it several keys."""
+    if len(dimensions) == 1:
+        return [(key,) for key in dimensions[0](entry)]
+    return product(*(dimension(entry) for dimension in dimensions))
+
+
+def latest_of(unit: Unit) -> Entry:
+    """The row whose cells a subject with a value stands in."""
+    return unit.entry if len(unit.entries) == 1 else max(unit.entries, key=order)
+
+
+def over_nothing(definition: Definition) -> Tally:
+    """The tally of a cell in which there is nothing."""
+    return _tally(definition.aggregate, _Gathered())
+
+
+def quotient(numerator: Tally, denominator: Tally) -> Tally:
+    """A ratio's cell: null over nothing. `n` is the denominator's."""
+    above, below = numerator.value, denominator.value
+    value = None if above is None or not below else above / below
+    return Tally(value, denominator.n, denominator.units)
+
+
+def _heads(subjects: Sequence[str], person: Callable[[str], str]) -> Tally:
+    count = len({person(subject) for subject in set(subjects)})
+    return Tally(Fraction(count), len(subjects), count)
+
+
+def _sorted_by(columns: Columns, dimensions: Sequence[Dimension]) -> Iterable[tuple[tuple[str | None, ...], list[str]]]:
+    """The texts that occur in the dimensions' columns, each with the subjects of its rows."""
+    found: dict[tuple[str | None, ...], list[str]] = {}
+    if dimensions:
+        texts = zip(*(columns[dimension.column] for dimension in dimensions), strict=True)
+        for text, subject in zip(texts, columns["subject"], strict=True):
+            found.setdefault(text, []).append(subject)
+    return found.items()
+
+
+def _by_subject(definition: Definition) -> bool:
+    if definition.aggregate == "list":
+        return definition.has_subject
+    return definition.counts_subjects
+
+
+def _grouped(entries: Iterable[Entry], person: Callable[[str], str]) -> Iterable[list[Entry]]:
+    """By person; a row of a list without a subject stands for itself."""
+    groups: dict[str, list[Entry]] = {}
+    alone: list[list[Entry]] = []
+    for entry in entries:
+        if entry.subject is None:
+            alone.append([entry])
+        else:
+            groups.setdefault(person(entry.subject), []).append(entry)
+    return (*groups.values(), *alone)
+
+
+def _subject(definition: Definition, rows: list[Entry], counted: list[Entry], period: Period) -> Unit:
+    if definition.aggregate != "list" and not definition.has_value:
+        return Unit(counted, counted[0])
+    latest = counted[0] if len(counted) == 1 else max(counted, key=order)
+    if definition.aggregate == "list":
+        return Unit(counted, _first(counted) if definition.row.per_subject == "first" else latest)
+    match definition.row.per_subject:
+        case "gain" | "growth" as rule:
+            baseline = _baseline(definition, rows, latest)
+            amount = _compared(rule, latest.value, baseline)
+            return Unit(counted, latest, amount, _passes(definition.keep, amount), baseline, amount is None)
+        case "first":
+            entry = _first(counted)
+            amount = part_of(definition, entry, period)
+        case "latest" | "latest_known":
+            entry, amount = latest, part_of(definition, latest, period)
+        case rule:
+            parts = [part_of(definition, one, period) or 0 for one in counted]
+            entry, amount = latest, _together(rule, parts)
+    return Unit(counted, entry, amount, _passes(definition.keep, amount))
+
+
+def _first(entries: list[Entry]) -> Entry:
+    """The row that gives the earliest date its value."""
+    if len(entries) == 1:
+        return entries[0]
+    day = min(entry.day for entry in entries)
+    return max((entry for entry in entries if entry.day == day), key=order)
+
+
+def _baseline(definition: Definition, rows: list[Entry], latest: Entry) -> int | None:
+    if definition.row.baseline is not None:
+        stated: int | None = latest.baseline
+        return stated
+    before = [entry for entry in rows if entry.day < latest.day]
+    if not before:
+        return None
+    value: int = _first(before).value
+    return value
+
+
+def _compared(rule: str, latest: int, baseline: int | None) -> Amount | None:
+    if baseline is None:
+        return None
+    if rule == "gain":
+        return latest - baseline
+    return Fraction(latest * MILLION, baseline) if baseline else None
+
+
+def _together(rule: str, parts: list[int]) -> Amount:
+    match rule:
+        case "sum":
+            return sum(parts)
+        case "mean":
+            return Fraction(sum(parts), len(parts))
+        case "min":
+            return min(parts)
+        case _:
+            return max(parts)
+
+
+def _passes(keep: Keep | None, amount: Amount | None) -> bool:
+    if keep is None:
+        return True
+    return amount is not None and _COMPARISONS[keep.operator](amount, Fraction(keep.bound) * MILLION)
+
+
+def _gather(gathered: _Gathered, unit: Unit) -> None:
+    if unit.lacking:
+        gathered.without += 1
+    elif unit.kept:
+        gathered.units.append(unit)
+
+
+def _tally(aggregate: str, gathered: _Gathered) -> Tally:
+    units = gathered.units
+    if aggregate == "list":
+        items = sorted((unit.entry for unit in units), key=lambda entry: (entry.day, entry.text, *order(entry)))
+        return Tally(None, gathered.n, len(units), 0, tuple(items))
+    if aggregate == "ratio":
+        value: Fraction | None = None
+    elif aggregate in ("count", "distinct"):
+        value = Fraction(len(units))
+    else:
+        value = _aggregated(aggregate, [unit.amount for unit in units if unit.amount is not None])
+    return Tally(value, gathered.n, len(units), gathered.without)
+
+
+def _aggregated(aggregate: str, amounts: list[Amount]) -> Fraction | None:
+    if aggregate == "sum":
+        return _sum(amounts) / MILLION
+    if not amounts:
+        return None
+    match aggregate:
+        case "mean":
+            return _sum(amounts) / (len(amounts) * MILLION)
+        case "median":
+            ranked = sorted(amounts)
+            middle = len(ranked) // 2
+            return Fraction(ranked[middle] + ranked[~middle]) / (2 * MILLION)
+        case "min":
+            return Fraction(min(amounts)) / MILLION
+        case _:
+            return Fraction(max(amounts)) / MILLION
+
+
+def _sum(amounts: list[Amount]) -> Fraction:
+    """Exact for whole millionths; fractions are added to thirty decimals of a millionth, as exact sums of thousands of
+    them grow denominators of thousands of digits."""
+    whole = sum(amount for amount in amounts if isinstance(amount, int))
+    parts = sum(round(amount * _FINE) for amount in amounts if not isinstance(amount, int))
+    return whole + Fraction(parts, _FINE)
+
+
+def _offset(entry: Entry, day: dt.date | None, default: int) -> int:
+    """Days from the row's first day, within its days."""
+    if day is None:
+        return default
+    offset: int = (day - entry.day).days
+    return max(offset, 0) if default == 0 else min(offset, default)
+
+
+def _come_to(value: int, days: int, of: int) -> int:
+    """What a value has come to after so many of its days, half a millionth counting as one."""
+    return (2 * value * days + of) // (2 * of)

@@ -1,0 +1,303 @@
+"""Figures: indicators for a period, a place and a breakdown, as of an event, to be shown to somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from forms.findings import Finding
+from sync.errors import Unexpected
+from sync.indicators import counting
+from sync.indicators.amounts import decimal_of, json_number
+from sync.indicators.contributions import read_keys
+from sync.indicators.counting import Cell, Entry, Tally
+from sync.indicators.definitions import Definition
+from sync.indicators.hiding import hidden_cells, is_small
+from sync.indicators.periods import Period
+from sync.indicators.reading import PLACE, Reading
+from sync.indicators.reading import AsOf as AsOf
+from sync.indicators.reading import resolve_as_of as resolve_as_of
+
+# Breakdown → key of the cell that was asked for.
+Cells = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One milestone of a list."""
+
+    text: str
+    date: str
+    place: str | None
+    submission: str
+    by: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("text", "date", "place", "submission", "by")}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An answer. `low` and `high` bound what is not decided yet; `by` is the cell, empty for the total.
+
+    `without` counts the subjects that had no gain or growth. `items` is None but for a list. Of a hidden figure nothing
+    is known but that it is hidden. Amounts are exact; a ratio is the fraction (0.4), whatever its unit.
+    """
+
+    definition: Definition
+    period: Period
+    place: str | None
+    by: Cells
+    value: Fraction | None
+    low: Fraction | None
+    high: Fraction | None
+    n: int | None
+    without: int | None = None
+    items: tuple[Item, ...] | None = None
+    target: Fraction | None = None
+    baseline: Fraction | None = None
+    hidden: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API answers it."""
+        shown: dict[str, Any] = {
+            "indicator": self.definition.name,
+            "period": self.period.text,
+            "place": self.place,
+            "by": dict(self.by),
+            "value": json_number(self.value),
+            "low": json_number(self.low),
+            "high": json_number(self.high),
+            "n": self.n,
+            "unit": self.definition.row.unit or None,
+            "target": json_number(self.target),
+            "baseline": json_number(self.baseline),
+        }
+        if self.without is not None:
+            shown["without"] = self.without
+        if self.items is not None:
+            shown["items"] = [item.to_json() for item in self.items]
+        if self.hidden:
+            shown["hidden"] = True
+        return shown
+
+
+def figures(
+    reading: Reading,
+    names: Sequence[str],
+    *,
+    period: str = "all",
+    place: str | None = None,
+    by: Sequence[str] = (),
+    cells: Cells | None = None,
+    totals: bool = True,
+    sees_small_cells: bool,
+) -> list[Figure]:
+    """For each indicator the total, if asked for, then a figure for each combination of the `by` keys that occurs.
+
+    `place` is a code or alias and includes everything below. `cells` (`is=`) picks cells; they stand in each figure's
+    `by`. A caller who may not see small cells gets them hidden, with those that would give them away. Raises Unexpected
+    for an indicator, period, place or breakdown that there is not.
+    """
+    span, code, picked = reading.period(period), reading.place(place), dict(cells or {})
+    found: list[Figure] = []
+    for name in names:
+        found += _of_indicator(
+            reading, reading.definition(name), span, code, tuple(by), picked, totals, sees_small_cells
+        )
+    return found
+
+
+def figure(
+    reading: Reading,
+    name: str,
+    *,
+    period: str = "all",
+    place: str | None = None,
+    cells: Cells | None = None,
+    sees_small_cells: bool,
+) -> Figure:
+    """One figure, as `figures` gives it."""
+    return figures(reading, [name], period=period, place=place, cells=cells, sees_small_cells=sees_small_cells)[0]
+
+
+def read_cells(text: str) -> dict[str, str | None]:
+    """`sex:female,topic:marketing` of `is=`. `place:cercle:ML-2` picks a place; a blank or `null` is the key null."""
+    cells: dict[str, str | None] = {}
+    for part in filter(None, text.split(",")):
+        name, colon, key = part.removeprefix(PLACE).partition(":")
+        name = PLACE + name if part.startswith(PLACE) else name
+        if not colon or name in cells:
+            fault = f"‘{part}’ picks no cell." if not colon else f"‘{name}’ is picked twice."
+            raise Unexpected(findings=[Finding(fault, "Write them like sex:female,topic:marketing.", place="is")])
+        cells[name] = None if key in ("", "null") else key
+    return cells
+
+
+def hidden_in(
+    reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]
+) -> set[Cell]:
+    """The cells of the indicator's table that only those may see who see small cells; `()` is the total's."""
+    return _hidden(reading, definition, period, place, by, definition.row.minimum_cell)
+
+
+def item_of(reading: Reading, definition: Definition, entry: Entry) -> Item:
+    """A row of a list as it is shown."""
+    return Item(
+        entry.text or "",
+        entry.day.isoformat(),
+        reading.code_of(entry.place) or entry.place,
+        str(entry.submission_id),
+        keys_of(definition, entry),
+    )
+
+
+def keys_of(definition: Definition, entry: Entry) -> dict[str, Any]:
+    """A row's keys by breakdown; a list where there can be several."""
+    keys: dict[str, Any] = {}
+    for way in definition.ways:
+        found = read_keys(getattr(entry, f"by{way.position}"))
+        keys[way.name] = [key for key in found if key is not None] if way.multiple else found[0]
+    return keys
+
+
+def _of_indicator(
+    reading: Reading,
+    definition: Definition,
+    period: Period,
+    place: str | None,
+    by: tuple[str, ...],
+    picked: dict[str, str | None],
+    totals: bool,
+    sees_small_cells: bool,
+) -> list[Figure]:
+    asked = tuple(name for name in by if name not in picked)
+    chosen = tuple(picked.values())
+    show = _Show(reading, definition, period, place, sees_small_cells)
+    found: list[Figure] = []
+    if totals or not asked:
+        found.append(show.one(tuple(picked), chosen))
+    if asked:
+        names = (*picked, *asked)
+        table = reading.table(definition, period, place, names)
+        inside = [cell for cell in table.cells if cell[: len(chosen)] == chosen]
+        found += (show.one(names, cell) for cell in sorted(inside, key=_ranking(reading, definition, names)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Show:
+    """What the figures of one indicator, period and place are made with."""
+
+    reading: Reading
+    definition: Definition
+    period: Period
+    place: str | None
+    sees_small_cells: bool
+
+    def one(self, names: tuple[str, ...], cell: Cell) -> Figure:
+        by = dict(zip(names, cell, strict=True))
+        target, baseline = _planned(self.reading, self.definition, self.period, self.place, by)
+        if not self.sees_small_cells and cell in hidden_in(
+            self.reading, self.definition, self.period, self.place, names
+        ):
+            blank = (None, None, None, None)
+            return Figure(
+                self.definition, self.period, self.place, by, *blank, target=target, baseline=baseline, hidden=True
+            )
+        tally = self._tally(names, cell)
+        # With matches of people still open, low and high are where they differ from the value.
+        low = high = tally.value
+        return Figure(
+            self.definition,
+            self.period,
+            self.place,
+            by,
+            tally.value,
+            low,
+            high,
+            tally.n,
+            without=tally.without if self.definition.row.per_subject in ("gain", "growth") else None,
+            items=self._items(tally),
+            target=target,
+            baseline=baseline,
+        )
+
+    def _tally(self, names: tuple[str, ...], cell: Cell) -> Tally:
+        if not names:
+            return self.reading.total(self.definition, self.period, self.place)
+        cells = self.reading.table(self.definition, self.period, self.place, names).cells
+        return cells.get(cell) or counting.over_nothing(self.definition)
+
+    def _items(self, tally: Tally) -> tuple[Item, ...] | None:
+        if self.definition.aggregate != "list":
+            return None
+        return tuple(item_of(self.reading, self.definition, entry) for entry in tally.items)
+
+
+def _planned(
+    reading: Reading, definition: Definition, period: Period, place: str | None, by: Cells
+) -> tuple[Fraction | None, Fraction | None]:
+    """Target and baseline that were set for exactly this figure, however its period and place are written."""
+    for planned in reading.targets:
+        if (
+            planned.indicator == definition.name
+            and {name: None if key == "null" else key for name, key in planned.by.items()} == by
+            and _spans(reading, planned.period, period)
+            and (reading.tree.code_of(planned.place) if planned.place else None) == place
+        ):
+            return _amount(planned.target), _amount(planned.baseline)
+    return None, None
+
+
+def _spans(reading: Reading, text: str, period: Period) -> bool:
+    try:
+        return reading.period(text).span == period.span
+    except Unexpected:  # a year beyond the calendar
+        return False
+
+
+def _amount(stored: int | None) -> Fraction | None:
+    return None if stored is None else Fraction(decimal_of(stored))
+
+
+def _ranking(reading: Reading, definition: Definition, names: Sequence[str]) -> Any:
+    """Cells in the order of the form's choices, then of other keys, null last."""
+    ranks = []
+    for name in names:
+        way = reading.breaking(definition, name).way
+        ranks.append({key: rank for rank, key in enumerate(way.values)} if way else {})
+
+    def rank(cell: Cell) -> list[tuple[bool, int, str]]:
+        return [
+            (key is None, known.get(key or "", len(known)), key or "") for known, key in zip(ranks, cell, strict=True)
+        ]
+
+    return rank
+
+
+def _hidden(
+    reading: Reading,
+    definition: Definition,
+    period: Period,
+    place: str | None,
+    by: tuple[str, ...],
+    minimum: int | None,
+) -> set[Cell]:
+    """A ratio hides what either of its indicators hides, and what is small by its own measure."""
+    if definition.aggregate == "ratio":
+        return {
+            cell
+            for part in reading.parts(definition)
+            for measure in {minimum, part.row.minimum_cell}
+            for cell in _hidden(reading, part, period, place, by, measure)
+        }
+    if minimum is None:
+        return set()
+    if not by:
+        return {()} if is_small(reading.total(definition, period, place).units, minimum) else set()
+    table = reading.table(definition, period, place, by)
+    adds_up = [not reading.breaking(definition, name).multiple for name in by]
+    return hidden_cells({cell: tally.units for cell, tally in table.cells.items()}, minimum, adds_up)

@@ -1,0 +1,169 @@
+"""A written statement as HTML, Markdown, a Word document, or paragraphs for other programs."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import docx
+import mistune
+
+from sync.indicators.figures import Figure
+from sync.indicators.marks import MARK, Mark
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])|^([-+]|[0-9]+(?=[.)]))")
+_STARTS = ("http://", "https://", "mailto:")
+
+Link = Callable[[Figure], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Text of one look; `mark` if it stands for a figure or for data."""
+
+    text: str
+    bold: bool = False
+    italic: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A heading of a level, a paragraph, or an item of a list (`bullet`, `number`)."""
+
+    kind: str
+    runs: tuple[Run, ...]
+    level: int = 1
+
+
+def as_paragraphs(blocks: Iterable[Block], figure_json: Callable[[Mark], dict[str, Any]]) -> list[list[Any]]:
+    """Each block as texts and figures in their order; headings and items of lists are paragraphs too."""
+    found = []
+    for block in blocks:
+        pieces: list[Any] = []
+        for run in block.runs:
+            if run.mark is not None and run.mark.figure is not None:
+                pieces.append(figure_json(run.mark))
+            elif pieces and isinstance(pieces[-1], str):
+                pieces[-1] += run.text
+            else:
+                pieces.append(run.text)
+        found.append(pieces)
+    return found
+
+
+def as_html(text: str, marks: Sequence[Mark], link: Link) -> str:
+    """Headings, paragraphs and lists; each figure a link to its evidence. Everything else is escaped."""
+    markdown = mistune.create_markdown(escape=True, renderer=_Renderer(escape=True))
+    return MARK.sub(lambda found: _anchor(marks[int(found[1])], link), str(markdown(text)))
+
+
+def as_markdown(text: str, marks: Sequence[Mark]) -> str:
+    """With the figures as the language writes them."""
+    return MARK.sub(lambda found: _escaped(marks[int(found[1])]), text)
+
+
+def as_docx(blocks: Iterable[Block], title: str) -> bytes:
+    """A Word document with headings and lists in Word's own styles; figures are plain text."""
+    document = docx.Document()
+    document.core_properties.title = title
+    document.core_properties.author = ""
+    for block in blocks:
+        paragraph = document.add_paragraph(style=_style(block))
+        for run in block.runs:
+            written = paragraph.add_run(run.text)
+            written.bold, written.italic = run.bold or None, run.italic or None
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def blocks_of(text: str, marks: Sequence[Mark]) -> list[Block]:
+    """The Markdown text as a row of blocks."""
+    tokens = mistune.create_markdown(renderer=None)(text)
+    return list(_blocks(tokens, marks)) if isinstance(tokens, list) else []
+
+
+class _Renderer(mistune.HTMLRenderer):
+    """Without images, and with links only to where a reader may be sent."""
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return text
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        if not url.startswith(_STARTS):
+            return text
+        return f'<a href="{html.escape(url)}" rel="noopener noreferrer">{text}</a>'
+
+
+def _anchor(mark: Mark, link: Link) -> str:
+    words = html.escape(mark.words)
+    if mark.figure is None:
+        return words
+    return f'<a class="figure" href="{html.escape(link(mark.figure))}">{words}</a>'
+
+
+def _escaped(mark: Mark) -> str:
+    """Data is not markup, whatever it looks like."""
+    if mark.figure is not None and mark.figure.items is None:
+        return mark.words
+    return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", mark.words)
+
+
+def _style(block: Block) -> str:
+    match block.kind:
+        case "heading":
+            return f"Heading {min(block.level, 9)}"
+        case "bullet":
+            return "List Bullet" if block.level == 1 else f"List Bullet {min(block.level, 3)}"
+        case "number":
+            return "List Number" if block.level == 1 else f"List Number {min(block.level, 3)}"
+        case _:
+            return "Normal"
+
+
+def _blocks(tokens: Sequence[Any], marks: Sequence[Mark], kind: str = "paragraph", level: int = 1) -> Iterator[Block]:
+    for token in tokens:
+        match token["type"]:
+            case "heading":
+                yield Block("heading", tuple(_runs(token["children"], marks)), token["attrs"]["level"])
+            case "paragraph" | "block_text":
+                yield Block(kind, tuple(_runs(token["children"], marks)), level)
+            case "list":
+                ordered = "number" if token["attrs"]["ordered"] else "bullet"
+                for item in token["children"]:
+                    yield from _blocks(item["children"], marks, ordered, token["attrs"]["depth"] + 1)
+            case "block_quote":
+                yield from _blocks(token["children"], marks, kind, level)
+            case "block_code" | "block_html":
+                yield Block(kind, tuple(_split(token["raw"].strip(), marks, False, False)), level)
+            case _:
+                pass
+
+
+def _runs(tokens: Sequence[Any], marks: Sequence[Mark], bold: bool = False, italic: bool = False) -> Iterator[Run]:
+    for token in tokens:
+        match token["type"]:
+            case "strong":
+                yield from _runs(token["children"], marks, True, italic)
+            case "emphasis":
+                yield from _runs(token["children"], marks, bold, True)
+            case "softbreak" | "linebreak":
+                yield Run(" ", bold, italic)
+            case _ if "children" in token:
+                yield from _runs(token["children"], marks, bold, italic)
+            case _:
+                yield from _split(token.get("raw", ""), marks, bold, italic)
+
+
+def _split(text: str, marks: Sequence[Mark], bold: bool, italic: bool) -> Iterator[Run]:
+    for position, piece in enumerate(MARK.split(text)):
+        if position % 2:
+            mark = marks[int(piece)]
+            yield Run(mark.words, bold, italic, mark)
+        elif piece:
+            yield Run(piece, bold, italic)

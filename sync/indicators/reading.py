@@ -1,0 +1,400 @@
+"""What figures are read from: a project as it stood at one event, each part fetched once and remembered."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Table,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from forms.findings import Finding
+from forms.spelling import did_you_mean
+from sync.errors import NotFound, Unexpected
+from sync.indicators import counting
+from sync.indicators.amounts import MILLION
+from sync.indicators.contributions import read_keys
+from sync.indicators.counting import Cell, Dimension, Entry, Tally
+from sync.indicators.definitions import Definition, Way, definitions_at, held_at, targets_at
+from sync.indicators.periods import Period, is_fiscal, read_period
+from sync.models.entities import Membership
+from sync.models.indicators import Contribution, Target
+from sync.models.projects import Event, Project
+from sync.projects.places import PlaceTree, places_at
+
+PLACE = "place:"
+_ROWS: Table = Contribution.__table__  # type: ignore[assignment]
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A moment in a project's history: everything up to and with this event. `at` is when the event happened."""
+
+    event: int
+    at: dt.datetime
+
+    def to_json(self) -> dict[str, Any]:
+        return {"event": self.event, "at": self.at.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """One dimension that a figure is broken down by: a breakdown of the indicator, or the places of one level."""
+
+    name: str
+    way: Way | None
+    level: str | None
+
+    @property
+    def multiple(self) -> bool:
+        return self.way is not None and self.way.multiple
+
+
+class Reading:
+    """A project as of an event. Use one for all figures of an answer: what they share is fetched once."""
+
+    def __init__(self, session: Session, project_id: int, as_of: AsOf) -> None:
+        self.session = session
+        self.project_id = project_id
+        self.as_of = as_of
+        self._tables: dict[tuple[str, Period, str | None, tuple[str, ...]], counting.Table] = {}
+        self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
+        self._members: dict[frozenset[str] | None, Mapping[str, str]] = {}
+        self._codes: dict[str | None, str | None] = {}
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        return definitions_at(self.session, self.project_id, self.as_of.event)
+
+    @cached_property
+    def tree(self) -> PlaceTree:
+        return places_at(self.session, self.project_id, self.as_of.event)
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        return targets_at(self.session, self.project_id, self.as_of.event)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """`name`, `time_zone`, `languages`, `fiscal_year_start` and `counts`."""
+        return settings_at(self.session, self.project_id, self.as_of.event)
+
+    def definition(self, name: str) -> Definition:
+        """Raises Unexpected for a name that no workbook defined at the time."""
+        found = self.definitions.get(name)
+        if found is None:
+            remedy = did_you_mean(name, self.definitions)
+            raise Unexpected(findings=[Finding(f"‘{name}’ is not an indicator.", remedy, place="indicator")])
+        return found
+
+    def period(self, text: str) -> Period:
+        """Raises Unexpected for what is no period."""
+        return read_period(text, self.settings["fiscal_year_start"] if is_fiscal(text) else 1)
+
+    def place(self, written: str | None) -> str | None:
+        """The code of a place given by code or alias. Raises Unexpected for one that was not known at the time."""
+        if written is None:
+            return None
+        code = self.tree.code_of(written)
+        if code is None:
+            remedy = did_you_mean(written, self.tree.places)
+            raise Unexpected(findings=[Finding(f"‘{written}’ is not a place.", remedy, place="place")])
+        return code
+
+    def breakings(self, definition: Definition) -> dict[str, Way]:
+        """The breakdowns that a figure of this indicator may have; a ratio's are those of both its indicators."""
+        if definition.aggregate != "ratio":
+            return {way.name: way for way in definition.ways}
+        above, below = (self.breakings(part) for part in self.parts(definition))
+        return {name: way for name, way in below.items() if name in above}
+
+    def breaking(self, definition: Definition, name: str) -> Breaking:
+        """Raises Unexpected for a breakdown that the indicator has not."""
+        if name.startswith(PLACE):
+            return Breaking(name, None, self._level(name.removeprefix(PLACE)))
+        ways = self.breakings(definition)
+        if name not in ways:
+            known = [*ways, *(f"{PLACE}{level}" for level in self.tree.levels)]
+            fault = f"‘{definition.name}’ is not broken down by ‘{name}’."
+            raise Unexpected(findings=[Finding(fault, did_you_mean(name, known), place="by")])
+        return Breaking(name, ways[name], None)
+
+    def parts(self, ratio: Definition) -> tuple[Definition, Definition]:
+        """Numerator and denominator."""
+        return self.definition(ratio.row.numerator or ""), self.definition(ratio.row.denominator or "")
+
+    def table(
+        self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...] = ()
+    ) -> counting.Table:
+        """The figure in each combination of keys that occurs, and in total, for a place (by its code) and all below."""
+        key = (definition.name, period, place, by)
+        if key not in self._tables:
+            self._tables[key] = self._table(definition, period, place, by)
+        return self._tables[key]
+
+    def total(self, definition: Definition, period: Period, place: str | None) -> Tally:
+        """As `table` gives it; any table that is there already will do."""
+        for known, table in self._tables.items():
+            if known[:3] == (definition.name, period, place):
+                return table.total
+        return self.table(definition, period, place).total
+
+    def entries(self, definition: Definition, period: Period, place: str | None) -> list[Entry]:
+        """The rows that have a say in a figure for the period, in no order; some may lie before it."""
+        return self._inside(self._fetched(definition, period), place)
+
+    def entries_since(self, definition: Definition, period: Period, place: str | None, event: int) -> list[Entry]:
+        """As `entries`, but with those that were open at any time from `event` on, each with its `closed`."""
+        query = self._rows(definition, [*needed_columns(definition), "closed"]).where(
+            *self._conditions(definition, period, None), or_(_ROWS.c.closed.is_(None), _ROWS.c.closed > event)
+        )
+        return self._inside(self.session.execute(query).all(), place)
+
+    def dimensions(self, definition: Definition, by: Sequence[str]) -> list[Dimension]:
+        """How rows of the indicator are sorted into cells."""
+        return [self._dimension(self.breaking(definition, name)) for name in by]
+
+    def code_of(self, written: str | None) -> str | None:
+        """The place that a row names, None if nobody knows it."""
+        if written not in self._codes:
+            self._codes[written] = self.tree.code_of(written)
+        return self._codes[written]
+
+    def person_of(self, definition: Definition) -> Callable[[str], str]:
+        """Who a subject of the indicator is: the person behind an entity, else the subject itself."""
+        members = self._persons(definition.subject_lists)
+        return (lambda subject: members.get(subject, subject)) if members else _itself
+
+    def _level(self, written: str) -> str:
+        if written in self.tree.levels:
+            return written
+        remedy = did_you_mean(written, self.tree.levels)
+        raise Unexpected(findings=[Finding(f"‘{written}’ is not a level of places.", remedy, place="by")])
+
+    def _dimension(self, breaking: Breaking) -> Dimension:
+        if breaking.way is not None:
+            return Dimension(f"by{breaking.way.position}", read_keys)
+        level = breaking.level or ""
+        return Dimension("place", lambda written: (self.tree.at_level(self.code_of(written), level),))
+
+    # Counting: by the database where it can, else here.
+
+    def _table(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
+        if definition.aggregate == "ratio":
+            return self._ratio(definition, period, place, by)
+        breakings = [self.breaking(definition, name) for name in by]
+        dimensions, person = self.dimensions(definition, by), self.person_of(definition)
+        if definition.counts_subjects and not definition.has_value:
+            # Handing over one short row each is quicker, on both databases, than having them told apart there.
+            return counting.distinct(self._subjects(definition, period, place), dimensions, person)
+        if _adds_in_sql(definition) and not any(one.multiple or one.way is None for one in breakings):
+            return self._summed(definition, period, place, breakings)
+        return counting.tabulate(definition, self.entries(definition, period, place), period, dimensions, person)
+
+    def _ratio(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
+        parts = self.parts(definition)
+        above, below = (self.table(part, period, place, by) for part in parts)
+        no_above, no_below = (counting.over_nothing(part) for part in parts)
+        cells = {
+            cell: counting.quotient(above.cells.get(cell, no_above), below.cells.get(cell, no_below))
+            for cell in {**below.cells, **above.cells}
+        }
+        return counting.Table(cells, counting.quotient(above.total, below.total))
+
+    def _summed(
+        self, definition: Definition, period: Period, place: str | None, breakings: Sequence[Breaking]
+    ) -> counting.Table:
+        names = [f"by{one.way.position}" for one in breakings if one.way]
+        needed = ["opened", *names, *(["value"] if definition.has_value else [])]
+        rows = self._visible(definition, needed, self._conditions(definition, period, place)).subquery()
+        keys = [rows.c[name] for name in names]
+        # Millionths of a million large amounts pass 64 bits, which SQLite's sums have: wholes and rests go apart.
+        amounts: list[ColumnElement[Any]] = []
+        if definition.aggregate == "sum":
+            amounts = [func.sum(rows.c.value // MILLION), func.sum(rows.c.value % MILLION)]
+        found: Iterable[Any] = self.session.execute(
+            select(func.count(), *amounts, *keys).select_from(rows).group_by(*keys)
+        )
+        cells: dict[Cell, Tally] = {}
+        total = counting.over_nothing(definition)
+        for row in found:
+            n = row[0]
+            if n == 0:
+                continue
+            value = Fraction(int(row[1]) * MILLION + int(row[2]), MILLION) if amounts else Fraction(n)
+            cells[tuple(row[1 + len(amounts) :])] = Tally(value, n, n)
+            total = Tally((total.value or 0) + value, total.n + n, total.units + n)
+        return counting.Table(cells if keys else {}, total)
+
+    # Fetching
+
+    def _persons(self, lists: frozenset[str] | None) -> Mapping[str, str]:
+        """Entity → person, of the entities that stand for another than themselves."""
+        if lists not in self._members:
+            query = select(Membership.entity_id, Membership.person_id).where(
+                Membership.project_id == self.project_id, *held_at(Membership, self.as_of.event)
+            )
+            if lists is not None:
+                query = query.where(Membership.list_name.in_(sorted(lists)))
+            self._members[lists] = dict(self.session.execute(query).all())
+        return self._members[lists]
+
+    def _subjects(self, definition: Definition, period: Period, place: str | None) -> Mapping[str, Sequence[Any]]:
+        """Of each row of the period no more than it takes to tell subjects apart, column by column."""
+        names = ["place", "subject", *(f"by{way.position}" for way in definition.ways)]
+        key = ("subjects", definition.id, period.start, period.end)
+        if key not in self._entries:
+            query = self._visible(definition, names, self._conditions(definition, period, None))
+            self._entries[key] = self.session.execute(query).all()
+        rows = self._entries[key]
+        if place is not None:
+            below = set(self.tree.below(place))
+            rows = [row for row in rows if self.code_of(row[0]) in below]
+        return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+
+    def _fetched(self, definition: Definition, period: Period) -> Sequence[Entry]:
+        start = None if counting.looks_back(definition) else period.start
+        key = ("all", definition.id, start, period.end)
+        if key not in self._entries:
+            names = needed_columns(definition)
+            query = self._visible(definition, names, self._conditions(definition, period, None))
+            self._entries[key] = self.session.execute(query).all()
+        return self._entries[key]
+
+    def _inside(self, found: Sequence[Entry], place: str | None) -> list[Entry]:
+        if place is None:
+            return list(found)
+        below = set(self.tree.below(place))
+        return [entry for entry in found if self.code_of(entry.place) in below]
+
+    def _conditions(self, definition: Definition, period: Period, place: str | None) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
+        if period.end is not None:
+            conditions.append(_ROWS.c.day <= period.end)
+        if period.start is not None and not counting.looks_back(definition):
+            starts = _ROWS.c.day >= period.start
+            conditions.append(or_(starts, _ROWS.c.until >= period.start) if definition.spreads else starts)
+        if definition.counts_subjects:
+            conditions.append(_ROWS.c.subject.is_not(None))
+        if place is not None:
+            conditions.append(_ROWS.c.place.in_(self._spellings(definition, conditions, place)))
+        return conditions
+
+    def _spellings(self, definition: Definition, conditions: list[ColumnElement[bool]], place: str) -> list[str]:
+        """How rows of the indicator write the places in and below this one: as codes, or as any of their aliases."""
+        below = set(self.tree.below(place))
+        rows = self._visible(definition, ["place"], conditions).subquery()
+        written = self.session.scalars(select(rows.c.place).distinct())
+        return [spelling for spelling in written if self.code_of(spelling) in below]
+
+    def _visible(
+        self, definition: Definition, names: Iterable[str], conditions: Iterable[ColumnElement[bool]]
+    ) -> CompoundSelect[Any]:
+        """Rows that were open at the event: those still open and those closed later, each with an index of its own."""
+        query = self._rows(definition, names).where(*conditions)
+        return union_all(query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > self.as_of.event))
+
+    def _rows(self, definition: Definition, names: Iterable[str]) -> Select[Any]:
+        """Those opened up to the event, whatever became of them."""
+        return select(*(_ROWS.c[name] for name in names)).where(
+            _ROWS.c.project_id == self.project_id,
+            _ROWS.c.indicator_id == definition.id,
+            _ROWS.c.opened <= self.as_of.event,
+        )
+
+
+def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime) -> AsOf:
+    """The moment that `as_of` names: an event's number, a time, or a date (the end of that day in the project's zone).
+
+    Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet.
+    """
+    project = session.execute(
+        select(Project.last_event, Project.time_zone).where(Project.id == project_id)
+    ).one_or_none()
+    if project is None:
+        raise NotFound
+    if text is None:
+        return _at_event(session, project_id, project.last_event, now)
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        if int(text) > project.last_event:
+            raise _no_moment(f"The journal has come to event {project.last_event}.")
+        return _at_event(session, project_id, int(text), now)
+    moment = _moment(text, project.time_zone)
+    last = session.scalar(select(func.max(Event.number)).where(Event.project_id == project_id, Event.at <= moment))
+    return _at_event(session, project_id, last or 0, moment)
+
+
+def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
+    """A project's settings as of an event. Raises NotFound for an unknown project."""
+    details = session.scalar(
+        select(Event.details)
+        .where(Event.project_id == project_id, literal_column("kind = 'settings'"), Event.number <= event)
+        .order_by(Event.number.desc())
+        .limit(1)
+    )
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound
+    now = {name: getattr(project, name) for name in ("name", "time_zone", "languages", "fiscal_year_start", "counts")}
+    return now | (details or {})
+
+
+def needed_columns(definition: Definition) -> list[str]:
+    """The columns that counting looks at."""
+    names = ["submission_id", "opened", "ordinal", "day", "recorded", "place"]
+    names += ["subject"] if definition.has_subject else []
+    names += ["value"] if definition.has_value else []
+    names += ["until"] if definition.spreads else []
+    names += ["baseline"] if definition.row.baseline is not None else []
+    names += ["text"] if definition.aggregate == "list" else []
+    return names + [f"by{way.position}" for way in definition.ways]
+
+
+def _adds_in_sql(definition: Definition) -> bool:
+    plain = definition.keep is None and not definition.spreads and not definition.counts_subjects
+    return plain and definition.aggregate in ("count", "sum")
+
+
+def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:
+    at = session.scalar(select(Event.at).where(Event.project_id == project_id, Event.number == number))
+    return AsOf(number, at or otherwise)
+
+
+def _moment(text: str, time_zone: str) -> dt.datetime:
+    # In an address, the plus of an offset that was not encoded arrives as a space.
+    written = text.strip().replace(" ", "+") if "T" in text else text.strip()
+    try:
+        if _DATE.fullmatch(written):
+            end = dt.datetime.combine(dt.date.fromisoformat(written), dt.time.max)
+            return end.replace(tzinfo=ZoneInfo(time_zone))
+        moment = dt.datetime.fromisoformat(written)
+    except ValueError:
+        raise _no_moment("Write an event's number, a date, or a time such as 2026-03-31T18:00:00+00:00.") from None
+    if moment.tzinfo is None:
+        raise _no_moment("Write the time with its offset, such as 2026-03-31T18:00:00+00:00.")
+    return moment
+
+
+def _no_moment(remedy: str) -> Unexpected:
+    return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])
+
+
+def _itself(subject: str) -> str:
+    return subject

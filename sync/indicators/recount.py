@@ -1,0 +1,166 @@
+"""Working out anew, from the raw instances, what derives from them: after a decision, or for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from forms.instance import read_instance
+from sync.entities.steps import Arrived, apply_actions, steps_differ
+from sync.indicators.contributions import Wanted, differing, replace_contributions
+from sync.intake.prepare import Derived, clock_flags, derive, time_zone_of, unpack
+from sync.journal import Journal
+from sync.models import Project, Submission, SubmissionVersion
+from sync.projects.catalogue import Catalogue, Unpublished
+from sync.projects.lookups import lists_of
+
+_AT_ONCE = 500
+_NEIGHBOURLY = frozenset({"double_save", "same_day", "match"})  # flags that other submissions decide
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A stored submission, its current version, and what follows from that version's raw bytes."""
+
+    submission: Submission
+    version: SubmissionVersion
+    derived: Derived
+
+    def wanted(self, event: int) -> Wanted:
+        """The contributions that should be open for it."""
+        contributions = self.derived.contributions if self.submission.counts else ()
+        return Wanted(self.submission.id, event, self.submission.recorded_at, contributions, new=False)
+
+    def arrived(self) -> Arrived:
+        """What it does to entities: nothing while it is rejected or deleted."""
+        living = self.submission.review_state != "rejected" and self.submission.deleted_at is None
+        return Arrived(self.submission.id, self.version.event, self.derived.actions if living else ())
+
+    def columns(self) -> dict[str, Any]:
+        """The derived columns of the submission as they should be."""
+        kept = [flag for flag in self.submission.flags if flag[0] in _NEIGHBOURLY]
+        found = [*self.derived.flags, *clock_flags(self.version.recorded_at, self.version.received_at)]
+        return {
+            "flags": [*([flag.code, flag.place, flag.message] for flag in found), *kept],
+            "fingerprint": self.derived.fingerprint,
+            "subject": self.derived.subject,
+            "day": self.derived.day,
+            "place": self.derived.place,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """How far a rebuild or a verification has come. `differences` are sentences, empty when all was as it should be."""
+
+    upto: int | None  # None when it is through
+    submissions: int
+    differences: Sequence[str]
+
+
+def recount(journal: Journal, submission_ids: Collection[int], event: int) -> int:
+    """Replace the contributions of these submissions by what they should be; gives how many rows closed or opened."""
+    changed = 0
+    ids = sorted(submission_ids)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        derivations = list(_derivations(journal.session, journal.project_id, some))
+        changed += replace_contributions(journal, [derivation.wanted(event) for derivation in derivations])
+    return changed
+
+
+def recount_form(journal: Journal, form_id: str, event: int) -> int:
+    """`recount` for every submission of a form, as when its indicators were defined anew."""
+    changed, after = 0, 0
+    while ids := _next_ids(journal.session, journal.project_id, after, form_id):
+        changed += recount(journal, ids, event)
+        after = ids[-1]
+    return changed
+
+
+def rebuild_portion(journal: Journal, after: int) -> Portion:
+    """Rebuild what derives from the next submissions after this id; the caller commits each portion on its own."""
+    ids = _next_ids(journal.session, journal.project_id, after)
+    differences: list[str] = []
+    derivations = list(_derivations(journal.session, journal.project_id, ids))
+    wrong = [derivation for derivation in derivations if _column_faults(derivation)]
+    wrong_steps = steps_differ(journal.session, journal.project_id, [each.arrived() for each in derivations])
+    stale = differing(journal.session, journal.project_id, [each.wanted(0) for each in derivations])
+    for derivation in wrong:
+        differences += _column_faults(derivation)
+        for name, value in derivation.columns().items():
+            setattr(derivation.submission, name, value)
+        derivation.version.answers = _json(derivation.derived)
+    if wrong_steps or stale:
+        event = journal.record("definition", None, {"rebuilt": True})
+        apply_actions(journal, [each.arrived() for each in derivations if each.submission.id in wrong_steps])
+        replace_contributions(journal, [each.wanted(event) for each in derivations if each.submission.id in stale])
+        differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
+        differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
+    upto = ids[-1] if len(ids) == _AT_ONCE else None
+    journal.session.execute(update(Project).where(Project.id == journal.project_id).values(rebuilt_to=upto))
+    return Portion(upto, len(ids), differences)
+
+
+def verify_portion(session: Session, project_id: int, after: int) -> Portion:
+    """Compare the next submissions after this id with what their raw instances say; writes nothing."""
+    ids = _next_ids(session, project_id, after)
+    derivations = list(_derivations(session, project_id, ids))
+    differences = [fault for derivation in derivations for fault in _column_faults(derivation)]
+    wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
+    stale = differing(session, project_id, [each.wanted(0) for each in derivations])
+    differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
+    differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
+    return Portion(ids[-1] if len(ids) == _AT_ONCE else None, len(ids), differences)
+
+
+def _column_faults(derivation: Derivation) -> list[str]:
+    submission = derivation.submission
+    faults = [
+        f"submission {submission.id}: {name}"
+        for name, value in derivation.columns().items()
+        if getattr(submission, name) != value
+    ]
+    if derivation.version.answers != _json(derivation.derived):
+        faults.append(f"submission {submission.id}: answers")
+    return faults
+
+
+def _json(derived: Derived) -> dict[str, Any] | None:
+    return dict(derived.answers) if derived.answers is not None else None
+
+
+def _next_ids(session: Session, project_id: int, after: int, form_id: str | None = None) -> list[int]:
+    query = select(Submission.id).where(Submission.project_id == project_id, Submission.id > after)
+    if form_id is not None:
+        query = query.where(Submission.form_id == form_id)
+    return list(session.scalars(query.order_by(Submission.id).limit(_AT_ONCE)))
+
+
+def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:
+    if not ids:
+        return
+    lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
+    catalogue = Catalogue(session, project_id)
+    rows = session.execute(
+        select(Submission, SubmissionVersion)
+        .join(
+            SubmissionVersion,
+            (SubmissionVersion.project_id == Submission.project_id)
+            & (SubmissionVersion.form_id == Submission.form_id)
+            & (SubmissionVersion.instance_id == Submission.current_instance_id),
+        )
+        .where(Submission.project_id == project_id, Submission.id.in_(ids))
+        .order_by(Submission.id)
+        .execution_options(populate_existing=True)
+    )
+    for submission, version in rows:
+        found = catalogue.published(submission.form_id, version.form_version)
+        if isinstance(found, Unpublished):
+            raise RuntimeError(f"{submission.form_id} {version.form_version} was published once and is gone")
+        instance = read_instance(unpack(version.xml))
+        yield Derivation(submission, version, derive(found, instance, version.recorded_at, lists, tz))

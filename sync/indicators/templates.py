@@ -1,0 +1,193 @@
+"""The language that statements are written in: a small, closed part of Jinja, in a sandbox of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.environment import Template
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import SandboxedEnvironment
+
+from forms.findings import Finding
+from forms.spelling import did_you_mean
+from sync.errors import Unexpected
+
+LONGEST_SOURCE = 100_000
+LONGEST_TEXT = 400_000
+_MOST_ROUNDS = 20_000
+
+# No assignments, macros or imports: what a text can do is bounded by what is written in it.
+_ALLOWED = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.If,
+    nodes.For,
+    nodes.Name,
+    nodes.Call,
+    nodes.Keyword,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Const,
+    nodes.Tuple,
+    nodes.List,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.CondExpr,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Neg,
+    nodes.Pos,
+    nodes.Add,
+    nodes.Sub,
+    nodes.Mul,
+    nodes.Div,
+    nodes.Concat,
+)
+_TESTS = ("defined", "undefined", "none", "divisibleby", "even", "odd")
+_LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
+_ROUND = "_round"
+
+
+class StatementEnvironment(SandboxedEnvironment):
+    """`show` writes what stands in {{ }}; `attributes` are those that a value of a class shows."""
+
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
+
+    def __init__(
+        self,
+        filters: Mapping[str, Callable[..., Any]],
+        attributes: Mapping[type, Collection[str]],
+        show: Callable[[Any], Any],
+    ) -> None:
+        super().__init__(undefined=StrictUndefined, finalize=show, trim_blocks=True, lstrip_blocks=True)
+        self._attributes: dict[type, Collection[str]] = {LoopContext: _LOOP, **attributes}
+        self._rounds = 0
+        self.globals = {}
+        self.filters = {**filters, _ROUND: self._round}
+        self.tests = {name: self.tests[name] for name in _TESTS}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return attr in self._attributes.get(type(obj), ())
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        return type(obj) in self._attributes
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Texts may be neither multiplied nor filled in; what grows them is written out with `~`."""
+        if isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple):
+            raise TypeError(f"{operator} is for numbers")
+        return super().call_binop(context, operator, left, right)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _ROUND, [], [], None, None, lineno=loop.lineno)
+        return tree
+
+    def _round(self, values: Iterable[Any]) -> Iterator[Any]:
+        for value in values:
+            self._rounds += 1
+            if self._rounds > _MOST_ROUNDS:
+                raise TemplateError(f"The loops go round more than {_MOST_ROUNDS} times.")
+            yield value
+
+
+def render_source(environment: StatementEnvironment, source: str, values: Mapping[str, Any]) -> str:
+    """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out."""
+    try:
+        template = environment.from_string(source)
+        return _bounded(template, values)
+    except TemplateSyntaxError as error:
+        raise Unexpected(findings=[_syntax(error)]) from None
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise Unexpected(findings=[Finding(f"The statement cannot be written: {error}.", place="statement")]) from None
+
+
+def check_source(
+    environment: StatementEnvironment,
+    source: str,
+    known: Collection[str],
+    check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
+    place: str,
+) -> list[Finding]:
+    """Everything that is wrong with a text, each with its line. `known` are the names that it may use; `check_call`
+    gives faults and remedies of a figure that is asked for with these constants."""
+    if len(source) > LONGEST_SOURCE:
+        return [Finding(f"The text has more than {LONGEST_SOURCE} characters.", "Divide it into several.", place)]
+    try:
+        tree = environment.parse(source)
+        environment.compile(source)
+    except TemplateSyntaxError as error:
+        return [_syntax(error, place)]
+    except (TemplateError, RecursionError):
+        return [Finding("The text is too deeply nested.", "Write it plainer.", place)]
+    return [
+        Finding(fault, remedy, place, row=line)
+        for line, fault, remedy in sorted(_faults(environment, tree, known, check_call))
+    ]
+
+
+def _bounded(template: Template, values: Mapping[str, Any]) -> str:
+    pieces, length = [], 0
+    for piece in template.generate(**values):
+        pieces.append(piece)
+        length += len(piece)
+        if length > LONGEST_TEXT:
+            raise TemplateError(f"The text comes to more than {LONGEST_TEXT} characters.")
+    return "".join(pieces)
+
+
+def _syntax(error: TemplateSyntaxError, place: str = "statement") -> Finding:
+    return Finding(
+        f"{error.message or 'This is not understood'}.", "See the docs on statements.", place, row=error.lineno
+    )
+
+
+def _faults(
+    environment: StatementEnvironment,
+    tree: nodes.Template,
+    known: Collection[str],
+    check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
+) -> Iterator[tuple[int, str, str]]:
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
+    for node in _all(tree):
+        if not isinstance(node, _ALLOWED):
+            kind = type(node).__name__.lower()
+            yield node.lineno, f"‘{kind}’ has no place in a statement.", "Use {{ … }}, {% if … %} and {% for … %}."
+        elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
+            yield node.lineno, f"‘{node.name}’ is not an indicator.", did_you_mean(node.name, known)
+        elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in known:
+            for fault, remedy in _call_faults(node, check_call):
+                yield node.lineno, fault, remedy
+        elif isinstance(node, nodes.Filter) and node.name not in environment.filters:
+            yield node.lineno, f"‘{node.name}’ is not a filter.", did_you_mean(node.name, environment.filters)
+
+
+def _call_faults(
+    call: nodes.Call, check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]]
+) -> Iterable[tuple[str, str]]:
+    name = call.node.name if isinstance(call.node, nodes.Name) else ""
+    if call.args or call.dyn_args is not None or call.dyn_kwargs is not None:
+        return [(f"‘{name}’ is asked for by names only.", 'Write it like people_trained(sex="female").')]
+    asked = {one.key: one.value.value for one in call.kwargs if isinstance(one.value, nodes.Const)}
+    return check_call(name, asked)
+
+
+def _all(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _all(child)

@@ -1,0 +1,133 @@
+"""Numbers, dates and the few phrases of a statement as French and English write them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from babel.numbers import format_decimal
+
+from sync.indicators.figures import Figure
+from sync.indicators.periods import Period
+
+GAP = "—"
+# Bambara writes numbers and dates as French does, which Bambara speakers in offices read.
+_WRITTEN_LIKE = {"bm": "fr", "en": "en_GB"}
+_PHRASES: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "hidden": "fewer than {minimum}",
+        "withheld": "not shown",
+        "range": "{value} ({low} to {high})",
+        "person": "{value} person",
+        "people": "{value} people",
+        "all": "the whole time",
+        "span": "{start} to {end}",
+        "quarter": "quarter {quarter} of {year}",
+        "fiscal": "fiscal year {year}",
+        "fiscal_quarter": "quarter {quarter} of fiscal year {year}",
+        "received": "All submissions count, except rejected ones and second copies of the same visit; "
+        "{waiting} of them wait for review.",
+        "approved": "Only approved submissions count; {waiting} others wait for review.",
+        "as_of": "As of {date}, event {event}.",
+        "and": "and",
+    },
+    "fr": {
+        "hidden": "moins de {minimum}",
+        "withheld": "non communiqué",
+        "range": "{value} (de {low} à {high})",
+        "person": "{value} personne",
+        "people": "{value} personnes",
+        "all": "toute la durée",
+        "span": "du {start} au {end}",
+        "quarter": "trimestre {quarter} de {year}",
+        "fiscal": "exercice {year}",
+        "fiscal_quarter": "trimestre {quarter} de l’exercice {year}",
+        "received": "Toutes les fiches comptent, sauf celles qui ont été rejetées et les doublons d’une même visite ; "
+        "{waiting} d’entre elles attendent une vérification.",
+        "approved": "Seules les fiches approuvées comptent ; {waiting} autres attendent une vérification.",
+        "as_of": "État au {date}, événement {event}.",
+        "and": "et",
+    },
+}
+
+
+def locale_of(language: str) -> Locale:
+    """Babel's locale for a language code; that of English for one that it does not know."""
+    try:
+        return Locale.parse(_WRITTEN_LIKE.get(language, language).replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse("en_GB")
+
+
+def phrase(name: str, language: str, **filled: object) -> str:
+    """One of the phrases; in English where there is none in the language."""
+    phrases = _PHRASES.get(_WRITTEN_LIKE.get(language, language).partition("_")[0], _PHRASES["en"])
+    return phrases[name].format(**filled)
+
+
+def number_words(number: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
+    """With the language's groups and decimal sign, halves rounded up."""
+    places = f".{'0' * decimals}" if decimals else ""
+    return format_decimal(_cut(Fraction(number), decimals), format=f"#,##0{places}", locale=locale_of(language))
+
+
+def percent_words(share: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
+    """A fraction as a percentage: 0.66 is `66%`, `66 %` in French."""
+    locale = locale_of(language)
+    pattern = locale.percent_formats[None].pattern.rstrip("%").replace("#,##0", "")
+    return f"{number_words(Fraction(share) * 100, language, decimals)}{pattern}%"
+
+
+def date_words(day: dt.date, language: str) -> str:
+    """`31 March 2026`, `31 mars 2026`."""
+    return format_date(day, "long", locale=locale_of(language))
+
+
+def period_words(period: Period, language: str) -> str:
+    """`2026`, `March 2026`, `quarter 3 of 2026`, `fiscal year 2025–2026`, `1 January 2026 to 30 June 2026`."""
+    if period.start is None or period.end is None:
+        return phrase("all", language)
+    name, _, quarter = period.text.partition("-Q")
+    if name.startswith("FY"):
+        year = name[2:] if period.start.month == 1 and not quarter else _fiscal_name(int(name[2:]))
+        return phrase("fiscal_quarter" if quarter else "fiscal", language, year=year, quarter=quarter)
+    if quarter:
+        return phrase("quarter", language, year=name, quarter=quarter)
+    if len(period.text) == 4:
+        return period.text
+    if "/" not in period.text:
+        return format_date(period.start, "LLLL y", locale=locale_of(language))
+    return phrase("span", language, start=date_words(period.start, language), end=date_words(period.end, language))
+
+
+def figure_words(figure: Figure, language: str, percent: bool | None = None, decimals: int | None = None) -> str:
+    """A figure as it stands in a text: a visible gap without a value, `fewer than 5` if it is hidden, its range if that
+    is not one number. `percent` is what its unit says unless told otherwise."""
+    row = figure.definition.row
+    if figure.items is not None and not figure.hidden:
+        items = (f"{item.text} ({date_words(dt.date.fromisoformat(item.date), language)})" for item in figure.items)
+        return "; ".join(items) or GAP
+    if figure.hidden:
+        if row.aggregate in ("count", "distinct") and row.minimum_cell:
+            return phrase("hidden", language, minimum=number_words(row.minimum_cell, language))
+        return phrase("withheld", language)
+    if figure.value is None or figure.low is None or figure.high is None:
+        return GAP
+    shown = row.decimals_shown if decimals is None else decimals
+    write = percent_words if (row.unit == "%" if percent is None else percent) else number_words
+    value, low, high = (write(one, language, shown) for one in (figure.value, figure.low, figure.high))
+    return value if low == high else phrase("range", language, value=value, low=low, high=high)
+
+
+def _fiscal_name(year: int) -> str:
+    return f"{year}–{year + 1}"
+
+
+def _cut(number: Fraction, decimals: int) -> Decimal:
+    scaled = floor(number * 10**decimals + Fraction(1, 2))
+    return Decimal(scaled).scaleb(-decimals)

@@ -1,0 +1,1 @@
+"""Taking data in: batches, files, quarantine. Two doors call this one room."""

@@ -1,0 +1,153 @@
+"""The content store: file bytes by their SHA-256 in a folder, written so that a crash leaves a whole file or none."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy.orm import Session
+
+from sync.errors import Busy, DiskFull
+
+_IN_SESSION = "content_store"
+
+_CHUNK = 1 << 20
+RESERVE = 200 * 1024 * 1024  # bytes that stay free, so that the database can still commit
+
+
+class ContentStore:
+    """Files under `folder/aa/bb/<sha256>`, parts of uploads under `folder/parts/<id>`, on one file system."""
+
+    def __init__(self, folder: Path, reserve: int = RESERVE) -> None:
+        self.folder = folder
+        self.reserve = reserve
+        self._parts = folder / "parts"
+
+    def require_room(self, coming: int = 0) -> None:
+        """Raises DiskFull when storing `coming` bytes would eat into the reserve."""
+        self._parts.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.folder).free - coming < self.reserve:
+            raise DiskFull
+
+    def begin(self, part: str) -> None:
+        """Make an empty part file."""
+        self.require_room()
+        self._part(part).touch()
+
+    def size(self, part: str) -> int | None:
+        """How many bytes of the part have been written; None if there is no such part."""
+        try:
+            return self._part(part).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def append(self, part: str, offset: int, source: BinaryIO, limit: int) -> int:
+        """Write at most `limit` bytes from `source` at `offset`, which must be the end; gives the new size.
+
+        What arrived before a cut stays. Raises Busy while another request writes to the same part, ValueError when
+        `offset` is not where the part ends.
+        """
+        with self._part(part).open("r+b") as target:
+            try:
+                fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy("Another request is writing to this upload", retry_after=1) from error
+            if os.fstat(target.fileno()).st_size != offset:
+                raise ValueError("the offset is not the end of the part")
+            target.seek(offset)
+            written = offset
+            try:
+                while limit > 0 and (chunk := source.read(min(_CHUNK, limit))):
+                    self.require_room(len(chunk))
+                    target.write(chunk)
+                    written += len(chunk)
+                    limit -= len(chunk)
+            finally:
+                target.flush()
+                os.fsync(target.fileno())
+        return written
+
+    def hash_of(self, part: str) -> str:
+        """The SHA-256 of a part, in hex."""
+        with self._part(part).open("rb") as source:
+            return hashlib.file_digest(source, "sha256").hexdigest()
+
+    def keep(self, part: str, sha256: str) -> None:
+        """Turn a part, whose hash was verified, into content."""
+        target = self._content(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self._part(part), target)
+        _sync_folder(target.parent)
+
+    def put(self, data: bytes) -> str:
+        """Store bytes and give their SHA-256; the same bytes again cost nothing."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if not self._content(sha256).exists():
+            self.require_room(len(data))
+            part = f"{sha256}.{os.getpid()}"
+            with self._part(part).open("wb") as target:
+                target.write(data)
+                target.flush()
+                os.fsync(target.fileno())
+            self.keep(part, sha256)
+        return sha256
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content to read; FileNotFoundError if it is not here."""
+        return self._content(sha256).open("rb")
+
+    def read(self, sha256: str) -> bytes:
+        """The whole content."""
+        return self._content(sha256).read_bytes()
+
+    def holds(self, sha256: str) -> bool:
+        """Whether the bytes are here."""
+        return self._content(sha256).exists()
+
+    def drop(self, part: str) -> None:
+        """Forget a part."""
+        self._part(part).unlink(missing_ok=True)
+
+    def parts_older_than(self, seconds: float, now: float) -> Iterator[str]:
+        """The parts that nobody has written to for so long; `now` in seconds since 1970."""
+        if not self._parts.exists():
+            return
+        for path in self._parts.iterdir():
+            if now - path.stat().st_mtime > seconds:
+                yield path.name
+
+    def _part(self, part: str) -> Path:
+        if not part.replace(".", "").isalnum():
+            raise ValueError(f"{part!r} is not the name of a part")
+        return self._parts / part
+
+    def _content(self, sha256: str) -> Path:
+        if len(sha256) != 64 or not sha256.isalnum():
+            raise FileNotFoundError(sha256)
+        return self.folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def store_of(session: Session) -> ContentStore:
+    """The content store that belongs to the session's database: whoever makes sessions puts it into their `info`."""
+    store = session.info.get(_IN_SESSION)
+    if not isinstance(store, ContentStore):
+        raise RuntimeError("this session was made without a content store: sessionmaker(info=session_info(store))")
+    return store
+
+
+def session_info(store: ContentStore) -> dict[str, object]:
+    """The `info` for a sessionmaker whose sessions reach the store."""
+    return {_IN_SESSION: store}
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

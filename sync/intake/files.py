@@ -1,0 +1,185 @@
+"""Attachments on their way in: resumable uploads after tus 1.0, and what is complete when the last byte is here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from typing import BinaryIO
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from sync.errors import Gone, HashDiffers, NotFound, OffsetDiffers, TooLarge, Unexpected
+from sync.intake.content import store_of
+from sync.intake.items import SHA256
+from sync.journal import Journal
+from sync.models import Attachment, StoredFile, Submission, Upload
+
+MAX_FILE = 100 * 1024 * 1024
+EXPIRES_AFTER = dt.timedelta(days=7)
+
+
+def create_upload(
+    session: Session,
+    project_id: int,
+    actor_id: int,
+    *,
+    sha256: str,
+    length: int,
+    name: str | None,
+    type: str | None,  # noqa: A002 — the wire's word
+    now: dt.datetime,
+) -> Upload:
+    """Begin an upload of `length` bytes. The caller has begun to write, and commits.
+
+    Raises Unexpected for what is not a SHA-256 in hex, TooLarge, and DiskFull before anything is promised.
+    """
+    if not SHA256.fullmatch(sha256):
+        raise Unexpected("Upload-Metadata needs sha256: the file's SHA-256 in 64 small hexadecimal digits, as base64.")
+    if not 0 <= length <= MAX_FILE:
+        raise TooLarge(f"A file may have {MAX_FILE} bytes at most.", details={"max_bytes": MAX_FILE})
+    store_of(session).require_room(length)
+    upload = Upload(
+        project_id=project_id,
+        id=secrets.token_hex(16),
+        actor_id=actor_id,
+        sha256=sha256,
+        length=length,
+        name=name,
+        type=type,
+        expires_at=now + EXPIRES_AFTER,
+    )
+    session.add(upload)
+    session.flush()
+    store_of(session).begin(upload.id)
+    return upload
+
+
+def find_upload(session: Session, project_id: int, actor_id: int, upload_id: str, now: dt.datetime) -> Upload:
+    """The sender's own upload. Raises NotFound, or Gone when it has expired."""
+    upload = session.get(Upload, (project_id, upload_id))
+    if upload is None or upload.actor_id != actor_id:
+        raise NotFound
+    if upload.expires_at <= now:
+        raise Gone
+    return upload
+
+
+def offset_of(session: Session, upload: Upload) -> int:
+    """How many bytes need not be sent any more: all of them if the project has this content already."""
+    if session.get(StoredFile, (upload.project_id, upload.sha256)) is not None:
+        return upload.length
+    return store_of(session).size(upload.id) or 0
+
+
+def append(session: Session, upload: Upload, offset: int, source: BinaryIO) -> int:
+    """Write what the request carries; gives the new offset. Touches no row, so it needs no lock on the project.
+
+    Raises OffsetDiffers when the upload stands elsewhere, Busy when two requests write to it at once.
+    """
+    store = store_of(session)
+    size = store.size(upload.id)
+    if size is None:
+        if offset == upload.length and offset_of(session, upload) == offset:
+            return offset
+        store.begin(upload.id)
+        size = 0
+    if offset != size:
+        raise OffsetDiffers(details={"offset": size})
+    try:
+        written = store.append(upload.id, offset, source, upload.length - offset)
+    except ValueError as error:
+        raise OffsetDiffers from error
+    if written == upload.length and source.read(1):
+        raise TooLarge(f"The upload was announced with {upload.length} bytes and goes on after them.")
+    return written
+
+
+def finish(journal: Journal, upload: Upload) -> int:
+    """File an upload whose last byte is in; gives how many submissions became complete by it.
+
+    Raises HashDiffers, after which the upload begins at its first byte again.
+    """
+    store = store_of(journal.session)
+    if store.size(upload.id) is None and offset_of(journal.session, upload) == upload.length:
+        return 0
+    if store.hash_of(upload.id) != upload.sha256:
+        store.drop(upload.id)
+        store.begin(upload.id)
+        raise HashDiffers
+    store.keep(upload.id, upload.sha256)
+    keep_file(journal, upload.sha256, upload.length, upload.type)
+    return complete(journal, upload.sha256)
+
+
+def keep_file(journal: Journal, sha256: str, size: int, type: str | None = None) -> str:  # noqa: A002
+    """Note that the project has this content, whose bytes are in the store; gives its hash."""
+    if journal.session.get(StoredFile, (journal.project_id, sha256)) is None:
+        journal.session.add(
+            StoredFile(project_id=journal.project_id, sha256=sha256, size=size, type=type, stored_at=journal.now)
+        )
+        journal.session.flush()
+    return sha256
+
+
+def complete(journal: Journal, sha256: str) -> int:
+    """Mark the file as present wherever it was waited for; gives how many submissions lack nothing any more."""
+    session, project_id = journal.session, journal.project_id
+    waiting = set(
+        session.scalars(
+            select(Attachment.submission_id).where(
+                Attachment.project_id == project_id, Attachment.sha256 == sha256, Attachment.present.is_(False)
+            )
+        )
+    )
+    if not waiting:
+        return 0
+    session.execute(
+        update(Attachment)
+        .where(Attachment.project_id == project_id, Attachment.sha256 == sha256)
+        .values(present=True)
+        .execution_options(synchronize_session=False)
+    )
+    return sum(_recount_missing(journal, submission_id) == 0 for submission_id in sorted(waiting))
+
+
+def drop_upload(session: Session, upload: Upload) -> None:
+    """Forget an upload that its sender gave up."""
+    store_of(session).drop(upload.id)
+    session.delete(upload)
+
+
+def sweep(session: Session, now: dt.datetime) -> int:
+    """Delete uploads that have expired, and parts that no upload owns; gives how many."""
+    store = store_of(session)
+    expired = session.scalars(select(Upload).where(Upload.expires_at <= now)).all()
+    for upload in expired:
+        drop_upload(session, upload)
+    session.flush()
+    strays = 0
+    for part in store.parts_older_than(EXPIRES_AFTER.total_seconds(), now.timestamp()):
+        if session.scalar(select(func.count()).select_from(Upload).where(Upload.id == part)) == 0:
+            store.drop(part)
+            strays += 1
+    return len(expired) + strays
+
+
+def _recount_missing(journal: Journal, submission_id: int) -> int:
+    session, project_id = journal.session, journal.project_id
+    submission = session.scalars(
+        select(Submission).where(tuple_(Submission.project_id, Submission.id) == tuple_(project_id, submission_id))
+    ).one()
+    submission.missing = session.scalars(
+        select(func.count())
+        .select_from(Attachment)
+        .where(
+            Attachment.project_id == project_id,
+            Attachment.submission_id == submission_id,
+            Attachment.instance_id == submission.current_instance_id,
+            Attachment.present.is_(False),
+        )
+    ).one()
+    if submission.missing == 0:
+        submission.event = journal.record("completed", submission_id)
+        submission.updated_at = journal.now
+    return submission.missing

@@ -1,0 +1,602 @@
+"""Filing prepared items under the project's lock: recognise, chain edits, release what waited, write in bulk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import bindparam, select, tuple_, update
+
+from forms.form import Flag
+from sync.dedup.doubles import Former, settle_doubles
+from sync.entities.steps import Arrived, apply_actions
+from sync.indicators.contributions import Wanted, replace_contributions
+from sync.indicators.recount import recount
+from sync.intake.prepare import Prepared, Ready, Refused, Waiting, pack, sha256_of, unpack
+from sync.journal import Journal
+from sync.models import Attachment, Quarantined, StoredFile, Submission, SubmissionVersion
+from sync.models.database import insert_rows
+from sync.review.counting import counts
+
+Key = tuple[str, str]  # form id, instance id
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What we promise about one item."""
+
+    instance_id: str | None
+    outcome: str  # stored | duplicate | edited | conflict | quarantined | refused
+    submission: int | None = None
+    missing: list[str] = field(default_factory=list)
+    flags: Sequence[Flag] = ()
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As batch-api.md §1 has it."""
+        return {
+            "instance_id": self.instance_id,
+            "outcome": self.outcome,
+            "submission": str(self.submission) if self.submission is not None else None,
+            "missing": self.missing,
+            "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in self.flags],
+            "reason": self.reason,
+        }
+
+
+@dataclass(slots=True)
+class Chain:
+    """A submission as far as filing needs it: which of its versions is the current one."""
+
+    submission_id: int
+    form_id: str
+    first: str  # instance id, by which the submission is named
+    current: str
+    versions: int
+    flags: Sequence[Flag]
+    deleted_at: dt.datetime | None
+    new: bool
+    former: Former | None = None  # by what it was compared with others before this batch corrected it
+    row: dict[str, Any] = field(default_factory=dict)  # of a submission that this batch makes
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One instance that is filed already, here or earlier in this batch."""
+
+    chain: Chain
+    sha256: bytes
+    canonical_sha256: bytes
+
+
+class Filing:
+    """The filing of one batch. Decisions are made in memory against what was fetched, then written kind by kind."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        prepare_again: Callable[[Mapping[str, Any], str], Prepared],
+        sender: tuple[int | None, str | None],
+    ) -> None:
+        self._journal = journal
+        self._connection = journal.session.connection()
+        self._sender = sender  # actor and device
+        self._prepare_again = prepare_again
+        self._versions: dict[Key, Version] = {}
+        self._held: set[str] = set()
+        self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
+        self._parked: set[tuple[bytes, str]] = set()
+        self._looked_for: set[bytes] = set()
+        self._awaited: set[str] = set()
+        self._new: list[dict[str, Any]] = []
+        self._edited: dict[int, dict[str, Any]] = {}
+        self._version_rows: list[dict[str, Any]] = []
+        self._attachments: dict[tuple[int, str, str], dict[str, Any]] = {}
+        self._park_rows: list[dict[str, Any]] = []
+        self._wanted: dict[int, Wanted] = {}
+        self._arrived: dict[int, Arrived] = {}
+        self._comparable: dict[int, Former | None] = {}
+
+    def file(self, items: Sequence[Prepared]) -> list[Receipt]:
+        """One receipt per item, in order. Items that correct another of the same batch are filed after it."""
+        self._fetch(items)
+        receipts: dict[int, Receipt] = {}
+        for index in _originals_first(items):
+            receipts[index] = self._decide(items[index])
+        self._write()
+        self._tell_flags([receipt for receipt in receipts.values() if receipt.submission in self._comparable])
+        return [receipts[index] for index in range(len(items))]
+
+    # What is known already.
+
+    def _fetch(self, items: Sequence[Prepared]) -> None:
+        ready = [item for item in items if isinstance(item, Ready)]
+        self._fetch_versions(
+            {(item.form, item.instance_id) for item in ready}
+            | {(item.form, item.edits) for item in ready if item.edits}
+        )
+        self._fetch_held(sha256["sha256"] for item in ready for sha256 in item.attachments)
+        self._fetch_waiting([item.instance_id for item in ready])
+        self._fetch_parked([sha256_of(item.raw) for item in items if isinstance(item, Waiting)])
+
+    def _fetch_versions(self, keys: set[Key]) -> None:
+        by_form: dict[str, list[str]] = defaultdict(list)
+        for form_id, instance_id in keys:
+            by_form[form_id].append(instance_id)
+        chains: dict[int, Chain] = {}
+        for form_id, instance_ids in by_form.items():
+            rows = self._connection.execute(
+                select(
+                    SubmissionVersion.instance_id,
+                    Submission.instance_id.label("first"),
+                    SubmissionVersion.sha256,
+                    SubmissionVersion.canonical_sha256,
+                    Submission.id,
+                    Submission.current_instance_id,
+                    Submission.versions,
+                    Submission.flags,
+                    Submission.deleted_at,
+                    Submission.fingerprint,
+                    Submission.subject,
+                    Submission.day,
+                )
+                .join(
+                    Submission,
+                    (Submission.project_id == SubmissionVersion.project_id)
+                    & (Submission.id == SubmissionVersion.submission_id),
+                )
+                .where(
+                    SubmissionVersion.project_id == self._journal.project_id,
+                    SubmissionVersion.form_id == form_id,
+                    SubmissionVersion.instance_id.in_(instance_ids),
+                )
+            )
+            for row in rows:
+                chain = chains.get(row.id)
+                if chain is None:
+                    chain = chains[row.id] = Chain(
+                        submission_id=row.id,
+                        form_id=form_id,
+                        first=row.first,
+                        current=row.current_instance_id,
+                        versions=row.versions,
+                        flags=[Flag(*flag) for flag in row.flags],
+                        deleted_at=row.deleted_at,
+                        new=False,
+                        former=Former(row.fingerprint, row.subject, row.day),
+                    )
+                self._versions[(form_id, row.instance_id)] = Version(chain, row.sha256, row.canonical_sha256)
+
+    def _fetch_held(self, hashes: Iterable[str]) -> None:
+        asked = set(hashes)
+        if asked:
+            self._held |= set(
+                self._connection.scalars(
+                    select(StoredFile.sha256).where(
+                        StoredFile.project_id == self._journal.project_id, StoredFile.sha256.in_(asked)
+                    )
+                )
+            )
+
+    def _fetch_waiting(self, instance_ids: Sequence[str]) -> None:
+        """The edits in quarantine that wait for one of these instances."""
+        unasked = set(instance_ids) - self._awaited
+        self._awaited |= unasked
+        if not unasked:
+            return
+        for parked in self._journal.session.scalars(
+            select(Quarantined)
+            .where(
+                Quarantined.project_id == self._journal.project_id,
+                Quarantined.edits.in_(unasked),
+                Quarantined.state == "open",
+                Quarantined.reason == "edits_unknown",
+            )
+            .order_by(Quarantined.id)
+        ):
+            self._waiting[(parked.form_id or "", parked.edits or "")].append(parked)
+
+    def _fetch_parked(self, hashes: Iterable[bytes]) -> None:
+        unasked = set(hashes) - self._looked_for
+        self._looked_for |= unasked
+        if unasked:
+            rows = self._connection.execute(
+                select(Quarantined.sha256, Quarantined.reason).where(
+                    Quarantined.project_id == self._journal.project_id, Quarantined.sha256.in_(unasked)
+                )
+            )
+            self._parked |= {(sha256, reason) for sha256, reason in rows}
+
+    # What becomes of each item.
+
+    def _decide(self, item: Prepared) -> Receipt:
+        if isinstance(item, Refused):
+            return Receipt(item.instance_id, "refused", reason=item.reason)
+        if isinstance(item, Waiting):
+            return self._park(item)
+        known = self._versions.get((item.form, item.instance_id))
+        parent = self._versions.get((item.form, item.edits)) if item.edits else None
+        filed = known or parent
+        if item.source and item.first_id and filed and item.first_id != filed.chain.first:
+            # The chain's beginning was not known when it was prepared; its entities are named by it.
+            renamed = self._prepare_again(json.loads(item.source), filed.chain.first)
+            item = renamed if isinstance(renamed, Ready) else item
+        if known is not None:
+            return self._recognise(item, known)
+        if item.edits is None:
+            return self._add(item)
+        if parent is None:
+            return self._park(_waits(item, "edits_unknown", f"It corrects {item.edits}, which has not arrived yet."))
+        if parent.chain.current != item.edits:
+            message = f"{item.edits} has been corrected by another edit already; a coordinator decides."
+            return self._park(_waits(item, "conflict", message), outcome="conflict")
+        return self._edit(item, parent.chain)
+
+    def _recognise(self, item: Ready, known: Version) -> Receipt:
+        same = known.canonical_sha256 in (item.canonical_sha256, item.made_sha256)
+        if known.sha256 != item.sha256 and not same:
+            message = "An instance with this id and other content is stored; the first one stays."
+            return self._park(_waits(item, "conflict", message), outcome="conflict")
+        chain = known.chain
+        if item.attachments:
+            self._attach(item, chain.submission_id, look_first=not chain.new)
+        return Receipt(item.instance_id, "duplicate", chain.submission_id, self._missing(item), chain.flags)
+
+    def _add(self, item: Ready) -> Receipt:
+        journal = self._journal
+        submission_id = journal.new_id()
+        event = journal.record("submitted", submission_id)
+        row = {
+            "project_id": journal.project_id,
+            "id": submission_id,
+            "form_id": item.form,
+            "instance_id": item.instance_id,
+            "versions": 1,
+            "review_state": None,
+            "actor_id": self._sender[0],
+            "device": self._sender[1],
+            "received_at": journal.now,
+            "deleted_at": None,
+            "double_of": None,
+            "counts": counts(journal.project.counts, None, None, None),
+            **self._current(item, event),
+        }
+        self._new.append(row)
+        chain = Chain(
+            submission_id, item.form, item.instance_id, item.instance_id, 1, item.flags, None, new=True, row=row
+        )
+        self._file_version(item, chain, event, number=1)
+        row["missing"] = self._outstanding(submission_id, item.instance_id)
+        receipt = Receipt(item.instance_id, "stored", submission_id, self._missing(item), item.flags)
+        self._release((item.form, item.instance_id), chain)
+        return receipt
+
+    def _edit(self, item: Ready, chain: Chain) -> Receipt:
+        journal = self._journal
+        event = journal.record("edited", chain.submission_id)
+        parent = chain.current
+        chain.current, chain.flags = item.instance_id, item.flags
+        chain.versions += 1
+        change = {
+            "versions": chain.versions,
+            "review_state": "edited",
+            "counts": counts(journal.project.counts, "edited", None, chain.deleted_at),
+            **self._current(item, event),
+        }
+        self._file_version(item, chain, event, number=chain.versions)
+        self._carry_files_over(item, chain, parent)
+        change["missing"] = self._outstanding(chain.submission_id, item.instance_id)
+        if chain.new:
+            chain.row.update(change)
+        else:
+            self._edited[chain.submission_id] = change
+        receipt = Receipt(item.instance_id, "edited", chain.submission_id, self._missing(item), item.flags)
+        self._release((item.form, item.instance_id), chain)
+        return receipt
+
+    def _current(self, item: Ready, event: int) -> dict[str, Any]:
+        """The columns of a submission that its current version decides."""
+        return {
+            "current_instance_id": item.instance_id,
+            "form_version": item.version,
+            "recorded_at": item.recorded_at,
+            "updated_at": self._journal.now,
+            "flags": [[flag.code, flag.place, flag.message] for flag in item.flags],
+            "fingerprint": item.fingerprint,
+            "subject": item.subject,
+            "day": item.day,
+            "place": item.place,
+            "event": event,
+        }
+
+    def _file_version(self, item: Ready, chain: Chain, event: int, number: int) -> None:
+        journal = self._journal
+        self._versions[(item.form, item.instance_id)] = Version(chain, item.sha256, item.canonical_sha256)
+        self._version_rows.append(
+            {
+                "project_id": journal.project_id,
+                "form_id": item.form,
+                "instance_id": item.instance_id,
+                "submission_id": chain.submission_id,
+                "number": number,
+                "parent": item.edits,
+                "form_version": item.version,
+                "xml": item.packed,
+                "sha256": item.sha256,
+                "canonical_sha256": item.canonical_sha256,
+                "answers": item.answers,
+                "actor_id": self._sender[0],
+                "device": self._sender[1],
+                "received_at": journal.now,
+                "recorded_at": item.recorded_at,
+                "event": event,
+            }
+        )
+        self._attach(item, chain.submission_id, look_first=False)
+        self._wanted[chain.submission_id] = Wanted(
+            chain.submission_id, event, item.recorded_at, item.contributions, chain.new
+        )
+        if item.actions or not chain.new:
+            self._arrived[chain.submission_id] = Arrived(chain.submission_id, event, item.actions)
+        if item.fingerprint is not None or item.subject is not None or not chain.new:
+            self._comparable[chain.submission_id] = chain.former
+
+    def _tell_flags(self, receipts: Sequence[Receipt]) -> None:
+        """Filing a submission may have shown more about it than its own check did, such as a second copy."""
+        rows = self._connection.execute(
+            select(Submission.id, Submission.flags).where(
+                Submission.project_id == self._journal.project_id,
+                Submission.id.in_({receipt.submission for receipt in receipts}),
+            )
+        )
+        flags = {submission_id: [Flag(*flag) for flag in stored] for submission_id, stored in rows if stored}
+        for receipt in receipts:
+            receipt.flags = flags.get(receipt.submission or 0, ())
+
+    # Files that come with it.
+
+    def _attach(self, item: Ready, submission_id: int, look_first: bool) -> None:
+        known = self._attached(submission_id, item.instance_id) if look_first else {}
+        declared = {attachment["name"]: attachment for attachment in item.attachments}
+        for name in dict.fromkeys([*declared, *item.named]):
+            said = declared.get(name, {})
+            key = (submission_id, item.instance_id, name)
+            sha256 = said.get("sha256")
+            if name in known:
+                if known[name] is None and sha256:
+                    self._tell_hash(key, said)
+                continue
+            if key in self._attachments and not sha256:
+                continue
+            self._attachments[key] = {
+                "project_id": self._journal.project_id,
+                "submission_id": submission_id,
+                "instance_id": item.instance_id,
+                "name": name,
+                "sha256": sha256,
+                "size": said.get("size"),
+                "type": said.get("type"),
+                "present": sha256 in self._held,
+            }
+
+    def _attached(self, submission_id: int, instance_id: str) -> dict[str, str | None]:
+        rows = self._connection.execute(
+            select(Attachment.name, Attachment.sha256).where(
+                Attachment.project_id == self._journal.project_id,
+                Attachment.submission_id == submission_id,
+                Attachment.instance_id == instance_id,
+            )
+        )
+        return dict(rows.tuples().all())
+
+    def _tell_hash(self, key: tuple[int, str, str], said: Mapping[str, Any]) -> None:
+        submission_id, instance_id, name = key
+        self._connection.execute(
+            update(Attachment)
+            .where(
+                Attachment.project_id == self._journal.project_id,
+                Attachment.submission_id == submission_id,
+                Attachment.instance_id == instance_id,
+                Attachment.name == name,
+            )
+            .values(
+                sha256=said["sha256"],
+                size=said.get("size"),
+                type=said.get("type"),
+                present=said["sha256"] in self._held,
+            )
+        )
+
+    def _carry_files_over(self, item: Ready, chain: Chain, parent: str) -> None:
+        """A file that the edit names as the version before did, without sending it anew, is the same file."""
+        lacking = {
+            name: row
+            for (submission_id, instance_id, name), row in self._attachments.items()
+            if submission_id == chain.submission_id and instance_id == item.instance_id and row["sha256"] is None
+        }
+        if not lacking:
+            return
+        before = {
+            name: (row["sha256"], row["size"], row["type"], row["present"])
+            for (submission_id, instance_id, name), row in self._attachments.items()
+            if submission_id == chain.submission_id and instance_id == parent
+        }
+        if not chain.new:
+            before |= {
+                name: (sha256, size, kind, present)
+                for name, sha256, size, kind, present in self._connection.execute(
+                    select(
+                        Attachment.name, Attachment.sha256, Attachment.size, Attachment.type, Attachment.present
+                    ).where(
+                        Attachment.project_id == self._journal.project_id,
+                        Attachment.submission_id == chain.submission_id,
+                        Attachment.instance_id == parent,
+                    )
+                )
+            }
+        for name, row in lacking.items():
+            if name in before:
+                row["sha256"], row["size"], row["type"], row["present"] = before[name]
+
+    def _outstanding(self, submission_id: int, instance_id: str) -> int:
+        return sum(
+            1
+            for (of, instance, _), row in self._attachments.items()
+            if of == submission_id and instance == instance_id and not row["present"]
+        )
+
+    def _missing(self, item: Ready) -> list[str]:
+        asked = dict.fromkeys(attachment["sha256"] for attachment in item.attachments)
+        return [sha256 for sha256 in asked if sha256 not in self._held]
+
+    # Quarantine.
+
+    def _park(self, item: Waiting, outcome: str = "quarantined") -> Receipt:
+        journal = self._journal
+        sha256 = sha256_of(item.raw)
+        self._fetch_parked([sha256])
+        if (sha256, item.reason) not in self._parked:
+            parked_id = journal.new_id()
+            journal.record("quarantined", None, {"quarantine": str(parked_id), "reason": item.reason})
+            row = {
+                "project_id": journal.project_id,
+                "id": parked_id,
+                "instance_id": item.instance_id,
+                "form_id": item.form,
+                "form_version": item.version,
+                "edits": item.edits,
+                "actor_id": self._sender[0],
+                "device": self._sender[1],
+                "reason": item.reason,
+                "message": item.message,
+                "raw": pack(item.raw),
+                "envelope": dict(item.envelope),
+                "sha256": sha256,
+                "received_at": journal.now,
+                "state": "open",
+                "resolution": None,
+            }
+            self._park_rows.append(row)
+            self._parked.add((sha256, item.reason))
+            if item.reason == "edits_unknown":
+                self._waiting[(item.form or "", item.edits or "")].append(Quarantined(**row))
+        return Receipt(item.instance_id, outcome, reason=item.message)
+
+    def _release(self, key: Key, chain: Chain) -> None:
+        """File the edits that waited for this instance, in the order in which they came."""
+        for parked in self._waiting.pop(key, ()):
+            item = self._prepare_again(raw_item(parked), chain.first)
+            if not isinstance(item, Ready):
+                continue
+            self._fetch_versions({(item.form, item.instance_id)} - self._versions.keys())
+            self._fetch_held(attachment["sha256"] for attachment in item.attachments)
+            self._fetch_waiting([item.instance_id])
+            sender, self._sender = self._sender, (parked.actor_id, parked.device)
+            receipt = self._decide(item)
+            self._sender = sender
+            self._resolve(parked, receipt)
+
+    def _resolve(self, parked: Quarantined, receipt: Receipt) -> None:
+        resolution = {"action": "released", "outcome": receipt.outcome, "at": self._journal.now.isoformat()}
+        pending = next((row for row in self._park_rows if row["id"] == parked.id), None)
+        if pending is not None:
+            pending["state"], pending["resolution"] = "resolved", resolution
+        else:
+            parked.state, parked.resolution = "resolved", resolution
+
+    # Writing it all down, one statement per kind of row.
+
+    def _write(self) -> None:
+        journal, connection = self._journal, self._connection
+        insert_rows(connection, Submission.__table__, self._new)  # type: ignore[arg-type]
+        insert_rows(connection, SubmissionVersion.__table__, self._version_rows)  # type: ignore[arg-type]
+        insert_rows(connection, Attachment.__table__, list(self._attachments.values()))  # type: ignore[arg-type]
+        insert_rows(connection, Quarantined.__table__, self._park_rows)  # type: ignore[arg-type]
+        if self._edited:
+            connection.execute(
+                _update_submission(next(iter(self._edited.values()))),
+                [
+                    {"b_project_id": journal.project_id, "b_id": submission_id, **change}
+                    for submission_id, change in self._edited.items()
+                ],
+            )
+        if self._arrived:
+            apply_actions(journal, list(self._arrived.values()))
+        self._settle()
+
+    def _settle(self) -> None:
+        journal = self._journal
+        uncounted = {row["id"] for row in self._new if not row["counts"]}
+        uncounted |= {submission_id for submission_id, change in self._edited.items() if not change["counts"]}
+        changed: set[int] = set()
+        if self._comparable:
+            former = [before for before in self._comparable.values() if before is not None]
+            changed = settle_doubles(journal, self._comparable.keys(), journal.last_event, former)
+        if changed:
+            uncounted |= set(
+                self._connection.scalars(
+                    select(Submission.id).where(
+                        tuple_(Submission.project_id, Submission.id).in_(
+                            [(journal.project_id, submission_id) for submission_id in changed]
+                        ),
+                        Submission.counts.is_(False),
+                    )
+                )
+            )
+        replace_contributions(
+            journal,
+            [
+                Wanted(wanted.submission_id, wanted.event, wanted.recorded_at, (), wanted.new)
+                if submission_id in uncounted
+                else wanted
+                for submission_id, wanted in self._wanted.items()
+            ],
+        )
+        others = changed - self._wanted.keys()
+        if others:
+            recount(journal, others, journal.last_event)
+
+
+def raw_item(parked: Quarantined) -> dict[str, Any]:
+    """The item as it was sent, from what the quarantine kept of it."""
+    raw = unpack(parked.raw)
+    if raw.lstrip()[:1] == b"{":
+        found = json.loads(raw)
+        return found if isinstance(found, dict) else {}
+    return {**parked.envelope, "xml": raw.decode("utf-8", "surrogatepass")}
+
+
+def _originals_first(items: Sequence[Prepared]) -> list[int]:
+    """The order of filing: as sent, but an edit comes after the instance that it corrects."""
+    waiting = [index for index, item in enumerate(items) if isinstance(item, Ready) and item.edits]
+    order = sorted(set(range(len(items))) - set(waiting))
+    while waiting:
+        to_come = {(_ready(items[index]).form, _ready(items[index]).instance_id) for index in waiting}
+        now = [
+            index for index in waiting if (_ready(items[index]).form, _ready(items[index]).edits) not in to_come
+        ] or waiting
+        order += now
+        waiting = [index for index in waiting if index not in set(now)]
+    return order
+
+
+def _ready(item: Prepared) -> Ready:
+    assert isinstance(item, Ready)
+    return item
+
+
+def _waits(item: Ready, reason: str, message: str) -> Waiting:
+    return Waiting(item.instance_id, item.form, item.version, item.edits, reason, message, item.raw, item.envelope())
+
+
+def _update_submission(change: Mapping[str, Any]) -> Any:
+    table = Submission.__table__
+    return (
+        update(Submission)
+        .where(Submission.project_id == bindparam("b_project_id"), Submission.id == bindparam("b_id"))
+        .values({name: bindparam(name, type_=table.c[name].type) for name in change})
+    )

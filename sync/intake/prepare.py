@@ -1,0 +1,392 @@
+"""The part of taking a batch in that needs no lock: reading, checking and working out what each item says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeGuard
+from zoneinfo import ZoneInfo
+
+import orjson
+import zstandard
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from forms.answers import answers_of, attachments_named, fingerprint, instance_from
+from forms.check import check
+from forms.contributing import Contribution, contributions_of
+from forms.entities import EntityAction, entity_actions
+from forms.findings import Faulty
+from forms.form import Flag, Lists
+from forms.instance import Instance, read_instance
+from sync.errors import NotFound
+from sync.intake.items import Item, bytes_of, envelope_of, id_from_content, read_item, storable
+from sync.models import Project, Submission, SubmissionVersion
+from sync.projects.catalogue import Catalogue, Published, Unpublished
+from sync.projects.lookups import lists_of
+
+MAX_XML = 10 * 1024 * 1024
+CLOCK_TOLERANCE = dt.timedelta(minutes=10)
+_BEFORE_TABLETS = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing of it is kept."""
+
+    instance_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It goes into quarantine: `reason` is a code, `message` a sentence for people."""
+
+    instance_id: str | None
+    form: str | None
+    version: str | None
+    edits: str | None
+    reason: str
+    message: str
+    raw: bytes
+    envelope: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """It can be filed: everything that follows from the instance itself is worked out."""
+
+    instance_id: str
+    form: str
+    version: str
+    edits: str | None
+    xml: bytes
+    packed: bytes  # zstd over xml
+    sha256: bytes
+    canonical_sha256: bytes  # of what was sent, however it was written: XML, or answers
+    recorded_at: dt.datetime
+    attachments: Sequence[Mapping[str, Any]]
+    named: Sequence[str]
+    flags: Sequence[Flag]
+    answers: Mapping[str, Any] | None
+    fingerprint: bytes | None
+    actions: Sequence[EntityAction]
+    contributions: Sequence[Contribution]
+    subject: str | None
+    day: dt.date
+    place: str | None
+    envelope: Callable[[], Mapping[str, Any]] = dict  # the item without its body, as the quarantine keeps it
+    source: bytes | None = None  # the item as JSON, where it came with answers instead of XML
+    made_sha256: bytes | None = None  # canonical, of the XML made of answers
+    first_id: str | None = None  # by which its entities are named, if it is an edit that came with answers
+
+    @property
+    def raw(self) -> bytes:
+        """What the quarantine keeps of it."""
+        return self.source or self.xml
+
+
+class _Roots:
+    """The instances with which chains of edits began, of items with answers: their entities are named by it.
+
+    Looked for in the batch, then among what is stored; an edit of something unknown is its own guess until it is filed.
+    """
+
+    def __init__(self, session: Session, project_id: int, raws: Sequence[object]) -> None:
+        self._session = session
+        self._project_id = project_id
+        self._parents = {raw["instance_id"]: raw["edits"] for raw in raws if _is_edit_by_answers(raw)}
+
+    def of(self, raw: Any) -> str | None:
+        """None for what is no edit, or names its entities itself."""
+        if not _is_edit_by_answers(raw):
+            return None
+        root, seen = raw["edits"], {raw["instance_id"]}
+        while root in self._parents and root not in seen:
+            seen.add(root)
+            root = self._parents[root]
+        version = aliased(SubmissionVersion)
+        stored = self._session.scalar(
+            select(Submission.instance_id)
+            .join(version, (version.project_id == Submission.project_id) & (version.submission_id == Submission.id))
+            .where(version.project_id == self._project_id, version.form_id == raw["form"], version.instance_id == root)
+        )
+        return stored or root
+
+
+Prepared = Refused | Waiting | Ready
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What follows from an instance and the form version that it names, by functions of their arguments alone."""
+
+    flags: Sequence[Flag]
+    answers: Mapping[str, Any] | None
+    fingerprint: bytes | None
+    actions: Sequence[EntityAction]
+    contributions: Sequence[Contribution]
+    subject: str | None
+    day: dt.date
+    place: str | None
+    named: Sequence[str]
+
+
+class Surroundings:
+    """What an item is read against: the project's forms, lists and time zone. Raises NotFound without a project."""
+
+    def __init__(self, session: Session, project_id: int, now: dt.datetime) -> None:
+        self.session = session
+        self.project_id = project_id
+        self.now = now
+        self.tz = time_zone_of(session, project_id)
+        self.lists = lists_of(session, project_id)
+        self.catalogue = Catalogue(session, project_id)
+
+
+def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:
+    """Reads from the database only; never raises for anything that a device may have sent."""
+    roots = _Roots(around.session, around.project_id, raws)
+    return [prepare_item(around, raw, roots.of(raw)) for raw in raws]
+
+
+def prepare_item(around: Surroundings, raw: object, first_id: str | None = None) -> Prepared:
+    """One item; `first_id` is the instance with which its chain of edits began, as far as that is known."""
+    if not isinstance(raw, Mapping):
+        return Refused(None, "An item is a JSON object with instance_id, form, version and xml or answers.")
+    claimed = raw.get("instance_id")
+    named = claimed if isinstance(claimed, str) and claimed.strip() else None
+    if len(bytes_of(raw)) > MAX_XML:
+        return Refused(_shown(named), f"An item may hold {MAX_XML // 2**20} MB at most.")
+    try:
+        item = read_item(raw)
+    except ValueError as error:
+        if named is None and not _readable(raw):
+            return Refused(None, f"It has neither an instance_id nor a body that can be read. {error}")
+        return _waiting(raw, "malformed", str(error))
+    try:
+        return _prepared(around, raw, item, first_id)
+    except Faulty as faulty:
+        if named is None:
+            return Refused(None, f"It has no instance_id, and its body cannot be read: {faulty}")
+        return _waiting(raw, "unreadable" if item.xml is not None else "answers", str(faulty))
+
+
+def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
+    """An instance as XML with what was said beside it. Raises Faulty if it cannot be read."""
+    instance = read_instance(xml)
+    form_id, version = instance.form_id or item.form or "", instance.version or item.version or ""
+    instance_id = instance.instance_id or item.instance_id or id_from_content(xml)
+    edits = item.edits or instance.deprecated_id
+    differing = [
+        f"{name} is {said!r} in the item and {meant!r} in the XML"
+        for name, said, meant in (
+            ("instance_id", item.instance_id, instance_id),
+            ("form", item.form, form_id),
+            ("version", item.version, version),
+            ("edits", item.edits, instance.deprecated_id or item.edits),
+        )
+        if said and said != meant
+    ]
+
+    def waits(reason: str, message: str) -> Waiting:
+        return Waiting(item.instance_id or instance_id, form_id, version, edits, reason, message, xml, item.envelope())
+
+    if differing:
+        return waits("differs", f"The item and its XML disagree: {'; '.join(differing)}.")
+    found = around.catalogue.published(form_id, version)
+    if isinstance(found, Unpublished):
+        if not found.form_known:
+            return waits("unknown_form", f"There is no form {form_id!r} in this project.")
+        return waits("unknown_version", f"Version {version!r} of the form {form_id!r} has not been published here.")
+    if found.state == "closed":
+        return waits("form_closed", f"The form {form_id!r} is closed; a coordinator may open it and retry.")
+    recorded_at = item.recorded_at or _recorded_at(instance, around.tz) or around.now
+    derived = derive(found, instance, recorded_at, around.lists, around.tz)
+    return Ready(
+        instance_id=instance_id,
+        form=form_id,
+        version=version,
+        edits=edits,
+        xml=xml,
+        packed=pack(xml),
+        sha256=bytes.fromhex(instance.sha256),
+        canonical_sha256=bytes.fromhex(instance.canonical_sha256),
+        recorded_at=recorded_at,
+        attachments=item.attachments,
+        named=derived.named,
+        flags=[*derived.flags, *clock_flags(recorded_at, around.now)],
+        answers=derived.answers,
+        fingerprint=derived.fingerprint,
+        actions=derived.actions,
+        contributions=derived.contributions,
+        subject=derived.subject,
+        day=derived.day,
+        place=derived.place,
+        envelope=item.envelope,
+    )
+
+
+def derive(found: Published, instance: Instance, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo) -> Derived:
+    """Everything that is rebuilt from the raw instance. An encrypted one says nothing about itself."""
+    if instance.encrypted:
+        day = recorded_at.astimezone(tz).date()
+        return Derived((), None, None, (), (), None, day, None, attachments_named(found.form, instance))
+    flags = check(found.form, instance, lists, recorded_at, tz)
+    actions = entity_actions(found.form, instance)
+    contributions = contributions_of(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
+    for action in actions:
+        flags.extend(action.flags)
+    sound = [action for action in actions if not action.flags]
+    subject = f"{sound[0].list_name}/{sound[0].entity_id}" if sound else None
+    if subject is None:
+        subject = next((row.subject for row in contributions if row.subject), None)
+    return Derived(
+        flags=flags,
+        answers=answers_of(found.form, instance),
+        fingerprint=fingerprint(found.form, instance),
+        actions=sound,
+        contributions=contributions,
+        subject=subject,
+        day=contributions[0].date if contributions else recorded_at.astimezone(tz).date(),
+        place=next((row.place for row in contributions if row.place), None),
+        named=attachments_named(found.form, instance),
+    )
+
+
+def _is_edit_by_answers(raw: Any) -> TypeGuard[Mapping[str, Any]]:
+    return (
+        isinstance(raw, Mapping)
+        and "answers" in raw
+        and all(
+            isinstance(raw.get(key), str) and storable(raw[key]) == raw[key] for key in ("instance_id", "edits", "form")
+        )
+    )
+
+
+def clock_flags(recorded_at: dt.datetime, now: dt.datetime) -> list[Flag]:
+    """A visit from the future, or from before there were tablets, was dated by a wrong clock."""
+    if recorded_at > now + CLOCK_TOLERANCE:
+        return [Flag("clock", "", f"The tablet dated this visit {recorded_at:%Y-%m-%d %H:%M} UTC, after it arrived.")]
+    if recorded_at < _BEFORE_TABLETS:
+        return [Flag("clock", "", f"The tablet dated this visit {recorded_at:%Y-%m-%d}; its clock was wrong.")]
+    return []
+
+
+def time_zone_of(session: Session, project_id: int) -> ZoneInfo:
+    """The project's time zone. Raises NotFound for an unknown project."""
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound
+    return _zone(project.time_zone)
+
+
+def pack(raw: bytes) -> bytes:
+    """Raw bytes as they are stored."""
+    return zstandard.ZstdCompressor(level=1).compress(raw)
+
+
+def unpack(packed: bytes) -> bytes:
+    """The very bytes that were packed."""
+    return zstandard.ZstdDecompressor().decompress(packed)
+
+
+def sha256_of(raw: bytes) -> bytes:
+    """The hash by which quarantined bytes are recognised."""
+    return hashlib.sha256(raw).digest()
+
+
+def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id: str | None) -> Prepared:
+    if item.xml is not None:
+        return prepare_instance(around, item.xml, item)
+    if not item.instance_id:
+        return Refused(None, "An item with answers needs an instance_id, by which it can be recognised.")
+    if not item.form:
+        return _waiting(raw, "malformed", "An item with answers needs the form that they answer.")
+    found = around.catalogue.published(item.form, item.version or "")
+    if isinstance(found, Unpublished):
+        reason = "unknown_version" if found.form_known else "unknown_form"
+        missing = f"version {item.version!r} of the form" if found.form_known else "form"
+        return _waiting(raw, reason, f"There is no {missing} {item.form!r} in this project.")
+    xml = instance_from(
+        found.form,
+        item.answers or {},
+        instance_id=item.instance_id,
+        deprecated_id=item.edits,
+        recorded_at=item.recorded_at or around.now,
+        tz=around.tz,
+        lists=around.lists,
+        first_id=first_id,
+    )
+    prepared = prepare_instance(around, xml, item)
+    if not isinstance(prepared, Ready):
+        return prepared
+    return replace(
+        prepared,
+        source=bytes_of(raw),
+        first_id=first_id,
+        canonical_sha256=_said(item),
+        made_sha256=prepared.canonical_sha256,
+    )
+
+
+def _said(item: Item) -> bytes:
+    """The hash of answers as they were sent. The XML made of them is no measure of a resend: it also says at which
+    version an entity stood, or what a list held, and that may have changed in between.
+    """
+    recorded_at = item.recorded_at.astimezone(dt.UTC).isoformat() if item.recorded_at else None
+    said = storable([item.form, item.version, item.edits, recorded_at, item.answers])
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _waiting(raw: Mapping[str, Any], reason: str, message: str) -> Waiting:
+    def text(key: str) -> str | None:
+        value = raw.get(key)
+        return str(storable(value))[:1000] if isinstance(value, str) and value else None
+
+    return Waiting(
+        text("instance_id"),
+        text("form"),
+        text("version"),
+        text("edits"),
+        reason,
+        str(storable(message))[:2000],
+        bytes_of(raw),
+        envelope_of(raw),
+    )
+
+
+def _readable(raw: Mapping[str, Any]) -> bool:
+    xml = raw.get("xml")
+    if not isinstance(xml, str):
+        return False
+    try:
+        read_instance(xml.encode("utf-8", "surrogatepass"))
+    except Faulty:
+        return False
+    return True
+
+
+def _shown(text: str | None) -> str | None:
+    return str(storable(text))[:1000] if text is not None else None
+
+
+def _recorded_at(instance: Instance, tz: dt.tzinfo) -> dt.datetime | None:
+    for name in ("end", "start"):
+        node = instance.root.find(name)
+        if node is None or not node.text:
+            continue
+        try:
+            moment = dt.datetime.fromisoformat(node.text.strip())
+        except ValueError:
+            continue
+        return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).astimezone(dt.UTC)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

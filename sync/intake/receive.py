@@ -1,0 +1,207 @@
+"""Receiving a batch: each item is kept exactly once and gets a receipt that says what became of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.orm import Session, aliased
+
+from sync.intake.filing import Filing, Receipt, raw_item
+from sync.intake.items import id_from_content, storable
+from sync.intake.prepare import Prepared, Ready, Surroundings, Waiting, prepare_item, prepare_items
+from sync.journal import Journal, open_journal
+from sync.models import Batch, Project, Quarantined, Server, StoredFile, Submission, SubmissionVersion
+
+_UNSTORABLE = (DataError, IntegrityError, StatementError)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBatch:
+    """A batch that was read and checked, before anything is stored."""
+
+    project_id: int
+    batch_id: str
+    sha256: bytes
+    device: str | None
+    sent_at: dt.datetime | None
+    items: Sequence[Prepared]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What the device is told once the batch is committed. `receipts` are in the order in which the items were sent."""
+
+    batch_id: str
+    epoch: str
+    received_at: dt.datetime
+    event: int
+    receipts: Sequence[Mapping[str, Any]]
+    again: bool  # the same batch had been answered before
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many items had which outcome."""
+        found: dict[str, int] = {}
+        for receipt in self.receipts:
+            found[receipt["outcome"]] = found.get(receipt["outcome"], 0) + 1
+        return found
+
+
+def prepare_batch(
+    session: Session,
+    project_id: int,
+    batch: Mapping[str, Any],
+    sha256: bytes,
+    now: dt.datetime,
+) -> PreparedBatch:
+    """Read and check every item; writes nothing. `sha256` is that of the unpacked body; `batch` has its outer shape."""
+    return PreparedBatch(
+        project_id=project_id,
+        batch_id=batch["batch"],
+        sha256=sha256,
+        device=storable(batch.get("device")),
+        sent_at=batch.get("sent_at"),
+        items=prepare_items(Surroundings(session, project_id, now), batch["items"]),
+    )
+
+
+def answered_before(
+    session: Session, project_id: int, actor_id: int, batch_id: str, sha256: bytes
+) -> BatchAnswer | None:
+    """The answer to a batch that was answered before, read without the lock: of lost answers come whole resends.
+
+    None for any other; `store_batch` asks once more, should two copies of a batch come at the same moment.
+    """
+    known = session.get(Batch, (project_id, actor_id, batch_id))
+    if known is None or known.sha256 != sha256:
+        return None
+    epoch = session.scalars(select(Server.epoch)).one()
+    event = session.scalars(select(Project.last_event).where(Project.id == project_id)).one()
+    receipts = _still_missing(session, project_id, known.receipts)
+    return BatchAnswer(batch_id, epoch, known.received_at, event, receipts, again=True)
+
+
+def store_batch(session: Session, prepared: PreparedBatch, actor_id: int, now: dt.datetime) -> BatchAnswer:
+    """File the batch under the project's lock; the caller commits, and only then may the answer leave."""
+    journal = open_journal(session, prepared.project_id, actor_id, now)
+    epoch = session.scalars(select(Server.epoch)).one()
+    known = session.get(Batch, (prepared.project_id, actor_id, prepared.batch_id))
+    if known is not None and known.sha256 == prepared.sha256:
+        receipts = _still_missing(session, prepared.project_id, known.receipts)
+        return BatchAnswer(prepared.batch_id, epoch, known.received_at, journal.last_event, receipts, again=True)
+    receipts = [receipt.to_json() for receipt in file_items(journal, prepared.items, prepared.device)]
+    if known is None:
+        session.add(
+            Batch(
+                project_id=prepared.project_id,
+                actor_id=actor_id,
+                batch_id=prepared.batch_id,
+                sha256=prepared.sha256,
+                device=prepared.device,
+                sent_at=prepared.sent_at,
+                received_at=now,
+                receipts=receipts,
+                event=journal.last_event,
+            )
+        )
+    journal.close()
+    return BatchAnswer(prepared.batch_id, epoch, now, journal.last_event, receipts, again=False)
+
+
+def file_items(journal: Journal, items: Sequence[Prepared], device: str | None) -> list[Receipt]:
+    """File all items at once; should the database refuse one of them, each on its own, so that none costs another."""
+
+    def file(several: Sequence[Prepared]) -> list[Receipt]:
+        mark = journal.mark()
+        try:
+            with journal.session.begin_nested():
+                return Filing(journal, _again(journal), (journal.actor_id, device)).file(several)
+        except _UNSTORABLE:
+            journal.return_to(mark)
+            raise
+
+    try:
+        return file(items)
+    except _UNSTORABLE:
+        return [_file_alone(file, item) for item in items]
+
+
+def _file_alone(file: Callable[[Sequence[Prepared]], list[Receipt]], item: Prepared) -> Receipt:
+    try:
+        return file([item])[0]
+    except _UNSTORABLE as error:
+        if not isinstance(item, Ready):
+            raise
+        message = f"The database could not hold it ({type(error).__name__})."
+        parked = Waiting(
+            item.instance_id, item.form, item.version, item.edits, "unstorable", message, item.raw, item.envelope()
+        )
+        return file([parked])[0]
+
+
+def _again(journal: Journal) -> Callable[[Mapping[str, Any], str], Prepared]:
+    """How an item that waited in quarantine is prepared anew, under the lock."""
+
+    def prepare(raw: Mapping[str, Any], first_id: str) -> Prepared:
+        return prepare_item(Surroundings(journal.session, journal.project_id, journal.now), raw, first_id)
+
+    return prepare
+
+
+def _still_missing(session: Session, project_id: int, receipts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The receipts of a batch as they were, but for the files that have arrived since."""
+    asked = {sha256 for receipt in receipts for sha256 in receipt["missing"]}
+    if not asked:
+        return list(receipts)
+    held = held_files(session, project_id, asked)
+    return [
+        {**receipt, "missing": [sha256 for sha256 in receipt["missing"] if sha256 not in held]} for receipt in receipts
+    ]
+
+
+def held_files(session: Session, project_id: int, asked: set[str]) -> set[str]:
+    """Those of the hashes whose content the project has."""
+    return set(
+        session.scalars(
+            select(StoredFile.sha256).where(StoredFile.project_id == project_id, StoredFile.sha256.in_(asked))
+        )
+    )
+
+
+def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) -> Receipt:
+    """File what waited in quarantine, for whoever sent it; it may have to go on waiting.
+
+    With `as_edit` it becomes the next version of the submission that it conflicts with. An instance whose id another
+    content has gets one made from its own.
+    """
+    (item,) = prepare_items(Surroundings(journal.session, journal.project_id, journal.now), [raw_item(parked)])
+    if as_edit and isinstance(item, Ready):
+        item = _as_edit(journal.session, journal.project_id, item)
+    sender = parked.actor_id, parked.device
+    with journal.session.begin_nested():
+        return Filing(journal, _again(journal), sender).file([item])[0]
+
+
+def _as_edit(session: Session, project_id: int, item: Ready) -> Ready:
+    known = aliased(SubmissionVersion)
+    row = session.execute(
+        select(Submission.current_instance_id, known.instance_id)
+        .join(known, (known.project_id == Submission.project_id) & (known.submission_id == Submission.id))
+        .where(
+            known.project_id == project_id,
+            known.form_id == item.form,
+            known.instance_id.in_([item.instance_id, item.edits or ""]),
+        )
+        .order_by(known.instance_id == item.instance_id)
+    ).all()
+    if not row:
+        return item
+    taken = any(instance_id == item.instance_id for _, instance_id in row)
+    return replace(
+        item, instance_id=id_from_content(item.xml) if taken else item.instance_id, edits=row[-1].current_instance_id
+    )

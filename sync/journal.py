@@ -1,0 +1,88 @@
+"""The journal of a project: its writers line up here, and every change gets its number.
+
+The lock on the project's row is taken once parsing and checking are over and held to the commit, so numbers follow
+the order of the commits and a reader that polls by number misses none (docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from sync.errors import NotFound
+from sync.models import Event, Project
+from sync.models.database import begin_writing, insert_rows
+
+
+class Journal:
+    """The right to change one project's data until the transaction ends. Get one from `open_journal`; `close` it once.
+
+    Events and ids are handed out from memory; `close` writes them, last before the commit.
+    """
+
+    def __init__(self, session: Session, project: Project, actor_id: int | None, now: dt.datetime) -> None:
+        self.session = session
+        self.project = project
+        self.project_id = project.id
+        self.actor_id = actor_id
+        self.now = now
+        self.last_event = project.last_event
+        self._last_id = project.last_id
+        self._events: list[dict[str, Any]] = []
+
+    def record(self, kind: str, submission_id: int | None = None, details: dict[str, Any] | None = None) -> int:
+        """Write an event down and give its number."""
+        self.last_event += 1
+        self._events.append(
+            {
+                "project_id": self.project_id,
+                "number": self.last_event,
+                "kind": kind,
+                "at": self.now,
+                "actor_id": self.actor_id,
+                "submission_id": submission_id,
+                "details": details,
+            }
+        )
+        return self.last_event
+
+    def new_id(self) -> int:
+        """An id that no other row of the project has; later ones are greater."""
+        self._last_id += 1
+        return self._last_id
+
+    def mark(self) -> tuple[int, int, int]:
+        """Where the journal stands, to `return_to` if what follows has to be taken back."""
+        return self.last_event, self._last_id, len(self._events)
+
+    def return_to(self, mark: tuple[int, int, int]) -> None:
+        """Forget the events and ids since the mark, together with the savepoint that held their rows."""
+        self.last_event, self._last_id, kept = mark
+        del self._events[kept:]
+
+    def close(self) -> None:
+        """Write the events and raise the project's counters. Nothing may be recorded afterwards."""
+        self.session.flush()
+        connection = self.session.connection()
+        insert_rows(connection, Event.__table__, self._events)  # type: ignore[arg-type]
+        connection.execute(
+            update(Project)
+            .where(Project.id == self.project_id)
+            .values(last_event=self.last_event, last_id=self._last_id)
+        )
+        self._events = []
+
+
+def open_journal(session: Session, project_id: int, actor_id: int | None, now: dt.datetime) -> Journal:
+    """Wait for the other writers of the project, then begin to change it. Raises NotFound for an unknown project.
+
+    What the session read before is forgotten: it may have changed while waiting.
+    """
+    begin_writing(session)
+    project = session.scalars(select(Project).where(Project.id == project_id).with_for_update()).one_or_none()
+    if project is None:
+        raise NotFound
+    return Journal(session, project, actor_id, now)

@@ -1,0 +1,69 @@
+"""Who may come in: people and devices, their tokens, and the throttle on wrong passwords. Shared by all projects."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync.models.base import Base
+
+
+class Server(Base):
+    """One row: what this installation is.
+
+    The epoch is new after every restore, so that devices offer their records again.
+    """
+
+    __tablename__ = "servers"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[str]
+    secret: Mapped[bytes]
+    created_at: Mapped[dt.datetime]
+
+
+class Actor(Base):
+    """A person with an e-mail address, or a device that belongs to one project."""
+
+    __tablename__ = "actors"
+    __table_args__ = (Index("ix_actors_project_id", "project_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]  # user | device
+    email: Mapped[str | None] = mapped_column(unique=True)  # canonical: trimmed, lower case
+    name: Mapped[str]
+    password_hash: Mapped[str | None]
+    admin: Mapped[bool] = mapped_column(default=False)  # of the whole installation
+    project_id: Mapped[int | None]  # of a device
+    places: Mapped[list[Any]] = mapped_column(default=list)  # of a device: only rows below these codes reach it
+    language: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+    disabled_at: Mapped[dt.datetime | None]
+
+
+class Token(Base):
+    """A secret that stands for an actor; only its SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), index=True)
+    kind: Mapped[str]  # session | api | device
+    csrf: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime | None]
+    last_used_at: Mapped[dt.datetime | None]
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class LoginFailures(Base):
+    """Wrong passwords in a row, per account and per address; the wait doubles up to 15 minutes, never more."""
+
+    __tablename__ = "login_failures"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    until: Mapped[dt.datetime]

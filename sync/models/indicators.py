@@ -1,0 +1,134 @@
+"""Indicators with the history of their definitions, contributions, targets and statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync.models.base import Base
+
+BREAKDOWNS = 6  # the most that one indicator may have: a column each
+
+
+class Indicator(Base):
+    """The name of a figure; its definitions lie in `indicator_versions`."""
+
+    __tablename__ = "indicators"
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+
+
+class IndicatorVersion(Base):
+    """A definition that held from the event `opened` to the event `closed`."""
+
+    __tablename__ = "indicator_versions"
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    indicator_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    opened: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    closed: Mapped[int | None]
+    definition: Mapped[dict[str, Any]]
+
+
+class Contribution(Base):
+    """What a submission adds to an indicator, from the event `opened` to the event `closed`. Never changed otherwise.
+
+    Amounts are whole millionths, so that sums are exact on both databases. A breakdown of several keys is written
+    ` a b `, with a space at both ends; one of a single key as it is; null is the key null. `recorded` is the
+    submission's `recorded_at` in microseconds since 1970, which decides between two values on one date.
+    """
+
+    __tablename__ = "contributions"
+    __table_args__ = (
+        Index(
+            "ix_contributions_open",
+            "project_id",
+            "indicator_id",
+            "day",
+            postgresql_where=text("closed IS NULL"),
+            sqlite_where=text("closed IS NULL"),
+        ),
+        Index(
+            "ix_contributions_closed",
+            "project_id",
+            "indicator_id",
+            "closed",
+            postgresql_where=text("closed IS NOT NULL"),
+            sqlite_where=text("closed IS NOT NULL"),
+        ),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    opened: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    indicator_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    closed: Mapped[int | None]
+    day: Mapped[dt.date]
+    until: Mapped[dt.date | None]
+    place: Mapped[str | None]
+    subject: Mapped[str | None]
+    value: Mapped[int | None]
+    text: Mapped[str | None]
+    baseline: Mapped[int | None]
+    recorded: Mapped[int]
+    by1: Mapped[str | None]
+    by2: Mapped[str | None]
+    by3: Mapped[str | None]
+    by4: Mapped[str | None]
+    by5: Mapped[str | None]
+    by6: Mapped[str | None]
+
+
+class Target(Base):
+    """What was planned, and where things stood before, for an indicator, period, place and cell."""
+
+    __tablename__ = "targets"
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    opened: Mapped[int]
+    closed: Mapped[int | None]
+    form_id: Mapped[str]
+    indicator: Mapped[str]
+    period: Mapped[str]
+    place: Mapped[str | None]
+    by: Mapped[dict[str, Any]]
+    baseline: Mapped[int | None]  # millionths
+    target: Mapped[int | None]  # millionths
+    note: Mapped[str | None]
+
+
+class StatementText(Base):
+    """The wording of a statement in one language, from the event `opened` to the event `closed`."""
+
+    __tablename__ = "statement_texts"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    opened: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    closed: Mapped[int | None]
+    source: Mapped[str]
+
+
+class StatementIssue(Base):
+    """A statement as it was given out: it stays reproducible as of its event."""
+
+    __tablename__ = "statement_issues"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    as_of: Mapped[int]
+    period: Mapped[str]
+    place: Mapped[str | None]
+    issued_at: Mapped[dt.datetime]
+    actor_id: Mapped[int | None]

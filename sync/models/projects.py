@@ -1,0 +1,140 @@
+"""A project: its settings, who has which role in it, its places, its journal and its audit trail."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync.models.base import Base
+
+
+class Project(Base):
+    """A programme. `last_event` and `last_id` are counters that only the holder of the row's lock may raise."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    time_zone: Mapped[str] = mapped_column(default="UTC")
+    languages: Mapped[list[Any]] = mapped_column(default=list)
+    fiscal_year_start: Mapped[int] = mapped_column(default=1)
+    counts: Mapped[str] = mapped_column(default="received")  # received | approved
+    last_event: Mapped[int] = mapped_column(default=0)
+    last_id: Mapped[int] = mapped_column(default=0)
+    last_audit: Mapped[int] = mapped_column(default=0)
+    rebuilt_to: Mapped[int | None]  # the submission at which an unfinished rebuild goes on
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime | None]
+    archived_at: Mapped[dt.datetime | None]
+
+
+class Assignment(Base):
+    """The role of an actor in a project: administrator, coordinator, viewer or collector."""
+
+    __tablename__ = "assignments"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), primary_key=True)
+    role: Mapped[str]
+
+
+class Event(Base):
+    """One change of a project's data. A later number is a later change; a reader that polls by number misses none."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_project_id_at", "project_id", "at"),)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]  # submitted edited rejected restored reviewed merged unmerged definition settings places …
+    at: Mapped[dt.datetime]
+    actor_id: Mapped[int | None]
+    submission_id: Mapped[int | None]
+    details: Mapped[dict[str, Any] | None]
+
+
+class Place(Base):
+    """A place as it stood from the event `opened` to the event `closed`; a move closes one row and opens another."""
+
+    __tablename__ = "places"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    opened: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    closed: Mapped[int | None]
+    name: Mapped[str]
+    level: Mapped[str]
+    parent: Mapped[str | None]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    aliases: Mapped[list[Any]]
+
+
+class Audit(Base):
+    """Who did what, from where, within which request. Append-only; `chain` hashes the row together with the one before.
+
+    Project 0 holds the acts that belong to no project: log-ins, accounts.
+    """
+
+    __tablename__ = "audits"
+
+    project_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[dt.datetime]
+    actor_id: Mapped[int | None]
+    action: Mapped[str]
+    subject: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None]
+    request_id: Mapped[str | None]
+    address: Mapped[str | None]
+    chain: Mapped[bytes]
+
+
+class Form(Base):
+    """A form of a project; `version` names the one that devices get now."""
+
+    __tablename__ = "forms"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    version: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")  # open | closing | closed
+    event: Mapped[int]  # the last change that a device would notice
+    created_at: Mapped[dt.datetime]
+
+
+class FormVersion(Base):
+    """A published workbook, kept for ever: what it was made from, the XForm, and our own sheets as read."""
+
+    __tablename__ = "form_versions"
+    __table_args__ = (ForeignKeyConstraint(["project_id", "form_id"], ["forms.project_id", "forms.form_id"]),)
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]  # 1, 2, … in the order of publishing
+    xform: Mapped[bytes]
+    source: Mapped[bytes | None]
+    sheets: Mapped[dict[str, Any]]
+    md5: Mapped[str]  # of the XForm, as OpenRosa form lists give it
+    sha256: Mapped[str]  # of the XForm and our sheets: one text, one version
+    published_at: Mapped[dt.datetime]
+
+
+class FormFile(Base):
+    """A file that a form's versions name: its content, or the entity list that stands for it."""
+
+    __tablename__ = "form_files"
+    __table_args__ = (ForeignKeyConstraint(["project_id", "form_id"], ["forms.project_id", "forms.form_id"]),)
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str | None]
+    sha256: Mapped[str | None]
+    list_name: Mapped[str | None]
+    event: Mapped[int]

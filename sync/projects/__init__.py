@@ -1,0 +1,1 @@
+"""Projects: their settings, places, and the forms that are published in them."""

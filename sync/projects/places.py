@@ -1,0 +1,135 @@
+"""The places of a project as they were at each event, and what lies below a place."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from forms.places import Place as PlaceRow
+from sync.journal import Journal
+from sync.models.projects import Place
+
+_COLUMNS = ("name", "level", "parent", "latitude", "longitude", "aliases")
+
+
+@dataclass(frozen=True)
+class PlaceTree:
+    """The places at one event, by code."""
+
+    places: dict[str, PlaceRow]
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        """Folded code or alias → code. A code goes before an alias, an earlier alias before a later one."""
+        codes = {folded(code): code for code in self.places}
+        for place in self.places.values():
+            for alias in place.aliases:
+                codes.setdefault(folded(alias), place.code)
+        return codes
+
+    @cached_property
+    def _children(self) -> dict[str | None, list[str]]:
+        children: dict[str | None, list[str]] = {}
+        for place in self.places.values():
+            children.setdefault(place.parent, []).append(place.code)
+        return children
+
+    def code_of(self, written: str | None) -> str | None:
+        """The place that a code or alias means, whatever its accents and capitals; None for one that nobody knows."""
+        if written is None:
+            return None
+        return written if written in self.places else self._codes.get(folded(written))
+
+    def below(self, code: str) -> list[str]:
+        """The place itself and everything inside it."""
+        found = [code]
+        for around in found:
+            found += self._children.get(around, ())
+        return found
+
+    def at_level(self, code: str | None, level: str) -> str | None:
+        """The place of this level that the place is or lies in."""
+        return next((place.code for place in self.upwards(code) if place.level == level), None)
+
+    def upwards(self, code: str | None) -> Iterator[PlaceRow]:
+        """The place itself, then those around it."""
+        while code is not None and code in self.places:
+            yield self.places[code]
+            code = self.places[code].parent
+
+    @cached_property
+    def levels(self) -> list[str]:
+        return list(dict.fromkeys(place.level for place in self.places.values()))
+
+
+def put_places(journal: Journal, places: Sequence[PlaceRow], event: int) -> bool:
+    """Make these the places of the project from `event` on, and no others. False, and nothing written, if they were."""
+    wanted = {place.code: place for place in places}
+    there = {
+        row.code: row
+        for row in journal.session.scalars(
+            select(Place).where(Place.project_id == journal.project_id, Place.closed.is_(None))
+        )
+    }
+    changed = False
+    for code, row in there.items():
+        if code not in wanted or _values(wanted[code]) != _values(row):
+            changed = True
+            _close(journal, row, event)
+    journal.session.flush()
+    for code, place in wanted.items():
+        if code not in there or _values(place) != _values(there[code]):
+            changed = True
+            values = _values(place)
+            journal.session.add(Place(project_id=journal.project_id, code=code, opened=event, closed=None, **values))
+    journal.session.flush()
+    return changed
+
+
+def places_at(session: Session, project_id: int, as_of: int | None) -> PlaceTree:
+    """Those of now for None."""
+    held = (
+        (Place.closed.is_(None),)
+        if as_of is None
+        else (Place.opened <= as_of, or_(Place.closed.is_(None), Place.closed > as_of))
+    )
+    rows = session.execute(
+        select(Place.code, Place.name, Place.level, Place.parent, Place.latitude, Place.longitude, Place.aliases)
+        .where(Place.project_id == project_id, *held)
+        .order_by(Place.code)
+    )
+    places = (
+        PlaceRow(row.code, row.name, row.level, row.parent, row.latitude, row.longitude, tuple(row.aliases))
+        for row in rows
+    )
+    return PlaceTree({place.code: place for place in places})
+
+
+def codes_below(session: Session, project_id: int, code: str, as_of: int | None) -> list[str]:
+    """The codes of a place, given by code or alias, and of everything inside it; none for an unknown place."""
+    tree = places_at(session, project_id, as_of)
+    known = tree.code_of(code)
+    return [] if known is None else tree.below(known)
+
+
+def folded(text: str) -> str:
+    """Without accents, capitals and doubled spaces: how spellings of one place agree."""
+    plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return " ".join("".join(plain).casefold().split())
+
+
+def _values(place: Place | PlaceRow) -> dict[str, Any]:
+    return {name: list(value) if name == "aliases" else value for name in _COLUMNS for value in [getattr(place, name)]}
+
+
+def _close(journal: Journal, row: Place, event: int) -> None:
+    if row.opened == event:
+        journal.session.delete(row)
+    else:
+        row.closed = event

@@ -1,0 +1,293 @@
+"""Making and changing a project: its settings, forms, places, lists and statements, alone or as a programme folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import mimetypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from forms.findings import Finding
+from forms.programme import Programme
+from forms.workbook import Workbook
+from sync.entities.steps import declare_lists, load_list
+from sync.errors import Unexpected, VersionDiffers
+from sync.indicators.definitions import publish_indicators
+from sync.indicators.recount import recount_form
+from sync.indicators.statements import put_statement
+from sync.intake.content import store_of
+from sync.intake.files import keep_file
+from sync.intake.receive import receive_again
+from sync.journal import Journal, open_journal
+from sync.models import EntityList, Form, FormFile, FormVersion, Project, Quarantined, Submission
+from sync.models.database import begin_writing
+from sync.projects.places import put_places
+
+_NAMED_FILE = re.compile(rb"jr://[a-z-]+/([^\"'<>&\s]+)")
+SETTINGS = ("name", "time_zone", "languages", "fiscal_year_start", "counts")
+
+
+@dataclass(slots=True)
+class Report:
+    """What loading a programme did, for the person who loaded it."""
+
+    project_id: int
+    published: list[str] = field(default_factory=list)  # "form version"
+    changed: list[str] = field(default_factory=list)  # other things: settings, places, lists, statements
+    recounted: int = 0
+    released: int = 0
+    warnings: list[Finding] = field(default_factory=list)
+
+
+def create_project(session: Session, settings: Mapping[str, Any], actor_id: int | None, now: dt.datetime) -> Journal:
+    """Make a project, and hand out its journal to fill it with. `settings` are some of `SETTINGS`, `name` at least."""
+    begin_writing(session)
+    project_id = (session.scalar(select(func.max(Project.id))) or 0) + 1
+    project = Project(
+        id=project_id,
+        name=settings["name"],
+        time_zone=settings.get("time_zone", "UTC"),
+        languages=list(settings.get("languages", ["en"])),
+        fiscal_year_start=settings.get("fiscal_year_start", 1),
+        counts=settings.get("counts", "received"),
+        created_at=now,
+        last_event=0,
+        last_id=0,
+        last_audit=0,
+    )
+    session.add(project)
+    session.flush()
+    journal = Journal(session, project, actor_id, now)
+    journal.record("settings", None, settings_of(project))
+    return journal
+
+
+def settings_of(project: Project) -> dict[str, Any]:
+    """The settings as the journal keeps them, so that figures of the past are read by the settings of the past."""
+    return {name: getattr(project, name) for name in SETTINGS}
+
+
+def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
+    """Change some settings; what counts is worked out anew where it depends on them. False if nothing was different."""
+    project = journal.project
+    changes = {
+        name: list(value) if name == "languages" else value
+        for name, value in settings.items()
+        if name in SETTINGS and (list(value) if name == "languages" else value) != getattr(project, name)
+    }
+    if not changes:
+        return False
+    for name, value in changes.items():
+        setattr(project, name, value)
+    project.updated_at = journal.now
+    event = journal.record("settings", None, settings_of(project))
+    journal.session.flush()
+    if "counts" in changes:
+        _count_by_new_rule(journal)
+    if {"counts", "time_zone"} & changes.keys():
+        for form_id in journal.session.scalars(select(Form.form_id).where(Form.project_id == journal.project_id)).all():
+            recount_form(journal, form_id, event)
+    return True
+
+
+def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes] | None = None) -> str | None:
+    """Publish a form version and make it the one that devices get; None if exactly this is published already.
+
+    Raises VersionDiffers when the version exists with other content. Submissions that waited for the version are filed.
+    """
+    form, session = workbook.form, journal.session
+    known = session.get(FormVersion, (journal.project_id, form.form_id, form.version))
+    sheets = workbook.sheets.to_json()
+    sha256 = hashlib.sha256(workbook.xform + orjson.dumps(sheets, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    if known is not None:
+        if known.sha256 != sha256:
+            raise VersionDiffers(details={"form": form.form_id, "version": form.version})
+        _attach_media(journal, workbook, media or {}, None)
+        return None
+    event = journal.record("published", None, {"form": form.form_id, "version": form.version})
+    number = _add_version(journal, workbook, sheets, sha256, event)
+    declare_lists(journal, form, workbook.sheets, event)
+    _attach_media(journal, workbook, media or {}, event)
+    if publish_indicators(journal, form.form_id, workbook.sheets, form, event) and number > 1:
+        recount_form(journal, form.form_id, event)
+    _release_waiting(journal, form.form_id)
+    return f"{form.form_id} {form.version}"
+
+
+def load_programme(
+    session: Session, programme: Programme, actor_id: int | None, now: dt.datetime, project_id: int | None = None
+) -> tuple[Journal, Report]:
+    """Make or update a project from its folder; doing it again changes nothing. The caller closes and commits.
+
+    Without `project_id` it is the project of that name, or a new one. Raises a Refusal, with nothing changed.
+    """
+    settings = {name: getattr(programme.settings, name) for name in SETTINGS}
+    journal, new = _journal_for(session, settings, actor_id, now, project_id)
+    report = Report(journal.project_id, warnings=list(programme.warnings))
+    if new or change_project(journal, settings):
+        report.changed.append("settings")
+    _if_changed(journal, report, "places", lambda event: put_places(journal, programme.places, event))
+    for name, rows in sorted(programme.lists.items()):
+        _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
+    findings = []
+    for workbook in programme.workbooks:
+        report.warnings += workbook.warnings
+        try:
+            published = publish_form(journal, workbook, programme.media)
+        except VersionDiffers:
+            findings.append(_differs(workbook))
+            continue
+        if published:
+            report.published.append(published)
+    if findings:
+        raise VersionDiffers(findings=findings)
+    for (name, language), source in sorted(programme.statements.items()):
+        _if_changed(
+            journal,
+            report,
+            f"statement {name}.{language}",
+            lambda event, n=name, la=language, s=source: put_statement(journal, n, la, s, event),
+        )
+    return journal, report
+
+
+def _journal_for(
+    session: Session,
+    settings: Mapping[str, Any],
+    actor_id: int | None,
+    now: dt.datetime,
+    project_id: int | None,
+) -> tuple[Journal, bool]:
+    if project_id is None:
+        same_name = session.scalars(
+            select(Project.id).where(Project.name == settings["name"], Project.archived_at.is_(None))
+        ).all()
+        if len(same_name) > 1:
+            raise Unexpected(f"{len(same_name)} projects are called {settings['name']!r}; say which by its number.")
+        if not same_name:
+            return create_project(session, settings, actor_id, now), True
+        project_id = same_name[0]
+    return open_journal(session, project_id, actor_id, now), False
+
+
+def _if_changed(journal: Journal, report: Report, what: str, change: Any) -> None:
+    mark = journal.mark()
+    if change(journal.record("places" if what == "places" else "definition", None, {"changed": what})):
+        report.changed.append(what)
+    else:
+        journal.return_to(mark)
+
+
+def _differs(workbook: Workbook) -> Finding:
+    form = workbook.form
+    return Finding(
+        f"Version {form.version!r} of {form.form_id!r} is published with other content.",
+        "Give the changed workbook a new version in its settings sheet.",
+        place=form.form_id,
+        sheet="settings",
+        column="version",
+    )
+
+
+def _add_version(journal: Journal, workbook: Workbook, sheets: dict[str, Any], sha256: str, event: int) -> int:
+    form, session, now = workbook.form, journal.session, journal.now
+    row = session.get(Form, (journal.project_id, form.form_id))
+    number = 1
+    if row is None:
+        session.add(
+            Form(
+                project_id=journal.project_id,
+                form_id=form.form_id,
+                title=form.title,
+                version=form.version,
+                state="open",
+                event=event,
+                created_at=now,
+            )
+        )
+    else:
+        row.title, row.version, row.event = form.title, form.version, event
+        number += session.scalars(
+            select(func.max(FormVersion.number)).where(
+                FormVersion.project_id == journal.project_id, FormVersion.form_id == form.form_id
+            )
+        ).one()
+    session.flush()
+    session.add(
+        FormVersion(
+            project_id=journal.project_id,
+            form_id=form.form_id,
+            version=form.version,
+            number=number,
+            xform=workbook.xform,
+            source=workbook.source,
+            sheets=sheets,
+            md5=hashlib.md5(workbook.xform, usedforsecurity=False).hexdigest(),
+            sha256=sha256,
+            published_at=now,
+        )
+    )
+    session.flush()
+    return number
+
+
+def _attach_media(journal: Journal, workbook: Workbook, media: Mapping[str, bytes], event: int | None) -> None:
+    """Give the form the files that it names: content that came along, or the entity list of that name."""
+    session, form_id = journal.session, workbook.form.form_id
+    lists = set(session.scalars(select(EntityList.name).where(EntityList.project_id == journal.project_id)))
+    for name in sorted({found.decode() for found in _NAMED_FILE.findall(workbook.xform)}):
+        stem = name.removesuffix(".csv")
+        list_name = stem if name.endswith(".csv") and stem in lists and name not in media else None
+        sha256 = keep_file(journal, store_of(session).put(media[name]), len(media[name])) if name in media else None
+        known = session.get(FormFile, (journal.project_id, form_id, name))
+        if known is not None and (known.sha256, known.list_name) == (sha256 or known.sha256, list_name):
+            continue
+        if event is None:
+            event = journal.record("media", None, {"form": form_id})
+        if known is None:
+            known = FormFile(project_id=journal.project_id, form_id=form_id, name=name)
+            session.add(known)
+        known.type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        known.sha256, known.list_name, known.event = sha256, list_name, event
+    session.flush()
+
+
+def _release_waiting(journal: Journal, form_id: str) -> int:
+    waiting = journal.session.scalars(
+        select(Quarantined)
+        .where(
+            Quarantined.project_id == journal.project_id,
+            Quarantined.form_id == form_id,
+            Quarantined.state == "open",
+            Quarantined.reason.in_(("unknown_form", "unknown_version")),
+        )
+        .order_by(Quarantined.id)
+    ).all()
+    released = 0
+    for parked in waiting:
+        receipt = receive_again(journal, parked)
+        if receipt.outcome != "quarantined":
+            parked.state = "resolved"
+            parked.resolution = {"action": "released", "outcome": receipt.outcome, "at": journal.now.isoformat()}
+            released += 1
+    return released
+
+
+def _count_by_new_rule(journal: Journal) -> None:
+    """`counts` of every submission as the project's rule now has it (see review.decide.counts)."""
+    lives = Submission.deleted_at.is_(None) & Submission.double_of.is_(None)
+    state = func.coalesce(Submission.review_state, "")
+    rule = state == "approved" if journal.project.counts == "approved" else state != "rejected"
+    journal.session.execute(
+        update(Submission)
+        .where(Submission.project_id == journal.project_id)
+        .values(counts=case((lives & rule, True), else_=False))
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,169 @@
+"""Batches over HTTP: receipts for what can be read, one clear refusal for what cannot, and never a 5xx."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import pytest
+import zstandard
+
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import House, refused, shown
+
+
+def test_a_batch_gets_a_receipt_for_each_item_in_order(house: House) -> None:
+    answer = shown(house.amina.send(a_sale(1), a_sale(2), a_sale(1)))
+
+    assert [receipt["outcome"] for receipt in answer["receipts"]] == ["stored", "stored", "duplicate"]
+    assert [receipt["instance_id"] for receipt in answer["receipts"]] == [instance_id(n) for n in (1, 2, 1)]
+    assert answer["batch"] == "b1"
+    assert answer["epoch"]
+    assert answer["cursor"]
+
+
+def test_the_same_batch_again_gets_the_same_receipts(house: House) -> None:
+    first = shown(house.amina.send(a_sale(1), batch="again"))
+    second = shown(house.amina.send(a_sale(1), batch="again"))
+
+    assert second["receipts"] == first["receipts"]
+    assert second["received_at"] == first["received_at"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_batch_may_be_compressed(house: House, encoding: str) -> None:
+    body = json.dumps({"batch": "packed", "items": [a_sale(1)]}).encode()
+    packed = gzip.compress(body) if encoding == "gzip" else zstandard.compress(body)
+
+    answer = shown(house.amina.post("batches", data=packed, headers={"Content-Encoding": encoding}))
+
+    assert answer["receipts"][0]["outcome"] == "stored"
+
+
+BOMB = 40_000_000
+NOT_BATCHES: list[tuple[bytes, dict[str, str], float]] = [
+    (b"", {}, 400.1),
+    (b"{", {}, 400.1),
+    (b"null", {}, 400.1),
+    (b"[]", {}, 400.1),
+    (b"17", {}, 400.1),
+    (b'"text"', {}, 400.1),
+    (b"\xff\xfe\x00", {}, 400.1),
+    (b'{"batch": "b"}', {}, 400.1),
+    (b'{"batch": 7, "items": []}', {}, 400.1),
+    (b'{"batch": "b", "items": {}}', {}, 400.1),
+    (b'{"batch": "b", "items": [], "more": 1}', {}, 400.1),
+    (b'{"batch": "b", "items": [], "sent_at": "yesterday"}', {}, 400.1),
+    (b"[" * 100_000, {}, 400.1),
+    (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, {}, 400.1),
+    (b"not gzip", {"Content-Encoding": "gzip"}, 400.1),
+    (gzip.compress(b"{}")[:-6], {"Content-Encoding": "gzip"}, 400.1),
+    (b"not zstd", {"Content-Encoding": "zstd"}, 400.1),
+    (zstandard.compress(b"{}" * 500)[:-3], {"Content-Encoding": "zstd"}, 400.1),
+    (b"{}", {"Content-Encoding": "br"}, 415.1),
+    (gzip.compress(b" " * BOMB), {"Content-Encoding": "gzip"}, 413.1),
+    (zstandard.compress(b" " * BOMB), {"Content-Encoding": "zstd"}, 413.1),
+    (json.dumps({"batch": "b", "items": [{}] * 501}).encode(), {}, 413.1),
+    (b" " * 9_000_000, {}, 413.1),
+]
+
+
+def test_what_is_no_batch_is_refused_whole(house: House) -> None:
+    answers = [house.amina.post("batches", data=body, headers=headers) for body, headers, _ in NOT_BATCHES]
+
+    codes = {body[:40]: refused(answer) for (body, *_), answer in zip(NOT_BATCHES, answers, strict=True)}
+    assert codes == {body[:40]: code for body, _, code in NOT_BATCHES}
+    for answer in answers:
+        if answer.status_code == 413:
+            details = answer.get_json()["details"]
+            assert (details["max_items"], details["max_bytes"]) == (500, 8 * 2**20)
+
+
+ODD_ITEMS: list[Any] = [
+    None,
+    17,
+    "text",
+    [],
+    {},
+    {"instance_id": 7},
+    {"instance_id": "uuid:odd", "form": ["sale"], "version": {}, "answers": "no"},
+    {"instance_id": "uuid:odd", "xml": "<data"},
+    {"instance_id": "uuid:odd", "xml": "\x00"},
+    {"instance_id": "uuid:\ud800", "form": "sale", "version": "1", "answers": {}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"seller": "half \ud800"}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"seller": "nul \x00"}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"sacks": float("nan")}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"sacks": float("inf")}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"sacks": 10**30}},
+    {"instance_id": "uuid:odd", "form": "sale", "version": "1", "answers": {"sacks": -(2**64)}},
+    {"instance_id": "uuid:odd", "form": "nul\x00", "version": "\ud800", "answers": {}, "more": 10**40},
+    {"instance_id": "uuid:odd", "xml": '<!DOCTYPE data [<!ENTITY a "b">]><data id="sale">&a;</data>'},
+    {"instance_id": "x" * 100_000, "xml": "<data id='sale' version='1'/>"},
+    {"instance_id": "uuid:odd", "attachments": [{"name": 1}], "xml": "<data id='sale' version='1'/>"},
+]
+
+
+def test_odd_items_cost_their_neighbours_nothing(house: House) -> None:
+    mixed = [item for number, odd in enumerate(ODD_ITEMS, 1) for item in (odd, a_sale(number))]
+    body = json.dumps({"batch": "odd", "items": mixed})
+
+    answer = house.amina.post("batches", data=body.encode())
+
+    outcomes = [receipt["outcome"] for receipt in shown(answer)["receipts"]]
+    assert set(outcomes[1::2]) == {"stored"}
+    assert set(outcomes[::2]) <= {"quarantined", "refused", "conflict"}
+
+
+def test_a_whole_number_beyond_64_bits_is_not_rounded_in_silence(house: House) -> None:
+    house.amina.send(a_sale(1, sacks=12345678901234567890123))
+
+    raw = house.baraka.get(f"forms/sale/submissions/{instance_id(1)}.xml").get_data(as_text=True)
+    parked = shown(house.baraka.get("quarantine"))["items"]
+
+    assert "12345678901234567890123" in raw or parked
+
+
+def test_a_longer_body_than_announced_is_refused(house: House) -> None:
+    answer = house.amina.post("batches", data=b"{}", environ_overrides={"CONTENT_LENGTH": "33554433"})
+
+    assert refused(answer) == 413.1
+
+
+def test_a_shorter_body_than_announced_stores_nothing(house: House) -> None:
+    body = json.dumps({"batch": "cut", "items": [a_sale(1)]}).encode()
+
+    answer = house.amina.post("batches", data=body[:-5], environ_overrides={"CONTENT_LENGTH": str(len(body))})
+
+    assert refused(answer) == 400.1
+    assert shown(house.baraka.get("review"))["submissions"] == []
+
+
+def test_known_names_what_the_server_does_not_hold(house: House) -> None:
+    house.amina.send(a_sale(1))
+    raw = house.baraka.get(f"forms/sale/submissions/{instance_id(1)}.xml").get_data()
+    held = [instance_id(1), hashlib.sha256(raw).hexdigest()]
+    other_content = [instance_id(1), "0" * 64]
+    unknown = [instance_id(2), "0" * 64]
+    by_id = [instance_id(1), ""]
+
+    answer = shown(house.amina.post("batches/known", json={"ids": [held, other_content, unknown, by_id]}))
+
+    assert answer["unknown"] == [other_content, unknown]
+
+
+def test_what_waits_in_quarantine_is_held_too(house: House) -> None:
+    house.amina.send({"instance_id": "uuid:parked", "xml": "<data id='nothing' version='1'/>"})
+
+    assert shown(house.amina.post("batches/known", json={"ids": [["uuid:parked", ""]]}))["unknown"] == []
+
+
+def test_capabilities_state_the_limits(house: House) -> None:
+    told = shown(house.amina.get("capabilities"))
+
+    assert told["limits"]["batch_items"] == 500
+    assert told["limits"]["batch_bytes"] == 8 * 2**20
+    assert told["encodings"] == ["gzip", "zstd"]
+    assert told["epoch"] == shown(house.amina.send(a_sale(1)))["epoch"]
+    assert told["now"].endswith("+00:00")

@@ -1,0 +1,146 @@
+"""Figures over HTTP: with what stands behind them, as of when, and what viewers do not get to see."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import House, refused, shown
+
+
+@pytest.fixture
+def sold(house: House) -> House:
+    """Three sales, of 4 and 5 sacks in Siby and of 6 in Kalassa."""
+    outcomes = house.amina.outcomes(
+        a_sale(1, sacks=4), a_sale(2, sacks=5), a_sale(3, sacks=6, village="Kalassa", day="2026-10-01")
+    )
+    assert outcomes == ["stored"] * 3
+    return house
+
+
+def test_a_figure_adds_up_and_says_as_of_when(sold: House) -> None:
+    told = shown(sold.fanta.get("figures?indicator=sacks,sales"))
+
+    assert [(figure["indicator"], figure["value"], figure["n"]) for figure in told["figures"]] == [
+        ("sacks", 15, 3),
+        ("sales", 3, 3),
+    ]
+    assert told["as_of"]["event"] == shown(sold.fanta.get("events?limit=5000"))["last"]
+
+
+def test_figures_by_village_and_period(sold: House) -> None:
+    by = shown(sold.fanta.get("figures?indicator=sacks&by=village&totals=false"))["figures"]
+    october = shown(sold.fanta.get("figures?indicator=sacks&period=2026-10"))["figures"]
+    picked = shown(sold.fanta.get("figures?indicator=sacks&is=village:Siby"))["figures"]
+
+    assert {figure["by"]["village"]: figure["value"] for figure in by} == {"Siby": 9, "Kalassa": 6}
+    assert october[0]["value"] == 6
+    assert [(figure["by"], figure["value"]) for figure in picked] == [({"village": "Siby"}, 9)]
+
+
+def test_a_figure_as_of_an_event_stays_what_it_was(sold: House) -> None:
+    event = shown(sold.fanta.get("figures?indicator=sacks"))["as_of"]["event"]
+    sold.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "rejected"})
+
+    now = shown(sold.fanta.get("figures?indicator=sacks"))["figures"][0]["value"]
+    then = shown(sold.fanta.get(f"figures?indicator=sacks&as_of={event}"))["figures"][0]["value"]
+    told = shown(sold.fanta.get(f"figures/sacks/changes?from={event}"))
+
+    assert (now, then) == (11, 15)
+    assert (told["before"], told["after"]) == (15, 11)
+    assert [(cause["cause"], cause["effect"]) for cause in told["causes"]] == [("rejected", -4)]
+
+
+def test_evidence_leads_to_the_submissions_page_by_page(sold: House) -> None:
+    first = shown(sold.baraka.get("figures/sacks/evidence?limit=2"))
+    rest = shown(sold.baraka.get(f"figures/sacks/evidence?limit=2&cursor={first['cursor']}"))
+
+    rows = first["evidence"] + rest["evidence"]
+    assert first["count"] == 3
+    assert rest["cursor"] is None
+    assert sorted(row["instance_id"] for row in rows) == [instance_id(n) for n in (1, 2, 3)]
+    assert sum(row["counted"] for row in rows) == 15
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("figures?indicator=nothing", 400.8),
+        ("figures?indicator=sacks&period=sometime", 400.8),
+        ("figures?indicator=sacks&place=nowhere", 400.8),
+        ("figures?indicator=sacks&by=nothing", 400.8),
+        ("figures?indicator=sacks&is=nothing", 400.8),
+        ("figures?indicator=sacks&as_of=tomorrow", 400.8),
+        ("figures?indicator=sacks&as_of=999999", 400.8),
+        ("figures?indicator=sacks&unknown=1", 400.8),
+        ("figures?indicator=sacks&indicator=sales", 400.8),
+        ("figures?indicator=sacks%00", 400.8),
+        ("figures?indicator=%ff%fe", 400.8),
+        ("figures/nothing/evidence", 404.1),
+        ("figures/sacks/evidence?cursor=nonsense", 400.8),
+        ("figures/nothing/changes", 404.1),
+        ("events?since=first", 400.8),
+        ("review?cursor=nonsense", 400.8),
+        ("review?state=unheard", 400.8),
+        ("quarantine?limit=0", 400.8),
+        ("quarantine/99999999999999999999", 404.1),
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_question_that_makes_no_sense_is_told_so(house: House, path: str, code: float) -> None:
+    assert refused(house.baraka.get(path)) == code
+
+
+def test_the_journal_is_read_from_a_number_on(sold: House) -> None:
+    told = shown(sold.fanta.get("events?limit=2"))
+    rest = shown(sold.fanta.get(f"events?since={told['last']}&limit=5000"))
+
+    numbers = [event["number"] for event in told["events"] + rest["events"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert [event["kind"] for event in rest["events"]][-3:] == ["submitted"] * 3
+
+
+def test_indicators_say_how_they_are_broken_down(house: House) -> None:
+    told = {row["name"]: row for row in shown(house.fanta.get("indicators"))["indicators"]}
+
+    assert told["sacks"]["aggregate"] == "sum"
+    assert [way["name"] for way in told["sacks"]["breakdowns"]] == ["village"]
+    assert told["sales"]["breakdowns"] == []
+
+
+STATEMENT = "# Sold\n\n{{ sacks }} sacks, {{ sacks(village='Siby') }} of them in Siby.\n"
+
+
+def test_a_statement_is_written_issued_and_explained(sold: House) -> None:
+    put = sold.djeneba.put("statements/results/en", data=STATEMENT)
+    issue = shown(sold.baraka.post("statements/results/issues", json=issue_now(sold)))
+    sold.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "rejected"})
+
+    text = sold.fanta.get("statements/results?format=md&lang=en").get_data(as_text=True)
+    told = shown(sold.fanta.get("statements/results"))
+    issued = sold.fanta.get("statements/results/issues/1?format=md").get_data(as_text=True)
+    changed = shown(sold.fanta.get("statements/results/issues/1/changes"))["changes"]
+
+    assert shown(put) == {"changed": True}
+    assert shown(sold.djeneba.put("statements/results/en", data=STATEMENT)) == {"changed": False}
+    assert shown(sold.fanta.get("statements")) == {"statements": [{"name": "results", "languages": ["en"]}]}
+    assert "11.0 sacks, 5.0 of them in Siby." in text
+    assert issue["number"] == 1
+    assert "15.0 sacks, 9.0 of them in Siby." in issued
+    assert [row["indicator"] for row in changed] == ["sacks", "sacks"]
+    figures = [part for paragraph in told["paragraphs"] for part in paragraph if isinstance(part, dict)]
+    evidence = shown(sold.baraka.get("/" + figures[1]["evidence"].split("/", 3)[3]))
+    assert [row["instance_id"] for row in evidence["evidence"]] == [instance_id(2)]
+    assert sold.fanta.get("statements/results?format=docx").get_data()[:2] == b"PK"
+    assert "<script" not in sold.fanta.get("statements/results?format=html").get_data(as_text=True)
+
+
+def issue_now(house: House) -> dict[str, object]:
+    return {"as_of": shown(house.fanta.get("events?limit=5000"))["last"], "title": "November"}
+
+
+def test_a_statement_with_faults_is_refused_with_all_of_them(house: House) -> None:
+    answer = house.djeneba.put("statements/results/en", data="{{ sack }} and {{ sacks(vilage='x') }}")
+
+    assert refused(answer) == 400.8
+    assert len(answer.get_json()["details"]["findings"]) == 2

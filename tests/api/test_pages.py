@@ -1,0 +1,206 @@
+"""The pages: a person signs in, reads a statement, and follows a figure down to the instance behind it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import PASSWORD, House
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+STATEMENT = "# Sold\n\n{{ sacks }} sacks, {{ sacks(village='Siby') }} of them in Siby.\n"
+
+
+class Page(HTMLParser):
+    """What of a page a reader can follow, and whether it holds anything that runs."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.runs: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        self.runs += [tag] if tag in ("script", "iframe", "object") else []
+        self.runs += [name for name in given if name.startswith("on") or name == "style"]
+
+
+def signed_in(house: House, name: str = "baraka") -> FlaskClient:
+    client = house.app.test_client()
+    answer = client.post("/sign-in", data={"email": f"{name}@example.org", "password": PASSWORD})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return client
+
+
+def read(client: FlaskClient, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    text = answer.get_data(as_text=True)
+    assert Page(text).runs == []
+    return text
+
+
+@pytest.fixture
+def sold(house: House) -> House:
+    house.amina.send(a_sale(1, seller="<script>alert(1)</script>", sacks=-4), a_sale(2, sacks=9, village="Kalassa"))
+    house.djeneba.put("statements/results/en", data=STATEMENT)
+    house.djeneba.put("statements/results/fr", data=STATEMENT.replace("of them in", "dont à"))
+    return house
+
+
+def test_whoever_is_not_signed_in_is_led_to_the_page_and_back(sold: House) -> None:
+    client = sold.app.test_client()
+    target = f"/projects/{sold.pid}/statements/results"
+    sent_away = client.get(target)
+
+    page = client.get(sent_away.headers["Location"]).get_data(as_text=True)
+    hidden = re.search(r'name="next" value="([^"]+)"', page)
+    let_in = client.post(
+        "/sign-in", data={"email": "baraka@example.org", "password": PASSWORD, "next": hidden[1] if hidden else ""}
+    )
+
+    assert (let_in.status_code, let_in.headers["Location"]) == (303, target)
+    assert client.get(target).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere", "javascript:1"]
+)
+def test_signing_in_leads_nowhere_else(house: House, target: str) -> None:
+    answer = house.app.test_client().post(
+        "/sign-in", data={"email": "baraka@example.org", "password": PASSWORD, "next": target}
+    )
+
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_said_on_the_page(house: House) -> None:
+    answer = house.app.test_client().post("/sign-in", data={"email": "baraka@example.org", "password": "wrong"})
+
+    assert answer.status_code == 401
+    assert 'role="alert"' in answer.get_data(as_text=True)
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_another_site_cannot_sign_somebody_in(house: House) -> None:
+    answer = house.app.test_client().post(
+        "/sign-in",
+        data={"email": "baraka@example.org", "password": PASSWORD},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+
+    assert answer.status_code == 403
+
+
+def test_a_figure_opens_down_to_the_instance(sold: House) -> None:
+    client = signed_in(sold)
+    start = read(client, f"/projects/{sold.pid}")
+    statement_link = next(link for link in Page(start).links if link.endswith("/statements/results"))
+    statement = read(client, statement_link)
+    figure_link = next(link for link in Page(statement).links if "/figures/sacks?" in link and "village" in link)
+    evidence = read(client, figure_link)
+    submission_link = next(link for link in Page(evidence).links if "/submissions/" in link)
+    submission = read(client, submission_link)
+    raw_link = next(link for link in Page(submission).links if link.endswith(".xml"))
+
+    assert "as_of=" in figure_link
+    assert instance_id(1) in client.get(raw_link).get_data(as_text=True)
+    assert "<script>" not in submission
+    assert "&lt;script&gt;" in submission
+    assert "constraint" in submission
+
+
+def test_pages_speak_french_and_english(sold: House) -> None:
+    client = signed_in(sold)
+    path = f"/projects/{sold.pid}/statements/results"
+
+    english = client.get(path, headers={"Accept-Language": "en-GB,en;q=0.8"}).get_data(as_text=True)
+    french = client.get(path, headers={"Accept-Language": "fr-ML,fr;q=0.9,en;q=0.1"}).get_data(as_text=True)
+    chosen = client.get(f"{path}?lang=fr", headers={"Accept-Language": "en"}).get_data(as_text=True)
+
+    assert "of them in Siby" in english
+    assert "Sign out" in english
+    assert "dont à Siby" in french
+    assert "Se déconnecter" in french
+    assert "Se déconnecter" in chosen
+
+
+def test_a_viewer_reads_figures_but_no_answers(sold: House) -> None:
+    client = signed_in(sold, "fanta")
+
+    evidence = read(client, f"/projects/{sold.pid}/figures/sacks")
+    start = read(client, f"/projects/{sold.pid}")
+
+    assert "/submissions/" not in evidence + start
+    assert client.get(f"/projects/{sold.pid}/submissions/1").status_code == 403
+    assert "Awa" not in evidence
+
+
+def test_the_quarantine_is_listed(house: House) -> None:
+    house.amina.send(a_sale(1, version="9"))
+    client = signed_in(house)
+
+    page = read(client, f"/projects/{house.pid}/quarantine")
+
+    assert "unknown_version" in page
+    raw = next(link for link in Page(page).links if link.endswith("/raw"))
+    assert client.get(raw).status_code == 200
+
+
+def test_signing_out_takes_a_word_of_our_own_page(house: House) -> None:
+    client = signed_in(house)
+    page = read(client, "/")
+    word = re.search(r'name="__csrf" value="([^"]+)"', page)
+
+    assert client.post("/sign-out", data={"__csrf": "guess"}).status_code == 403
+    assert client.post("/sign-out", data={"__csrf": word[1] if word else ""}).status_code == 303
+    assert client.get("/").status_code == 303
+
+
+def test_a_long_list_of_evidence_has_further_pages(sold: House) -> None:
+    client = signed_in(sold)
+
+    first = read(client, f"/projects/{sold.pid}/figures/sacks?limit=1&lang=fr")
+    following = next(link for link in Page(first).links if "cursor=" in link)
+    second = read(client, following)
+
+    assert "lang=fr" in following
+    assert "cursor=" not in "".join(
+        link for link in Page(second).links if "figures/sacks" in link and "lang" not in link
+    )
+
+
+def instance_of(page: str) -> list[str]:
+    """The submissions that a page of evidence leads to."""
+    return [link for link in Page(page).links if "/submissions/" in link]
+
+
+def test_the_api_is_readable_without_signing_in(house: House) -> None:
+    client = house.app.test_client()
+
+    page = read(client, "/docs/api")
+    document = client.get("/v1/openapi.json").get_json()
+
+    assert "/v1/projects/{pid}/batches" in page
+    assert document["openapi"] == "3.1.0"
+    assert set(document["paths"]["/v1/projects/{pid}/batches"]["post"]["responses"]) == {"200", "default"}
+
+
+def test_every_route_under_v1_is_described(house: House) -> None:
+    document = house.app.test_client().get("/v1/openapi.json").get_json()
+    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    there = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in house.app.url_map.iter_rules()
+        if rule.rule.startswith("/v1")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert described == there

@@ -1,0 +1,118 @@
+"""Projects over HTTP: made, changed, and filled from a programme folder as a zip."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.support.projects import SALE, a_sale
+from tests.support.web import House, refused, shown
+from tests.support.workbooks import a_workbook
+
+PLACES = "code,name,level,parent,latitude,longitude,aliases\nML,Mali,country,,,,\nML-2,Koulikoro,region,ML,,,\n"
+
+
+def zipped(**files: bytes | str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/").replace("_x", "."), content)
+    return target.getvalue()
+
+
+def a_programme(**more: bytes | str) -> bytes:
+    return zipped(
+        project_xtoml='name = "Rice"\ntime_zone = "Africa/Bamako"\nlanguages = ["en"]\nfiscal_year_start = 10\n',
+        places_xcsv=PLACES,
+        forms__sale_xxlsx=a_workbook("sale", "2", SALE),
+        statements__results_xen_xmd="{{ sacks }} sacks\n",
+        **more,
+    )
+
+
+def test_a_project_is_made_changed_and_listed(house: House) -> None:
+    made = shown(house.sekou.post("/v1/projects", json={"name": "Rice", "time_zone": "Africa/Bamako"}))
+    changed = shown(house.sekou.patch(f"/v1/projects/{made['id']}", json={"fiscal_year_start": 4}))
+
+    assert changed["fiscal_year_start"] == 4
+    assert [project["name"] for project in shown(house.sekou.get("/v1/projects"))] == ["Siby", "Elsewhere", "Rice"]
+    assert [project["name"] for project in shown(house.baraka.get("/v1/projects"))] == ["Siby"]
+    assert [project["name"] for project in shown(house.amina.get("/v1/projects"))] == ["Siby"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": ""},
+        {"name": "two\nlines"},
+        {"name": 7},
+        {"time_zone": "Africa/Nowhere"},
+        {"time_zone": "../../etc/passwd"},
+        {"time_zone": "\x00"},
+        {"languages": []},
+        {"languages": ["FR"]},
+        {"fiscal_year_start": 13},
+        {"fiscal_year_start": "4"},
+        {"counts": "all"},
+        {"last_event": 7},
+    ],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_setting_that_makes_no_sense_is_refused(house: House, body: dict[str, Any]) -> None:
+    answer = house.djeneba.patch("", json=body)
+
+    assert refused(answer) == 400.8
+    assert answer.get_json()["details"]["findings"][0]["place"].split("[")[0] == next(iter(body))
+
+
+def test_counting_only_what_was_approved_changes_the_figures(house: House) -> None:
+    house.amina.send(a_sale(1))
+    house.djeneba.patch("", json={"counts": "approved"})
+
+    assert shown(house.fanta.get("figures?indicator=sales"))["figures"][0]["value"] == 0
+
+
+def test_places_are_put_once(house: House) -> None:
+    assert shown(house.djeneba.put("places", data=PLACES)) == {"changed": True}
+    assert shown(house.djeneba.put("places", data=PLACES)) == {"changed": False}
+    faulty = house.djeneba.put("places", data=PLACES + "X,Nowhere,village,NOT,,,\nX,Again,village,ML,,,\n")
+    assert refused(faulty) == 400.8
+    assert len(faulty.get_json()["details"]["findings"]) >= 2
+
+
+def test_a_programme_is_loaded_from_a_zip_and_twice_is_once(house: House) -> None:
+    house.amina.send(a_sale(1, version="2"))
+
+    first = shown(house.djeneba.put("programme", data=a_programme()))
+    second = shown(house.djeneba.put("programme", data=a_programme()))
+
+    assert first["published"] == ["sale 2"]
+    assert {"settings", "places", "statement results.en"} <= set(first["changed"])
+    assert (second["published"], second["changed"]) == ([], [])
+    assert "4.0 sacks" in house.fanta.get("statements/results?format=md").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not a zip",
+        zipped(project_xtoml="name = 7"),
+        a_programme(forms__broken_xxlsx=b"not a workbook"),
+        a_programme(statements__other_xen_xmd="{{ nothing }}"),
+        zipped(project_xtoml='name = "x"', bomb="0" * 60_000_000),
+    ],
+    ids=["nothing", "no zip", "bad settings", "bad workbook", "bad statement", "bomb"],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_programme_with_faults_changes_nothing(house: House, body: bytes) -> None:
+    before = shown(house.fanta.get("events?limit=5000"))["last"]
+
+    answer = house.djeneba.put("programme", data=body)
+
+    assert answer.status_code == 400
+    assert answer.get_json()["details"]["findings"]
+    assert shown(house.fanta.get("events?limit=5000"))["last"] == before

@@ -1,0 +1,150 @@
+"""The real server: many slow senders, broken connections, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.projects import SALE, a_sale
+from tests.support.workbooks import a_workbook
+
+SIBY = [sys.executable, "-c", "from server.cli import main; main()"]
+
+
+@dataclass
+class Server:
+    """A `siby serve` of its own, with one device."""
+
+    process: subprocess.Popen[str]
+    port: int
+    token: str
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def head(self, length: int) -> bytes:
+        """The beginning of a POST of a batch."""
+        return (
+            f"POST /v1/projects/1/batches HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        ).encode()
+
+    def answers(self) -> float:
+        """How many seconds an everyday request takes."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", "/v1/projects/1/capabilities", headers={"Authorization": f"Bearer {self.token}"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        return time.monotonic() - began
+
+
+def a_batch(name: str) -> bytes:
+    return json.dumps({"batch": name, "items": [a_sale(1)]}).encode()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    programme = tmp_path / "programme"
+    (programme / "forms").mkdir(parents=True)
+    (programme / "project.toml").write_text('name = "Siby"\n')
+    (programme / "forms" / "sale.xlsx").write_bytes(a_workbook("sale", "1", SALE))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIBY_")}
+    environment = kept | {"SIBY_RESERVE_MB": "0", "SIBY_WORKERS": "2"}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*SIBY, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    run("init")
+    run("load", "programme")
+    token = run("device", "add", "T1", "--no-code").strip()
+    process = subprocess.Popen(
+        [*SIBY, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said.startswith("Siby listens on http://127.0.0.1:"), said
+    yield Server(process, int(said.strip().rsplit(":", 1)[1]), token)
+    process.kill()
+    process.wait()
+
+
+def test_slow_senders_keep_nobody_waiting(server: Server) -> None:
+    server.answers()
+    with ExitStack() as stack:
+        for number in range(24):
+            phone = stack.enter_context(server.connect())
+            phone.sendall(server.head(100_000) + b'{"batch": "slow' + str(number).encode())
+
+        assert server.answers() < 3
+
+
+def test_broken_connections_and_lies_leave_the_server_well(server: Server) -> None:
+    for sent in (
+        b"",
+        b"GET",
+        b"nonsense\r\n\r\n",
+        server.head(10**12),
+        server.head(1000) + b"cut",
+        server.head(5)[:-2] + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        server.head(2) + b"{}{}{}{}",
+    ):
+        with server.connect() as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65536)
+            assert not answer.startswith(b"HTTP/1.1 5"), (sent[-40:], answer)
+
+    assert server.answers() < 5
+
+
+def test_a_request_in_work_is_finished_before_the_server_ends(server: Server) -> None:
+    body = a_batch("late")
+    with server.connect() as connection:
+        connection.sendall(server.head(len(body)) + body[:20])
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        connection.sendall(body[20:])
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+
+    assert [receipt["outcome"] for receipt in told["receipts"]] == ["stored"]
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_a_chunked_body_is_read(server: Server) -> None:
+    body = a_batch("chunked")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    pieces = (body[start : start + 100] for start in range(0, len(body), 100))
+
+    connection.request(
+        "POST",
+        "/v1/projects/1/batches",
+        body=pieces,
+        headers={"Authorization": f"Bearer {server.token}", "Transfer-Encoding": "chunked"},
+        encode_chunked=True,
+    )
+
+    assert connection.getresponse().status == 200

@@ -1,0 +1,160 @@
+"""Fixtures that every test may ask for: fresh databases of both kinds, with or without the tables."""
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from server.settings import Settings
+from sync.accounts.installation import found_installation
+from sync.models import Base
+from sync.models.database import begin_writing, open_engine
+from tests.support.databases import PostgresMissing, Run, Server, new_name
+
+RUN = pytest.StashKey[Run]()
+
+# Databases on a busy machine have no deadline; in continuous integration Hypothesis has a profile of its own.
+hypothesis.settings.register_profile("patient", deadline=None)
+if not os.environ.get("CI"):
+    hypothesis.settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RUN] = Run.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RUN in config.stash:
+        config.stash[RUN].end()
+
+
+@pytest.fixture(scope="session")
+def run(request: pytest.FixtureRequest) -> Run:
+    """What all processes of this test run share."""
+    return request.config.stash[RUN]
+
+
+@pytest.fixture(scope="session")
+def postgres(run: Run) -> Server:
+    """The PostgreSQL server of this test run."""
+    try:
+        return run.postgres()
+    except PostgresMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """The address of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'siby.sqlite'}"
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: Server) -> Iterator[str]:
+    """The address of a PostgreSQL database without tables."""
+    name = new_name()
+    yield postgres.create(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(run: Run, tmp_path: Path) -> str:
+    """The address of a SQLite file with all tables."""
+
+    def make() -> str:
+        file = run.folder / "template.sqlite"
+        create_tables(f"sqlite:///{file}")
+        return str(file)
+
+    shutil.copyfile(run.once("sqlite-template", make), tmp_path / "siby.sqlite")
+    return f"sqlite:///{tmp_path / 'siby.sqlite'}"
+
+
+@pytest.fixture
+def postgres_url(run: Run, postgres: Server) -> Iterator[str]:
+    """The address of a PostgreSQL database with all tables."""
+
+    def make() -> str:
+        create_tables(postgres.create("template"))
+        return "template"
+
+    name = new_name()
+    yield postgres.create(name, template=run.once("postgres-template", make))
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database with all tables; the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database without tables, once of each kind."""
+    name = "empty_sqlite_url" if request.param == "sqlite" else "empty_postgres_url"
+    url: str = request.getfixturevalue(name)
+    return url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The product's own engine on a database with all tables, once of each kind."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session on `engine`, rolled back at the end unless the test commits."""
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """An installation in a temporary folder, on a database with all tables, once of each kind."""
+    return Settings(folder=tmp_path / "siby-data", database=database_url, reserve_mb=0)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The web application, as after `siby init`."""
+    # Most tests need no web, and loading it takes longer than they do.
+    from server.app import create_app  # noqa: PLC0415
+    from server.db import engine_of  # noqa: PLC0415
+
+    app = create_app(settings)
+    app.testing = True
+    engine = engine_of(app)
+    with Session(engine) as session:
+        begin_writing(session)
+        found_installation(session, dt.datetime.now(dt.UTC))
+        session.commit()
+    yield app
+    engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Somebody who speaks to the application and has not signed in."""
+    return app.test_client()
+
+
+def create_tables(url: str) -> None:
+    """Makes every table in the database at `url`."""
+    engine = open_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()

@@ -1,0 +1,87 @@
+"""Migrations go up and down on both databases, lose nothing on the way, and leave nothing to be done."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.orm import Session
+
+from migrations import schema
+from sync.models import Base, Project
+from sync.models.database import open_engine
+
+
+def test_migrations_make_the_tables_of_the_models(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url)
+
+    schema.check(empty_database_url)
+
+
+def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url)
+    schema.downgrade(empty_database_url, "base")
+    left = tables_in(empty_database_url)
+    schema.upgrade(empty_database_url)
+
+    assert left == {"alembic_version"}
+    assert tables_in(empty_database_url) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_migrating_what_is_up_to_date_changes_nothing(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url)
+    engine = open_engine(empty_database_url)
+    with Session(engine) as session:
+        session.add(Project(id=1, name="Siby", created_at=dt.datetime(2026, 11, 24, tzinfo=dt.UTC)))
+        session.commit()
+
+    schema.upgrade(empty_database_url)
+
+    with Session(engine) as session:
+        assert session.get_one(Project, 1).name == "Siby"
+    engine.dispose()
+
+
+def test_an_empty_database_lacks_every_migration_and_a_migrated_one_none(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    before = schema.pending(engine)
+    schema.upgrade(empty_database_url)
+    after = schema.pending(engine)
+    engine.dispose()
+
+    versions = Path(schema.__file__).parent / "versions"
+    assert len(before) == len(list(versions.glob("[0-9]*.py")))
+    assert before[0] == "0001"
+    assert after == []
+
+
+def test_a_database_of_a_newer_version_is_told_apart(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url)
+    engine = open_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(schema.NewerDatabase):
+        schema.pending(engine)
+    engine.dispose()
+
+
+def test_a_migration_waits_for_whoever_holds_a_table(empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.upgrade(empty_postgres_url)
+    engine = open_engine(empty_postgres_url)
+    holder = engine.connect()
+    holder.execute(text("LOCK TABLE projects"))
+    monkeypatch.setattr("time.sleep", lambda _: holder.close())
+
+    schema.downgrade(empty_postgres_url, "base")
+
+    engine.dispose()
+    assert tables_in(empty_postgres_url) == {"alembic_version"}
+
+
+def tables_in(url: str) -> set[str]:
+    """The names of all tables of the database at `url`."""
+    engine = open_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names

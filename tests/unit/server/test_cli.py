@@ -1,0 +1,216 @@
+"""The command `siby`: each step of an installation's life, with sentences for whatever does not work."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from tests.support.projects import SALE, a_sale
+from tests.support.workbooks import a_workbook
+
+
+@dataclass
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        return self.out.splitlines()[-1]
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["siby", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def loaded(run: Run, tmp_path: Path) -> Run:
+    """An installation with one project."""
+    programme = tmp_path / "programme"
+    (programme / "forms").mkdir(parents=True)
+    (programme / "statements").mkdir()
+    (programme / "project.toml").write_text('name = "Siby"\ntime_zone = "Africa/Bamako"\nlanguages = ["en"]\n')
+    (programme / "forms" / "sale.xlsx").write_bytes(a_workbook("sale", "1", SALE))
+    (programme / "statements" / "results.en.md").write_text("{{ sacks }} sacks\n")
+    assert run("init").code == 0
+    done = run("load", "programme")
+    assert done.code == 0, done.err
+    return run
+
+
+def test_before_init_every_command_says_what_to_do(run: Run) -> None:
+    for command in (("load", "."), ("user", "add", "a@example.org"), ("serve",), ("statement", "results")):
+        done = run(*command)
+
+        assert done.code != 0
+        assert "siby init" in done.err
+        assert "Traceback" not in done.err
+
+
+def test_init_may_be_repeated(run: Run, tmp_path: Path) -> None:
+    assert [run("init").code, run("init").code, run("migrate").code] == [0, 0, 0]
+    assert (tmp_path / "siby-data" / "siby.sqlite").exists()
+    assert (tmp_path / "siby-data").stat().st_mode & 0o077 == 0
+
+
+def test_loading_again_changes_nothing(loaded: Run) -> None:
+    done = loaded("load", "programme")
+
+    assert "Nothing was different" in done.out
+    assert done.code == 0
+
+
+def test_a_faulty_programme_is_told_with_every_fault(loaded: Run, tmp_path: Path) -> None:
+    (tmp_path / "programme" / "project.toml").write_text("name = 7\ncounts = 'all'\n")
+
+    done = loaded("load", "programme")
+
+    assert done.code == 1
+    assert "name" in done.err
+    assert "counts" in done.err
+
+
+def test_a_token_stands_alone_on_the_last_line(loaded: Run) -> None:
+    for command in (
+        ("user", "add", "baraka@example.org", "--admin", "--token"),
+        ("user", "token", "baraka@example.org"),
+        ("device", "add", "T1"),
+    ):
+        done = loaded(*command)
+
+        assert done.code == 0, done.err
+        assert done.last.startswith("siby_")
+        assert len(done.last) == 48
+
+
+def test_a_device_gets_a_code_to_scan(loaded: Run) -> None:
+    done = loaded("device", "add", "T1", "--to", "https://siby.example.org")
+
+    assert "█" in done.err
+    assert len(done.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("user", "add", "no address"), "e-mail"),
+        (("user", "role", "nobody@example.org", "viewer"), "siby user add"),
+        (("user", "add", "x@example.org", "--role", "king"), "king"),
+        (("device", "revoke", "T9"), "siby device add"),
+        (("statement", "nothing"), "nothing"),
+        (("statement", "results", "--as-of", "tomorrow"), "moment"),
+        (("statement", "results", "--project", "9"), "'9'"),
+        (("load", "nowhere"), "nowhere"),
+        (("unheard",), "unheard"),
+    ],
+)
+def test_what_does_not_work_is_said_with_the_remedy(loaded: Run, command: tuple[str, ...], words: str) -> None:
+    done = loaded(*command)
+
+    assert done.code in (1, 2)
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_person_gets_a_role_a_link_and_is_shut_out(loaded: Run) -> None:
+    assert loaded("user", "add", "fanta@example.org", "--role", "viewer").code == 0
+    assert loaded("user", "role", "fanta@example.org", "coordinator").code == 0
+    link = loaded("login-link", "fanta@example.org", "--to", "https://siby.example.org")
+    assert link.out.startswith("https://siby.example.org/sign-in/link/siby_")
+    assert loaded("user", "disable", "fanta@example.org").code == 0
+    assert loaded("login-link", "fanta@example.org").code == 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_batch_from_a_stick_goes_the_same_way_as_one_over_the_net(loaded: Run, tmp_path: Path, packed: bool) -> None:
+    loaded("device", "add", "T1")
+    body = json.dumps({"batch": "stick", "items": [a_sale(1), a_sale(2, version="9")]}).encode()
+    file = tmp_path / ("batch.json.gz" if packed else "batch.json")
+    file.write_bytes(gzip.compress(body) if packed else body)
+
+    first = loaded("intake", str(file), "--device", "T1")
+    again = loaded("intake", str(file), "--device", "T1")
+
+    assert first.code == 0, first.err
+    assert "1 stored" in first.out
+    assert "1 quarantined" in first.out
+    assert again.out == first.out
+    assert "4.0 sacks" in loaded("statement", "results", "--lang", "en").out
+
+
+def test_a_file_that_is_no_batch_is_told(loaded: Run, tmp_path: Path) -> None:
+    loaded("device", "add", "T1")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+
+    done = loaded("intake", "photo.jpg", "--device", "T1")
+
+    assert done.code == 1
+    assert "not JSON" in done.err
+
+
+def test_what_is_derived_is_verified_and_rebuilt(loaded: Run, tmp_path: Path) -> None:
+    loaded("device", "add", "T1")
+    (tmp_path / "batch.json").write_text(json.dumps({"batch": "b", "items": [a_sale(n) for n in range(1, 4)]}))
+    loaded("intake", "batch.json", "--device", "T1")
+
+    assert loaded("indicators", "verify").code == 0
+    rebuilt = loaded("indicators", "rebuild")
+    assert rebuilt.code == 0
+    assert "3 submissions; 0 things were different." in rebuilt.out
+
+
+def test_the_doctor_finds_an_installation_well(loaded: Run) -> None:
+    done = loaded("doctor")
+
+    assert done.code == 0, done.out
+    assert "BAD" not in done.out
+    assert "Project 1, Siby" in done.out
+
+
+def test_the_doctor_says_what_is_missing(run: Run) -> None:
+    done = run("doctor")
+
+    assert done.code == 1
+    assert "siby init" in done.out
+
+
+def test_an_unknown_setting_stops_every_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIBY_PORTS", "1")
+
+    done = run("doctor")
+
+    assert done.code == 1
+    assert "ports" in done.err
+
+
+def test_help_and_version_are_there(run: Run) -> None:
+    assert "login-link" in run("--help").out
+    assert run("--version").out.strip() == "0.1.0"
+    assert run("serve", "-h").code == 0

@@ -1,0 +1,136 @@
+"""Why a figure changed: before, after, and what each kind of event did to it."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.sheets import Indicator
+from sync.errors import Forbidden, Unexpected
+from sync.indicators.changes import Changes, changes
+from tests.support.figures import World, a_place
+from tests.support.figures import a_contribution as row
+
+TRAINED = Indicator("it", aggregate="distinct", subject="people", by=("sex",))
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    return World(session, fiscal_year_start=4)
+
+
+def told(world: World, since: int, name: str = "it", until: int | None = None, **asked: Any) -> Changes:
+    return changes(world.reading(since), world.reading(until), name, sees_small_cells=True, **asked)
+
+
+def effects(found: Changes) -> dict[str, tuple[int, Any]]:
+    return {cause["cause"]: (cause["contributions"], cause["effect"]) for cause in found.to_json()["causes"]}
+
+
+def test_each_kind_of_event_has_its_effect_and_they_add_up(world: World) -> None:
+    world.publish(TRAINED)
+    first = world.submit(row("it", subject="awa"), row("it", subject="seydou", ordinal=1))
+    since = world.event
+    second = world.submit(row("it", subject="oumou"), row("it", subject="oumou 2", ordinal=1))
+    same = row("it", subject="oumou")
+    world.submit(same, row("it", subject="kadia", ordinal=1), submission_id=second, recorded_at=world.now)
+    world.reject(first)
+    world.submit(row("it", subject="awa"), submission_id=first, kind="restored")
+    world.merge("kadia", person="oumou")
+
+    found = told(world, since)
+
+    assert (found.before, found.after) == (2, 2)
+    assert effects(found) == {
+        "submitted": (2, 2),
+        "edited": (1, 0),
+        "rejected": (2, -2),
+        "restored": (1, 1),
+        "merged": (1, -1),
+    }
+    assert [event["cause"] for event in found.events] == ["submitted", "edited", "rejected", "restored", "merged"]
+
+
+def test_a_mean_is_attributed_too(world: World) -> None:
+    world.publish(Indicator("it", aggregate="mean", value="${v}"))
+    first = world.submit(row("it", value=10))
+    since = world.event
+    world.submit(row("it", value=20))
+    world.submit(row("it", value=40), submission_id=first)
+
+    found = told(world, since)
+
+    assert (found.before, found.after) == (10, 30)
+    assert effects(found) == {"submitted": (1, 5), "edited": (1, 15)}
+
+
+def test_a_new_definition_a_moved_place_and_another_fiscal_year_are_causes_of_their_own(world: World) -> None:
+    world.places(a_place("N", "region"), a_place("S", "region"), a_place("V", "village", "N"))
+    world.publish(Indicator("it", aggregate="sum", value="${v}", subject="people"))
+    world.settings(fiscal_year_start=4)
+    world.submit(row("it", "2026-02-01", subject="a", value=1, place="V"))
+    world.submit(row("it", "2026-03-01", subject="a", value=10, place="V"))
+    since = world.event
+
+    world.publish(Indicator("it", aggregate="sum", value="${v}", subject="people", per_subject="sum"))
+    redefined = world.event
+    assert effects(told(world, since)) == {"definition": (0, 1)}
+
+    world.places(a_place("N", "region"), a_place("S", "region"), a_place("V", "village", "S"))
+    moved = world.event
+    assert effects(told(world, redefined, place="N")) == {"definition": (0, -11)}
+    assert effects(told(world, redefined)) == {}
+
+    world.settings(fiscal_year_start=1)
+    assert effects(told(world, moved, period="FY2025")) == {"definition": (0, -11)}
+
+
+def test_only_what_lies_within_the_figure_counts(world: World) -> None:
+    world.publish(TRAINED)
+    since = world.event
+    world.submit(row("it", "2026-05-01", subject="awa", by=("female",)))
+    world.submit(row("it", "2025-05-01", subject="fanta", by=("female",)))
+    world.submit(row("it", "2026-05-01", subject="seydou", by=("male",)))
+
+    assert effects(told(world, since, period="2026", cells={"sex": "female"})) == {"submitted": (1, 1)}
+
+
+def test_an_indicator_that_was_not_there_before_begins_without_a_value(world: World) -> None:
+    since = world.settings()
+    world.publish(TRAINED)
+    world.submit(row("it", subject="awa"))
+
+    found = told(world, since)
+
+    assert (found.before, found.after) == (None, 1)
+    assert effects(found) == {"definition": (0, None), "submitted": (1, 1)}
+
+
+def test_the_events_come_in_pages(world: World) -> None:
+    world.publish(TRAINED)
+    since = world.event
+    for number in range(5):
+        world.submit(row("it", subject=f"person {number}"))
+
+    first = told(world, since, limit=3)
+    second = told(world, since, limit=3, cursor=first.cursor)
+
+    assert [len(first.events), len(second.events), second.cursor] == [3, 2, None]
+    assert first.events[0]["submission"] is not None
+
+
+def test_changes_that_end_before_they_begin_are_refused(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("it", subject="awa"))
+
+    with pytest.raises(Unexpected):
+        told(world, world.event, until=1)
+    with pytest.raises(Unexpected):
+        told(world, 1, cursor="x")
+
+
+def test_changes_of_small_cells_are_for_those_who_may_see_them(world: World) -> None:
+    world.publish(Indicator("it", minimum_cell=5))
+
+    with pytest.raises(Forbidden):
+        changes(world.reading(1), world.reading(), "it", sees_small_cells=False)

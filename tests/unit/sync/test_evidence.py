@@ -1,0 +1,154 @@
+"""Evidence: the rows behind a figure, what of each counts, page by page, and who may see them."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.sheets import Indicator
+from sync.errors import Forbidden, Unexpected
+from sync.indicators.evidence import Evidence, evidence
+from tests.support.figures import World, a_place
+from tests.support.figures import a_contribution as row
+
+TRAINED = Indicator("people_trained", aggregate="distinct", subject="people", by=("sex", "topic"))
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    return World(session)
+
+
+def behind(world: World, name: str, **asked: Any) -> Evidence:
+    return evidence(world.reading(), name, sees_small_cells=True, **asked)
+
+
+def counted(found: Evidence) -> list[tuple[str, Any]]:
+    return [(one["date"], one["counted"]) for one in found.rows]
+
+
+def test_a_row_says_where_it_comes_from_and_what_it_gives(world: World) -> None:
+    world.publish(TRAINED)
+    world.places(a_place("ML-2", "region", aliases=["Koulikoro"]))
+    keys = ("female", ("governance", "marketing"))
+    number = world.submit(row("people_trained", subject="awa", place="koulikoro", by=keys))
+    at = world.now
+
+    [shown] = behind(world, "people_trained").rows
+
+    assert shown == {
+        "submission": str(number),
+        "instance_id": f"uuid:{number}",
+        "form": "visit",
+        "subject": "awa",
+        "person": "awa",
+        "date": "2026-05-01",
+        "place": "ML-2",
+        "by": {"sex": "female", "topic": ["governance", "marketing"]},
+        "value": None,
+        "counted": 1,
+        "opened": {"event": world.event, "cause": "submitted", "at": at.isoformat()},
+    }
+
+
+def test_of_a_person_who_came_twice_the_later_visit_counts_and_both_are_shown(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", "2026-05-01", subject="awa", by=("female", "marketing")))
+    world.submit(row("people_trained", "2026-06-01", subject="awa two", by=("female", "marketing")))
+    world.merge("awa two", person="awa")
+
+    found = behind(world, "people_trained", cells={"topic": "marketing"})
+
+    assert counted(found) == [("2026-05-01", None), ("2026-06-01", 1)]
+    assert {one["person"] for one in found.rows} == {"awa"}
+
+
+def test_a_spread_value_shows_itself_whole_beside_the_part_that_counts(world: World) -> None:
+    world.publish(Indicator("days", aggregate="sum", value="${d}", until="${end}"))
+    world.submit(row("days", "2026-03-30", until="2026-04-05", value=14))
+
+    [shown] = behind(world, "days", period="2026-Q2").rows
+
+    assert (shown["value"], shown["counted"], shown["until"]) == (14, 10, "2026-04-05")
+
+
+def test_a_gain_stands_at_the_latest_row_with_its_baseline(world: World) -> None:
+    world.publish(Indicator("gain", aggregate="mean", subject="people", value="${v}", per_subject="gain"))
+    world.submit(
+        row("gain", "2026-01-01", subject="a", value=10), row("gain", "2026-02-01", subject="a", value=25, ordinal=1)
+    )
+    world.submit(row("gain", "2026-01-01", subject="single", value=99))
+
+    found = behind(world, "gain")
+
+    assert [(one["value"], one["counted"], one["baseline"]) for one in found.rows] == [
+        (10, None, None),
+        (99, None, None),
+        (25, 15, 10),
+    ]
+
+
+def test_a_ratio_shows_the_rows_of_its_numerator_then_those_of_its_denominator(world: World) -> None:
+    world.publish(
+        Indicator("women"),
+        Indicator("all"),
+        Indicator("share", aggregate="ratio", numerator="women", denominator="all"),
+    )
+    world.submit(row("women", "2026-06-01"), row("all", "2026-01-01"), row("all", "2026-02-01", ordinal=1))
+
+    found = behind(world, "share")
+
+    assert [(one["part"], one["date"]) for one in found.rows] == [
+        ("numerator", "2026-06-01"),
+        ("denominator", "2026-01-01"),
+        ("denominator", "2026-02-01"),
+    ]
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:
+    world.publish(Indicator("visits"))
+    for number in range(7):
+        world.submit(row("visits", f"2026-0{number % 3 + 1}-01"), row("visits", ordinal=1))
+
+    pages, cursor = [], None
+    while True:
+        found = behind(world, "visits", limit=3, cursor=cursor)
+        pages.append(len(found.rows))
+        assert found.count == 14
+        if (cursor := found.cursor) is None:
+            break
+
+    assert pages == [3, 3, 3, 3, 2]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "bnVsbA", "W10", "WzEsMiwzLDQsNV0", "é"])
+def test_what_is_no_cursor_is_refused(world: World, cursor: str) -> None:
+    world.publish(Indicator("visits"))
+
+    with pytest.raises(Unexpected):
+        behind(world, "visits", cursor=cursor)
+
+
+def test_evidence_is_as_of_the_event(world: World) -> None:
+    world.publish(Indicator("visits"))
+    number = world.submit(row("visits", "2026-01-01"))
+    then = world.event
+    world.submit(row("visits", "2026-02-01"), submission_id=number)
+
+    before = evidence(world.reading(then), "visits", sees_small_cells=True)
+
+    assert [one["date"] for one in before.rows] == ["2026-01-01"]
+    assert [(one["date"], one["opened"]["cause"]) for one in behind(world, "visits").rows] == [("2026-02-01", "edited")]
+
+
+def test_single_rows_of_an_indicator_with_small_cells_are_for_those_who_may_see_them(world: World) -> None:
+    world.publish(
+        Indicator("ill", minimum_cell=5),
+        Indicator("all"),
+        Indicator("share", aggregate="ratio", numerator="ill", denominator="all"),
+    )
+
+    for name in ("ill", "share"):
+        with pytest.raises(Forbidden):
+            evidence(world.reading(), name, sees_small_cells=False)
+    assert evidence(world.reading(), "all", sees_small_cells=False).count == 0

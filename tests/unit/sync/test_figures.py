@@ -1,0 +1,526 @@
+"""Figures by aggregate, subject, period, place and breakdown, now and as of an event."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.sheets import Band, Breakdown, Indicator, Keep, Target
+from sync.errors import NotFound, Unexpected
+from sync.indicators.definitions import definitions_at
+from sync.indicators.figures import read_cells
+from sync.indicators.reading import resolve_as_of
+from tests.support.figures import World, a_place
+from tests.support.figures import a_contribution as row
+
+TRAINED = Indicator("people_trained", aggregate="distinct", subject="people", by=("sex", "topic"), unit="people")
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    return World(session, fiscal_year_start=4)
+
+
+def an_indicator(aggregate: str = "sum", **given: Any) -> Indicator:
+    """Called `it`, of people if `subject` is not None, with a value unless it only counts."""
+    value = None if aggregate in ("count", "distinct") else "${v}"
+    return Indicator("it", **{"aggregate": aggregate, "subject": "people", "value": value, "by": ("sex",), **given})
+
+
+# Aggregates
+
+
+def test_a_person_counts_once_however_often_they_come(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="awa", by=("female", ("governance", "marketing"))))
+    world.submit(row("people_trained", subject="awa", by=("female", "marketing")))
+    world.submit(row("people_trained", subject="seydou", by=("male", "marketing")))
+
+    [total, women, men] = world.figures("people_trained", by=("sex",))
+
+    assert (total.value, women.value, men.value) == (2, 1, 1)
+    assert (total.n, women.n, men.n) == (3, 2, 1)
+
+
+def test_topics_overlap_and_the_total_counts_each_person_once(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="awa", by=("female", ("governance", "marketing"))))
+    world.submit(row("people_trained", subject="seydou", by=("male", "marketing")))
+    world.submit(row("people_trained", subject="oumou", by=("female", None)))
+
+    assert world.by("people_trained", "topic") == {"governance": 1, "marketing": 2, None: 1}
+    assert world.value("people_trained") == 3
+    assert world.by("people_trained", "sex", "topic") == {
+        ("female", "governance"): 1,
+        ("female", "marketing"): 1,
+        ("female", None): 1,
+        ("male", "marketing"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"), [("sum", 16.5), ("mean", 4.125), ("median", 2.25), ("min", -0.5), ("max", 12.5)]
+)
+def test_numbers_are_aggregated_over_rows_without_a_subject(world: World, aggregate: str, expected: float) -> None:
+    world.publish(an_indicator(aggregate, subject=None))
+    for value in ("12.5", "1.5", "3", "-0.5"):
+        world.submit(row("it", value=value))
+
+    assert world.value("it") == expected
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [("count", 0), ("distinct", 0), ("sum", 0), ("mean", None), ("median", None), ("min", None), ("max", None)],
+)
+def test_over_nothing_there_is_zero_of_what_is_counted_and_no_value_of_what_is_measured(
+    world: World, aggregate: str, expected: int | None
+) -> None:
+    world.publish(an_indicator(aggregate))
+
+    [figure] = world.figures("it", by=("sex",))
+
+    assert (figure.to_json()["value"], figure.n) == (expected, 0)
+
+
+def test_sums_are_exact_and_pass_what_64_bits_hold(world: World) -> None:
+    world.publish(an_indicator(subject=None))
+    world.submit(*(row("it", value="0.1", ordinal=number) for number in range(10)))
+    world.submit(*(row("it", value="999999999999.999999", ordinal=number) for number in range(15)))
+
+    [figure] = world.figures("it")
+
+    assert figure.value == Decimal("1") + 15 * Decimal("999999999999.999999")
+
+
+# One subject's several values
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("latest", 5), ("first", 2), ("sum", 10), ("mean", 3.333333), ("min", 2), ("max", 5), ("gain", 4), ("growth", 5)],
+)
+def test_several_values_of_a_subject_become_one(world: World, rule: str, expected: float) -> None:
+    world.publish(an_indicator(per_subject=rule))
+    world.submit(row("it", "2026-03-01", subject="a", value=1))
+    world.submit(row("it", "2026-05-01", subject="a", value=5))
+    world.submit(row("it", "2026-04-10", subject="a", value=3))
+    world.submit(row("it", "2026-04-01", subject="a", value=2))
+
+    assert world.value("it", period="FY2026") == expected
+
+
+def test_the_value_recorded_later_wins_its_date_then_that_of_the_later_event(world: World) -> None:
+    world.publish(an_indicator())
+    noon = world.now
+    world.submit(row("it", subject="a", value=3), recorded_at=noon.replace(hour=12))
+    world.submit(row("it", subject="a", value=4), recorded_at=noon.replace(hour=11))
+    world.submit(row("it", subject="b", value=10), recorded_at=noon)
+    world.submit(row("it", subject="b", value=20), recorded_at=noon)
+
+    assert world.value("it") == 3 + 20
+
+
+def test_who_has_a_single_value_has_no_growth_and_the_figure_says_how_many(world: World) -> None:
+    world.publish(an_indicator("distinct", value="${v}", per_subject="growth", keep=Keep(">=", Decimal(2))))
+    for subject, values in {"doubled": (10, 20), "grew": (10, 19), "once": (50,), "from nothing": (0, 9)}.items():
+        for month, value in enumerate(values, start=1):
+            world.submit(row("it", f"2026-0{month}-01", subject=subject, value=value))
+
+    [figure] = world.figures("it")
+
+    assert (figure.value, figure.without, figure.n) == (1, 2, 7)
+
+
+def test_a_baseline_may_lie_before_the_period_and_a_stated_one_goes_before_it(world: World) -> None:
+    world.publish(an_indicator(per_subject="gain"))
+    world.submit(
+        row("it", "2024-01-01", subject="a", value=10), row("it", "2026-05-01", subject="a", value=25, ordinal=1)
+    )
+
+    assert world.value("it", period="2026") == 15
+
+    world.publish(an_indicator(per_subject="gain", baseline="${before}"))
+    world.submit(row("it", "2026-06-01", subject="a", value=30, baseline=29))
+
+    assert world.value("it", period="2026") == 1
+
+
+def test_the_latest_known_value_is_carried_forward_but_not_back(world: World) -> None:
+    world.publish(an_indicator(per_subject="latest_known"))
+    world.submit(row("it", "2025-06-01", subject="centre", value=9000))
+    world.submit(row("it", "2026-06-01", subject="centre", value=11000))
+
+    values = [world.value("it", period=period) for period in ("2024", "2025", "2026-Q1", "2026-Q2", "2027", "all")]
+
+    assert values == [0, 9000, 9000, 11000, 11000, 11000]
+
+
+def test_a_subject_with_a_value_stands_in_the_cell_of_its_latest_row_alone(world: World) -> None:
+    world.publish(an_indicator("distinct", value="${v}", by=("level",)))
+    world.submit(row("it", "2026-01-01", subject="a", value=1, by=("low",)))
+    world.submit(row("it", "2026-07-01", subject="a", value=1, by=("high",)))
+
+    assert world.by("it", "level") == {"high": 1}
+    assert world.by("it", "level", period="2026-Q1") == {"low": 1}
+    assert world.value("it", cells={"level": "low"}) == 0
+
+
+# Time
+
+
+def test_days_that_pass_the_end_of_a_year_are_counted_where_they_lie(world: World) -> None:
+    world.publish(an_indicator(until="${end}", subject="mandate"))
+    world.submit(row("it", "2026-03-30", until="2026-04-05", subject="m", value=7))
+
+    assert [world.value("it", period=period) for period in ("FY2025", "FY2026", "2026-04-02/2026-04-03")] == [2, 5, 2]
+
+
+def test_parts_of_a_value_add_up_to_it_whatever_the_periods(world: World) -> None:
+    world.publish(an_indicator(until="${end}", subject=None))
+    world.submit(row("it", "2026-01-15", until="2026-11-20", value="1000.000001"))
+
+    months = [world.figures("it", period=f"2026-{month:02}")[0].value for month in range(1, 13)]
+
+    assert sum(value or 0 for value in months) == Decimal("1000.000001")
+
+
+def test_one_mandate_reported_twice_counts_once(world: World) -> None:
+    world.publish(an_indicator(until="${end}", subject="mandate"))
+    world.submit(row("it", "2026-02-01", until="2026-02-28", subject="m", value=28))
+    world.submit(row("it", "2026-02-01", until="2026-02-14", subject="m", value=14))
+
+    assert world.value("it") == 14
+
+
+def test_a_fiscal_year_is_read_by_the_settings_of_the_time(world: World) -> None:
+    world.publish(an_indicator("count", subject=None))
+    world.settings(fiscal_year_start=4)
+    world.submit(row("it", "2026-02-01"))
+    then = world.event
+    world.settings(fiscal_year_start=1)
+
+    assert world.value("it", period="FY2025") == 0
+    assert world.value("it", period="FY2025", as_of=then) == 1
+
+
+def test_as_of_an_event_a_time_or_a_date_a_figure_is_what_it_was(world: World) -> None:
+    world.publish(TRAINED)
+    first = world.submit(row("people_trained", subject="awa", by=("female", None)))
+    then, moment = world.event, world.now
+    world.submit(row("people_trained", subject="seydou", by=("male", None)))
+    world.reject(first)
+
+    assert world.value("people_trained") == 1
+    assert world.value("people_trained", as_of=then) == 1
+    assert world.value("people_trained", as_of=then + 1) == 2
+    assert world.value("people_trained", as_of=moment.isoformat()) == 1
+    assert world.value("people_trained", as_of="2026-01-01") == 1
+    assert world.by("people_trained", "sex", as_of=then) == {"female": 1}
+
+
+@pytest.mark.parametrize("text", ["99999", "-1", "yesterday", "2026-13-01", "2026-01-01T10:00:00", "9" * 40, "1e5"])
+def test_what_is_no_moment_of_the_project_is_refused(world: World, text: str) -> None:
+    with pytest.raises(Unexpected):
+        resolve_as_of(world.session, 1, text, world.now)
+
+
+def test_a_time_whose_plus_came_as_a_space_is_understood(world: World) -> None:
+    world.publish(TRAINED)
+
+    assert resolve_as_of(world.session, 1, "2026-01-01T09:00:00 00:00", world.now).event == 1
+    assert resolve_as_of(world.session, 1, "2025-01-01T09:00:00Z", world.now).event == 0
+
+
+def test_an_unknown_project_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound):
+        resolve_as_of(world.session, 99, None, world.now)
+
+
+def test_before_an_indicator_was_defined_there_was_none(world: World) -> None:
+    world.settings()
+    world.publish(TRAINED)
+
+    with pytest.raises(Unexpected):
+        world.figures("people_trained", as_of=1)
+
+
+# Places
+
+
+def test_a_place_includes_everything_below_under_any_of_its_names(world: World) -> None:
+    world.publish(an_indicator("count", subject=None))
+    world.places(
+        a_place("ML", "country"),
+        a_place("ML-2", "region", "ML"),
+        a_place("ML-21", "cercle", "ML-2", aliases=["Kati", "Káti ville"]),
+        a_place("ML-3", "region", "ML"),
+    )
+    for number, place in enumerate(["ML-21", "kati", "KATI  VILLE", "ML-2", "ml-3", "elsewhere", None]):
+        world.submit(row("it", place=place, ordinal=number))
+
+    asked = {place: world.value("it", place=place) for place in ("ML", "ML-2", "Kati", "ML-3")}
+
+    assert asked == {"ML": 5, "ML-2": 4, "Kati": 3, "ML-3": 1}
+    assert world.by("it", "place:region") == {"ML-2": 4, "ML-3": 1, None: 2}
+    assert world.value("it", cells=read_cells("place:cercle:ML-21")) == 3
+
+
+def test_a_place_that_moved_lies_where_it_lay_at_the_time(world: World) -> None:
+    world.publish(TRAINED)
+    country, north, south = a_place("ML", "country"), a_place("N", "region", "ML"), a_place("S", "region", "ML")
+    world.places(country, north, south, a_place("V", "village", "N"))
+    world.submit(row("people_trained", subject="awa", place="V", by=("female", None)))
+    then = world.event
+    world.places(country, north, south, a_place("V", "village", "S"))
+
+    assert (world.value("people_trained", place="N"), world.value("people_trained", place="S")) == (0, 1)
+    assert (world.value("people_trained", place="N", as_of=then), world.value("people_trained", place="ML")) == (1, 1)
+
+
+def test_an_unknown_place_breakdown_or_level_is_refused_with_the_nearest(world: World) -> None:
+    world.publish(TRAINED)
+    world.places(a_place("ML-2", "region"))
+
+    for asked, remedy in (
+        ({"place": "ML-20"}, "‘ML-2’"),
+        ({"by": ("sexe",)}, "‘sex’"),
+        ({"by": ("place:regions",)}, "‘region’"),
+    ):
+        with pytest.raises(Unexpected) as refused:
+            world.figures("people_trained", **asked)
+        assert remedy in refused.value.findings[0].remedy
+
+
+# People
+
+
+def test_two_entities_of_one_person_count_once_from_the_merge_on(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="awa 1", by=("female", None)))
+    world.submit(row("people_trained", subject="awa 2", by=("female", "marketing")))
+    before = world.event
+    world.merge("awa 2", person="awa 1")
+
+    assert world.value("people_trained") == 1
+    assert world.by("people_trained", "sex", "topic") == {("female", "marketing"): 1, ("female", None): 1}
+    assert world.value("people_trained", as_of=before) == 2
+
+
+def test_a_merge_in_another_list_changes_nothing(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="x"), row("people_trained", subject="y", ordinal=1))
+    world.merge("x", person="y", list_name="organisations")
+
+    assert world.value("people_trained") == 2
+
+
+# Ratios, lists and targets
+
+
+def test_a_ratio_is_a_fraction_in_each_cell_and_null_over_nothing(world: World) -> None:
+    world.publish(
+        Indicator("women", aggregate="distinct", subject="people", by=("sex",)),
+        Indicator("all", aggregate="distinct", subject="people", by=("sex", "topic")),
+        Indicator("share", aggregate="ratio", numerator="women", denominator="all", unit="%"),
+    )
+    assert world.value("share") is None
+    world.submit(row("women", subject="a", by=("female",)), row("all", subject="a", by=("female", None)))
+    world.submit(*(row("all", subject=name, by=("male", None), ordinal=at) for at, name in enumerate(["b", "c", "b"])))
+
+    [total, women, men] = world.figures("share", by=("sex",))
+
+    assert (total.to_json()["value"], women.to_json()["value"], men.to_json()["value"]) == (0.333333, 1, 0)
+    assert (total.n, total.to_json()["unit"]) == (4, "%")
+    with pytest.raises(Unexpected):
+        world.figures("share", by=("topic",))
+
+
+def test_a_list_has_dated_items_one_for_each_event_told_of(world: World) -> None:
+    milestone = Indicator("it", aggregate="list", subject="event", value="${what}", by=("level",))
+    world.publish(milestone)
+    first = world.submit(row("it", "2026-05-01", subject="fair trade", text="Applied", by=("national",)))
+    second = world.submit(row("it", "2026-06-01", subject="fair trade", text="Certified", by=("national",)))
+    world.submit(row("it", "2026-02-01", subject="shop", text="A shop", place="ML-2"))
+
+    shown = world.figures("it")[0].to_json()
+
+    assert shown["items"] == [
+        {"text": "A shop", "date": "2026-02-01", "place": "ML-2", "submission": str(second + 1), "by": {"level": None}},
+        {
+            "text": "Certified",
+            "date": "2026-06-01",
+            "place": None,
+            "submission": str(second),
+            "by": {"level": "national"},
+        },
+    ]
+    assert (shown["value"], shown["n"]) == (None, 3)
+    assert first != second
+
+
+def test_a_target_belongs_to_its_own_period_place_and_cell_however_they_are_written(world: World) -> None:
+    world.places(a_place("ML-2", "region", aliases=["Koulikoro"]))
+    world.publish(
+        TRAINED,
+        targets=[
+            Target("people_trained", "FY2026", None, {"sex": "female"}, Decimal("1.5"), Decimal(2640)),
+            Target("people_trained", "2026", "Koulikoro", {}, None, Decimal(10)),
+        ],
+    )
+
+    [women] = world.figures("people_trained", period="2026-04-01/2027-03-31", cells={"sex": "female"})
+    [region] = world.figures("people_trained", period="2026", place="ML-2")
+    [total] = world.figures("people_trained", period="FY2026")
+
+    assert (women.to_json()["target"], women.to_json()["baseline"]) == (2640, 1.5)
+    assert (region.to_json()["target"], total.target) == (10, None)
+
+
+def test_cells_come_in_the_order_of_the_choices_and_bands_with_null_last(world: World) -> None:
+    ages = Breakdown("ages", {}, "${age}", (Band("0-14", None, None), Band("15-35", None, None)))
+    world.publish(an_indicator("count", subject=None, by=("ages", "sex")), breakdowns=[ages])
+    for number, keys in enumerate([(None, "male"), ("15-35", "female"), ("0-14", None), ("15-35", "other")]):
+        world.submit(row("it", by=keys, ordinal=number))
+
+    assert list(world.by("it", "ages")) == ["0-14", "15-35", None]
+    assert list(world.by("it", "sex")) == ["female", "male", "other", None]
+
+
+def test_totals_can_be_left_out_and_cells_picked(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="a", by=("female", "marketing")))
+    world.submit(row("people_trained", subject="b", by=("male", "marketing")))
+
+    cells = world.figures("people_trained", by=("sex",), totals=False)
+    picked = world.figures("people_trained", by=("topic",), cells=read_cells("sex:female"))
+    missing = world.figures("people_trained", cells=read_cells("sex:null"))
+
+    assert [figure.by for figure in cells] == [{"sex": "female"}, {"sex": "male"}]
+    assert [(dict(figure.by), figure.value) for figure in picked] == [
+        ({"sex": "female"}, 1),
+        ({"sex": "female", "topic": "marketing"}, 1),
+    ]
+    assert [(dict(figure.by), figure.value) for figure in missing] == [({"sex": None}, 0)]
+
+
+@pytest.mark.parametrize("text", ["sex", "sex:female,sex:male", "a,b"])
+def test_cells_that_are_written_wrongly_are_refused(text: str) -> None:
+    with pytest.raises(Unexpected):
+        read_cells(text)
+
+
+# Definitions
+
+
+def test_two_workbooks_feed_one_indicator_and_one_may_stop(world: World) -> None:
+    changed = world.publish(TRAINED, form_id="visit")
+    again = world.publish(TRAINED, form_id="visit")
+    other = world.publish(TRAINED, form_id="training")
+    then = world.event
+    stopped = world.publish(form_id="visit")
+    parts = definitions_at(world.session, 1, None)["people_trained"].parts
+    world.publish(form_id="training")
+
+    assert (changed, again, other, stopped) == ({"people_trained"}, set(), {"people_trained"}, {"people_trained"})
+    assert set(parts) == {"training"}
+    assert definitions_at(world.session, 1, None) == {}
+    assert set(definitions_at(world.session, 1, then)["people_trained"].parts) == {"visit", "training"}
+
+
+def test_new_labels_make_a_new_version_but_nothing_to_count_anew(world: World) -> None:
+    world.publish(an_indicator(labels={"English (en)": "Old"}))
+    old = world.event
+
+    assert world.publish(an_indicator(labels={"English (en)": "New", "Français (fr)": "Nouveau"})) == set()
+    assert definitions_at(world.session, 1, old)["it"].label("en") == "Old"
+    assert [definitions_at(world.session, 1, None)["it"].label(code) for code in ("en", "fr", "bm")] == [
+        "New",
+        "Nouveau",
+        "New",
+    ]
+    assert world.publish(an_indicator(where="${sex} != ''")) == {"it"}
+
+
+# Small cells
+
+
+def people(world: World, minimum: int, **counts: int) -> None:
+    """So many people of each sex, no more."""
+    world.publish(
+        Indicator("it", aggregate="distinct", subject="people", by=("sex", "topic"), minimum_cell=minimum),
+        Indicator("women", aggregate="distinct", subject="people", by=("sex",)),
+        Indicator("share", aggregate="ratio", numerator="it", denominator="women"),
+    )
+    keys = {"unknown": None}
+    rows = [(keys.get(sex, sex), f"{sex} {number}") for sex, count in counts.items() for number in range(count)]
+    world.submit(*(row("it", subject=name, by=(sex, None), ordinal=at) for at, (sex, name) in enumerate(rows)))
+    world.submit(*(row("women", subject=name, by=(sex,), ordinal=at) for at, (sex, name) in enumerate(rows)))
+
+
+def shown(world: World, *by: str, **asked: Any) -> dict[Any, Any]:
+    found = world.figures("it", by=by, viewer=True, **asked)
+    return {tuple(figure.by.values()): "hidden" if figure.hidden else figure.value for figure in found}
+
+
+def test_a_small_cell_is_hidden_together_with_the_one_that_would_give_it_away(world: World) -> None:
+    people(world, 5, female=40, male=3, unknown=12)
+
+    assert shown(world, "sex") == {(): 55, ("female",): 40, ("male",): "hidden", (None,): "hidden"}
+    [small] = [one for one in world.figures("it", by=("sex",), viewer=True) if one.by == {"sex": "male"}]
+    assert small.to_json() | {"indicator": "it"} == {
+        "indicator": "it",
+        "period": "all",
+        "place": None,
+        "by": {"sex": "male"},
+        "value": None,
+        "low": None,
+        "high": None,
+        "n": None,
+        "unit": None,
+        "target": None,
+        "baseline": None,
+        "hidden": True,
+    }
+
+
+def test_small_cells_that_hide_each_other_need_no_third(world: World) -> None:
+    people(world, 5, female=40, male=3, unknown=4)
+
+    assert shown(world, "sex") == {(): 47, ("female",): 40, ("male",): "hidden", (None,): "hidden"}
+
+
+def test_hidden_cells_whose_sum_is_small_take_another_with_them(world: World) -> None:
+    people(world, 5, female=40, male=1, unknown=2)
+
+    assert shown(world, "sex") == {(): 43, ("female",): "hidden", ("male",): "hidden", (None,): "hidden"}
+
+
+def test_a_picked_cell_is_hidden_as_it_is_in_its_table_and_so_is_a_small_total(world: World) -> None:
+    people(world, 5, female=40, male=3, unknown=12)
+
+    assert shown(world, cells={"sex": None}) == {(None,): "hidden"}
+    assert shown(world, cells={"sex": "female"}) == {("female",): 40}
+    assert shown(world, period="2020") == {(): 0}
+    world.publish(Indicator("it", aggregate="distinct", subject="people", by=("sex", "topic"), minimum_cell=56))
+    assert shown(world) == {(): "hidden"}
+
+
+def test_a_ratio_built_on_a_hidden_count_is_hidden(world: World) -> None:
+    people(world, 5, female=40, male=3, unknown=12)
+
+    found = world.figures("share", by=("sex",), viewer=True)
+
+    assert [(figure.by.get("sex", "total"), figure.hidden) for figure in found] == [
+        ("total", False),
+        ("female", False),
+        ("male", True),
+        (None, True),
+    ]
+
+
+def test_who_may_see_small_cells_sees_all(world: World) -> None:
+    people(world, 5, female=40, male=3, unknown=12)
+
+    assert world.by("it", "sex") == {"female": 40, "male": 3, None: 12}

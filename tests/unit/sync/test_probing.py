@@ -1,0 +1,69 @@
+"""Rows are found by their keys, the same on both databases."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from sync.models import Entity, Submission
+from sync.models.probing import rows_of_ids, rows_of_keys
+from tests.support.registry import AWA, FANTA, NOW, Registry, a_creation
+
+DAY = dt.date(2026, 11, 20)
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def registry(engine: Engine) -> Registry:
+    return Registry.make(engine)
+
+
+def test_only_rows_with_exactly_these_ids_are_found(registry: Registry, session: Session) -> None:
+    registry.arrive(("one", a_creation(AWA)), ("two", a_creation(FANTA, "Fanta")))
+    registry.arrive(("three", a_creation(AWA, list_name="volunteers", label="Awa too")))
+
+    def found(list_name: str, *ids: str) -> set[str]:
+        fixed = [(Entity.project_id, registry.project_id), (Entity.list_name, list_name)]
+        return {row.label for row in rows_of_ids(session.connection(), [Entity.label], fixed, Entity.id, ids)}
+
+    assert found("people", AWA, FANTA, UNKNOWN) == {"Awa", "Fanta"}
+    assert found("people", UNKNOWN) == set()
+    assert found("volunteers", AWA, FANTA) == {"Awa too"}
+    assert found("nobody", AWA) == set()
+    assert found("people") == set()
+
+
+def test_all_rows_that_share_a_key_are_found(registry: Registry, session: Session) -> None:
+    for name, subject, day in (
+        ("a", "people/1", DAY),
+        ("b", "people/1", DAY),
+        ("c", "people/2", DAY),
+        ("d", None, DAY),
+    ):
+        registry.store(name, subject=subject, day=day, recorded_at=NOW)
+
+    rows = rows_of_keys(
+        session.connection(),
+        [Submission.instance_id],
+        [Submission.subject, Submission.day],
+        [("people/1", DAY), ("people/2", DAY + dt.timedelta(days=1)), ("people/3", DAY)],
+        Submission.project_id == registry.project_id,
+    )
+
+    assert sorted(row.instance_id for row in rows) == ["a", "b"]
+
+
+def test_more_keys_than_fit_into_one_statement_are_asked_for_in_portions(registry: Registry, session: Session) -> None:
+    registry.store("a", fingerprint=b"a" * 16)
+    values = [(number.to_bytes(16, "big"),) for number in range(4500)] + [(b"a" * 16,)]
+
+    rows = rows_of_keys(
+        session.connection(),
+        [Submission.instance_id],
+        [Submission.fingerprint],
+        values,
+        Submission.project_id == registry.project_id,
+    )
+
+    assert [row.instance_id for row in rows] == ["a"]

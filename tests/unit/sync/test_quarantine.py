@@ -1,0 +1,204 @@
+"""The quarantine: nothing that was sent is lost, and a coordinator decides what becomes of it, once."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from sync.errors import AlreadyDecided, NotFound, Unexpected
+from sync.intake.quarantine import Parked, Resolved, quarantined_item, quarantined_items, raw_of, resolve
+from sync.journal import open_journal
+from sync.models import Contribution, Event, Form
+from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+
+COORDINATOR = 9
+LATER = NOON + dt.timedelta(hours=1)
+BROKEN = {"instance_id": "uuid:broken", "form": "sale", "version": "1", "xml": "<data>é"}
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    return a_desk(engine, tmp_path / "files")
+
+
+def test_items_are_listed_oldest_first_in_pages_with_their_number(desk: Desk) -> None:
+    desk.send([a_sale(number, form="unknown") for number in (1, 2, 3)])
+
+    first, count = listed(desk, limit=2)
+    with desk.sessions() as session:
+        page, _ = quarantined_items(session, desk.project_id, "open", cursor(desk, 2), limit=2)
+
+    assert [item.instance_id for item in first] == [instance_id(1), instance_id(2)]
+    assert (count, page.cursor) == (3, None)
+    assert [item.instance_id for item in page.items] == [instance_id(3)]
+
+
+def test_an_item_says_why_it_waits(desk: Desk) -> None:
+    desk.send([a_sale(1, form="unknown")])
+
+    (item,) = listed(desk)[0]
+
+    assert (item.form_id, item.reason, item.state, item.resolution) == ("unknown", "unknown_form", "open", None)
+    assert "unknown" in item.message
+
+
+def test_the_bytes_are_given_back_as_they_were_sent(desk: Desk) -> None:
+    desk.send([BROKEN])
+
+    with desk.sessions() as session:
+        raw = raw_of(session, desk.project_id, only(desk).id)
+
+    assert raw == "<data>é".encode()
+
+
+def test_what_is_not_there_is_not_found(desk: Desk) -> None:
+    desk.send([BROKEN])
+    with desk.sessions() as session:
+        for project_id, id_ in ((desk.project_id, 10**6), (desk.project_id + 1, only(desk).id)):
+            with pytest.raises(NotFound):
+                quarantined_item(session, project_id, id_)
+            with pytest.raises(NotFound):
+                raw_of(session, project_id, id_)
+
+    with pytest.raises(NotFound):
+        decide(desk, 10**6, "discard")
+
+
+def test_a_discarded_item_keeps_its_bytes_and_the_decision(desk: Desk) -> None:
+    desk.send([BROKEN])
+
+    resolved = decide(desk, only(desk).id, "discard", "half a file\x00")
+
+    assert resolved.receipt is None
+    assert resolved.parked.state == "discarded"
+    assert resolved.parked.resolution is not None
+    assert resolved.parked.resolution["reason"] == "half a file\\u0000"
+    assert listed(desk)[1] == 0
+    with desk.sessions() as session:
+        assert raw_of(session, desk.project_id, resolved.parked.id) == "<data>é".encode()
+        events = session.execute(select(Event.kind, Event.actor_id).where(Event.actor_id == COORDINATOR)).all()
+    assert [tuple(event) for event in events] == [("discarded", COORDINATOR)]
+
+
+def test_nobody_decides_twice(desk: Desk) -> None:
+    desk.send([BROKEN])
+    decide(desk, only(desk).id, "discard")
+
+    with pytest.raises(AlreadyDecided):
+        decide(desk, only(desk, state="discarded").id, "retry")
+
+
+def test_a_retry_files_what_can_be_filed_now_for_whoever_sent_it(desk: Desk) -> None:
+    set_form(desk, "closed")
+    desk.send([a_sale(1)])
+    set_form(desk, "open")
+
+    resolved = decide(desk, only(desk).id, "retry")
+
+    assert resolved.receipt is not None
+    assert (resolved.receipt.outcome, resolved.parked.state) == ("stored", "resolved")
+    (submission,) = desk.submissions()
+    assert (submission.instance_id, submission.actor_id) == (instance_id(1), desk.device)
+    assert desk.outcomes(a_sale(1)) == ["duplicate"]
+
+
+def test_a_retry_that_fails_again_leaves_the_item_open_and_says_why(desk: Desk) -> None:
+    desk.send([a_sale(1, form="unknown")])
+
+    resolved = decide(desk, only(desk).id, "retry")
+
+    assert resolved.receipt is not None
+    assert (resolved.receipt.outcome, resolved.parked.state) == ("quarantined", "open")
+    assert listed(desk)[1] == 1
+
+
+def test_a_retry_that_meets_another_obstacle_goes_on_waiting_as_one_item(desk: Desk) -> None:
+    set_form(desk, "closed")
+    desk.send([a_sale(1, sacks=9)])
+    set_form(desk, "open")
+    desk.send([a_sale(1, sacks=4)])
+
+    resolved = decide(desk, only(desk).id, "retry")
+
+    assert resolved.receipt is not None
+    assert (resolved.receipt.outcome, resolved.parked.state) == ("conflict", "resolved")
+    assert [item.reason for item in listed(desk)[0]] == ["conflict"]
+
+
+def test_a_conflict_accepted_as_an_edit_is_the_next_version_and_counts(desk: Desk) -> None:
+    desk.send([a_sale(1, sacks=4)])
+    desk.send([a_sale(1, sacks=9)])
+
+    resolved = decide(desk, only(desk).id, "accept_as_edit")
+
+    assert resolved.receipt is not None
+    assert resolved.receipt.outcome == "edited"
+    (submission,) = desk.submissions()
+    assert (submission.instance_id, submission.versions, submission.review_state) == (instance_id(1), 2, "edited")
+    assert sorted(values(desk)) == [9_000_000]
+
+
+def test_an_edit_that_came_second_is_accepted_on_top_of_the_first(desk: Desk) -> None:
+    desk.send([a_sale(1, sacks=4), a_sale(2, edits=1, sacks=5), a_sale(3, edits=1, sacks=6)])
+
+    decide(desk, only(desk).id, "accept_as_edit")
+
+    (submission,) = desk.submissions()
+    assert (submission.versions, submission.current_instance_id) == (3, instance_id(3))
+    assert sorted(values(desk)) == [6_000_000]
+
+
+@pytest.mark.parametrize("action", ["", "delete"])
+def test_an_unknown_action_is_refused(desk: Desk, action: str) -> None:
+    desk.send([BROKEN])
+
+    with pytest.raises(Unexpected):
+        decide(desk, only(desk).id, action)
+
+
+def test_an_unknown_state_is_refused(desk: Desk) -> None:
+    with desk.sessions() as session, pytest.raises(Unexpected):
+        quarantined_items(session, desk.project_id, "lost")
+
+
+def listed(desk: Desk, state: str = "open", limit: int = 50) -> tuple[list[Parked], int]:
+    with desk.sessions() as session:
+        page, count = quarantined_items(session, desk.project_id, state, limit=limit)
+    return list(page.items), count
+
+
+def only(desk: Desk, state: str = "open") -> Parked:
+    (item,) = listed(desk, state)[0]
+    return item
+
+
+def cursor(desk: Desk, after: int) -> str | None:
+    with desk.sessions() as session:
+        page, _ = quarantined_items(session, desk.project_id, "open", limit=after)
+    return page.cursor
+
+
+def decide(desk: Desk, id_: int, action: str, reason: str | None = None) -> Resolved:
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, COORDINATOR, LATER)
+        resolved = resolve(journal, id_, action, reason)
+        journal.close()
+        session.commit()
+    return resolved
+
+
+def set_form(desk: Desk, state: str) -> None:
+    with desk.sessions() as session:
+        session.execute(update(Form).values(state=state))
+        session.commit()
+
+
+def values(desk: Desk) -> list[Any]:
+    with desk.sessions() as session:
+        return [
+            value
+            for value in session.scalars(select(Contribution.value).where(Contribution.closed.is_(None)))
+            if value is not None
+        ]

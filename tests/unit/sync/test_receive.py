@@ -1,0 +1,182 @@
+"""Receiving batches: each item is kept once and told what became of it."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    return a_desk(engine, tmp_path / "files")
+
+
+def test_a_new_visit_is_stored_and_the_same_again_is_a_duplicate(desk: Desk) -> None:
+    first = desk.outcomes(a_sale(1))
+    again = desk.outcomes(a_sale(1))
+
+    assert (first, again) == (["stored"], ["duplicate"])
+    assert len(desk.submissions()) == 1
+
+
+def test_the_same_batch_again_gets_the_same_receipts(desk: Desk) -> None:
+    first = desk.send([a_sale(1), a_sale(2)], batch="b1")
+    again = desk.send([a_sale(1), a_sale(2)], batch="b1", now=NOON + dt.timedelta(hours=1))
+
+    assert [dict(receipt) for receipt in again.receipts] == [dict(receipt) for receipt in first.receipts]
+    assert again.received_at == first.received_at
+
+
+def test_an_id_twice_inside_a_batch_gets_two_receipts(desk: Desk) -> None:
+    assert desk.outcomes(a_sale(1), a_sale(1), a_sale(1, sacks=5)) == ["stored", "duplicate", "conflict"]
+
+
+def test_other_content_under_a_known_id_never_overwrites(desk: Desk) -> None:
+    desk.send([a_sale(1, sacks=4)])
+
+    outcome = desk.outcomes(a_sale(1, sacks=9))
+    again = desk.outcomes(a_sale(1, sacks=9))
+
+    assert (outcome, again) == (["conflict"], ["conflict"])
+    assert [parked.reason for parked in desk.quarantine()] == ["conflict"]
+    assert desk.submissions()[0].versions == 1
+
+
+def test_an_edit_becomes_the_next_version(desk: Desk) -> None:
+    desk.send([a_sale(1, sacks=4)])
+
+    outcome = desk.outcomes(a_sale(2, edits=1, sacks=9))
+
+    (submission,) = desk.submissions()
+    assert outcome == ["edited"]
+    assert (submission.instance_id, submission.current_instance_id) == (instance_id(1), instance_id(2))
+    assert (submission.versions, submission.review_state) == (2, "edited")
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (3, 1, 2), (2, 1, 3), (1, 3, 2)])
+def test_a_chain_of_edits_ends_the_same_in_any_order(desk: Desk, order: tuple[int, ...]) -> None:
+    chain = {1: a_sale(1), 2: a_sale(2, edits=1, sacks=5), 3: a_sale(3, edits=2, sacks=6)}
+
+    for number in order:
+        desk.send([chain[number]])
+
+    (submission,) = desk.submissions()
+    assert (submission.current_instance_id, submission.versions) == (instance_id(3), 3)
+    assert all(parked.state == "resolved" for parked in desk.quarantine())
+    assert desk.outcomes(*chain.values()) == ["duplicate"] * 3
+
+
+def test_an_edit_that_waits_is_quarantined_again_when_resent(desk: Desk) -> None:
+    edit = a_sale(2, edits=1, sacks=5)
+
+    before = [desk.outcomes(edit), desk.outcomes(edit)]
+    desk.send([a_sale(1)])
+
+    assert before == [["quarantined"], ["quarantined"]]
+    assert len(desk.quarantine()) == 1
+    assert desk.outcomes(edit) == ["duplicate"]
+
+
+def test_an_edit_sent_before_its_original_in_one_batch_is_filed_after_it(desk: Desk) -> None:
+    assert desk.outcomes(a_sale(2, edits=1), a_sale(1)) == ["edited", "stored"]
+    assert desk.quarantine() == []
+
+
+def test_the_second_edit_of_one_parent_is_a_conflict(desk: Desk) -> None:
+    desk.send([a_sale(1)])
+
+    assert desk.outcomes(a_sale(2, edits=1, sacks=5), a_sale(3, edits=1, sacks=6)) == ["edited", "conflict"]
+
+
+def test_an_unknown_version_waits_until_it_is_published(desk: Desk) -> None:
+    item = a_sale(1, version="2")
+    before = desk.outcomes(item)
+
+    desk.publish("sale", "2", SALE)
+
+    assert before == ["quarantined"]
+    assert [submission.form_version for submission in desk.submissions()] == ["2"]
+    assert desk.outcomes(item) == ["duplicate"]
+
+
+def test_good_items_are_stored_beside_bad_ones(desk: Desk) -> None:
+    items = [
+        a_sale(1),
+        "not an object",
+        {"answers": {}},
+        {"instance_id": "uuid:x", "form": "sale", "version": "1", "xml": "<data"},
+        a_sale(2, form="unknown"),
+        a_sale(3, nonsense=1),
+        {**a_sale(4), "attachments": "many"},
+        a_sale(5),
+    ]
+
+    answer = desk.send(items)
+
+    assert [receipt["outcome"] for receipt in answer.receipts] == [
+        "stored", "refused", "refused", "quarantined", "quarantined", "quarantined", "quarantined", "stored",
+    ]  # fmt: skip
+    assert all(receipt["reason"] for receipt in answer.receipts[1:-1])
+    assert len(desk.submissions()) == 2
+    assert {parked.reason for parked in desk.quarantine()} == {"unreadable", "unknown_form", "answers", "malformed"}
+
+
+def test_a_breach_is_a_flag_and_never_a_refusal(desk: Desk) -> None:
+    (receipt,) = desk.send([a_sale(1, sacks=-3)]).receipts
+
+    assert receipt["outcome"] == "stored"
+    assert [(flag["code"], flag["place"]) for flag in receipt["flags"]] == [("constraint", "/data/sacks")]
+
+
+def test_the_same_visit_saved_twice_counts_once(desk: Desk) -> None:
+    full = {"price": 900, "remark": "dry"}
+    first = a_sale(1, seller="Awa", **full)
+    copy = {**a_sale(2, seller="Awa", **full), "recorded_at": first["recorded_at"]}
+
+    desk.send([first])
+    desk.send([copy])
+
+    assert [submission.counts for submission in desk.submissions()] == [True, False]
+
+
+def test_a_visit_dated_after_its_arrival_is_flagged(desk: Desk) -> None:
+    late = {**a_sale(1), "recorded_at": (NOON + dt.timedelta(days=400)).isoformat()}
+
+    (receipt,) = desk.send([late]).receipts
+
+    assert [flag["code"] for flag in receipt["flags"]] == ["clock"]
+
+
+def test_a_receipt_lists_the_files_that_are_missing(desk: Desk) -> None:
+    photo = {"name": "1.jpg", "sha256": "ab" * 32, "size": 3, "type": "image/jpeg"}
+
+    (receipt,) = desk.send([{**a_sale(1, photo="1.jpg"), "attachments": [photo]}]).receipts
+
+    assert receipt["missing"] == ["ab" * 32]
+    assert desk.submissions()[0].missing == 1
+
+
+FOLLOW_UP = """
+    | survey |  |  |  |
+    | type | name | label | save_to |
+    | select_one_from_file people.csv | person | Person | |
+    | text | seller | Name | seller |
+    | entities | | |
+    | list_name | entity_id | update_if |
+    | people | ${person} | true() |
+"""
+
+
+def test_answers_sent_again_are_a_duplicate_though_the_lists_have_changed_since(desk: Desk) -> None:
+    desk.publish("follow_up", "1", FOLLOW_UP)
+    desk.send([a_sale(1, meta={"entity": {"id": "6a1e0f6e-0f3c-4d0e-9f6e-3d1f4b1c2a77"}})])
+    answers = {"person": "6a1e0f6e-0f3c-4d0e-9f6e-3d1f4b1c2a77", "seller": "Awa T."}
+    item = {"instance_id": instance_id(9), "form": "follow_up", "version": "1", "answers": answers}
+
+    first = desk.outcomes(item)
+    again = desk.outcomes(item)
+
+    assert (first, again) == (["stored"], ["duplicate"])

@@ -1,0 +1,298 @@
+"""Statements: what they say in each language and format, faults in their texts, and issues that stay as they were."""
+
+import io
+
+import docx
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.sheets import Indicator
+from sync.errors import NotFound, Unexpected
+from sync.indicators.figures import Figure
+from sync.indicators.reading import resolve_as_of
+from sync.indicators.statements import (
+    Statement,
+    compose,
+    compose_issue,
+    issue_at,
+    issue_changes,
+    issue_statement,
+    put_statement,
+    statements_at,
+)
+from tests.support.figures import World, a_place
+from tests.support.figures import a_contribution as row
+
+TRAINED = Indicator("people_trained", aggregate="distinct", subject="people", by=("sex", "topic"), minimum_cell=5)
+WOMEN = Indicator("women", aggregate="distinct", subject="people", where="${sex} = 'female'")
+SHARE = Indicator("women_share", aggregate="ratio", numerator="women", denominator="people_trained", unit="%")
+RICE = Indicator("rice_tonnes", aggregate="sum", value="${t}")
+INCOME = Indicator("income", aggregate="mean", value="${fcfa}")
+MILESTONES = Indicator("milestones", aggregate="list", value="${what}")
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    """Three people, of whom two are women, and 7,879 tonnes."""
+    world = World(session, languages=["fr", "en"], fiscal_year_start=4)
+    world.publish(TRAINED, WOMEN, SHARE, RICE, INCOME, MILESTONES)
+    world.submit(
+        row("people_trained", subject="awa", by=("female", "marketing")),
+        row("people_trained", subject="fanta", by=("female", "governance"), ordinal=1),
+        row("people_trained", subject="seydou", by=("male", "marketing"), ordinal=2),
+        row("women", subject="awa"),
+        row("women", subject="fanta", ordinal=1),
+        row("rice_tonnes", value=7879),
+    )
+    return world
+
+
+def put(world: World, source: str, name: str = "results", language: str = "en") -> bool:
+    with world.change() as (journal, event):
+        return put_statement(journal, name, language, source, event)
+
+
+def written(world: World, source: str, language: str = "en", viewer: bool = False, **asked: str) -> Statement:
+    put(world, source, language=language)
+    return compose(world.reading(), "results", language, sees_small_cells=not viewer, **asked)
+
+
+def first_line(statement: Statement) -> str:
+    return statement.to_markdown().splitlines()[0]
+
+
+def faults(world: World, source: str) -> list[tuple[int | None, str]]:
+    with pytest.raises(Unexpected) as refused:
+        put(world, source)
+    return [(finding.row, finding.fault) for finding in refused.value.findings]
+
+
+def link(figure: Figure) -> str:
+    return f"/evidence/{figure.definition.name}?is={figure.by.get('sex', '')}&period={figure.period.text}"
+
+
+@pytest.mark.parametrize(
+    ("source", "english", "french"),
+    [
+        ("{{ rice_tonnes }}", "7,879.0", "7\u202f879,0"),
+        ("{{ rice_tonnes | number(0) }}", "7,879", "7\u202f879"),
+        ('{{ people_trained(sex="female") }}', "2", "2"),
+        ('{{ people_trained(sex="female").share }}', "67%", "67\u00a0%"),
+        ("{{ women_share }}", "67%", "67\u00a0%"),
+        ("{{ women_share | percent(1) }}", "66.7%", "66,7\u00a0%"),
+        ("{{ women | people }}", "2 people", "2 personnes"),
+        ("{{ income }}", "—", "—"),
+        ('{{ rice_tonnes(period="2025") | number(0) }}', "0", "0"),
+        ("{{ as_of | date }}", "1 January 2026", "1 janvier 2026"),
+        ("{{ waiting }} {{ project }}", "1 Programme", "1 Programme"),
+        ("{% if women.value > 1 %}{{ women.label }}{% else %}none{% endif %}", "women", "women"),
+    ],
+)
+def test_a_text_reads_as_its_language_writes(world: World, source: str, english: str, french: str) -> None:
+    assert first_line(written(world, source, "en")) == english
+    assert first_line(written(world, source, "fr")) == french
+
+
+def test_json_keeps_the_figures_between_the_texts(world: World) -> None:
+    statement = written(world, 'We trained {{ people_trained }} people, {{ people_trained(sex="female") }} women.')
+
+    paragraphs = statement.to_json(link)["paragraphs"]
+
+    [[before, total, between, women, after], [basis]] = paragraphs
+    assert (before, between, after) == ("We trained ", " people, ", " women.")
+    assert (total["value"], total["by"], total["text"]) == (3, {}, "3")
+    assert (women["value"], women["by"]) == (2, {"sex": "female"})
+    assert women["evidence"] == "/evidence/people_trained?is=female&period=all"
+    assert basis.startswith("All submissions count")
+    assert "1 of them wait for review" in basis
+
+
+def test_headings_and_lists_are_paragraphs_of_their_own(world: World) -> None:
+    statement = written(world, "# Results\n\n- {{ women }} women\n- {{ rice_tonnes | number(0) }} t\n")
+
+    paragraphs = statement.to_json()["paragraphs"]
+
+    assert [[piece if isinstance(piece, str) else piece["value"] for piece in one] for one in paragraphs[:3]] == [
+        ["Results"],
+        [2, " women"],
+        [7879, " t"],
+    ]
+
+
+def test_in_html_each_figure_leads_to_its_evidence_and_nothing_else_is_markup(world: World) -> None:
+    world.submit(row("milestones", text='<script>alert("x")</script> **certified** [a](javascript:b)'))
+    source = "## {{ women }} women\n\n<b>raw</b> {% for m in milestones.items %}{{ m.text }}{% endfor %}"
+
+    page = written(world, source).to_html(link)
+
+    assert '<h2><a class="figure" href="/evidence/women?is=&amp;period=all">2</a> women</h2>' in page
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "<strong>" not in page
+    assert 'href="javascript' not in page
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; **certified** [a](javascript:b)" in page
+
+
+def test_links_lead_only_to_the_web_and_images_are_left_out(world: World) -> None:
+    page = written(world, "[a](javascript:alert(1)) [b](https://example.org) ![c](https://example.org/x.png)").to_html(
+        link
+    )
+
+    assert "javascript" not in page
+    assert "<img" not in page
+    assert '<a href="https://example.org" rel="noopener noreferrer">b</a>' in page
+
+
+def test_a_word_document_has_its_headings_lists_and_figures(world: World) -> None:
+    statement = written(world, "# Results\n\nWe trained **{{ people_trained }}** people.\n\n1. {{ women }} women")
+
+    document = docx.Document(io.BytesIO(statement.to_docx()))
+
+    texts = [(paragraph.style.name, paragraph.text) for paragraph in document.paragraphs if paragraph.style]
+    assert texts[:3] == [("Heading 1", "Results"), ("Normal", "We trained 3 people."), ("List Number", "2 women")]
+    assert texts[3][1].startswith("All submissions count")
+
+
+def test_milestones_are_told_one_by_one(world: World) -> None:
+    world.places(a_place("ML-2", "region", name="Koulikoro"))
+    world.submit(row("milestones", date="2026-03-02", text="Fair trade", place="ML-2"))
+    world.submit(row("milestones", date="2026-01-05", text="A shop"))
+    source = "{% for m in milestones.items %}\n- {{ m.text }}, {{ m.date | date }}, {{ m.place }}\n{% endfor %}"
+
+    lines = written(world, source).to_markdown().splitlines()
+
+    assert lines[:2] == ["- A shop, 5 January 2026, —", "- Fair trade, 2 March 2026, Koulikoro"]
+
+
+def test_a_hidden_figure_reads_as_words_for_a_viewer_and_as_a_number_for_a_coordinator(world: World) -> None:
+    source = (
+        'Only {{ people_trained(sex="female") }} of {{ people_trained }}, {{ people_trained(sex="female").share }}.'
+    )
+
+    assert first_line(written(world, source, viewer=True)) == "Only fewer than 5 of fewer than 5, fewer than 5."
+    assert first_line(compose(world.reading(), "results", "en", sees_small_cells=True)) == "Only 2 of 3, 67%."
+
+
+def test_a_statement_for_a_period_and_a_place_asks_all_its_figures_for_them(world: World) -> None:
+    world.places(a_place("ML-2", "region", name="Koulikoro"))
+    world.submit(row("rice_tonnes", date="2026-04-01", value=5, place="ML-2"))
+
+    statement = written(world, "{{ rice_tonnes }} t, {{ period }}, {{ place }}", period="FY2026-Q1", place="ml-2")
+
+    assert first_line(statement) == "5.0 t, quarter 1 of fiscal year 2026–2027, Koulikoro"
+
+
+def test_a_language_without_a_text_reads_its_neighbour(world: World) -> None:
+    put(world, "{{ rice_tonnes | number(0) }} tonnes", language="fr")
+    put(world, "{{ rice_tonnes | number(0) }} tons", language="en")
+
+    bambara = compose(world.reading(), "results", "bm", sees_small_cells=True)
+    german = compose(world.reading(), "results", "de", sees_small_cells=True)
+
+    assert (bambara.language, first_line(bambara)) == ("fr", "7\u202f879 tonnes")
+    assert german.language == "fr"
+
+
+def test_an_unknown_indicator_or_key_is_found_with_its_line_and_all_at_once(world: World) -> None:
+    found = faults(world, 'Fine {{ women }}\n{{ wommen }}\n\n{{ people_trained(sexe="f") }} {{ women(period="20x6") }}')
+
+    assert found == [
+        (2, "‘wommen’ is not an indicator."),
+        (4, "‘20x6’ is not a period."),
+        (4, "‘people_trained’ is not broken down by ‘sexe’."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ women",
+        "{% for m in milestones.items %}",
+        "{% set x = 1 %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% include 'x' %}",
+        "{% import 'x' as y %}",
+        "{{ women | attr('x') }}",
+        "{{ 2 ** 99 }}",
+        "{{ women('2026') }}",
+        "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",
+        "{% if true %}" * 400,
+    ],
+)
+def test_what_has_no_place_in_a_statement_is_a_finding(world: World, source: str) -> None:
+    assert faults(world, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ women.__class__ }}",
+        "{{ women._page.reading }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ women.share.__init__.__globals__ }}",
+        '{{ "%s" % women }}',
+        '{{ "a" * 100000000 }}',
+        "{% for a in 'x' * 10 %}{% endfor %}",
+        "{{ women.value + none }}",
+        "{{ rice_tonnes.value / 0 }}",
+        "{{ women(period=5) }}",
+    ],
+)
+def test_what_a_text_may_not_do_is_refused_when_it_is_written(world: World, source: str) -> None:
+    with pytest.raises(Unexpected):
+        written(world, source)
+
+
+def test_loops_inside_loops_come_to_an_end(world: World) -> None:
+    digits = "[" + "1," * 300 + "]"
+    source = f"{{% for a in {digits} %}}{{% for b in {digits} %}}{{% endfor %}}{{% endfor %}}"
+
+    with pytest.raises(Unexpected) as refused:
+        written(world, source)
+
+    assert "20000 times" in refused.value.findings[0].fault
+
+
+def test_the_same_text_again_changes_nothing(world: World) -> None:
+    assert put(world, "{{ women }}")
+    assert not put(world, "{{ women }}")
+    assert statements_at(world.session, 1, None) == {"results": ["en"]}
+
+
+def test_a_statement_reads_as_of_an_event_as_it_read_then(world: World) -> None:
+    put(world, "{{ women }} women")
+    then = world.event
+    world.submit(row("women", subject="oumou"))
+    put(world, "{{ women }} women!")
+
+    before = compose(world.reading(then), "results", "en", sees_small_cells=True)
+    after = compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    assert (first_line(before), first_line(after)) == ("2 women", "3 women!")
+    assert "1 of them wait" in before.basis
+    assert "2 of them wait" in after.basis
+
+
+def test_an_issue_stays_as_it_was_and_says_what_would_read_differently_today(world: World) -> None:
+    put(world, '{{ women }} women, {{ rice_tonnes | number(0) }} t, {{ people_trained(sex="female").share }}')
+    with world.change("noted") as (journal, event):
+        as_of = resolve_as_of(world.session, 1, str(event - 1), world.now)
+        issue_statement(journal, "results", as_of=as_of, title="To the board")
+    submission = world.submit(row("women", subject="oumou"))
+    world.submit(row("women", subject="oumou"), row("women", subject="kadia", ordinal=1), submission_id=submission)
+
+    issue = issue_at(world.session, 1, "results", 1)
+    statement = compose_issue(world.session, issue, "en", sees_small_cells=True)
+    now = world.reading().as_of
+    [changed] = issue_changes(world.session, issue, "en", now, sees_small_cells=True)
+
+    assert first_line(statement) == "2 women, 7,879 t, 67%"
+    assert (changed["indicator"], changed["before"]["text"], changed["after"]["text"]) == ("women", "2", "4")
+    assert {cause["cause"]: cause["effect"] for cause in changed["causes"]} == {"submitted": 1, "edited": 1}
+
+
+def test_there_is_no_issue_and_no_statement_that_was_never_written(world: World) -> None:
+    with pytest.raises(NotFound):
+        issue_at(world.session, 1, "results", 1)
+    with pytest.raises(NotFound):
+        compose(world.reading(), "results", "en", sees_small_cells=True)
