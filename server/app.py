@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     guard(app)
     say_no_well(app)
     app.after_request(_end)
+    app.teardown_request(lambda _error: current.give_slot_back())
     app.context_processor(lambda: {"t": words(), "visitor": current.visitor_or_none()})
     front: Any = Front(app.wsgi_app, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]

@@ -18,6 +18,8 @@ from server import current
 from sync.errors import Refusal, TooLarge, Unexpected, Unparseable
 
 _SMALL = 1024 * 1024
+# What cannot be compressed gets a little longer by being packed.
+_PACKING = 64 * 1024
 # Four bytes of zstd can stand for 128 kB, so a step of this size makes 16 MB at the very most.
 _ZSTD_STEP = 512
 # A frame that asks for more memory than this to be unpacked is refused.
@@ -32,9 +34,15 @@ class UnknownEncoding(Refusal):
 
 
 def read_body(limit: int | None = None) -> bytes:
-    """The body, unpacked if it is compressed, at most `limit` bytes (one megabyte). Raises TooLarge beyond."""
+    """The body, unpacked if it is compressed, at most `limit` bytes (one megabyte). Raises TooLarge beyond.
+
+    Once it is here, the request waits for its turn to be worked on.
+    """
     limit = limit or _SMALL
-    return unpack(request.get_data(cache=False), request.headers.get("Content-Encoding", ""), limit)
+    request.max_content_length = limit + _PACKING
+    packed = request.get_data(cache=False)
+    current.take_slot()
+    return unpack(packed, request.headers.get("Content-Encoding", ""), limit)
 
 
 def unpack(body: bytes, encoding: str, limit: int) -> bytes:

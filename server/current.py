@@ -64,6 +64,21 @@ def store() -> ContentStore:
     return parts().store
 
 
+def take_slot() -> None:
+    """Be one of the few that work on what they were sent, from now to the end of the request. Raises Busy.
+
+    To be called once the body is here: those who send slowly keep nobody else waiting.
+    """
+    if not g.get("slot"):
+        parts().slots.take()
+        g.slot = True
+
+
+def give_slot_back() -> None:
+    if g.pop("slot", False):
+        parts().slots.give_back()
+
+
 def now() -> dt.datetime:
     """The moment at which this request came in: the same for everything that it does."""
     if "now" not in g:

@@ -63,7 +63,6 @@ def guard(app: Flask) -> None:
     """Have every request looked at before its route runs."""
     app.view_functions["static"] = public(app.view_functions["static"])
     app.before_request(_admit)
-    app.teardown_request(_leave)
 
 
 def _declare(view: View, need: Need) -> View:
@@ -90,14 +89,7 @@ def _admit() -> ResponseReturnValue | None:
             require_own_page()
         if need.takes_data and request.method != "DELETE":
             current.store().require_room(min(request.content_length or 0, current.settings().max_file))
-            current.parts().slots.take()
-            g.slot = True
     return None
-
-
-def _leave(_error: BaseException | None) -> None:
-    if g.pop("slot", False):
-        current.parts().slots.give_back()
 
 
 def _view(endpoint: str) -> Callable[..., Any]:

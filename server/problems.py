@@ -10,16 +10,17 @@ from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, RequestTimeout
 
 from forms.findings import Faulty, Finding
 from server import current
 from server.answers import to_json
 from server.logs import log, log_failure
 from server.words import words
-from sync.errors import Busy, DiskFull, Refusal, Unexpected
+from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
+_CUT = "The body ended before it was whole, or its sender paused for too long; send it again"
 _LATER = ("database is locked", "database is busy", "deadlock detected", "could not serialize", "too many clients")
 
 
@@ -27,6 +28,7 @@ def say_no_well(app: Flask) -> None:
     """Have every error of the app answered in one form."""
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(Faulty, _faulty)
+    app.register_error_handler(ClientDisconnected, lambda _error: _refused(Unparseable(_CUT)))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(PoolTimeout, lambda _error: _refused(_later()))

@@ -179,6 +179,7 @@ def _copy_checked(body: BinaryIO, target: IO[bytes], announced: str) -> None:
 def _settle(upload: Upload, offset: int) -> int:
     release()
     if offset == upload.length and session().get(StoredFile, (upload.project_id, upload.sha256)) is None:
+        current.take_slot()
         journal = open_journal(session(), upload.project_id, upload.actor_id, current.now())
         completed = finish(journal, upload)
         journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +14,7 @@ from sync.indicators.amounts import decimal_of, json_number
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
-from sync.indicators.hiding import hidden_cells, is_small
+from sync.indicators.hiding import hidden_cells
 from sync.indicators.periods import Period
 from sync.indicators.reading import PLACE, Reading
 from sync.indicators.reading import AsOf as AsOf
@@ -182,7 +182,7 @@ def _of_indicator(
     if asked:
         names = (*picked, *asked)
         table = reading.table(definition, period, place, names)
-        inside = [cell for cell in table.cells if cell[: len(chosen)] == chosen]
+        inside = [cell for cell in {**table.cells, **show.hidden(names)} if cell[: len(chosen)] == chosen]
         found += (show.one(names, cell) for cell in sorted(inside, key=_ranking(reading, definition, names)))
     return found
 
@@ -196,13 +196,21 @@ class _Show:
     period: Period
     place: str | None
     sees_small_cells: bool
+    _hidden: dict[tuple[str, ...], dict[Cell, None]] = field(default_factory=dict)
+
+    def hidden(self, names: tuple[str, ...]) -> dict[Cell, None]:
+        """The cells that this caller may not see, among them some that do not occur."""
+        if self.sees_small_cells:
+            return {}
+        if names not in self._hidden:
+            found = hidden_in(self.reading, self.definition, self.period, self.place, names)
+            self._hidden[names] = dict.fromkeys(found)
+        return self._hidden[names]
 
     def one(self, names: tuple[str, ...], cell: Cell) -> Figure:
         by = dict(zip(names, cell, strict=True))
         target, baseline = _planned(self.reading, self.definition, self.period, self.place, by)
-        if not self.sees_small_cells and cell in hidden_in(
-            self.reading, self.definition, self.period, self.place, names
-        ):
+        if cell in self.hidden(names):
             blank = (None, None, None, None)
             return Figure(
                 self.definition, self.period, self.place, by, *blank, target=target, baseline=baseline, hidden=True
@@ -296,8 +304,11 @@ def _hidden(
         }
     if minimum is None:
         return set()
-    if not by:
-        return {()} if is_small(reading.total(definition, period, place).units, minimum) else set()
-    table = reading.table(definition, period, place, by)
-    adds_up = [not reading.breaking(definition, name).multiple for name in by]
-    return hidden_cells({cell: tally.units for cell, tally in table.cells.items()}, minimum, adds_up)
+
+    def counts_of(positions: tuple[int, ...]) -> Mapping[Cell, int]:
+        if not positions:
+            return {(): reading.total(definition, period, place).units}
+        cells = reading.table(definition, period, place, tuple(by[position] for position in positions)).cells
+        return {cell: tally.units for cell, tally in cells.items()}
+
+    return hidden_cells(counts_of, [not reading.breaking(definition, name).multiple for name in by], minimum)

@@ -140,7 +140,7 @@ def complete(journal: Journal, sha256: str) -> int:
         .values(present=True)
         .execution_options(synchronize_session=False)
     )
-    return sum(_recount_missing(journal, submission_id) == 0 for submission_id in sorted(waiting))
+    return sum(recount_missing(journal, submission_id) == 0 for submission_id in sorted(waiting))
 
 
 def drop_upload(session: Session, upload: Upload) -> None:
@@ -164,11 +164,13 @@ def sweep(session: Session, now: dt.datetime) -> int:
     return len(expired) + strays
 
 
-def _recount_missing(journal: Journal, submission_id: int) -> int:
+def recount_missing(journal: Journal, submission_id: int) -> int:
+    """Count anew which files the current version of a submission lacks; when none is left, it is complete."""
     session, project_id = journal.session, journal.project_id
     submission = session.scalars(
         select(Submission).where(tuple_(Submission.project_id, Submission.id) == tuple_(project_id, submission_id))
     ).one()
+    before = submission.missing
     submission.missing = session.scalars(
         select(func.count())
         .select_from(Attachment)
@@ -179,7 +181,7 @@ def _recount_missing(journal: Journal, submission_id: int) -> int:
             Attachment.present.is_(False),
         )
     ).one()
-    if submission.missing == 0:
+    if submission.missing == 0 < before:
         submission.event = journal.record("completed", submission_id)
         submission.updated_at = journal.now
     return submission.missing

@@ -16,10 +16,12 @@ from sync.dedup.doubles import Former, settle_doubles
 from sync.entities.steps import Arrived, apply_actions
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.recount import recount
+from sync.intake.attaching import Attaching
 from sync.intake.prepare import Prepared, Ready, Refused, Waiting, pack, sha256_of, unpack
 from sync.journal import Journal
-from sync.models import Attachment, Quarantined, StoredFile, Submission, SubmissionVersion
+from sync.models import Quarantined, Submission, SubmissionVersion
 from sync.models.database import insert_rows
+from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.counting import counts
 
 Key = tuple[str, str]  # form id, instance id
@@ -73,6 +75,20 @@ class Version:
     canonical_sha256: bytes
 
 
+_CHAIN = (
+    Submission.id,
+    Submission.form_id,
+    Submission.instance_id,
+    Submission.current_instance_id,
+    Submission.versions,
+    Submission.flags,
+    Submission.deleted_at,
+    Submission.fingerprint,
+    Submission.subject,
+    Submission.day,
+)
+
+
 class Filing:
     """The filing of one batch. Decisions are made in memory against what was fetched, then written kind by kind."""
 
@@ -87,7 +103,6 @@ class Filing:
         self._sender = sender  # actor and device
         self._prepare_again = prepare_again
         self._versions: dict[Key, Version] = {}
-        self._held: set[str] = set()
         self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
         self._parked: set[tuple[bytes, str]] = set()
         self._looked_for: set[bytes] = set()
@@ -95,7 +110,7 @@ class Filing:
         self._new: list[dict[str, Any]] = []
         self._edited: dict[int, dict[str, Any]] = {}
         self._version_rows: list[dict[str, Any]] = []
-        self._attachments: dict[tuple[int, str, str], dict[str, Any]] = {}
+        self._files = Attaching(journal)
         self._park_rows: list[dict[str, Any]] = []
         self._wanted: dict[int, Wanted] = {}
         self._arrived: dict[int, Arrived] = {}
@@ -119,7 +134,7 @@ class Filing:
             {(item.form, item.instance_id) for item in ready}
             | {(item.form, item.edits) for item in ready if item.edits}
         )
-        self._fetch_held(sha256["sha256"] for item in ready for sha256 in item.attachments)
+        self._files.look_for(sha256["sha256"] for item in ready for sha256 in item.attachments)
         self._fetch_waiting([item.instance_id for item in ready])
         self._fetch_parked([sha256_of(item.raw) for item in items if isinstance(item, Waiting)])
 
@@ -127,89 +142,71 @@ class Filing:
         by_form: dict[str, list[str]] = defaultdict(list)
         for form_id, instance_id in keys:
             by_form[form_id].append(instance_id)
-        chains: dict[int, Chain] = {}
+        version, project_id = SubmissionVersion, self._journal.project_id
         for form_id, instance_ids in by_form.items():
-            rows = self._connection.execute(
-                select(
-                    SubmissionVersion.instance_id,
-                    Submission.instance_id.label("first"),
-                    SubmissionVersion.sha256,
-                    SubmissionVersion.canonical_sha256,
-                    Submission.id,
-                    Submission.current_instance_id,
-                    Submission.versions,
-                    Submission.flags,
-                    Submission.deleted_at,
-                    Submission.fingerprint,
-                    Submission.subject,
-                    Submission.day,
-                )
-                .join(
-                    Submission,
-                    (Submission.project_id == SubmissionVersion.project_id)
-                    & (Submission.id == SubmissionVersion.submission_id),
-                )
-                .where(
-                    SubmissionVersion.project_id == self._journal.project_id,
-                    SubmissionVersion.form_id == form_id,
-                    SubmissionVersion.instance_id.in_(instance_ids),
-                )
+            found = rows_of_ids(
+                self._connection,
+                [version.instance_id, version.sha256, version.canonical_sha256, version.submission_id],
+                [(version.project_id, project_id), (version.form_id, form_id)],
+                version.instance_id,
+                instance_ids,
             )
-            for row in rows:
-                chain = chains.get(row.id)
-                if chain is None:
-                    chain = chains[row.id] = Chain(
-                        submission_id=row.id,
-                        form_id=form_id,
-                        first=row.first,
-                        current=row.current_instance_id,
-                        versions=row.versions,
-                        flags=[Flag(*flag) for flag in row.flags],
-                        deleted_at=row.deleted_at,
-                        new=False,
-                        former=Former(row.fingerprint, row.subject, row.day),
-                    )
+            chains = self._chains({row.submission_id for row in found})
+            for row in found:
+                chain = chains[row.submission_id]
                 self._versions[(form_id, row.instance_id)] = Version(chain, row.sha256, row.canonical_sha256)
 
-    def _fetch_held(self, hashes: Iterable[str]) -> None:
-        asked = set(hashes)
-        if asked:
-            self._held |= set(
-                self._connection.scalars(
-                    select(StoredFile.sha256).where(
-                        StoredFile.project_id == self._journal.project_id, StoredFile.sha256.in_(asked)
-                    )
-                )
+    def _chains(self, submission_ids: set[int]) -> dict[int, Chain]:
+        """The submissions with these ids; the same object for the same submission throughout."""
+        known = {version.chain.submission_id: version.chain for version in self._versions.values()}
+        for row in rows_of_ids(
+            self._connection,
+            _CHAIN,
+            [(Submission.project_id, self._journal.project_id)],
+            Submission.id,
+            sorted(submission_ids - known.keys()),
+        ):
+            known[row.id] = Chain(
+                submission_id=row.id,
+                form_id=row.form_id,
+                first=row.instance_id,
+                current=row.current_instance_id,
+                versions=row.versions,
+                flags=[Flag(*flag) for flag in row.flags],
+                deleted_at=row.deleted_at,
+                new=False,
+                former=Former(row.fingerprint, row.subject, row.day),
             )
+        return known
 
     def _fetch_waiting(self, instance_ids: Sequence[str]) -> None:
         """The edits in quarantine that wait for one of these instances."""
-        unasked = set(instance_ids) - self._awaited
-        self._awaited |= unasked
-        if not unasked:
-            return
-        for parked in self._journal.session.scalars(
-            select(Quarantined)
-            .where(
-                Quarantined.project_id == self._journal.project_id,
-                Quarantined.edits.in_(unasked),
-                Quarantined.state == "open",
-                Quarantined.reason == "edits_unknown",
-            )
-            .order_by(Quarantined.id)
-        ):
+        unasked = sorted(set(instance_ids) - self._awaited)
+        self._awaited |= set(unasked)
+        found = rows_of_keys(
+            self._connection,
+            [Quarantined.id],
+            [Quarantined.edits],
+            [(instance_id,) for instance_id in unasked],
+            Quarantined.project_id == self._journal.project_id,
+            Quarantined.state == "open",
+            Quarantined.reason == "edits_unknown",
+        )
+        for parked_id in sorted(row.id for row in found):
+            parked = self._journal.session.get_one(Quarantined, (self._journal.project_id, parked_id))
             self._waiting[(parked.form_id or "", parked.edits or "")].append(parked)
 
     def _fetch_parked(self, hashes: Iterable[bytes]) -> None:
-        unasked = set(hashes) - self._looked_for
-        self._looked_for |= unasked
-        if unasked:
-            rows = self._connection.execute(
-                select(Quarantined.sha256, Quarantined.reason).where(
-                    Quarantined.project_id == self._journal.project_id, Quarantined.sha256.in_(unasked)
-                )
-            )
-            self._parked |= {(sha256, reason) for sha256, reason in rows}
+        unasked = sorted(set(hashes) - self._looked_for)
+        self._looked_for |= set(unasked)
+        found = rows_of_keys(
+            self._connection,
+            [Quarantined.sha256, Quarantined.reason],
+            [Quarantined.sha256],
+            [(sha256,) for sha256 in unasked],
+            Quarantined.project_id == self._journal.project_id,
+        )
+        self._parked |= {(row.sha256, row.reason) for row in found}
 
     # What becomes of each item.
 
@@ -242,9 +239,11 @@ class Filing:
             message = "An instance with this id and other content is stored; the first one stays."
             return self._park(_waits(item, "conflict", message), outcome="conflict")
         chain = known.chain
-        if item.attachments:
-            self._attach(item, chain.submission_id, look_first=not chain.new)
-        return Receipt(item.instance_id, "duplicate", chain.submission_id, self._missing(item), chain.flags)
+        if chain.new:
+            self._files.attach(item, chain.submission_id)
+        else:
+            self._files.attach_again(item, chain.submission_id)
+        return Receipt(item.instance_id, "duplicate", chain.submission_id, self._files.missing(item), chain.flags)
 
     def _add(self, item: Ready) -> Receipt:
         journal = self._journal
@@ -270,8 +269,8 @@ class Filing:
             submission_id, item.form, item.instance_id, item.instance_id, 1, item.flags, None, new=True, row=row
         )
         self._file_version(item, chain, event, number=1)
-        row["missing"] = self._outstanding(submission_id, item.instance_id)
-        receipt = Receipt(item.instance_id, "stored", submission_id, self._missing(item), item.flags)
+        row["missing"] = self._files.outstanding(submission_id, item.instance_id)
+        receipt = Receipt(item.instance_id, "stored", submission_id, self._files.missing(item), item.flags)
         self._release((item.form, item.instance_id), chain)
         return receipt
 
@@ -288,13 +287,13 @@ class Filing:
             **self._current(item, event),
         }
         self._file_version(item, chain, event, number=chain.versions)
-        self._carry_files_over(item, chain, parent)
-        change["missing"] = self._outstanding(chain.submission_id, item.instance_id)
+        self._files.carry_over(item, chain.submission_id, parent)
+        change["missing"] = self._files.outstanding(chain.submission_id, item.instance_id)
         if chain.new:
             chain.row.update(change)
         else:
             self._edited[chain.submission_id] = change
-        receipt = Receipt(item.instance_id, "edited", chain.submission_id, self._missing(item), item.flags)
+        receipt = Receipt(item.instance_id, "edited", chain.submission_id, self._files.missing(item), item.flags)
         self._release((item.form, item.instance_id), chain)
         return receipt
 
@@ -336,7 +335,7 @@ class Filing:
                 "event": event,
             }
         )
-        self._attach(item, chain.submission_id, look_first=False)
+        self._files.attach(item, chain.submission_id)
         self._wanted[chain.submission_id] = Wanted(
             chain.submission_id, event, item.recorded_at, item.contributions, chain.new
         )
@@ -347,111 +346,16 @@ class Filing:
 
     def _tell_flags(self, receipts: Sequence[Receipt]) -> None:
         """Filing a submission may have shown more about it than its own check did, such as a second copy."""
-        rows = self._connection.execute(
-            select(Submission.id, Submission.flags).where(
-                Submission.project_id == self._journal.project_id,
-                Submission.id.in_({receipt.submission for receipt in receipts}),
-            )
+        rows = rows_of_ids(
+            self._connection,
+            [Submission.id, Submission.flags],
+            [(Submission.project_id, self._journal.project_id)],
+            Submission.id,
+            sorted({receipt.submission for receipt in receipts if receipt.submission is not None}),
         )
         flags = {submission_id: [Flag(*flag) for flag in stored] for submission_id, stored in rows if stored}
         for receipt in receipts:
             receipt.flags = flags.get(receipt.submission or 0, ())
-
-    # Files that come with it.
-
-    def _attach(self, item: Ready, submission_id: int, look_first: bool) -> None:
-        known = self._attached(submission_id, item.instance_id) if look_first else {}
-        declared = {attachment["name"]: attachment for attachment in item.attachments}
-        for name in dict.fromkeys([*declared, *item.named]):
-            said = declared.get(name, {})
-            key = (submission_id, item.instance_id, name)
-            sha256 = said.get("sha256")
-            if name in known:
-                if known[name] is None and sha256:
-                    self._tell_hash(key, said)
-                continue
-            if key in self._attachments and not sha256:
-                continue
-            self._attachments[key] = {
-                "project_id": self._journal.project_id,
-                "submission_id": submission_id,
-                "instance_id": item.instance_id,
-                "name": name,
-                "sha256": sha256,
-                "size": said.get("size"),
-                "type": said.get("type"),
-                "present": sha256 in self._held,
-            }
-
-    def _attached(self, submission_id: int, instance_id: str) -> dict[str, str | None]:
-        rows = self._connection.execute(
-            select(Attachment.name, Attachment.sha256).where(
-                Attachment.project_id == self._journal.project_id,
-                Attachment.submission_id == submission_id,
-                Attachment.instance_id == instance_id,
-            )
-        )
-        return dict(rows.tuples().all())
-
-    def _tell_hash(self, key: tuple[int, str, str], said: Mapping[str, Any]) -> None:
-        submission_id, instance_id, name = key
-        self._connection.execute(
-            update(Attachment)
-            .where(
-                Attachment.project_id == self._journal.project_id,
-                Attachment.submission_id == submission_id,
-                Attachment.instance_id == instance_id,
-                Attachment.name == name,
-            )
-            .values(
-                sha256=said["sha256"],
-                size=said.get("size"),
-                type=said.get("type"),
-                present=said["sha256"] in self._held,
-            )
-        )
-
-    def _carry_files_over(self, item: Ready, chain: Chain, parent: str) -> None:
-        """A file that the edit names as the version before did, without sending it anew, is the same file."""
-        lacking = {
-            name: row
-            for (submission_id, instance_id, name), row in self._attachments.items()
-            if submission_id == chain.submission_id and instance_id == item.instance_id and row["sha256"] is None
-        }
-        if not lacking:
-            return
-        before = {
-            name: (row["sha256"], row["size"], row["type"], row["present"])
-            for (submission_id, instance_id, name), row in self._attachments.items()
-            if submission_id == chain.submission_id and instance_id == parent
-        }
-        if not chain.new:
-            before |= {
-                name: (sha256, size, kind, present)
-                for name, sha256, size, kind, present in self._connection.execute(
-                    select(
-                        Attachment.name, Attachment.sha256, Attachment.size, Attachment.type, Attachment.present
-                    ).where(
-                        Attachment.project_id == self._journal.project_id,
-                        Attachment.submission_id == chain.submission_id,
-                        Attachment.instance_id == parent,
-                    )
-                )
-            }
-        for name, row in lacking.items():
-            if name in before:
-                row["sha256"], row["size"], row["type"], row["present"] = before[name]
-
-    def _outstanding(self, submission_id: int, instance_id: str) -> int:
-        return sum(
-            1
-            for (of, instance, _), row in self._attachments.items()
-            if of == submission_id and instance == instance_id and not row["present"]
-        )
-
-    def _missing(self, item: Ready) -> list[str]:
-        asked = dict.fromkeys(attachment["sha256"] for attachment in item.attachments)
-        return [sha256 for sha256 in asked if sha256 not in self._held]
 
     # Quarantine.
 
@@ -493,7 +397,7 @@ class Filing:
             if not isinstance(item, Ready):
                 continue
             self._fetch_versions({(item.form, item.instance_id)} - self._versions.keys())
-            self._fetch_held(attachment["sha256"] for attachment in item.attachments)
+            self._files.look_for(attachment["sha256"] for attachment in item.attachments)
             self._fetch_waiting([item.instance_id])
             sender, self._sender = self._sender, (parked.actor_id, parked.device)
             receipt = self._decide(item)
@@ -514,7 +418,7 @@ class Filing:
         journal, connection = self._journal, self._connection
         insert_rows(connection, Submission.__table__, self._new)  # type: ignore[arg-type]
         insert_rows(connection, SubmissionVersion.__table__, self._version_rows)  # type: ignore[arg-type]
-        insert_rows(connection, Attachment.__table__, list(self._attachments.values()))  # type: ignore[arg-type]
+        self._files.write()
         insert_rows(connection, Quarantined.__table__, self._park_rows)  # type: ignore[arg-type]
         if self._edited:
             connection.execute(

@@ -160,18 +160,18 @@ def prepare_item(around: Surroundings, raw: object, first_id: str | None = None)
     claimed = raw.get("instance_id")
     named = claimed if isinstance(claimed, str) and claimed.strip() else None
     if len(bytes_of(raw)) > MAX_XML:
-        return Refused(_shown(named), f"An item may hold {MAX_XML // 2**20} MB at most.")
+        return Refused(_shown(named) if named else None, f"An item may hold {MAX_XML // 2**20} MB at most.")
     try:
         item = read_item(raw)
     except ValueError as error:
         if named is None and not _readable(raw):
-            return Refused(None, f"It has neither an instance_id nor a body that can be read. {error}")
+            return Refused(None, _shown(f"It has neither an instance_id nor a body that can be read. {error}"))
         return _waiting(raw, "malformed", str(error))
     try:
         return _prepared(around, raw, item, first_id)
     except Faulty as faulty:
         if named is None:
-            return Refused(None, f"It has no instance_id, and its body cannot be read: {faulty}")
+            return Refused(None, _shown(f"It has no instance_id, and its body cannot be read: {faulty}"))
         return _waiting(raw, "unreadable" if item.xml is not None else "answers", str(faulty))
 
 
@@ -370,8 +370,8 @@ def _readable(raw: Mapping[str, Any]) -> bool:
     return True
 
 
-def _shown(text: str | None) -> str | None:
-    return str(storable(text))[:1000] if text is not None else None
+def _shown(text: str) -> str:
+    return str(storable(text))[:1000]
 
 
 def _recorded_at(instance: Instance, tz: dt.tzinfo) -> dt.datetime | None:

@@ -50,6 +50,16 @@ class Server:
         connection.close()
         return time.monotonic() - began
 
+    def takes_a_batch(self) -> float:
+        """How many seconds a batch takes that comes at once."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        connection.request("POST", "/v1/projects/1/batches", a_batch("quick"), headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+        return time.monotonic() - began
+
 
 def a_batch(name: str) -> bytes:
     return json.dumps({"batch": name, "items": [a_sale(1)]}).encode()
@@ -97,6 +107,7 @@ def test_slow_senders_keep_nobody_waiting(server: Server) -> None:
             phone.sendall(server.head(100_000) + b'{"batch": "slow' + str(number).encode())
 
         assert server.answers() < 3
+        assert server.takes_a_batch() < 3
 
 
 def test_broken_connections_and_lies_leave_the_server_well(server: Server) -> None:

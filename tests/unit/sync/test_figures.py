@@ -524,3 +524,14 @@ def test_who_may_see_small_cells_sees_all(world: World) -> None:
     people(world, 5, female=40, male=3, unknown=12)
 
     assert world.by("it", "sex") == {"female": 40, "male": 3, None: 12}
+
+
+def test_a_cell_that_is_empty_is_hidden_too_where_it_would_give_another_away(world: World) -> None:
+    world.publish(Indicator("it", minimum_cell=5, by=("sex", "level")))
+    counts = {("female", "low"): 6, ("female", "high"): 1, ("male", "high"): 5}
+    for (sex, level), count in counts.items():
+        world.submit(*(row("it", by=(sex, level), ordinal=number) for number in range(count)))
+
+    assert shown(world, "sex") == {(): 12, ("female",): 7, ("male",): 5}
+    assert set(shown(world, "sex", "level", totals=False).values()) == {"hidden"}
+    assert len(shown(world, "sex", "level", totals=False)) == 4

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from sync.intake.files import keep_file
+from sync.journal import open_journal
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 
 
@@ -180,3 +182,19 @@ def test_answers_sent_again_are_a_duplicate_though_the_lists_have_changed_since(
     again = desk.outcomes(item)
 
     assert (first, again) == (["stored"], ["duplicate"])
+
+
+def test_a_resend_that_announces_a_file_which_is_here_completes_the_submission(desk: Desk) -> None:
+    photo = {"name": "1.jpg", "sha256": "cd" * 32, "size": 3, "type": "image/jpeg"}
+    desk.send([a_sale(1, photo="1.jpg")])
+    before = desk.submissions()[0].missing
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        keep_file(journal, "cd" * 32, 3, "image/jpeg")
+        journal.close()
+        session.commit()
+
+    (receipt,) = desk.send([{**a_sale(1, photo="1.jpg"), "attachments": [photo]}]).receipts
+
+    assert (before, receipt["outcome"], receipt["missing"]) == (1, "duplicate", [])
+    assert desk.submissions()[0].missing == 0
