@@ -34,6 +34,7 @@ _DAYS = 730
 _PLACES = 800
 _AT_ONCE = 20_000
 _QUARTER = "2026-Q2"
+_TWICE = Keep(">=", Decimal(2))
 
 
 def indicators() -> list[Indicator]:
@@ -45,12 +46,12 @@ def indicators() -> list[Indicator]:
         Indicator("sold", aggregate="sum", value="${sold}", by=("sex",)),
         Indicator("contracted", aggregate="sum", subject="contract", value="${tonnes}"),
         Indicator("days", aggregate="sum", subject="mandate", value="${days}", until="${end}", by=("sex",)),
-        Indicator("doubled", aggregate="distinct", subject="people", value="${r}", per_subject="growth", keep=_twice()),
+        Indicator("doubled", aggregate="distinct", subject="people", value="${r}", per_subject="growth", keep=_TWICE),
         Indicator("income", aggregate="median", subject="people", value="${r}", by=("sex",)),
         Indicator("centres", aggregate="distinct", subject="centres"),
         Indicator("equipped", aggregate="sum", subject="centres", value="${lab}", per_subject="latest_known"),
         Indicator("mean_score", aggregate="mean", subject="people", value="${score}", by=("level",)),
-        Indicator("milestones", aggregate="list", value="${what}"),
+        Indicator("share_of_share", aggregate="ratio", numerator="share", denominator="people_2"),
         Indicator("share", aggregate="ratio", numerator="people_0", denominator="people_1", by=("sex",), unit="%"),
     ]
 
@@ -76,8 +77,8 @@ def fill(engine: Engine, size: int) -> None:
     chance = random.Random(size)
     with Session(engine) as session:
         session.add(Project(id=1, name="Programme", created_at=NOW, fiscal_year_start=4))
-        session.flush()
-        journal = open_journal_after(session)
+        session.commit()
+        journal = open_journal(session, 1, None, NOW)
         event = journal.record("published")
         publish_indicators(journal, "visit", Sheets("visit", tuple(indicators())), a_form(), event)
         for row in _places():
@@ -87,18 +88,13 @@ def fill(engine: Engine, size: int) -> None:
         journal.close()
         session.commit()
         ids = indicator_ids(session, 1)
-        rows = _rows(chance, [ids[one.name] for one in indicators()[:-1]], size)
+        rows = _rows(chance, [ids[one.name] for one in indicators()[:-2]], size)
         while batch := [row for _, row in zip(range(_AT_ONCE), rows, strict=False)]:
             insert_rows(session.connection(), Contribution.__table__, batch)  # type: ignore[arg-type]
         session.execute(text("UPDATE projects SET last_event = :last"), {"last": size + 2})
         session.commit()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
-
-
-def open_journal_after(session: Session) -> Any:
-    session.commit()
-    return open_journal(session, 1, None, NOW)
 
 
 def timed(engine: Engine, ask: Callable[[Reading], object]) -> tuple[float, float]:
@@ -130,10 +126,6 @@ def _statement(reading: Reading) -> object:
         for n in range(10)
     ]
     return whole, parts
-
-
-def _twice() -> Any:
-    return Keep(">=", Decimal(2))
 
 
 def _places() -> Iterator[dict[str, Any]]:

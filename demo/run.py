@@ -27,6 +27,7 @@ _WATCH_SECONDS = 0.5
 def run(chosen: Namespace) -> int:
     """0 if every figure came out true and nothing was lost, 1 if not, 2 if it could not run, 130 if ended early."""
     screen = Screen()
+    signal.signal(signal.SIGINT, _as_interrupt)  # also where a shell has begun it in the background, deaf to it
     signal.signal(signal.SIGTERM, _as_interrupt)
     signal.signal(signal.SIGHUP, _as_interrupt)
     try:

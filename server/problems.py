@@ -81,10 +81,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _database(error: DBAPIError) -> ResponseReturnValue:
-    words = str(error.orig).lower()
-    if any(sign in words for sign in _FULL):
+    told = str(error.orig).lower()
+    if any(sign in told for sign in _FULL):
         return _refused(DiskFull())
-    if any(sign in words for sign in _LATER):
+    if any(sign in told for sign in _LATER):
         log("database_busy", error=type(error.orig).__name__)
         return _refused(_later())
     return _unexpected(error)

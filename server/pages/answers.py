@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -12,23 +12,27 @@ from forms.instance import Instance
 from forms.xform import Form
 from sync.indicators.definitions import by_code, label_in
 
-_HIDDEN = frozenset({"instanceID", "deprecatedID"})
 _SEVERAL = frozenset({"select", "rank"})
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A question with its answer, or the heading of a group or of one turn of a repeat."""
+    """A question with its answer, or the heading of one turn of a repeat.
+
+    `chosen` holds what was picked from a list outside the form: places or entities, by their keys.
+    """
 
     depth: int
     label: str
-    value: str | None
+    value: str = ""
+    chosen: Sequence[str] = ()
     heading: bool = False
     file: bool = False
 
 
 def lines_of(form: Form, instance: Instance, language: str) -> list[Line]:
-    """In the order of the form; questions without an answer are left out."""
+    """In the order of the form. Questions without an answer are left out, and so is what nobody was asked: metadata and
+    calculations without a label stand in the raw instance."""
     return list(_inside(form, instance.root, "/data", 0, language))
 
 
@@ -38,29 +42,41 @@ def _inside(form: Form, element: etree._Element, path: str, depth: int, language
         name = str(child.tag)
         child_path = f"{path}/{name}"
         field = form.fields.get(child_path)
+        if name == "meta":
+            continue
         if len(child):
-            below = list(_inside(form, child, child_path, depth + 1, language))
-            if not below or name == "meta":
-                continue
             turns[name] = turns.get(name, 0) + 1
-            number = f" {turns[name]}" if child_path in form.repeats else ""
-            yield Line(depth, f"{_label(field, name, language)}{number}", None, heading=True)
-            yield from below
-        elif child.text and child.text.strip() and name not in _HIDDEN:
-            value = child.text.strip()
-            shown = _shown(form, field, value, language)
-            yield Line(depth, _label(field, name, language), shown, file=field is not None and field.type == "binary")
+            yield from _group(form, child, child_path, turns[name], depth, language)
+        elif child.text and child.text.strip() and _was_asked(field):
+            yield _answer(form, field, name, child.text.strip(), depth, language)
+
+
+def _group(form: Form, element: etree._Element, path: str, turn: int, depth: int, language: str) -> Iterator[Line]:
+    if path not in form.repeats:
+        yield from _inside(form, element, path, depth, language)
+        return
+    below = list(_inside(form, element, path, depth + 1, language))
+    if below:
+        yield Line(depth, f"{_label(form.fields.get(path), str(element.tag), language)} {turn}", heading=True)
+        yield from below
+
+
+def _was_asked(field: Field | None) -> bool:
+    """What the form does not know at all is shown too: somebody sent it."""
+    return field is None or bool(field.labels) or not (field.calculated or field.metadata)
+
+
+def _answer(form: Form, field: Field | None, name: str, value: str, depth: int, language: str) -> Line:
+    label = _label(field, name, language)
+    if field is None or field.itemset is None:
+        return Line(depth, label, value, file=field is not None and field.type == "binary")
+    keys = value.split() if field.type in _SEVERAL else [value]
+    if field.external:
+        return Line(depth, label, value, chosen=keys)
+    choices = form.choices.get(field.itemset, {})
+    shown = [(label_in(by_code(choices[key].labels), language) or key) if key in choices else key for key in keys]
+    return Line(depth, label, ", ".join(shown))
 
 
 def _label(field: Field | None, name: str, language: str) -> str:
     return (label_in(by_code(field.labels), language) if field and field.labels else None) or name
-
-
-def _shown(form: Form, field: Field | None, value: str, language: str) -> str:
-    if field is None or field.itemset is None or field.external:
-        return value
-    choices = form.choices.get(field.itemset, {})
-    keys = value.split() if field.type in _SEVERAL else [value]
-    return ", ".join(
-        (label_in(by_code(choices[key].labels), language) or key) if key in choices else key for key in keys
-    )

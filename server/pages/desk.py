@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
@@ -37,6 +38,7 @@ from sync.indicators.statements import compose, statements_at
 from sync.intake.quarantine import OPEN, quarantined_items
 from sync.models import Actor, Project
 from sync.projects.catalogue import Unpublished, published
+from sync.projects.places import places_at
 from sync.review.queue import Sought, review_queue
 from sync.review.view import SubmissionSeen, raw_instance, submission_view
 
@@ -149,6 +151,7 @@ def submission(pid: int, number: int) -> ResponseReturnValue:
     form_id, instance_id = name_of_submission(session(), pid, number)
     seen = submission_view(session(), pid, form_id, instance_id)
     definitions = definitions_at(session(), pid, None)
+    tree = places_at(session(), pid, None)
     language = words().language
     page = render_template(
         "submission.html",
@@ -159,7 +162,8 @@ def submission(pid: int, number: int) -> ResponseReturnValue:
         files=files_of(seen),
         present={file.name for file in files_of(seen) if file.present},
         contributions=sorted(seen.contributions, key=lambda row: row.closed is not None),
-        labels={name: definition.label(language) for name, definition in definitions.items()},
+        definitions=definitions,
+        places={code: place.name for code, place in tree.places.items()},
         actors=names_of_actors(
             session(),
             [*(version.actor_id for version in seen.versions), *(comment.actor_id for comment in seen.comments)],
@@ -208,7 +212,14 @@ def _lines(pid: int, seen: SubmissionSeen, language: str) -> list[Line] | None:
     found = published(session(), pid, seen.form_id, seen.form_version)
     if instance.encrypted or isinstance(found, Unpublished):
         return None
-    return lines_of(found.form, instance, language)
+    lines = lines_of(found.form, instance, language)
+    chosen = {key for line in lines for key in line.chosen}
+    names = {code: place.name for code, place in places_at(session(), pid, None).places.items() if code in chosen}
+    names |= labels_of_entities(session(), pid, chosen - names.keys())
+    return [
+        replace(line, value=", ".join(names.get(key, key) for key in line.chosen)) if line.chosen else line
+        for line in lines
+    ]
 
 
 def _operation(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from sync.models.indicators import Contribution
 from sync.models.projects import Event
 from sync.models.submissions import Submission
 
-# Numerator or denominator of a ratio, day, submission, ordinal, event: the place of a row in the list.
-Position = tuple[int, str, int, int, int]
+# Numerator or denominator of a ratio, day, submission, indicator, ordinal, event: the place of a row in the list.
+Position = tuple[int, str, int, int, int, int]
 
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _PARTS = ("numerator", "denominator")
@@ -60,7 +60,14 @@ class Counted:
     @property
     def position(self) -> Position:
         entry = self.entry
-        return self.part, entry.day.isoformat(), entry.submission_id, entry.ordinal, entry.opened
+        return (
+            self.part,
+            entry.day.isoformat(),
+            entry.submission_id,
+            self.definition.id,
+            entry.ordinal,
+            entry.opened,
+        )
 
 
 def evidence(
@@ -210,11 +217,10 @@ def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:
-        part, day, submission, ordinal, opened = orjson.loads(
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        )
+        part, day, submission, *rest = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         dt.date.fromisoformat(day)
-        return int(part), str(day), int(submission), int(ordinal), int(opened)
+        indicator, ordinal, opened = rest
+        return int(part), str(day), int(submission), int(indicator), int(ordinal), int(opened)
     except (ValueError, TypeError, binascii.Error):
         finding = Finding("This is not a cursor.", "Use the one of the page before, unchanged.", place="cursor")
         raise Unexpected(findings=[finding]) from None

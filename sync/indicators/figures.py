@@ -173,7 +173,7 @@ def _of_indicator(
     totals: bool,
     sees_small_cells: bool,
 ) -> list[Figure]:
-    asked = tuple(name for name in by if name not in picked)
+    asked = tuple(name for name in dict.fromkeys(by) if name not in picked)
     chosen = tuple(picked.values())
     show = _Show(reading, definition, period, place, sees_small_cells)
     found: list[Figure] = []

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import docx
 import mistune
 
 from sync.indicators.figures import Figure
@@ -69,6 +68,8 @@ def as_markdown(text: str, marks: Sequence[Mark]) -> str:
 
 def as_docx(blocks: Iterable[Block], title: str) -> bytes:
     """A Word document with headings and lists in Word's own styles; figures are plain text."""
+    import docx  # noqa: PLC0415 — 0.2 s that a server need not wait for when it starts
+
     document = docx.Document()
     document.core_properties.title = title
     document.core_properties.author = ""

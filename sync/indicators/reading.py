@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Select,
+    Executable,
     Table,
     func,
     literal_column,
@@ -162,10 +163,9 @@ class Reading:
 
     def entries_since(self, definition: Definition, period: Period, place: str | None, event: int) -> list[Entry]:
         """As `entries`, but with those that were open at any time from `event` on, each with its `closed`."""
-        query = self._rows(definition, [*needed_columns(definition), "closed"]).where(
-            *self._conditions(definition, period, None), or_(_ROWS.c.closed.is_(None), _ROWS.c.closed > event)
-        )
-        return self._inside(self.session.execute(query).all(), place)
+        names = [*needed_columns(definition), "closed"]
+        query = self._visible(definition, names, self._conditions(definition, period, None), event)
+        return self._inside(self._read(query, names), place)
 
     def dimensions(self, definition: Definition, by: Sequence[str]) -> list[Dimension]:
         """How rows of the indicator are sorted into cells."""
@@ -275,8 +275,12 @@ class Reading:
         if key not in self._entries:
             names = needed_columns(definition)
             query = self._visible(definition, names, self._conditions(definition, period, None))
-            self._entries[key] = self.session.execute(query).all()
+            self._entries[key] = self._read(query, names)
         return self._entries[key]
+
+    def _read(self, query: Executable, names: Sequence[str]) -> list[Entry]:
+        """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""
+        return [*map(_entry(tuple(names))._make, self.session.execute(query))]
 
     def _inside(self, found: Sequence[Entry], place: str | None) -> list[Entry]:
         if place is None:
@@ -305,19 +309,22 @@ class Reading:
         return [spelling for spelling in written if self.code_of(spelling) in below]
 
     def _visible(
-        self, definition: Definition, names: Iterable[str], conditions: Iterable[ColumnElement[bool]]
+        self,
+        definition: Definition,
+        names: Iterable[str],
+        conditions: Iterable[ColumnElement[bool]],
+        since: int | None = None,
     ) -> CompoundSelect[Any]:
-        """Rows that were open at the event: those still open and those closed later, each with an index of its own."""
-        query = self._rows(definition, names).where(*conditions)
-        return union_all(query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > self.as_of.event))
-
-    def _rows(self, definition: Definition, names: Iterable[str]) -> Select[Any]:
-        """Those opened up to the event, whatever became of them."""
-        return select(*(_ROWS.c[name] for name in names)).where(
+        """Rows that were open at the event, or at any time from `since` up to it: those still open, and those closed
+        later, each with an index of its own."""
+        query = select(*(_ROWS.c[name] for name in names)).where(
             _ROWS.c.project_id == self.project_id,
             _ROWS.c.indicator_id == definition.id,
             _ROWS.c.opened <= self.as_of.event,
+            *conditions,
         )
+        closed_after = self.as_of.event if since is None else since
+        return union_all(query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > closed_after))
 
 
 def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime) -> AsOf:
@@ -354,6 +361,11 @@ def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, A
         raise NotFound
     now = {name: getattr(project, name) for name in ("name", "time_zone", "languages", "fiscal_year_start", "counts")}
     return now | (details or {})
+
+
+@cache
+def _entry(names: tuple[str, ...]) -> Any:
+    return namedtuple("Entry", names)
 
 
 def needed_columns(definition: Definition) -> list[str]:

@@ -28,3 +28,11 @@ def test_numbers_and_days_are_written_as_the_language_writes_them() -> None:
     assert Words("fr").number(7879).replace("\N{NARROW NO-BREAK SPACE}", " ") == "7 879"
     assert Words("fr").day("2026-03-31") == "31 mars 2026"
     assert Words("en").number(None) == "—"
+
+
+def test_no_word_is_kept_that_no_page_says() -> None:
+    pages = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("pages/*.py")]
+    told = "".join(page.read_text() for page in pages)
+
+    plain = [word for word in CATALOGUE if not word.startswith("state_")]
+    assert [word for word in plain if not re.search(rf"['\"]{word}['\"]", told)] == []

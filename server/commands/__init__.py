@@ -1,0 +1,1 @@
+"""The commands of `siby`, by what they are about."""

@@ -1,0 +1,79 @@
+"""What commands share: an opened installation, and finding what a name means."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import click
+from sqlalchemy import select
+
+from server import clock
+from server.app import create_app
+from server.db import session
+from server.schema import require_up_to_date
+from server.settings import Settings, load_settings
+from sync.accounts.audit import Origin, record_act
+from sync.accounts.people import find_user
+from sync.accounts.roles import assign
+from sync.errors import NotFound
+from sync.models import Actor, Project
+
+HERE = Origin(None, None, "command line")
+
+
+@contextlib.contextmanager
+def installation_opened(checked: bool = True) -> Iterator[None]:
+    """The application with a database session; `checked` refuses one that was not set up or is not up to date."""
+    settings = load_settings()
+    app = create_app(settings)
+    with app.app_context():
+        if checked:
+            require_up_to_date()
+        yield
+
+
+def project_named(named: str | None) -> Project:
+    """The project of this number or name, or the only one."""
+    rows = session().scalars(select(Project).where(Project.archived_at.is_(None)).order_by(Project.id)).all()
+    if named is not None:
+        rows = [row for row in rows if named in (str(row.id), row.name)]
+        if not rows:
+            raise click.UsageError(f"There is no project {named!r}.")
+    if not rows:
+        raise click.UsageError("There is no project yet; siby load DIR makes one.")
+    if len(rows) > 1:
+        known = ", ".join(f"{row.id} ({row.name})" for row in rows)
+        raise click.UsageError(f"There are several projects: {known}. Say which with --project.")
+    return rows[0]
+
+
+def account_of(email: str) -> Actor:
+    """The account for an address. Raises NotFound, also for one that was shut out."""
+    actor = find_user(session(), email)
+    if actor is None or actor.disabled_at:
+        raise NotFound(f"There is no account for {email}; siby user add makes one.")
+    return actor
+
+
+def device_named(project_id: int, name: str) -> Actor:
+    """The device of this name. Raises NotFound, also for one that was shut out."""
+    actor = session().scalar(
+        select(Actor).where(
+            Actor.kind == "device", Actor.project_id == project_id, Actor.name == name, Actor.disabled_at.is_(None)
+        )
+    )
+    if actor is None:
+        raise NotFound(f"The project has no device called {name}; siby device add makes one.")
+    return actor
+
+
+def give_role(actor: Actor, project_id: int, role: str) -> None:
+    """Assign the role, and write it into the audit trail."""
+    assign(session(), actor.id, project_id, role)
+    record_act(session(), project_id, HERE, "role.given", clock.now(), str(actor.id), {"role": role})
+
+
+def address_of(settings: Settings, address: str) -> str:
+    """Where the server is reached: as told, else the public address, else this machine."""
+    return address.rstrip("/") or settings.public_url or f"http://{settings.host}:{settings.port}"

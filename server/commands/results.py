@@ -1,0 +1,123 @@
+"""Commands about what comes of the visits: statements, what is derived, and batches from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server import clock, current
+from server.api.batches import read_batch
+from server.bodies import parse_json, unpack
+from server.commands.common import device_named, installation_opened, project_named
+from server.db import session
+from server.queries.submissions import how_many
+from sync.indicators.figures import resolve_as_of
+from sync.indicators.reading import Reading
+from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.statements import compose
+from sync.intake.receive import prepare_batch, store_batch
+from sync.journal import open_journal
+
+
+@click.command()
+@click.argument("name")
+@click.option("--lang", help="Language of the text; else the project's first.")
+@click.option("--as-of", help="An event's number, a date or a time; else now.")
+@click.option("--period", default="all", show_default=True, help="2026, 2026-Q3, FY2026, 2026-01-01/2026-06-30 …")
+@click.option("--place", help="Code of a place; everything below it is included.")
+@click.option("--project", help="Number or name; not needed if there is one project only.")
+def statement(
+    name: str, lang: str | None, as_of: str | None, period: str, place: str | None, project: str | None
+) -> None:
+    """Print a statement, as Markdown."""
+    with installation_opened():
+        project_id = project_named(project).id
+        reading = Reading(session(), project_id, resolve_as_of(session(), project_id, as_of, clock.now()))
+        language = lang or next(iter(reading.settings["languages"]), "en")
+        written = compose(reading, name, language, period=period, place=place, sees_small_cells=True)
+        click.echo(written.to_markdown().rstrip())
+
+
+@click.group()
+def indicators() -> None:
+    """Everything that is worked out from submissions."""
+
+
+@indicators.command()
+@click.option("--project", help="Number or name; not needed if there is one project only.")
+@click.option("--restart", is_flag=True, help="Begin at the first submission, not where an earlier run stopped.")
+def rebuild(project: str | None, restart: bool) -> None:
+    """Work everything out anew from the raw submissions. It may be stopped, and goes on where it was."""
+    with installation_opened():
+        at = project_named(project)
+        project_id, after = at.id, 0 if restart else (at.rebuilt_to or 0)
+        total, done, wrong = _submissions(project_id), 0, 0
+        with _progress(total, "Rebuilding") as progress:
+            going = True
+            while going:
+                journal = open_journal(session(), project_id, None, clock.now())
+                portion = rebuild_portion(journal, after)
+                journal.close()
+                session().commit()
+                done, wrong = done + portion.submissions, wrong + len(portion.differences)
+                progress.update(portion.submissions)
+                going, after = portion.upto is not None, portion.upto or 0
+        click.echo(f"{done} submissions; {wrong} things were different.")
+
+
+@indicators.command()
+@click.option("--project", help="Number or name; not needed if there is one project only.")
+def verify(project: str | None) -> None:
+    """Compare everything with what the raw submissions say; changes nothing, and fails if anything differs."""
+    with installation_opened():
+        project_id = project_named(project).id
+        done, differences, after = 0, list[str](), 0
+        with _progress(_submissions(project_id), "Verifying") as progress:
+            going = True
+            while going:
+                portion = verify_portion(session(), project_id, after)
+                session().rollback()
+                done += portion.submissions
+                differences += portion.differences
+                progress.update(portion.submissions)
+                going, after = portion.upto is not None, portion.upto or 0
+        for difference in differences[:50]:
+            click.echo(difference)
+        if differences:
+            raise click.ClickException(f"{len(differences)} things differ. siby indicators rebuild mends them.")
+        click.echo(f"{done} submissions are as their raw instances say.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--device", "name", required=True, help="Name of the device that filled it.")
+@click.option("--project", help="Number or name; not needed if there is one project only.")
+def intake(file: Path, name: str, project: str | None) -> None:
+    """Take a batch from a file, as from a USB stick: JSON, or packed as .gz or .zst. Taking it again is safe."""
+    with installation_opened():
+        project_id = project_named(project).id
+        actor_id = device_named(project_id, name).id
+        packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
+        body = unpack(file.read_bytes(), packing, current.settings().max_batch)
+        batch = read_batch(parse_json(body))
+        now = clock.now()
+        prepared = prepare_batch(session(), project_id, batch, hashlib.sha256(body).digest(), now)
+        result = store_batch(session(), prepared, actor_id, now)
+        session().commit()
+        for outcome, count in sorted(result.counts.items()):
+            click.echo(f"{count} {outcome}")
+        for receipt in result.receipts:
+            if receipt["reason"]:
+                click.echo(f"{receipt['instance_id'] or 'An item'}: {receipt['outcome']}: {receipt['reason']}")
+
+
+def _submissions(project_id: int) -> int:
+    return sum(how_many(session(), project_id).values())
+
+
+def _progress(total: int, label: str) -> Any:
+    return click.progressbar(length=total, label=label, file=sys.stderr)
