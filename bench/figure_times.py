@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from forms.sheets import Indicator, Keep, Sheets
+from forms.indicators.sheets import Indicator, Keep, Sheets
 from sync.indicators.definitions import indicator_ids, publish_indicators
 from sync.indicators.figures import figures
 from sync.indicators.reading import Reading, resolve_as_of

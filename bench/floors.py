@@ -14,13 +14,13 @@ from pysqlite3 import dbapi2 as sqlite
 from bench.programme import FORM, workbook
 from bench.report import Line, middle
 from bench.visits import Visit, visit
-from forms.answers import answers_of, fingerprint
-from forms.check import check
-from forms.contributing import compile_feeds, contributions_of
-from forms.entities import entity_actions
 from forms.form import NoLists
-from forms.instance import read_instance
-from forms.workbook import read_workbook
+from forms.indicators.contributing import compile_feeds, contributions_of
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.answers import answers_of, fingerprint
+from forms.xforms.check import check
+from forms.xforms.entities import entity_actions
+from forms.xforms.instance import read_instance
 
 SAMPLE = 1000
 EXPRESSIONS = 30  # constraints, conditions and calculations of the form

@@ -15,7 +15,7 @@ from typing import IO
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from forms.programme import Programme
+from forms.programmes.programme import Programme
 from migrations.schema import upgrade
 from server.settings import Settings
 from sync.accounts.installation import found_installation

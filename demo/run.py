@@ -19,7 +19,7 @@ from demo.screen import Screen
 from demo.serving import ServerFailed, Serving, end_leftover, free_port
 from demo.tablets import LoginNeeded, Record, ServerFull
 from demo.visits import Year
-from forms.programme import Programme, files_of, read_programme
+from forms.programmes.programme import Programme, files_of, read_programme
 
 _WATCH_SECONDS = 0.5
 

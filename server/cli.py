@@ -9,7 +9,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from forms.findings import Faulty, Finding
-from forms.programme import files_of, read_programme
+from forms.programmes.programme import files_of, read_programme
 from server import clock, current
 from server.app import create_app
 from server.checkup import examine

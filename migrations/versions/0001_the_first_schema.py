@@ -348,6 +348,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("ix_events_project_id_at", ["project_id", "at"], unique=False)
+        batch_op.create_index(
+            "ix_events_settings",
+            ["project_id", "number"],
+            unique=False,
+            postgresql_where=sa.text("kind = 'settings'"),
+            sqlite_where=sa.text("kind = 'settings'"),
+        )
 
     op.create_table(
         "forms",
@@ -535,6 +542,11 @@ def downgrade() -> None:
     op.drop_table("indicators")
     op.drop_table("forms")
     with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_events_settings",
+            postgresql_where=sa.text("kind = 'settings'"),
+            sqlite_where=sa.text("kind = 'settings'"),
+        )
         batch_op.drop_index("ix_events_project_id_at")
 
     op.drop_table("events")

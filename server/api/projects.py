@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
-from sync.indicators.statements import put_statement
 
 from forms.findings import Faulty, Finding
-from forms.places import read_places
-from forms.programme import files_of_zip, read_programme
+from forms.programmes.places import read_places
+from forms.programmes.programme import files_of_zip, read_programme
 from server import current
 from server.answers import answer
 from server.api.schemas import (
@@ -33,6 +32,7 @@ from server.problems import as_json
 from sync.accounts.audit import record_act
 from sync.accounts.roles import projects_of, role_in
 from sync.errors import Unexpected, WorkbookFaulty
+from sync.indicators.statements import put_statement
 from sync.journal import Journal, open_journal
 from sync.models import Actor, Project
 from sync.projects.places import put_places

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from forms.form import Field
-from forms.instance import Instance
-from forms.xform import Form
+from forms.xforms.instance import Instance
+from forms.xforms.xform import Form
 from sync.indicators.definitions import by_code, label_in
 
 _SEVERAL = frozenset({"select", "rank"})

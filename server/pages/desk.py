@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from forms.instance import read_instance
+from forms.xforms.instance import read_instance
 from server import current
 from server.api.figures import EvidenceQuery, evidence_for_visitor, known_indicator, reading_of, sees_small_cells
 from server.api.schemas import CursorQuery

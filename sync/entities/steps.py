@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from forms.entities import EntityAction
-from forms.entitylists import EntityListFile, ListRow
-from forms.sheets import Sheets
-from forms.xform import Form
+from forms.indicators.sheets import Sheets
+from forms.programmes.entitylists import EntityListFile, ListRow
+from forms.xforms.entities import EntityAction
+from forms.xforms.xform import Form
 from sync.entities.change import Change, place_of, said_by
 from sync.entities.folding import HELD, WITHDRAWN, Step
 from sync.entities.stored import (

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-import forms.contributing
+import forms.indicators.contributing
 from sync.indicators.amounts import decimal_of as decimal_of
 from sync.indicators.amounts import millionths as millionths
 from sync.indicators.definitions import indicator_ids
@@ -41,7 +41,7 @@ class Wanted:
     submission_id: int
     event: int
     recorded_at: dt.datetime
-    contributions: Sequence[forms.contributing.Contribution]
+    contributions: Sequence[forms.indicators.contributing.Contribution]
     new: bool
 
 

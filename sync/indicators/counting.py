@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from forms.sheets import Keep
+from forms.indicators.sheets import Keep
 from sync.indicators.amounts import MILLION
 from sync.indicators.definitions import Definition
 from sync.indicators.periods import Period

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from forms.form import Field
-from forms.sheets import Breakdown, Keep, Sheets, field_called, language_code, plain_reference, value_labels
-from forms.sheets import Indicator as IndicatorRow
-from forms.sheets import Target as TargetRow
-from forms.xform import Form
+from forms.indicators.sheets import Breakdown, Keep, Sheets, field_called, language_code, plain_reference, value_labels
+from forms.indicators.sheets import Indicator as IndicatorRow
+from forms.indicators.sheets import Target as TargetRow
+from forms.xforms.xform import Form
 from sync.indicators.amounts import millionths
 from sync.journal import Journal
 from sync.models.indicators import Indicator, IndicatorVersion, Target

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
+from itertools import compress
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -77,6 +78,7 @@ class Reading:
         self.as_of = as_of
         self._tables: dict[tuple[str, Period, str | None, tuple[str, ...]], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
+        self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
         self._members: dict[frozenset[str] | None, Mapping[str, str]] = {}
         self._codes: dict[str | None, str | None] = {}
 
@@ -259,19 +261,22 @@ class Reading:
     def _subjects(self, definition: Definition, period: Period, place: str | None) -> Mapping[str, Sequence[Any]]:
         """Of each row of the period no more than it takes to tell subjects apart, column by column."""
         names = ["place", "subject", *(f"by{way.position}" for way in definition.ways)]
-        key = ("subjects", definition.id, period.start, period.end)
-        if key not in self._entries:
+        key = (definition.id, period.start, period.end)
+        if key not in self._columns:
             query = self._visible(definition, names, self._conditions(definition, period, None))
-            self._entries[key] = self.session.execute(query).all()
-        rows = self._entries[key]
-        if place is not None:
-            below = set(self.tree.below(place))
-            rows = [row for row in rows if self.code_of(row[0]) in below]
-        return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+            rows = self.session.execute(query).all()
+            # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
+            self._columns[key] = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+        columns = self._columns[key]
+        if place is None:
+            return columns
+        below = set(self.tree.below(place))
+        inside = [self.code_of(written) in below for written in columns["place"]]
+        return {name: tuple(compress(column, inside)) for name, column in columns.items()}
 
     def _fetched(self, definition: Definition, period: Period) -> Sequence[Entry]:
         start = None if counting.looks_back(definition) else period.start
-        key = ("all", definition.id, start, period.end)
+        key = (definition.id, start, period.end)
         if key not in self._entries:
             names = needed_columns(definition)
             query = self._visible(definition, names, self._conditions(definition, period, None))

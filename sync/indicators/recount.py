@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from forms.instance import read_instance
+from forms.xforms.instance import read_instance
 from sync.entities.steps import Arrived, apply_actions, steps_differ
 from sync.indicators.contributions import Wanted, differing, replace_contributions
 from sync.intake.prepare import Derived, clock_flags, derive, time_zone_of, unpack

@@ -15,13 +15,13 @@ import zstandard
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from forms.answers import answers_of, attachments_named, fingerprint, instance_from
-from forms.check import check
-from forms.contributing import Contribution, contributions_of
-from forms.entities import EntityAction, entity_actions
 from forms.findings import Faulty
 from forms.form import Flag, Lists
-from forms.instance import Instance, read_instance
+from forms.indicators.contributing import Contribution, contributions_of
+from forms.xforms.answers import answers_of, attachments_named, fingerprint, instance_from
+from forms.xforms.check import check
+from forms.xforms.entities import EntityAction, entity_actions
+from forms.xforms.instance import Instance, read_instance
 from sync.errors import NotFound
 from sync.intake.items import Item, bytes_of, envelope_of, id_from_content, read_item, storable
 from sync.models import Project, Submission, SubmissionVersion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -45,7 +45,16 @@ class Event(Base):
     """One change of a project's data. A later number is a later change; a reader that polls by number misses none."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_project_id_at", "project_id", "at"),)
+    __table_args__ = (
+        Index("ix_events_project_id_at", "project_id", "at"),
+        Index(
+            "ix_events_settings",
+            "project_id",
+            "number",
+            postgresql_where=text("kind = 'settings'"),
+            sqlite_where=text("kind = 'settings'"),
+        ),
+    )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from forms.contributing import Feeds, compile_feeds
-from forms.sheets import Sheets
-from forms.xform import Form, compile_form
+from forms.indicators.contributing import Feeds, compile_feeds
+from forms.indicators.sheets import Sheets
+from forms.xforms.xform import Form, compile_form
 from sync.models import Form as FormRow
 from sync.models import FormVersion
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from forms.places import Place as PlaceRow
+from forms.programmes.places import Place as PlaceRow
 from sync.journal import Journal
 from sync.models.projects import Place
 

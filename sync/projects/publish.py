@@ -15,8 +15,8 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.findings import Finding
-from forms.programme import Programme
-from forms.workbook import Workbook
+from forms.programmes.programme import Programme
+from forms.workbooks.workbook import Workbook
 from sync.entities.steps import declare_lists, load_list
 from sync.errors import Unexpected, VersionDiffers
 from sync.indicators.definitions import publish_indicators

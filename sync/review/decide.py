@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from forms.entities import entity_actions
-from forms.instance import read_instance
+from forms.xforms.entities import entity_actions
+from forms.xforms.instance import read_instance
 from sync.dedup.doubles import settle_doubles
 from sync.entities.steps import Arrived, apply_actions
 from sync.errors import NotFound, Stale, Unexpected

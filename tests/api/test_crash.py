@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from demo.links import Link, Weather
 from demo.serving import HOST, Serving
 from demo.tablets import File, Habits, Record, State, Tablet, record_of
-from forms.workbook import read_workbook
+from forms.workbooks.workbook import read_workbook
 from migrations.schema import upgrade
 from sync.accounts.installation import found_installation
 from sync.accounts.people import add_device, add_user

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from forms.entities import EntityAction
+from forms.xforms.entities import EntityAction
 from sync.models import Entity, EntityStep
 from tests.support.registry import AWA, FANTA, Registry, a_creation, an_action, an_update
 

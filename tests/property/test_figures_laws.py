@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from forms.contributing import Contribution
-from forms.places import Place
-from forms.sheets import Indicator, Keep
+from forms.indicators.contributing import Contribution
+from forms.indicators.sheets import Indicator, Keep
+from forms.programmes.places import Place
 from sync.indicators.amounts import json_number
 from sync.indicators.changes import changes
 from sync.indicators.evidence import evidence

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from forms.contributing import Contribution
-from forms.places import Place
-from forms.sheets import Breakdown, Indicator, Sheets, Target
-from forms.workbook import read_workbook
-from forms.xform import Form
+from forms.indicators.contributing import Contribution
+from forms.indicators.sheets import Breakdown, Indicator, Sheets, Target
+from forms.programmes.places import Place
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.xform import Form
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.figures import Figure, figures

@@ -11,11 +11,11 @@ from typing import Any
 from lxml import etree
 from pyxform.xls2xform import convert
 
-from forms.check import check
-from forms.expressions import Context, compile_expression
 from forms.form import Flag, Lists, NoLists
-from forms.instance import Instance, read_instance
-from forms.xform import Form, compile_form
+from forms.xforms.check import check
+from forms.xforms.instance import Instance, read_instance
+from forms.xforms.xform import Form, compile_form
+from forms.xpath.expressions import Context, compile_expression
 
 UTC = dt.UTC
 NOW = dt.datetime(2026, 11, 24, 10, 30, tzinfo=dt.UTC)

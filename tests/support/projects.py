@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from forms.workbook import Workbook, read_workbook
+from forms.workbooks.workbook import Workbook, read_workbook
 from sync.intake.content import ContentStore, session_info
 from sync.intake.receive import BatchAnswer, prepare_batch, store_batch
 from sync.journal import open_journal

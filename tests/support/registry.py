@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from forms.entities import EntityAction
+from forms.xforms.entities import EntityAction
 from sync.entities.steps import Arrived, apply_actions, rebuild_entities
 from sync.journal import Journal, open_journal
 from sync.models import Entity, EntityStep, Project, Submission

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from forms.workbook import read_workbook
+from forms.workbooks.workbook import read_workbook
 from server.db import session
 from sync.accounts.passwords import hash_password
 from sync.accounts.people import add_device, add_user

@@ -5,12 +5,12 @@ from zoneinfo import ZoneInfo
 
 from bench.programme import FORM, SURVEY, workbook
 from bench.visits import batch_of, visit
-from forms.check import check
-from forms.contributing import compile_feeds, contributions_of
-from forms.entities import entity_actions
 from forms.form import NoLists
-from forms.instance import read_instance
-from forms.workbook import read_workbook
+from forms.indicators.contributing import compile_feeds, contributions_of
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.check import check
+from forms.xforms.entities import entity_actions
+from forms.xforms.instance import read_instance
 
 TZ = ZoneInfo("Africa/Bamako")
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)

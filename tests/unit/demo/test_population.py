@@ -14,11 +14,11 @@ import pytest
 from lxml import etree
 
 from demo.population import TABLETS, VERSION, Visit, Year, make
-from forms.answers import attachments_named, fingerprint, instance_from
-from forms.check import check
-from forms.instance import read_instance
-from forms.programme import Programme, files_of, read_programme
+from forms.programmes.programme import Programme, files_of, read_programme
 from forms.tables import read_table
+from forms.xforms.answers import attachments_named, fingerprint, instance_from
+from forms.xforms.check import check
+from forms.xforms.instance import read_instance
 
 FIRST, LAST = dt.date(2025, 4, 1), dt.date(2026, 3, 31)
 DEFINITIONS = Path(__file__).parents[3] / "forms" / "definitions"

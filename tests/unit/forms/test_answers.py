@@ -13,14 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from forms.answers import answers_of, attachments_named, fingerprint, instance_from
-from forms.check import check
-from forms.entities import entity_actions
 from forms.findings import Faulty
 from forms.form import NoLists
-from forms.instance import Instance, read_instance
-from forms.workbook import read_workbook
-from forms.xform import Form
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.answers import answers_of, attachments_named, fingerprint, instance_from
+from forms.xforms.check import check
+from forms.xforms.entities import entity_actions
+from forms.xforms.instance import Instance, read_instance
+from forms.xforms.xform import Form
 from tests.support.workbooks import a_workbook
 
 BAMAKO = ZoneInfo("Africa/Bamako")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forms.check import check
 from forms.form import NoLists
-from forms.instance import read_instance
+from forms.xforms.check import check
+from forms.xforms.instance import read_instance
 from tests.support.forms import NOW, Tables, an_instance, checked, compiled
 
 VISIT = compiled("""

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forms.contributing import Contribution, compile_feeds, contributions_of
 from forms.form import NoLists
-from forms.instance import read_instance
-from forms.sheets import Sheets
-from forms.workbook import Workbook, read_workbook
+from forms.indicators.contributing import Contribution, compile_feeds, contributions_of
+from forms.indicators.sheets import Sheets
+from forms.workbooks.workbook import Workbook, read_workbook
+from forms.xforms.instance import read_instance
 from tests.support.workbooks import a_workbook
 
 BAMAKO = ZoneInfo("Africa/Bamako")

@@ -14,7 +14,7 @@ import pytest
 import pyxform
 from pyxform.xls2xform import ConvertResult, convert
 
-from forms.programme import Programme, files_of, read_programme
+from forms.programmes.programme import Programme, files_of, read_programme
 
 DEFINITIONS = Path(__file__).parents[3] / "forms" / "definitions"
 WORKBOOKS = sorted((DEFINITIONS / "forms").rglob("*.xlsx"))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forms.entities import EntityAction, entity_actions
-from forms.instance import read_instance
-from forms.workbook import Workbook, read_workbook
+from forms.workbooks.workbook import Workbook, read_workbook
+from forms.xforms.entities import EntityAction, entity_actions
+from forms.xforms.instance import read_instance
 from tests.support.workbooks import a_workbook
 
 AWA = "6a0f35d2-8f4e-4c4b-9c0e-0c9f1b1e2d3c"

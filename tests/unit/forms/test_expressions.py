@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forms.calls import FUNCTIONS
-from forms.expressions import (
+from forms.findings import Faulty
+from forms.form import NoLists
+from forms.xpath.calls import FUNCTIONS
+from forms.xpath.expressions import (
     Context,
     Unevaluable,
     as_boolean,
@@ -17,8 +19,6 @@ from forms.expressions import (
     as_string,
     compile_expression,
 )
-from forms.findings import Faulty
-from forms.form import NoLists
 from tests.support.forms import NOW, UTC, Tables, an_instance, compiled, evaluated
 
 PEOPLE = compiled("""

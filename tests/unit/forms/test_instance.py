@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forms.findings import Faulty
-from forms.instance import MAX_BYTES, read_instance
+from forms.xforms.instance import MAX_BYTES, read_instance
 
 PLAIN = "<data id='visit' version='3'><name>Amina</name><meta><instanceID>uuid:1</instanceID></meta></data>"
 

@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from forms.check import check
-from forms.expressions import Context, Expression
 from forms.form import NoLists
-from forms.instance import read_instance
-from forms.xform import Form
+from forms.xforms.check import check
+from forms.xforms.instance import read_instance
+from forms.xforms.xform import Form
+from forms.xpath.expressions import Context, Expression
 from tests.support.forms import NOW, UTC, compiled, filled
 from tests.support.javarosa import JavaRosaRefuses, Oracle, Record, an_oracle
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forms.patterns import BadPattern, TooCostly, compile_pattern
+from forms.xpath.patterns import BadPattern, TooCostly, compile_pattern
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forms.findings import Faulty
-from forms.programme import Place, files_of, files_of_zip, read_places, read_programme, version_order
+from forms.programmes.programme import Place, files_of, files_of_zip, read_places, read_programme, version_order
 from tests.support.workbooks import a_workbook
 
 PLACES = """code,name,level,parent,latitude,longitude,aliases

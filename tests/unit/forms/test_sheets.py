@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forms.sheets import (
+from forms.indicators.sheets import (
     AGGREGATES,
     OPERATORS,
     PER_SUBJECT,

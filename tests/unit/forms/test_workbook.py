@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forms.findings import Faulty, Finding
-from forms.sheets import Band, Indicator, Keep, Matching, Sheets, Target, value_labels
-from forms.workbook import Workbook, read_workbook
+from forms.indicators.sheets import Band, Indicator, Keep, Matching, Sheets, Target, value_labels
+from forms.workbooks.workbook import Workbook, read_workbook
 from tests.support.workbooks import a_workbook, xlsx_of
 
 SURVEY = """

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forms.check import check
 from forms.findings import Faulty
 from forms.form import NoLists
-from forms.xform import compile_form
+from forms.xforms.check import check
+from forms.xforms.xform import compile_form
 from tests.support.forms import NOW, UTC, an_instance, compiled, xform_of
 
 VISIT = compiled(

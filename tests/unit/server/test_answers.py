@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from forms.instance import read_instance
-from forms.workbook import read_workbook
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.instance import read_instance
 from server.pages.answers import Line, lines_of
 from tests.support.workbooks import a_workbook
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from forms.sheets import Indicator
+from forms.indicators.sheets import Indicator
 from sync.errors import Forbidden, Unexpected
 from sync.indicators.changes import Changes, changes
 from tests.support.figures import World, a_place

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from forms.contributing import Contribution as Wish
-from forms.sheets import Indicator
+from forms.indicators.contributing import Contribution as Wish
+from forms.indicators.sheets import Indicator
 from sync.indicators.contributions import (
     Wanted,
     decimal_of,

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from forms.entitylists import EntityListFile, ListRow
 from forms.form import Flag
+from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
 from sync.entities.steps import Arrived, load_list, steps_differ
 from sync.journal import Journal

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from forms.sheets import Band, Breakdown, Indicator, Keep, Target
+from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
 from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import definitions_at
 from sync.indicators.figures import read_cells

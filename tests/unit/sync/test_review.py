@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Engine, select
 
-from forms.places import Place
+from forms.programmes.places import Place
 from sync.errors import NotFound, Stale, Unexpected
 from sync.journal import Journal, open_journal
 from sync.models import Contribution, Entity, Event

@@ -6,7 +6,7 @@ import docx
 import pytest
 from sqlalchemy.orm import Session
 
-from forms.sheets import Indicator
+from forms.indicators.sheets import Indicator
 from sync.errors import NotFound, Unexpected
 from sync.indicators.figures import Figure
 from sync.indicators.reading import resolve_as_of

@@ -10,10 +10,10 @@ from typing import Any
 
 from lxml import etree
 
-from forms.filling import instance_from
 from forms.form import Field
-from forms.instance import Instance
-from forms.xform import Form
+from forms.xforms.filling import instance_from
+from forms.xforms.instance import Instance
+from forms.xforms.xform import Form
 
 __all__ = ["answers_of", "attachments_named", "fingerprint", "instance_from"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from forms.dates import (
+from forms.xpath.dates import (
     date_of_days,
     days_of,
     decimal_days,
@@ -24,10 +24,21 @@ from forms.dates import (
     read_time,
     write_moment,
 )
-from forms.geography import area, distance, is_inside
-from forms.numbers import CLOSE, read_number, round_number, whole_number, write_number
-from forms.patterns import BadPattern, TooCostly, compile_pattern
-from forms.values import HERE, Plain, Unevaluable, boolean_of, equal, node_text, number_of, text_of, texts_of, today
+from forms.xpath.geography import area, distance, is_inside
+from forms.xpath.numbers import CLOSE, read_number, round_number, whole_number, write_number
+from forms.xpath.patterns import BadPattern, TooCostly, compile_pattern
+from forms.xpath.values import (
+    HERE,
+    Plain,
+    Unevaluable,
+    boolean_of,
+    equal,
+    node_text,
+    number_of,
+    text_of,
+    texts_of,
+    today,
+)
 
 NAMESPACE = "urn:siby:xforms"
 PREFIX = "x"

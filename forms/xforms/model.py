@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from forms.expressions import Expression
 from forms.form import Choice, EntityDeclaration, Field, Lists
-from forms.shape import Shape
+from forms.xpath.expressions import Expression
+from forms.xpath.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)

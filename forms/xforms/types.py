@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from forms.dates import read_date, read_time
-from forms.geography import points_of
-from forms.numbers import read_number
-from forms.values import Unevaluable
+from forms.xpath.dates import read_date, read_time
+from forms.xpath.geography import points_of
+from forms.xpath.numbers import read_number
+from forms.xpath.values import Unevaluable
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forms.dates import SPOKEN
-from forms.patterns import BadPattern, compile_pattern
-from forms.shape import Kind, Piece, Steps, quote
-from forms.syntax import Call, Negation, Node, Operation, Path, Step, Text
+from forms.xpath.dates import SPOKEN
+from forms.xpath.patterns import BadPattern, compile_pattern
+from forms.xpath.shape import Kind, Piece, Steps, quote
+from forms.xpath.syntax import Call, Negation, Node, Operation, Path, Step, Text
 
 if TYPE_CHECKING:
-    from forms.translation import Translator
+    from forms.xpath.translation import Translator
 
 
 @dataclass(frozen=True, slots=True)

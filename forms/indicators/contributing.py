@@ -10,11 +10,11 @@ from math import isfinite
 
 from lxml import etree
 
-from forms.entities import is_true, plain_id
-from forms.expressions import Context, Expression, Unevaluable, Value, as_string
-from forms.feeds import Cut, Feed, Feeds, Reading, compile_feeds
 from forms.form import Lists
-from forms.instance import Instance
+from forms.indicators.feeds import Cut, Feed, Feeds, Reading, compile_feeds
+from forms.xforms.entities import is_true, plain_id
+from forms.xforms.instance import Instance
+from forms.xpath.expressions import Context, Expression, Unevaluable, Value, as_string
 
 __all__ = ["Contribution", "Feeds", "compile_feeds", "contributions_of"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from forms.form import EntityDeclaration, Flag
-from forms.instance import Instance
-from forms.xform import Form
+from forms.xforms.instance import Instance
+from forms.xforms.xform import Form
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"[0-9]{1,9}")

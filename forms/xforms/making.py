@@ -11,10 +11,10 @@ from graphlib import CycleError, TopologicalSorter
 
 from lxml import etree
 
-from forms.expressions import Context, Expression, Unevaluable
 from forms.findings import Finding
-from forms.leaves import NOT_XML
-from forms.xform import Action, Bind, Form
+from forms.xforms.leaves import NOT_XML
+from forms.xforms.xform import Action, Bind, Form
+from forms.xpath.expressions import Context, Expression, Unevaluable
 
 # Ids made from instance id and path must come out the same for ever: never change this.
 _NAMESPACE = uuid.UUID("0d9e2a44-3c1b-5f6e-8a57-61c7b0e4d2f3")

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
-from forms.dates import read_moment
-from forms.expressions import Context, Expression, Unevaluable
 from forms.form import Field, Flag, Lists
-from forms.instance import Instance
-from forms.numbers import read_number
-from forms.types import TYPES
-from forms.xform import Bind, Form, Itemset
+from forms.xforms.instance import Instance
+from forms.xforms.types import TYPES
+from forms.xforms.xform import Bind, Form, Itemset
+from forms.xpath.dates import read_moment
+from forms.xpath.expressions import Context, Expression, Unevaluable
+from forms.xpath.numbers import read_number
 
 _UUID = re.compile(r"(uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # How many elements rules that look over a whole repeat may look at in one record. Only a record made to be slow comes

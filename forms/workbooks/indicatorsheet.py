@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from forms.desk import Desk, choice, expression_in, labels_of, new_name, whole_number
-from forms.sheets import AGGREGATES, OPERATORS, PER_SUBJECT, Band, Breakdown, Indicator, Keep, Sheets
+from forms.indicators.sheets import AGGREGATES, OPERATORS, PER_SUBJECT, Band, Breakdown, Indicator, Keep, Sheets
 from forms.spelling import did_you_mean, suggestion
-from forms.spreadsheet import Sheet, SheetRow
-from forms.xform import Form
+from forms.workbooks.desk import Desk, choice, expression_in, labels_of, new_name, whole_number
+from forms.workbooks.spreadsheet import Sheet, SheetRow
+from forms.xforms.xform import Form
 
 INDICATOR_COLUMNS = (
     "name",

@@ -11,13 +11,13 @@ from posixpath import commonpath
 
 from lxml import etree
 
-from forms.expressions import Expression, compile_node
 from forms.findings import Faulty, Finding
 from forms.form import ENTITIES_NS, METADATA_PRELOADS, Choice, EntityDeclaration, Field
-from forms.model import Action, Bind, Form, Itemset, ListInside
-from forms.shape import Kind, Shape
-from forms.syntax import Call, Node, Number, Operation, Path, Step, Text, Variable, parse
-from forms.xml import local_name, parser, strip_namespaces
+from forms.xforms.model import Action, Bind, Form, Itemset, ListInside
+from forms.xforms.xml import local_name, parser, strip_namespaces
+from forms.xpath.expressions import Expression, compile_node
+from forms.xpath.shape import Kind, Shape
+from forms.xpath.syntax import Call, Node, Number, Operation, Path, Step, Text, Variable, parse
 
 __all__ = ["Action", "Bind", "Form", "Itemset", "compile_form"]
 

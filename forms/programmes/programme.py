@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from forms.entitylists import EntityListFile, ListRow, read_entity_list
 from forms.findings import Faulty, Finding
-from forms.folders import files_of, files_of_zip
-from forms.places import Place, read_places
-from forms.settings import Settings, read_settings
+from forms.programmes.entitylists import EntityListFile, ListRow, read_entity_list
+from forms.programmes.folders import files_of, files_of_zip
+from forms.programmes.places import Place, read_places
+from forms.programmes.settings import Settings, read_settings
 from forms.spelling import did_you_mean, suggestion
 from forms.tables import decode
-from forms.workbook import Draft, Workbook, draft_workbook, finish
+from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish
 
 __all__ = [
     "EntityListFile",

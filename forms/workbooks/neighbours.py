@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from forms.desk import Desk
-from forms.ownsheets import OwnSheets
-from forms.sheets import Breakdown, Indicator, Sheets, Target, value_labels
+from forms.indicators.sheets import Breakdown, Indicator, Sheets, Target, value_labels
 from forms.spelling import did_you_mean, suggestion
-from forms.spreadsheet import Sheet, SheetRow
+from forms.workbooks.desk import Desk
+from forms.workbooks.ownsheets import OwnSheets
+from forms.workbooks.spreadsheet import Sheet, SheetRow
 
 _COLUMN_OF = {"labels": "label", "descriptions": "description"}
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from forms.calls import FUNCTIONS, SPECIAL
 from forms.findings import Finding
-from forms.functions import PREFIX
-from forms.shape import KIND_OF_TYPE, NUMERIC, Kind, Piece, Shape, Steps, quote
 from forms.spelling import did_you_mean
-from forms.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable
+from forms.xpath.calls import FUNCTIONS, SPECIAL
+from forms.xpath.functions import PREFIX
+from forms.xpath.shape import KIND_OF_TYPE, NUMERIC, Kind, Piece, Shape, Steps, quote
+from forms.xpath.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable
 
 _LAST_SAVED = "__last-saved"  # the record before this one on the device, which no server knows
 _CHAINS = {"+": "+-", "-": "+-", "and": "and", "or": "or"}

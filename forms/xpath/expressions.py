@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from forms.dates import days_of, read_moment, write_moment
 from forms.findings import Faulty, Finding
 from forms.form import Lists
-from forms.functions import EXTENSIONS, NAMESPACE, PREFIX
-from forms.numbers import stored_number
-from forms.shape import Kind, Piece, Shape
-from forms.syntax import Node, parse
-from forms.translation import Translator
-from forms.values import HERE, Unevaluable, boolean_of, number_of, text_of, today
+from forms.xpath.dates import days_of, read_moment, write_moment
+from forms.xpath.functions import EXTENSIONS, NAMESPACE, PREFIX
+from forms.xpath.numbers import stored_number
+from forms.xpath.shape import Kind, Piece, Shape
+from forms.xpath.syntax import Node, parse
+from forms.xpath.translation import Translator
+from forms.xpath.values import HERE, Unevaluable, boolean_of, number_of, text_of, today
 
 if TYPE_CHECKING:
-    from forms.model import Form
+    from forms.xforms.model import Form
 
 Value = str | float | bool | list[etree._Element]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from forms.spreadsheet import Sheet
+from forms.workbooks.spreadsheet import Sheet
 
 _ROW = re.compile(r"\[row : (\d+)\]\s*")
 _WHERE = re.compile(r"^On the '\w+' sheet, the '[\w:]+' value is invalid\.\s*")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from forms.form import Field
-from forms.xform import Form
+from forms.xforms.xform import Form
 
 AGGREGATES = ("count", "distinct", "sum", "mean", "median", "min", "max", "list", "ratio")
 PER_SUBJECT = ("latest", "latest_known", "first", "sum", "mean", "min", "max", "gain", "growth")

@@ -8,13 +8,13 @@ from typing import Any
 
 from lxml import etree
 
-from forms.expressions import Context
 from forms.findings import Faulty
 from forms.form import ENTITIES_NS, Lists
-from forms.leaves import kind_of, plain_text, text_of
-from forms.making import Filling, act, parent_of, preload, work_out
 from forms.spelling import did_you_mean
-from forms.xform import Form
+from forms.xforms.leaves import kind_of, plain_text, text_of
+from forms.xforms.making import Filling, act, parent_of, preload, work_out
+from forms.xforms.xform import Form
+from forms.xpath.expressions import Context
 
 OPENROSA_NS = "http://openrosa.org/xforms"
 _MOST_FINDINGS = 100

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from forms.desk import Desk
 from forms.findings import Faulty, Finding
-from forms.neighbours import check_among
-from forms.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
-from forms.renames import rows_by_path
-from forms.sheets import Sheets
+from forms.indicators.sheets import Sheets
 from forms.spelling import did_you_mean
-from forms.spreadsheet import Sheet, open_workbook
-from forms.xform import Form, compile_form
-from forms.xlsform import make_xform
+from forms.workbooks.desk import Desk
+from forms.workbooks.neighbours import check_among
+from forms.workbooks.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
+from forms.workbooks.renames import rows_by_path
+from forms.workbooks.spreadsheet import Sheet, open_workbook
+from forms.workbooks.xlsform import make_xform
+from forms.xforms.xform import Form, compile_form
 
 _SHEETS_OF_XLSFORM = ("survey", "choices", "settings", "entities", "external_choices", "osm")
 

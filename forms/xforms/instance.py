@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from forms.findings import Faulty, Finding
-from forms.xml import local_name
+from forms.xforms.xml import local_name
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ELEMENTS = 20_000

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from forms.expressions import Expression, compile_expression
 from forms.findings import Faulty
-from forms.references import enclosing, substitute, visible
-from forms.sheets import Band, Indicator, Sheets, field_called, plain_reference
-from forms.xform import Form
+from forms.indicators.references import enclosing, substitute, visible
+from forms.indicators.sheets import Band, Indicator, Sheets, field_called, plain_reference
+from forms.xforms.xform import Form
+from forms.xpath.expressions import Expression, compile_expression
 
 _LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 # What a question that this version does not have is written as: a path to nothing.

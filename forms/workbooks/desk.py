@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from forms.expressions import compile_expression
 from forms.findings import Faulty, Finding
-from forms.references import references, substitute, visible
+from forms.indicators.references import references, substitute, visible
 from forms.spelling import did_you_mean, suggestion
-from forms.spreadsheet import Sheet, SheetRow
-from forms.xform import Form
+from forms.workbooks.spreadsheet import Sheet, SheetRow
+from forms.xforms.xform import Form
+from forms.xpath.expressions import compile_expression
 
 _TRANSLATED = frozenset({"label", "description"})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

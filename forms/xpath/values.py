@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forms.numbers import CLOSE, read_number, write_number
+from forms.xpath.numbers import CLOSE, read_number, write_number
 
 if TYPE_CHECKING:
-    from forms.expressions import Context
+    from forms.xpath.expressions import Context
 
 # What lxml hands to an extension function, and takes from it.
 Plain = str | float | bool | list[Any]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from forms.numbers import read_number
-from forms.values import Plain, Unevaluable, texts_of
+from forms.xpath.numbers import read_number
+from forms.xpath.values import Plain, Unevaluable, texts_of
 
 _EARTH = 6_378_100.0  # metres, the equatorial radius that ODK clients use
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from forms.desk import Desk, check_columns
-from forms.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
-from forms.renames import read_renames
-from forms.sheets import Sheets, Target
-from forms.spreadsheet import Sheet, SheetRow
-from forms.targetsheets import read_matching, read_targets
-from forms.xform import Form
+from forms.indicators.sheets import Sheets, Target
+from forms.workbooks.desk import Desk, check_columns
+from forms.workbooks.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
+from forms.workbooks.renames import read_renames
+from forms.workbooks.spreadsheet import Sheet, SheetRow
+from forms.workbooks.targetsheets import read_matching, read_targets
+from forms.xforms.xform import Form
 
 COLUMNS = {
     "indicators": INDICATOR_COLUMNS,

@@ -6,10 +6,10 @@ import datetime as dt
 import re
 from collections.abc import Collection
 
-from forms.desk import Desk, amount, choice
-from forms.sheets import ROLES, Matching, Target
+from forms.indicators.sheets import ROLES, Matching, Target
 from forms.spelling import suggestion
-from forms.spreadsheet import Sheet, SheetRow
+from forms.workbooks.desk import Desk, amount, choice
+from forms.workbooks.spreadsheet import Sheet, SheetRow
 
 _PERIOD = re.compile(r"all|(?:FY)?\d{4}(?:-Q[1-4])?|\d{4}-(?:0[1-9]|1[0-2])")
 _FISCAL_MONTH = re.compile(r"FY\d{4}-\d\d")

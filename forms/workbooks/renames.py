@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from forms.desk import Desk
-from forms.spreadsheet import Sheet, SheetRow
+from forms.workbooks.desk import Desk
+from forms.workbooks.spreadsheet import Sheet, SheetRow
 
 _LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 

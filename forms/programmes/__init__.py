@@ -1,0 +1,1 @@
+"""Programme folders: settings, places, workbooks, media, entity lists and statement texts, read together."""

@@ -1,0 +1,1 @@
+"""Forms and instances: an XForm compiled, a filled form read, checked, taken apart and made."""
