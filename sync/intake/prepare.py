@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -284,9 +285,16 @@ def time_zone_of(session: Session, project_id: int) -> ZoneInfo:
     return _zone(project.time_zone)
 
 
+_packers = threading.local()  # one packer costs as much to make as a form to pack, and serves one thread at a time
+
+
 def pack(raw: bytes) -> bytes:
     """Raw bytes as they are stored."""
-    return zstandard.ZstdCompressor(level=1).compress(raw)
+    packer = getattr(_packers, "packer", None)
+    if packer is None:
+        packer = _packers.packer = zstandard.ZstdCompressor(level=1)
+    packed: bytes = packer.compress(raw)
+    return packed
 
 
 def unpack(packed: bytes) -> bytes:
