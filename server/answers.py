@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -34,7 +36,10 @@ _HARMLESS = frozenset(
 
 def to_json(payload: object) -> bytes:
     """JSON as it goes out: exact decimals become numbers, times RFC 3339 with an offset."""
-    return orjson.dumps(payload, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(payload, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # half characters or numbers beyond 64 bits, given back as they were sent
+        return json.dumps(payload, default=_plain).encode()
 
 
 def answer(payload: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -94,4 +99,6 @@ def _plain(value: object) -> Any:
         return value.hex()
     if isinstance(value, set | frozenset):
         return sorted(value)
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no place in an answer")

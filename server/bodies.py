@@ -5,28 +5,34 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import zstandard
 from flask import request
 from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from forms.findings import Finding
 from server import current
 from sync.errors import Refusal, TooLarge, Unexpected, Unparseable
+from sync.intake.items import storable
 
 _SMALL = 1024 * 1024
+_PIECE = 64 * 1024
 # What cannot be compressed gets a little longer by being packed.
 _PACKING = 64 * 1024
 # Four bytes of zstd can stand for 128 kB, so a step of this size makes 16 MB at the very most.
 _ZSTD_STEP = 512
+# A body may be packed in several parts, each of which costs a copy of the rest.
+_MOST_PARTS = 256
 # A frame that asks for more memory than this to be unpacked is refused.
 _ZSTD_WINDOW = 8 * 1024 * 1024
 # orjson would make a float of a whole number beyond 64 bits without a word. Digits are told from the rest by a table,
 # because a regular expression over a whole batch costs as much as parsing it several times.
 _DIGITS = bytes(ord("1") if chr(code).isdecimal() and code < 128 else ord("0") for code in range(256))
 _BEYOND_64_BITS = b"1" * 19
+_LONGEST_NUMBER = 1000
 
 
 class UnknownEncoding(Refusal):
@@ -41,9 +47,21 @@ def read_body(limit: int | None = None) -> bytes:
     """
     limit = limit or _SMALL
     request.max_content_length = limit + _PACKING
-    packed = request.get_data(cache=False)
+    try:
+        packed = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        _swallow(request.environ["wsgi.input"], current.settings().max_request)
+        raise
+    if len(packed) < (request.content_length or 0):
+        raise ClientDisconnected
     current.take_slot()
     return unpack(packed, request.headers.get("Content-Encoding", ""), limit)
+
+
+def _swallow(rest: BinaryIO, most: int) -> None:
+    """Whoever is still sending would not hear the answer, and would send the same again for ever."""
+    while most > 0 and (piece := rest.read(_PIECE)):
+        most -= len(piece)
 
 
 def unpack(body: bytes, encoding: str, limit: int) -> bytes:
@@ -72,14 +90,26 @@ def parse_json(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        return json.loads(body.decode("utf-8-sig"), parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise Unparseable(f"The body is not JSON: {_shortly(error)}") from error
 
 
 def read_json(schema: Schema) -> dict[str, Any]:
     """The body as the schema describes it. Raises Unexpected that names every field that is not as it should be."""
-    return load(schema, parse_json(read_body()))
+    given = parse_json(read_body())
+    if holds_what_no_text_has(given):
+        raise Unexpected("A text holds NUL, or half of a character (a lone surrogate).")
+    return load(schema, given)
+
+
+def holds_what_no_text_has(given: Any) -> bool:
+    """Whether a text in it is none that the database could hold."""
+    if isinstance(given, str):
+        return bool(storable(given) != given)
+    if isinstance(given, Mapping):
+        return any(holds_what_no_text_has(one) for pair in given.items() for one in pair)
+    return isinstance(given, list) and any(map(holds_what_no_text_has, given))
 
 
 def load(schema: Schema, given: Any) -> dict[str, Any]:
@@ -117,9 +147,16 @@ def _under(place: str, key: Any) -> str:
     return f"{place}.{key}" if place else str(key)
 
 
+def _whole(digits: str) -> int | str:
+    """A number longer than Python reads stays as it is written, for its item to be judged by."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+
+
 def _gunzip(body: bytes, limit: int) -> bytes:
     found = bytearray()
+    parts = 0
     while body:
+        parts = _one_more(parts)
         member = zlib.decompressobj(wbits=31)
         try:
             found += member.decompress(body, limit + 1 - len(found))
@@ -135,7 +172,9 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 
 def _unzstd(body: bytes, limit: int) -> bytes:
     found = bytearray()
+    parts = 0
     while body:
+        parts = _one_more(parts)
         frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         position = 0
         try:
@@ -150,6 +189,12 @@ def _unzstd(body: bytes, limit: int) -> bytes:
             raise Unparseable("The body is not whole zstd.")
         body = frame.unused_data + body[position:]
     return bytes(found)
+
+
+def _one_more(parts: int) -> int:
+    if parts == _MOST_PARTS:
+        raise Unparseable(f"The body is packed in more than {_MOST_PARTS} parts.")
+    return parts + 1
 
 
 def _too_large() -> TooLarge:

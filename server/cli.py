@@ -45,7 +45,8 @@ def main() -> None:
     except Refusal as refusal:
         _end("\n".join([refusal.detail, *_sentences(refusal.findings)]))
     except Faulty as faulty:
-        _end("\n".join([f"{len(faulty.findings)} faults:", *_sentences(faulty.findings)]))
+        found = len(faulty.findings)
+        _end("\n".join([f"{found} fault{'' if found == 1 else 's'}:", *_sentences(faulty.findings)]))
     except DBAPIError as error:
         _end(f"The database did not answer as it should: {str(error.orig).strip()}\nsiby doctor looks into it.")
     except OSError as error:
@@ -120,13 +121,13 @@ def serve_command(host: str | None, port: int | None, workers: int | None) -> No
     chosen = {"host": host, "port": port, "workers": workers}
     settings = load_settings().but(**{name: value for name, value in chosen.items() if value is not None})
     set_logs_up(settings.log_format)
+    app = create_app(settings)
+    with app.app_context():
+        require_up_to_date()
     if not is_free(settings.host, settings.port):
         raise click.ClickException(
             f"{settings.host}:{settings.port} cannot be listened on; it may be taken. Choose another with --port."
         )
-    app = create_app(settings)
-    with app.app_context():
-        require_up_to_date()
     serve(app, settings)
 
 

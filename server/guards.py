@@ -73,6 +73,8 @@ def _declare(view: View, need: Need) -> View:
 def _admit() -> ResponseReturnValue | None:
     if request.endpoint is None:
         return None  # no such address: Flask says so
+    if "\0" in request.path:
+        raise NotFound  # nothing has such a name, and PostgreSQL cannot be asked for one
     need = need_of(_view(request.endpoint))
     if need is None:
         raise Forbidden

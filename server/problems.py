@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, RequestTimeout
@@ -29,6 +30,7 @@ def say_no_well(app: Flask) -> None:
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(Faulty, _faulty)
     app.register_error_handler(ClientDisconnected, lambda _error: _refused(Unparseable(_CUT)))
+    app.register_error_handler(ParseException, lambda _error: _refused(Unparseable(_CUT)))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(PoolTimeout, lambda _error: _refused(_later()))

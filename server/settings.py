@@ -61,6 +61,13 @@ def _address(value: Any) -> str:
     return text
 
 
+def _database(value: Any) -> str:
+    text = _text(value)
+    if text and not text.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")):
+        raise ValueError("an address such as postgresql://user:password@host/name")
+    return text
+
+
 def _networks(value: Any) -> tuple[Network, ...]:
     given = value if isinstance(value, list) else [part for part in str(value).replace(",", " ").split() if part]
     try:
@@ -100,7 +107,8 @@ class Settings:
     database: Annotated[
         str,
         Setting(
-            _text, "Address of the database: postgresql://user:password@host/name; else siby.sqlite lies in the folder."
+            _database,
+            "Address of the database: postgresql://user:password@host/name; else siby.sqlite lies in the folder.",
         ),
     ] = ""
     host: Annotated[str, Setting(_text, "Address to listen on.")] = "127.0.0.1"

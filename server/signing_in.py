@@ -33,6 +33,7 @@ from sync.accounts.tokens import (
     use_link,
 )
 from sync.errors import Forbidden, Refusal, TooMany, Unauthenticated
+from sync.intake.items import storable
 from sync.models import Actor
 from sync.models.database import begin_writing
 
@@ -80,7 +81,7 @@ def check_password(email: str, password: str) -> Actor:
     """The account whose password it is; a wrong one is counted, and makes the next try wait."""
     if not carries_secrets():
         raise NotSecure
-    now, email = current.now(), email.strip().lower()
+    now, email = current.now(), storable(email.strip().lower())
     keys = keys_of(email, request.remote_addr or "unknown")
     if wait := wait_of(session(), keys, now):
         raise TooMany("Too many wrong passwords; wait and try again", retry_after=wait)
@@ -165,7 +166,10 @@ def _by_key(key: str) -> Visitor:
 
 
 def _by_header() -> Visitor:
-    shown = request.authorization
+    try:
+        shown = request.authorization
+    except ValueError:  # its bytes are not even ASCII
+        raise Unauthenticated from None
     if shown is None:
         raise Unauthenticated
     if shown.type == "bearer" and shown.token:

@@ -13,9 +13,11 @@ from flask import has_request_context, request, url_for
 
 from sync.indicators.definitions import label_in
 from sync.indicators.figures import Figure
+from sync.indicators.periods import Period
 from sync.indicators.wording import figure_words
 
 LANGUAGES = ("en", "fr")
+_DATES = {"en": "en_GB", "fr": "fr"}
 
 
 class Words:
@@ -27,6 +29,10 @@ class Words:
     def __call__(self, word: str, /, **values: Any) -> str:
         found = CATALOGUE.get(word)
         return found[LANGUAGES.index(self.language)].format(**values) if found else word
+
+    def sentence(self, english: str) -> str:
+        """Why something was refused. What is not known in this language stays as it is."""
+        return english if self.language == "en" else SENTENCES.get(english.rstrip("."), english)
 
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
@@ -40,18 +46,25 @@ class Words:
         """A label in this language, else in another."""
         return label_in(labels, self.language) or ""
 
+    def period(self, period: Period) -> str:
+        """A period with the days that it goes over; nothing for all time."""
+        if period.start is None or period.end is None:
+            return ""
+        days = f"{self.day(period.start)} – {self.day(period.end)}"
+        return days if "/" in period.text else f"{period.text} ({days})"
+
     def day(self, value: dt.date | str | None) -> str:
         if value is None:
             return ""
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
-        return format_date(day, format="medium", locale=self.language)
+        return format_date(day, format="medium", locale=_DATES[self.language])
 
     def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
         """A time in the project's time zone."""
         if value is None:
             return ""
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-        return format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self.language)
+        return format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=_DATES[self.language])
 
 
 def words() -> Words:
@@ -76,6 +89,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "sign_out": ("Sign out", "Se déconnecter"),
     "email": ("E-mail address", "Adresse e-mail"),
     "password": ("Password", "Mot de passe"),
+    "without_password": (
+        "Without a password: ask whoever runs the server for a link that signs you in.",
+        "Sans mot de passe : demandez un lien de connexion à la personne qui tient le serveur.",
+    ),
     "signed_in_as": ("Signed in as {name}", "Connecté : {name}"),
     "link_intro": (
         "This link signs you in once, as the person for whom it was made.",
@@ -87,6 +104,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "projects": ("Projects", "Projets"),
     "no_projects": ("You have no role in any project yet.", "Vous n'avez encore de rôle dans aucun projet."),
+    "languages": ("Language:", "Langue :"),
     "statements": ("Statements", "Rapports"),
     "no_statements": ("The project has no statement yet.", "Le projet n'a pas encore de rapport."),
     "what_came_in": ("What came in", "Ce qui est arrivé"),
@@ -98,13 +116,20 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "waiting": ("{n} waiting for a decision", "{n} en attente d'une décision"),
     "nothing_waits": ("Nothing waits.", "Rien n'attend."),
     "quarantine_intro": (
-        "What devices sent and could not be filed. The bytes are kept, whatever is decided.",
-        "Ce que les appareils ont envoyé et qui n'a pas pu être classé. Les octets sont gardés, quoi qu'on décide.",
+        "What devices sent and could not be filed. Nothing of it is thrown away, whatever is decided.",
+        "Ce que les appareils ont envoyé et qui n'a pas pu être classé. Rien n'en est jeté, quoi qu'on décide.",
     ),
+    "reason_malformed": ("not an item as it should be", "élément mal formé"),
+    "reason_unreadable": ("unreadable", "illisible"),
+    "reason_answers": ("answers that do not fit the form", "réponses qui ne vont pas avec le formulaire"),
+    "reason_unknown_form": ("unknown form", "formulaire inconnu"),
+    "reason_unknown_version": ("unknown version of the form", "version du formulaire inconnue"),
+    "reason_edits_unknown": ("corrects a visit that has not arrived", "corrige une visite qui n'est pas arrivée"),
+    "reason_conflict": ("conflict with what is stored", "conflit avec ce qui est enregistré"),
     "reason": ("Reason", "Raison"),
     "received": ("Received", "Reçu"),
     "recorded": ("Recorded", "Saisi"),
-    "bytes": ("The bytes as sent", "Les octets reçus"),
+    "bytes": ("As it was sent", "Tel que reçu"),
     "as_of": ("As of event {event}, {at}", "À l'événement {event}, {at}"),
     "value": ("Value", "Valeur"),
     "counted": ("Counted", "Compté"),
@@ -113,6 +138,20 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "person": ("Who", "Qui"),
     "cell": ("Breakdown", "Ventilation"),
     "contributions_n": ("{n} contributions", "{n} contributions"),
+    "counted_by_another": (
+        "A dash under “Counted”: another row of the same subject decides, or the indicator leaves this one out.",
+        "Un tiret sous « Compté » : une autre ligne du même sujet décide, ou l'indicateur écarte celle-ci.",
+    ),
+    "nothing_behind": ("Nothing stands behind this figure yet.", "Rien n'appuie encore ce chiffre."),
+    "shown_for": ("For another period, place or day", "Pour une autre période, un autre lieu, un autre jour"),
+    "period_hint": (
+        "A period is written like 2026, 2026-Q3 or FY2026.",
+        "Une période s'écrit 2026, 2026-Q3 ou FY2026.",
+    ),
+    "place_code": ("Code of the place", "Code du lieu"),
+    "as_it_stood": ("As it stood on", "État au"),
+    "show": ("Show", "Afficher"),
+    "no_submissions": ("Nothing has arrived yet.", "Rien n'est encore arrivé."),
     "next_page": ("Next page", "Page suivante"),
     "hidden": (
         "This figure is so small that it is shown to coordinators only.",
@@ -124,6 +163,16 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "versions": ("Versions", "Versions"),
     "version": ("Version", "Version"),
     "flags": ("Flags", "Signalements"),
+    "flag_required": ("answer missing", "réponse manquante"),
+    "flag_constraint": ("constraint not met", "contrainte non respectée"),
+    "flag_relevant": ("should not have been asked", "n'aurait pas dû être demandé"),
+    "flag_choice": ("not on its list", "hors de la liste"),
+    "flag_type": ("not of its type", "pas du bon type"),
+    "flag_calculation": ("calculation differs", "calcul différent"),
+    "flag_double_save": ("saved twice", "enregistrée deux fois"),
+    "flag_same_day": ("same subject on the same day", "même sujet le même jour"),
+    "flag_clock": ("clock of the tablet", "horloge de la tablette"),
+    "flag_match": ("perhaps registered already", "peut-être déjà inscrite"),
     "no_flags": ("No flags.", "Aucun signalement."),
     "attachments": ("Files", "Fichiers"),
     "no_attachments": ("No files.", "Aucun fichier."),
@@ -154,11 +203,36 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "What programs and devices can ask of this server. The same as OpenAPI:",
         "Ce que programmes et appareils peuvent demander à ce serveur. La même chose en OpenAPI :",
     ),
-    "right": ("Right", "Droit"),
+    "right": ("Right: {name}", "Droit : {name}"),
     "parameters": ("Parameters", "Paramètres"),
     "body": ("Body", "Corps"),
     "answer": ("Answer", "Réponse"),
     "problem": ("This did not work", "Cela n'a pas fonctionné"),
     "back": ("Back to the projects", "Retour aux projets"),
     "unknown": ("unknown", "inconnu"),
+}
+# What refusals say, without the full stop.
+SENTENCES: dict[str, str] = {
+    "Sign in with a valid e-mail address and password, or a valid token": (
+        "Connectez-vous avec une adresse e-mail et un mot de passe valables, ou un jeton valable."
+    ),
+    "Too many wrong passwords; wait and try again": "Trop de mots de passe faux ; attendez, puis réessayez.",
+    "Passwords are taken over https only; use a token, or reach the server by https": (
+        "Les mots de passe ne sont acceptés que par https ; passez par https, ou par un jeton."
+    ),
+    "You may not do this": "Vous n'avez pas le droit de faire cela.",
+    "This request came from another site": "Cette demande est venue d'un autre site.",
+    "The page was open for too long; load it again and repeat": (
+        "La page est restée ouverte trop longtemps ; rechargez-la et recommencez."
+    ),
+    "There is nothing here, or not for you": "Il n'y a rien ici, ou rien pour vous.",
+    "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try "
+    "again": "Il n'y a rien à cette adresse.",
+    "A value is not what was expected": "Une valeur n'est pas celle qui était attendue.",
+    "What was sent is not as expected": "Ce qui a été envoyé n'est pas ce qui était attendu.",
+    "Too many requests; wait and try again": "Trop de demandes ; attendez, puis réessayez.",
+    "The server is busy; wait and try again": "Le serveur est occupé ; attendez, puis réessayez.",
+    "The server has no room left; keep everything and try again later": (
+        "Le serveur n'a plus de place ; gardez tout et réessayez plus tard."
+    ),
 }

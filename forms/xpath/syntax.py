@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -243,7 +244,10 @@ class _Parser:
     def primary(self) -> Node:
         token = self.take()
         if token.kind == "number":
-            return Number(float(token.text))
+            number = float(token.text)
+            if math.isinf(number):
+                raise _fault(f"The number ‘{token.text[:20]}…’ is too large.")
+            return Number(number)
         if token.kind == "text":
             return Text(token.text[1:-1])
         if token.kind == "name":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -24,6 +25,8 @@ from sync.indicators.evidence import Evidence, evidence
 from sync.indicators.figures import figures, read_cells, resolve_as_of
 from sync.indicators.reading import Reading
 
+_Listed = TypeVar("_Listed")
+
 bp = Blueprint("figures", __name__, url_prefix="/v1/projects/<int:pid>")
 
 
@@ -31,6 +34,13 @@ class AsOfQuery(Strict):
     """As of when."""
 
     as_of = text(load_default=None, metadata={"description": "an event's number, a time or a date; now without it"})
+
+
+class ListQuery(AsOfQuery):
+    """Of a list that a programme's author wrote: which part of it, and as of when."""
+
+    limit = fields.Integer(load_default=1000, validate=validate.Range(min=1, max=1000))
+    offset = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
 
 
 class FiguresQuery(AsOfQuery):
@@ -79,14 +89,15 @@ class EventsQuery(Strict):
 
 @bp.get("/indicators")
 @needs("figures.read")
-@documented("figures", query=AsOfQuery, answer="application/json")
+@documented("figures", query=ListQuery, answer="application/json")
 def get_indicators(pid: int) -> ResponseReturnValue:
     """The indicators with labels, unit, aggregate, breakdowns and targets."""
-    reading = reading_of(pid, read_query(AsOfQuery())["as_of"])
+    query = read_query(ListQuery())
+    reading = reading_of(pid, query["as_of"])
     return answer(
         {
             "as_of": reading.as_of.to_json(),
-            "indicators": [_definition(reading, found) for found in reading.definitions.values()],
+            "indicators": [_definition(reading, found) for found in part_of(reading.definitions.values(), query)],
         }
     )
 
@@ -170,6 +181,11 @@ def get_events(pid: int) -> ResponseReturnValue:
             "last": rows[-1].number if rows else query["since"],
         }
     )
+
+
+def part_of(listed: Iterable[_Listed], query: dict[str, Any]) -> list[_Listed]:
+    """The part of a list that a ListQuery asks for."""
+    return list(listed)[query["offset"] : query["offset"] + query["limit"]]
 
 
 def reading_of(pid: int, as_of: str | None) -> Reading:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server.answers import answer
-from server.api.schemas import CursorQuery, text
+from server.api.schemas import TEXT, CursorQuery, text
 from server.bodies import read_query
 from server.db import session
 from server.documents import documented
@@ -23,9 +23,13 @@ class ReviewQuery(CursorQuery):
     """Which submissions to list."""
 
     state = text(load_default=None, validate=validate.OneOf(STATES))
-    form = text(load_default=None)
+    form = text(load_default=None, validate=[TEXT, validate.ContainsNoneOf("\0")])
     place = text(load_default=None, metadata={"description": "a place's code; everything below it is included"})
-    collector = fields.Integer(load_default=None, metadata={"description": "a device's or person's number"})
+    collector = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=2**63 - 1),
+        metadata={"description": "a device's or person's number"},
+    )
 
 
 @bp.get("")

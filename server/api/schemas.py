@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 TEXT = validate.Length(max=1000)
 
@@ -24,7 +24,14 @@ def text(**more: Any) -> fields.String:
 
 def moment(**more: Any) -> fields.AwareDateTime:
     """A time, RFC 3339 with an offset."""
-    return fields.AwareDateTime(default_timezone=dt.UTC, **more)
+    return fields.AwareDateTime(default_timezone=dt.UTC, validate=_require_a_time_in_utc, **more)
+
+
+def _require_a_time_in_utc(moment: dt.datetime) -> None:
+    try:
+        moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValidationError("Not a time between the years 1 and 9999 in UTC.") from None
 
 
 class PageQuery(Strict):

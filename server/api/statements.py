@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 
 from server import current
 from server.answers import answer, disposition
-from server.api.figures import AsOfQuery, reading_of, sees_small_cells
+from server.api.figures import ListQuery, part_of, reading_of, sees_small_cells
 from server.api.schemas import Strict, text
 from server.bodies import read_json, read_query
 from server.db import session
@@ -67,12 +67,13 @@ class NewIssueSchema(Strict):
 
 @bp.get("")
 @needs("figures.read")
-@documented("statements", query=AsOfQuery, answer="application/json")
+@documented("statements", query=ListQuery, answer="application/json")
 def get_statements(pid: int) -> ResponseReturnValue:
     """The statements that the project has, with their languages."""
-    moment = resolve_as_of(session(), pid, read_query(AsOfQuery())["as_of"], current.now())
-    found = statements_at(session(), pid, moment.event)
-    return answer({"statements": [{"name": name, "languages": languages} for name, languages in found.items()]})
+    query = read_query(ListQuery())
+    moment = resolve_as_of(session(), pid, query["as_of"], current.now())
+    found = part_of(statements_at(session(), pid, moment.event).items(), query)
+    return answer({"statements": [{"name": name, "languages": languages} for name, languages in found]})
 
 
 @bp.get("/<name>")

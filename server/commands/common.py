@@ -14,12 +14,14 @@ from server.db import session
 from server.schema import require_up_to_date
 from server.settings import Settings, load_settings
 from sync.accounts.audit import Origin, record_act
-from sync.accounts.people import find_user
+from sync.accounts.people import add_stand_in, find_device, find_user
 from sync.accounts.roles import assign
 from sync.errors import NotFound
 from sync.models import Actor, Project
+from sync.models.database import begin_writing
 
 HERE = Origin(None, None, "command line")
+BY_HAND = "batches from files"
 
 
 @contextlib.contextmanager
@@ -58,13 +60,26 @@ def account_of(email: str) -> Actor:
 
 def device_named(project_id: int, name: str) -> Actor:
     """The device of this name. Raises NotFound, also for one that was shut out."""
-    actor = session().scalar(
-        select(Actor).where(
-            Actor.kind == "device", Actor.project_id == project_id, Actor.name == name, Actor.disabled_at.is_(None)
-        )
-    )
+    actor = find_device(session(), project_id, name)
     if actor is None:
         raise NotFound(f"The project has no device called {name}; siby device add makes one.")
+    return actor
+
+
+def sender_of(project_id: int, name: str | None, written: object) -> Actor:
+    """The device that filled a batch: the one named, else the one whose name is written in the batch, else a stand-in.
+
+    Raises NotFound for a named one that there is not.
+    """
+    if name is not None:
+        return device_named(project_id, name)
+    for known in (written, BY_HAND):
+        if isinstance(known, str) and (actor := find_device(session(), project_id, known)):
+            return actor
+    begin_writing(session())
+    actor = add_stand_in(session(), project_id, BY_HAND, clock.now())
+    record_act(session(), project_id, HERE, "device.added", clock.now(), str(actor.id))
+    session().commit()
     return actor
 
 

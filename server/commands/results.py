@@ -12,7 +12,7 @@ import click
 from server import clock, current
 from server.api.batches import read_batch
 from server.bodies import parse_json, unpack
-from server.commands.common import device_named, installation_opened, project_named
+from server.commands.common import installation_opened, project_named, sender_of
 from server.db import session
 from server.queries.submissions import how_many
 from sync.indicators.figures import resolve_as_of
@@ -94,16 +94,16 @@ def verify(project: str | None) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--device", "name", required=True, help="Name of the device that filled it.")
+@click.option("--device", "name", help="Name of the device that filled it; else the one that the batch names.")
 @click.option("--project", help="Number or name; not needed if there is one project only.")
-def intake(file: Path, name: str, project: str | None) -> None:
+def intake(file: Path, name: str | None, project: str | None) -> None:
     """Take a batch from a file, as from a USB stick: JSON, or packed as .gz or .zst. Taking it again is safe."""
     with installation_opened():
         project_id = project_named(project).id
-        actor_id = device_named(project_id, name).id
         packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
         body = unpack(file.read_bytes(), packing, current.settings().max_batch)
         batch = read_batch(parse_json(body))
+        actor_id = sender_of(project_id, name, batch.get("device")).id
         now = clock.now()
         prepared = prepare_batch(session(), project_id, batch, hashlib.sha256(body).digest(), now)
         result = store_batch(session(), prepared, actor_id, now)

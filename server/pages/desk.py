@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -38,7 +39,7 @@ from sync.indicators.statements import compose, statements_at
 from sync.intake.quarantine import OPEN, quarantined_items
 from sync.models import Actor, Project
 from sync.projects.catalogue import Unpublished, published
-from sync.projects.places import places_at
+from sync.projects.places import PlaceTree, places_at
 from sync.review.queue import Sought, review_queue
 from sync.review.view import SubmissionSeen, raw_instance, submission_view
 
@@ -82,6 +83,7 @@ def project(pid: int) -> ResponseReturnValue:
         waiting=how_many_wait(session(), pid) if reads else 0,
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
+        places=_named(places_at(session(), pid, None), [row.place for row in latest]),
         reads_figures=current.has_right("figures.read"),
         reads_submissions=reads,
     )
@@ -92,6 +94,9 @@ def project(pid: int) -> ResponseReturnValue:
 def statement(pid: int, name: str) -> ResponseReturnValue:
     """A statement; each of its figures leads to what stands behind it."""
     query = read_query(StatementQuery())
+    if "" in request.args.values():  # fields of the page's form that were left empty
+        filled = {key: value for key, value in request.args.items() if value}
+        return redirect(link("desk.statement", pid=pid, name=name, **filled))
     reading = reading_of(pid, query["as_of"])
     found = compose(
         reading,
@@ -107,7 +112,7 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
         name=name,
         statement=found,
         languages=statements_at(session(), pid, reading.as_of.event)[name],
-        body=found.to_html(lambda figure: page_of(pid, found, figure)),
+        body=found.to_html(lambda figure: page_of(pid, found, figure) + _and_language()),
         query={key: value for key, value in request.args.items() if key not in ("lang", "format")},
     )
 
@@ -163,7 +168,7 @@ def submission(pid: int, number: int) -> ResponseReturnValue:
         present={file.name for file in files_of(seen) if file.present},
         contributions=sorted(seen.contributions, key=lambda row: row.closed is not None),
         definitions=definitions,
-        places={code: place.name for code, place in tree.places.items()},
+        places=_named(tree, [row.place for row in seen.contributions]),
         actors=names_of_actors(
             session(),
             [*(version.actor_id for version in seen.versions), *(comment.actor_id for comment in seen.comments)],
@@ -179,7 +184,14 @@ def quarantine(pid: int) -> ResponseReturnValue:
     """What waits for a decision."""
     query = read_query(PageQuery())
     page, count = quarantined_items(session(), pid, OPEN, query["cursor"], query["limit"])
-    return render_template("quarantine.html", project=_project(pid), items=page.items, count=count, cursor=page.cursor)
+    return render_template(
+        "quarantine.html",
+        project=_project(pid),
+        items=page.items,
+        count=count,
+        cursor=page.cursor,
+        titles=titles_of_forms(session(), pid),
+    )
 
 
 @bp.get("/docs/api")
@@ -202,8 +214,19 @@ def _here_in(language: str) -> str:
     """This page in another language; a page that answers a form has no address of its own."""
     if request.method != "GET" or request.endpoint is None:
         return link("desk.home", lang=language)
-    values = {name: value for name, value in request.args.items() if name != "lang"}
-    return link(request.endpoint, **(request.view_args or {}), **values, lang=language)
+    # Written by hand: to those who make addresses, some names that a visitor may have put here mean something else.
+    values = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{url_for(request.endpoint, **(request.view_args or {}))}?{urlencode([*values, ('lang', language)])}"
+
+
+def _named(tree: PlaceTree, written: Iterable[str | None]) -> dict[str | None, str]:
+    """The names of places, by how they were written: as a code or an alias."""
+    return {one: tree.places[code].name for one in written if (code := tree.code_of(one))}
+
+
+def _and_language() -> str:
+    """What keeps the language that was chosen, behind an address that asks for something already."""
+    return f"&lang={words().language}" if "lang" in request.args else ""
 
 
 def _lines(pid: int, seen: SubmissionSeen, language: str) -> list[Line] | None:
@@ -260,6 +283,8 @@ def _example(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
         return {name: _example(document, inner) for name, inner in schema["properties"].items()}
     if schema.get("type") == "array":
         return [_example(document, schema["items"])] if schema.get("items") else []
+    if isinstance(schema.get("type"), list):
+        return "|".join(schema["type"])
     if "enum" in schema:
         return "|".join(str(value) for value in schema["enum"])
     return schema.get("format") or schema.get("type") or "any"

@@ -70,11 +70,34 @@ def add_device(
         raise Unexpected("A device's name is a text of at most 200 characters on one line.")
     if session.get(Project, project_id) is None:
         raise NotFound("There is no such project.")
-    taken = select(Actor.id).where(
-        Actor.kind == "device", Actor.project_id == project_id, Actor.name == name, Actor.disabled_at.is_(None)
-    )
-    if session.scalar(taken) is not None:
+    if find_device(session, project_id, name) is not None:
         raise Exists(f"The project has a device called {name} already; give this one another name.")
+    actor = _new_device(session, project_id, name, now, places)
+    assign(session, actor.id, project_id, "collector")
+    return actor, issue_token(session, actor.id, "device", now)
+
+
+def find_device(session: Session, project_id: int, name: str) -> Actor | None:
+    """The project's device of this name; none that was shut out."""
+    return session.scalar(
+        select(Actor).where(
+            Actor.kind == "device", Actor.project_id == project_id, Actor.name == name, Actor.disabled_at.is_(None)
+        )
+    )
+
+
+def add_stand_in(session: Session, project_id: int, name: str, now: dt.datetime) -> Actor:
+    """A device for what came without one. It has neither token nor role: nobody can sign in as it."""
+    return _new_device(session, project_id, name, now)
+
+
+def disable(session: Session, actor: Actor, now: dt.datetime) -> None:
+    """Shut an actor out at once: every session and token ends. What they did stays."""
+    actor.disabled_at = now
+    revoke_all(session, actor.id, now)
+
+
+def _new_device(session: Session, project_id: int, name: str, now: dt.datetime, places: Sequence[str] = ()) -> Actor:
     actor = Actor(
         id=_new_id(session, now),
         kind="device",
@@ -86,14 +109,7 @@ def add_device(
     )
     session.add(actor)
     session.flush()
-    assign(session, actor.id, project_id, "collector")
-    return actor, issue_token(session, actor.id, "device", now)
-
-
-def disable(session: Session, actor: Actor, now: dt.datetime) -> None:
-    """Shut an actor out at once: every session and token ends. What they did stays."""
-    actor.disabled_at = now
-    revoke_all(session, actor.id, now)
+    return actor
 
 
 def _new_id(session: Session, now: dt.datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -152,8 +153,9 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
     value = stretch.value(applied)
     for cause in sorted(set(stretch.kinds.values()), key=_rank):
         applied.add(cause)
-        following = stretch.value(applied)
-        told.add(cause, stretch.touched(cause), value, following)
+        touched, following = stretch.touched(cause), stretch.value(applied)
+        if touched or following != value:
+            told.add(cause, touched, value, following)
         value = following
     told.events |= stretch.kinds.keys()
 
@@ -173,12 +175,13 @@ class _Stretch:
         if not self.answerable:
             return
         self.definition, self.period = after.definition(asked.name), after.period(asked.period)
-        place = after.place(asked.place)
+        place, members = after.place(asked.place), _members_since(after, self.first)
         for one in family(after, self.definition):
             if one.aggregate != "ratio":
-                self.rows[one.name] = after.entries_since(one, self.period, place, self.first)
+                rows = after.entries_since(one, self.period, place, self.first)
+                self.rows[one.name] = _near(after, one, asked.cells, rows, members)
         subjects = {row.subject for name in self.rows if after.definition(name).has_subject for row in self.rows[name]}
-        self.members = [row for row in _members_since(after, self.first) if row.entity_id in subjects]
+        self.members = [row for row in members if row.entity_id in subjects]
         self.kinds = _kinds(after, {number for row in self._all() for number in self._numbers(row)})
 
     def value(self, applied: set[str]) -> Fraction | None:
@@ -245,6 +248,24 @@ class _Stretch:
             yield row.opened
         if row.closed is not None and row.closed <= self.reading.as_of.event:
             yield row.closed
+
+
+def _near(
+    reading: Reading, definition: Definition, cells: Cells, rows: list[Entry], members: Sequence[Any]
+) -> list[Entry]:
+    """The rows that can have a part in the cell: those that stand in it, and where a subject stands in the cell of its
+    latest row alone, all those of whoever has a row in it."""
+    if not cells:
+        return rows
+    dimensions, chosen = reading.dimensions(definition, tuple(cells)), tuple(cells.values())
+    inside = [row for row in rows if stands(row, dimensions, chosen)]
+    if not (definition.has_subject and definition.has_value):
+        return inside
+    persons: dict[str, set[str]] = defaultdict(set)
+    for member in members:
+        persons[member.entity_id].add(member.person_id)
+    near = {who for row in inside for who in (row.subject, *persons[row.subject])}
+    return [row for row in rows if not near.isdisjoint((row.subject, *persons[row.subject]))]
 
 
 def _value(reading: Reading, asked: _Asked) -> Fraction | None:

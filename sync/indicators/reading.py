@@ -400,9 +400,11 @@ def _moment(text: str, time_zone: str) -> dt.datetime:
     try:
         if _DATE.fullmatch(written):
             end = dt.datetime.combine(dt.date.fromisoformat(written), dt.time.max)
-            return end.replace(tzinfo=ZoneInfo(time_zone))
-        moment = dt.datetime.fromisoformat(written)
-    except ValueError:
+            moment = end.replace(tzinfo=ZoneInfo(time_zone))
+        else:
+            moment = dt.datetime.fromisoformat(written)
+        moment.astimezone(dt.UTC)  # the first and the last days of the calendar may not have their time there
+    except (ValueError, OverflowError):
         raise _no_moment("Write an event's number, a date, or a time such as 2026-03-31T18:00:00+00:00.") from None
     if moment.tzinfo is None:
         raise _no_moment("Write the time with its offset, such as 2026-03-31T18:00:00+00:00.")

@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from forms.xforms.instance import read_instance
-from sync.entities.steps import Arrived, apply_actions, steps_differ
+from sync.dedup.doubles import settle_doubles
+from sync.entities.steps import Arrived, apply_actions, rebuild_entities, steps_differ
 from sync.indicators.contributions import Wanted, differing, replace_contributions
 from sync.intake.prepare import Derived, clock_flags, derive, time_zone_of, unpack
 from sync.journal import Journal
@@ -83,26 +84,37 @@ def recount_form(journal: Journal, form_id: str, event: int) -> int:
 
 
 def rebuild_portion(journal: Journal, after: int) -> Portion:
-    """Rebuild what derives from the next submissions after this id; the caller commits each portion on its own."""
-    ids = _next_ids(journal.session, journal.project_id, after)
-    differences: list[str] = []
-    derivations = list(_derivations(journal.session, journal.project_id, ids))
-    wrong = [derivation for derivation in derivations if _column_faults(derivation)]
-    wrong_steps = steps_differ(journal.session, journal.project_id, [each.arrived() for each in derivations])
-    stale = differing(journal.session, journal.project_id, [each.wanted(0) for each in derivations])
-    for derivation in wrong:
-        differences += _column_faults(derivation)
-        for name, value in derivation.columns().items():
-            setattr(derivation.submission, name, value)
-        derivation.version.answers = _json(derivation.derived)
-    if wrong_steps or stale:
-        event = journal.record("definition", None, {"rebuilt": True})
+    """Rebuild what derives from the next submissions after this id; the caller commits each portion on its own.
+
+    With the last portion the entities are worked out anew from their steps. Where all is as it should be, nothing is
+    written and no event recorded.
+    """
+    session, project_id = journal.session, journal.project_id
+    mark = journal.mark()
+    event = journal.record("definition", None, {"rebuilt": True})
+    ids = _next_ids(session, project_id, after)
+    derivations = list(_derivations(session, project_id, ids))
+    differences = [fault for derivation in derivations for fault in _mend_columns(derivation)]
+    session.flush()
+    recounted = settle_doubles(journal, ids, event)
+    for derivation in derivations:
+        if derivation.submission.id in recounted:
+            session.refresh(derivation.submission)
+    wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
+    if wrong_steps:
         apply_actions(journal, [each.arrived() for each in derivations if each.submission.id in wrong_steps])
-        replace_contributions(journal, [each.wanted(event) for each in derivations if each.submission.id in stale])
-        differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
-        differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
+    stale = differing(session, project_id, [each.wanted(event) for each in derivations])
+    replace_contributions(journal, [each.wanted(event) for each in derivations if each.submission.id in stale])
+    recount(journal, recounted - set(ids), event)
+    differences += [f"submission {submission_id}: second copies" for submission_id in sorted(recounted)]
+    differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
+    differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
     upto = ids[-1] if len(ids) == _AT_ONCE else None
-    journal.session.execute(update(Project).where(Project.id == journal.project_id).values(rebuilt_to=upto))
+    session.execute(update(Project).where(Project.id == project_id).values(rebuilt_to=upto))
+    if not differences:
+        journal.return_to(mark)
+    if upto is None and (wrong := rebuild_entities(journal)):
+        differences.append(f"{wrong} entities")
     return Portion(upto, len(ids), differences)
 
 
@@ -127,6 +139,16 @@ def _column_faults(derivation: Derivation) -> list[str]:
     ]
     if derivation.version.answers != _json(derivation.derived):
         faults.append(f"submission {submission.id}: answers")
+    return faults
+
+
+def _mend_columns(derivation: Derivation) -> list[str]:
+    """Set the derived columns right; what was wrong."""
+    faults = _column_faults(derivation)
+    if faults:
+        for name, value in derivation.columns().items():
+            setattr(derivation.submission, name, value)
+        derivation.version.answers = _json(derivation.derived)
     return faults
 
 

@@ -130,7 +130,7 @@ def compose(
     first language, or any. `period` and `place` hold for figures that name none. Raises NotFound for a statement that
     there was not."""
     source, written = _source(reading, name, language)
-    page = Page(reading, language, reading.period(period).text, reading.place(place), sees_small_cells)
+    page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells)
     waiting = waiting_for_review(reading)
     extra = {
         "waiting": waiting,
@@ -142,7 +142,7 @@ def compose(
     }
     text = render_source(page.environment(), clean(source), page.values(extra))
     return Statement(
-        name, written, reading.as_of, text, page.marks, tuple(page.asked), _basis(reading, language, waiting)
+        name, written, reading.as_of, text, page.marks, tuple(page.asked), _basis(reading, written, waiting)
     )
 
 
@@ -332,7 +332,8 @@ def _source(reading: Reading, name: str, language: str) -> tuple[str, str]:
         ).all()
     )
     if not texts:
-        raise NotFound
+        known = ", ".join(statements_at(reading.session, reading.project_id, reading.as_of.event))
+        raise NotFound(f"There is no statement ‘{name}’ as of this moment; there is {known or 'none'}.")
     wanted = [language, _FALLBACK.get(language, ""), *reading.settings["languages"], *texts]
     found = next(one for one in wanted if one in texts)
     return texts[found], found

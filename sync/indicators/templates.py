@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -133,6 +134,8 @@ def check_source(
         environment.compile(source)
     except TemplateSyntaxError as error:
         return [_syntax(error, place)]
+    except ValueError:
+        return [Finding("The text holds a number that is too long.", "Write a shorter one.", place)]
     except (TemplateError, RecursionError):
         return [Finding("The text is too deeply nested.", "Write it plainer.", place)]
     return [
@@ -168,6 +171,12 @@ def _faults(
         if not isinstance(node, _ALLOWED):
             kind = type(node).__name__.lower()
             yield node.lineno, f"‘{kind}’ has no place in a statement.", "Use {{ … }}, {% if … %} and {% for … %}."
+        elif isinstance(node, nodes.Const) and not _can_be_written(node.value):
+            yield (
+                node.lineno,
+                "This constant cannot be written out.",
+                "Use whole characters, or a smaller number.",
+            )
         elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
             yield node.lineno, f"‘{node.name}’ is not an indicator.", did_you_mean(node.name, known)
         elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in known:
@@ -175,6 +184,13 @@ def _faults(
                 yield node.lineno, fault, remedy
         elif isinstance(node, nodes.Filter) and node.name not in environment.filters:
             yield node.lineno, f"‘{node.name}’ is not a filter.", did_you_mean(node.name, environment.filters)
+
+
+def _can_be_written(value: object) -> bool:
+    """Not so: numbers without end, and halves of characters."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _call_faults(

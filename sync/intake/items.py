@@ -14,9 +14,23 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-_TEXT = validate.Length(max=1000)
+LONGEST_ID = 1000  # bytes in UTF-8: two such have to fit into one row of an index on PostgreSQL
 # Ids made from content must come out the same for ever: never change this.
 _NAMESPACE = uuid.UUID("8f0c2f36-5a7b-5e0e-8d57-0d6d7a3c6a11")
+
+
+def _require_storable(text: str) -> None:
+    if storable(text) != text:
+        raise ValidationError("It holds NUL, or half of a character (a lone surrogate).")
+
+
+def _require_short(text: str) -> None:
+    if shortened(text) != text:
+        raise ValidationError(f"Longer than {LONGEST_ID} bytes.")
+
+
+_TEXT = validate.And(validate.Length(max=1000), _require_storable)
+_NAME = validate.And(validate.Length(min=1, max=1000), _require_storable, _require_short)
 
 
 class AttachmentSchema(Schema):
@@ -25,8 +39,8 @@ class AttachmentSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    name = fields.String(required=True, validate=validate.Length(min=1, max=1000))
-    sha256 = fields.String(required=True, validate=validate.Regexp(SHA256))
+    name = fields.String(required=True, validate=_NAME)
+    sha256 = fields.String(required=True, validate=validate.Regexp(rf"{SHA256.pattern}\Z"))
     size = fields.Integer(strict=True, validate=validate.Range(min=0, max=2**53))
     type = fields.String(validate=_TEXT)
 
@@ -37,13 +51,13 @@ class ItemSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    instance_id = fields.String(validate=validate.Length(min=1, max=1000))
+    instance_id = fields.String(validate=_NAME)
     form = fields.String(validate=_TEXT)
     version = fields.String(validate=_TEXT)
     xml = fields.String()
     answers = fields.Dict(keys=fields.String())
     recorded_at = fields.AwareDateTime(default_timezone=dt.UTC, validate=lambda moment: _require_a_real_time(moment))
-    edits = fields.String(allow_none=True, validate=_TEXT)
+    edits = fields.String(allow_none=True, validate=validate.And(_TEXT, _require_short))
     attachments = fields.List(fields.Nested(AttachmentSchema), validate=validate.Length(max=1000))
 
 
@@ -116,6 +130,13 @@ def bytes_of(raw: Mapping[str, Any]) -> bytes:
 def id_from_content(xml: bytes) -> str:
     """An instance id for XML that has none: the same bytes have the same id, so that a resend is recognised."""
     return f"uuid:{uuid.uuid5(_NAMESPACE, hashlib.sha256(xml).hexdigest())}"
+
+
+def shortened(text: str) -> str:
+    """As much of a text as an id or name may be long."""
+    return (
+        text if len(text) <= LONGEST_ID // 4 else text.encode("utf-8", "replace")[:LONGEST_ID].decode(errors="ignore")
+    )
 
 
 def storable(value: Any) -> Any:

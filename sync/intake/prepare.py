@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,11 +26,12 @@ from forms.xforms.check import check
 from forms.xforms.entities import EntityAction, entity_actions
 from forms.xforms.instance import Instance, read_instance
 from sync.errors import NotFound
-from sync.intake.items import Item, bytes_of, envelope_of, id_from_content, read_item, storable
+from sync.intake.items import LONGEST_ID, Item, bytes_of, envelope_of, id_from_content, read_item, shortened, storable
 from sync.models import Project, Submission, SubmissionVersion
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
 
+_UUID = re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
 MAX_XML = 10 * 1024 * 1024
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
 _BEFORE_TABLETS = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
@@ -151,7 +154,27 @@ class Surroundings:
 def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:
     """Reads from the database only; never raises for anything that a device may have sent."""
     roots = _Roots(around.session, around.project_id, raws)
+    _fetch_entities(around, raws)
     return [prepare_item(around, raw, roots.of(raw)) for raw in raws]
+
+
+def _fetch_entities(around: Surroundings, raws: Sequence[object]) -> None:
+    """Fetch the entities that the items may select in one go for each list, instead of one by one."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for raw in raws:
+        if not isinstance(raw, Mapping):
+            continue
+        form, version = raw.get("form"), raw.get("version", "")
+        if not isinstance(form, str) or not isinstance(version, str) or storable([form, version]) != [form, version]:
+            continue
+        found = around.catalogue.published(form, version)
+        lists = () if isinstance(found, Unpublished) else found.outside
+        if lists:
+            ids = set(_UUID.findall(bytes_of(raw).decode("utf-8", "replace")))
+            for list_name in lists:
+                named[list_name] |= ids
+    for list_name, some in named.items():
+        around.lists.preload(list_name, sorted(some))
 
 
 def prepare_item(around: Surroundings, raw: object, first_id: str | None = None) -> Prepared:
@@ -194,8 +217,12 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
     ]
 
     def waits(reason: str, message: str) -> Waiting:
-        return Waiting(item.instance_id or instance_id, form_id, version, edits, reason, message, xml, item.envelope())
+        named, meant, version_meant = shortened(item.instance_id or instance_id), shortened(form_id), shortened(version)
+        corrects = shortened(edits) if edits else None
+        return Waiting(named, meant, version_meant, corrects, reason, message[:2000], xml, item.envelope())
 
+    if any(text and shortened(text) != text for text in (instance_id, edits)):
+        return waits("malformed", f"An instance id may have {LONGEST_ID} bytes at most.")
     if differing:
         return waits("differs", f"The item and its XML disagree: {'; '.join(differing)}.")
     found = around.catalogue.published(form_id, version)
@@ -353,7 +380,7 @@ def _said(item: Item) -> bytes:
 def _waiting(raw: Mapping[str, Any], reason: str, message: str) -> Waiting:
     def text(key: str) -> str | None:
         value = raw.get(key)
-        return str(storable(value))[:1000] if isinstance(value, str) and value else None
+        return shortened(str(storable(value))) if isinstance(value, str) and value else None
 
     return Waiting(
         text("instance_id"),
@@ -391,7 +418,8 @@ def _recorded_at(instance: Instance, tz: dt.tzinfo) -> dt.datetime | None:
             moment = dt.datetime.fromisoformat(node.text.strip())
         except ValueError:
             continue
-        return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).astimezone(dt.UTC)
+        if 1 < moment.year < dt.MAXYEAR:  # else there may be no such time in another zone
+            return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).astimezone(dt.UTC)
     return None
 
 

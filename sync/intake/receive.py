@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session, aliased
 
 from sync.intake.filing import Filing, Receipt, raw_item
@@ -17,7 +17,7 @@ from sync.intake.prepare import Prepared, Ready, Surroundings, Waiting, prepare_
 from sync.journal import Journal, open_journal
 from sync.models import Batch, Project, Quarantined, Server, StoredFile, Submission, SubmissionVersion
 
-_UNSTORABLE = (DataError, IntegrityError, StatementError)
+_TOO_LONG_FOR_AN_INDEX = "54000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +121,22 @@ def file_items(journal: Journal, items: Sequence[Prepared], device: str | None) 
         try:
             with journal.session.begin_nested():
                 return Filing(journal, _again(journal), (journal.actor_id, device)).file(several)
-        except _UNSTORABLE:
+        except StatementError:
             journal.return_to(mark)
             raise
 
     try:
         return file(items)
-    except _UNSTORABLE:
+    except StatementError as error:
+        _require_own_fault(error)
         return [_file_alone(file, item) for item in items]
 
 
 def _file_alone(file: Callable[[Sequence[Prepared]], list[Receipt]], item: Prepared) -> Receipt:
     try:
         return file([item])[0]
-    except _UNSTORABLE as error:
+    except StatementError as error:
+        _require_own_fault(error)
         if not isinstance(item, Ready):
             raise
         message = f"The database could not hold it ({type(error).__name__})."
@@ -142,6 +144,14 @@ def _file_alone(file: Callable[[Sequence[Prepared]], list[Receipt]], item: Prepa
             item.instance_id, item.form, item.version, item.edits, "unstorable", message, item.raw, item.envelope()
         )
         return file([parked])[0]
+
+
+def _require_own_fault(error: StatementError) -> None:
+    """Raises the error again if it is no item's fault: of a full disk or a lost connection the device has to hear."""
+    if not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError):
+        return
+    if getattr(error.orig, "sqlstate", None) != _TOO_LONG_FOR_AN_INDEX:
+        raise error
 
 
 def _again(journal: Journal) -> Callable[[Mapping[str, Any], str], Prepared]:

@@ -66,34 +66,33 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         return
     names = tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        statement, as_json = _unnest(table, names)
-        arrays = {
-            name: [_to_json_or_none(row[name]) for row in rows] if json else [row[name] for row in rows]
-            for name, json in zip(names, as_json, strict=True)
-        }
-        connection.exec_driver_sql(statement, arrays)
+        columns = {name: [row[name] for row in rows] for name in names}
+        # A column that is NULL throughout is left out: nobody could tell the type of its array.
+        given = tuple(name for name, values in columns.items() if any(value is not None for value in values))
+        statement, as_json = _unnest(table, given)
+        for name in as_json:
+            columns[name] = [_to_json_or_none(value) for value in columns[name]]
+        connection.exec_driver_sql(statement, {name: columns[name] for name in given})
         return
     statement, converters = _values(table, names, connection.dialect)
-    columns = [
+    converted = [
         [convert(row[name]) for row in rows] if convert else [row[name] for row in rows]
         for name, convert in zip(names, converters, strict=True)
     ]
-    connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+    connection.exec_driver_sql(statement, list(zip(*converted, strict=True)))
 
 
 @cache
-def _unnest(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[bool, ...]]:
+def _unnest(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement, and which columns it takes as JSON text. Binary arrays (`%b`) spare the driver all escaping."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    kinds = [table.c[name].type.compile(dialect) for name in names]
-    as_json = tuple(kind == "JSONB" for kind in kinds)
+    kinds = {name: table.c[name].type.compile(dialect) for name in names}
     columns = ", ".join(f'"{name}"' for name in names)
-    arrays = ", ".join(
-        f"%({name})s::{'TEXT' if json else kind}[]" for name, kind, json in zip(names, kinds, as_json, strict=True)
-    )
-    chosen = ", ".join(f'"{name}"::JSONB' if json else f'"{name}"' for name, json in zip(names, as_json, strict=True))
+    arrays = ", ".join(f"%({name})b::{'TEXT' if kind == 'JSONB' else kind}[]" for name, kind in kinds.items())
+    chosen = ", ".join(f'"{name}"::JSONB' if kind == "JSONB" else f'"{name}"' for name, kind in kinds.items())
     return (
         f'INSERT INTO "{table.name}" ({columns}) SELECT {chosen} FROM unnest({arrays}) AS t({columns})',  # noqa: S608 — the names come from the metadata
-        as_json,
+        tuple(name for name, kind in kinds.items() if kind == "JSONB"),
     )
 
 

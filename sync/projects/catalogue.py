@@ -28,6 +28,7 @@ class Published:
     sheets: Sheets
     feeds: Feeds
     state: str  # of the form: open | closing | closed
+    outside: frozenset[str]  # the lists outside the form that its questions choose from
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
 
     form = _forms.get(sha256, compile_version)
     sheets, feeds = _feeds.get((sha256, latest_sha256), feed)
-    return Published(form, sheets, feeds, state)
+    outside = {field.itemset for field in form.fields.values() if field.external and field.itemset is not None}
+    return Published(form, sheets, feeds, state, frozenset(outside))
 
 
 def latest_sheets(session: Session, project_id: int) -> dict[str, Sheets]:

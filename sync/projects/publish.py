@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
-from forms.findings import Finding
+from forms.findings import Faulty, Finding
 from forms.programmes.programme import Programme
 from forms.workbooks.workbook import Workbook
 from sync.entities.steps import declare_lists, load_list
@@ -136,7 +136,7 @@ def load_programme(
     _if_changed(journal, report, "places", lambda event: put_places(journal, programme.places, event))
     for name, rows in sorted(programme.lists.items()):
         _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
-    findings = []
+    findings: list[Finding] = []
     for workbook in programme.workbooks:
         report.warnings += workbook.warnings
         try:
@@ -149,12 +149,17 @@ def load_programme(
     if findings:
         raise VersionDiffers(findings=findings)
     for (name, language), source in sorted(programme.statements.items()):
-        _if_changed(
-            journal,
-            report,
-            f"statement {name}.{language}",
-            lambda event, n=name, la=language, s=source: put_statement(journal, n, la, s, event),
-        )
+        try:
+            _if_changed(
+                journal,
+                report,
+                f"statement {name}.{language}",
+                lambda event, n=name, la=language, s=source: put_statement(journal, n, la, s, event),
+            )
+        except Unexpected as refusal:
+            findings += refusal.findings
+    if findings:
+        raise Faulty(findings)
     return journal, report
 
 

@@ -167,3 +167,47 @@ def test_capabilities_state_the_limits(house: House) -> None:
     assert told["encodings"] == ["gzip", "zstd"]
     assert told["epoch"] == shown(house.amina.send(a_sale(1)))["epoch"]
     assert told["now"].endswith("+00:00")
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"instance_id": "a\0b"},
+    {"instance_id": "a\ud800b"},
+    {"instance_id": "".join(chr(0x4E00 + n * 17 % 20_000) for n in range(1000))},
+    {"edits": "a\0b"},
+    {"edits": "a\ud800b"},
+    {"edits": "".join(chr(0x4E00 + n * 17 % 20_000) for n in range(1000))},
+    {"attachments": [{"name": "a\0b", "sha256": "a" * 64}]},
+    {"attachments": [{"name": "a\ud800b", "sha256": "a" * 64}]},
+    {"attachments": [{"name": "a", "sha256": "a" * 64, "type": "\ud800"}]},
+    {"attachments": [{"name": "a", "sha256": "a" * 64 + "and more"}]},
+]
+
+
+def test_names_that_no_database_holds_put_their_item_into_quarantine(house: House) -> None:
+    items = [a_sale(n) | odd for n, odd in enumerate(HOSTILE, 1)]
+
+    receipts = shown(house.amina.send(*items, a_sale(99)))["receipts"]
+
+    assert [receipt["outcome"] for receipt in receipts] == ["quarantined"] * len(HOSTILE) + ["stored"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_times_at_the_ends_of_the_calendar_cost_nothing(house: House, moment: str) -> None:
+    xml = f'<data id="sale" version="1"><end>{moment}</end><meta><instanceID>uuid:early</instanceID></meta></data>'
+
+    batch = {"batch": "b", "sent_at": moment, "items": []}
+
+    assert house.amina.post("batches", json=batch).status_code == 400
+    assert len(shown(house.amina.send({"xml": xml}, a_sale(1)))["receipts"]) == 2
+
+
+def test_ids_that_are_no_text_come_back_as_they_were_asked_for(house: House) -> None:
+    asked = [["a\ud800", ""], ["a\0", ""]]
+
+    assert shown(house.amina.post("batches/known", json={"ids": asked}))["unknown"] == asked
+
+
+def test_a_text_that_was_cut_on_its_way_is_not_taken_for_the_whole(house: House) -> None:
+    cut = house.djeneba.put("statements/results/en", data=b"# Half", environ_overrides={"CONTENT_LENGTH": "100"})
+
+    assert refused(cut) == 400.1

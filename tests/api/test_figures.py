@@ -111,6 +111,15 @@ def test_indicators_say_how_they_are_broken_down(house: House) -> None:
 STATEMENT = "# Sold\n\n{{ sacks }} sacks, {{ sacks(village='Siby') }} of them in Siby.\n"
 
 
+def test_indicators_and_statements_come_in_parts_when_asked_to(house: House) -> None:
+    whole = [indicator["name"] for indicator in shown(house.fanta.get("indicators"))["indicators"]]
+    part = shown(house.fanta.get("indicators?limit=1&offset=1"))["indicators"]
+
+    assert [indicator["name"] for indicator in part] == whole[1:2]
+    assert shown(house.fanta.get("statements?limit=1&offset=9")) == {"statements": []}
+    assert refused(house.fanta.get("indicators?limit=0")) == 400.8
+
+
 def test_a_statement_is_written_issued_and_explained(sold: House) -> None:
     put = sold.djeneba.put("statements/results/en", data=STATEMENT)
     issue = shown(sold.baraka.post("statements/results/issues", json=issue_now(sold)))

@@ -132,6 +132,30 @@ def test_pages_speak_french_and_english(sold: House) -> None:
     assert "Se déconnecter" in chosen
 
 
+def test_the_language_that_was_chosen_stays_on_the_way_down(sold: House) -> None:
+    statement = read(signed_in(sold), f"/projects/{sold.pid}/statements/results?lang=fr")
+
+    figures = [link for link in Page(statement).links if "/figures/" in link]
+    assert figures
+    assert all(link.endswith("&lang=fr") for link in figures)
+
+
+def test_fields_that_were_left_empty_ask_for_nothing(sold: House) -> None:
+    client = signed_in(sold)
+
+    answer = client.get(f"/projects/{sold.pid}/statements/results?lang=fr&period=2026&place=&as_of=")
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/projects/{sold.pid}/statements/results?lang=fr&period=2026"
+
+
+def test_why_something_is_refused_is_said_in_the_language_of_the_page(house: House) -> None:
+    client = signed_in(house)
+
+    assert "Il n'y a rien ici" in client.get("/projects/77?lang=fr").get_data(as_text=True).replace("&#39;", "'")
+    assert "There is nothing here" in client.get("/projects/77?lang=en").get_data(as_text=True)
+
+
 def test_a_viewer_reads_figures_but_no_answers(sold: House) -> None:
     client = signed_in(sold, "fanta")
 
@@ -204,3 +228,14 @@ def test_every_route_under_v1_is_described(house: House) -> None:
     }
 
     assert described == there
+
+
+@pytest.mark.parametrize(
+    "query", ["pid=2", "endpoint=x", "_method=POST", "_scheme=javascript&_external=1", "_anchor=x"]
+)
+def test_whatever_stands_in_an_address_the_links_to_other_languages_stay_on_the_page(sold: House, query: str) -> None:
+    path = f"/projects/{sold.pid}"
+
+    links = Page(read(signed_in(sold), f"{path}?{query}")).links
+
+    assert f"{path}?{query}&lang=fr" in links

@@ -68,7 +68,7 @@ def state(desk: Desk) -> dict[str, Any]:
         contributions = session.scalars(
             select(Contribution).where(Contribution.project_id == desk.project_id, Contribution.closed.is_(None))
         )
-        entities = session.scalars(select(Entity).where(Entity.project_id == desk.project_id))
+        entities = session.scalars(select(Entity).where(Entity.project_id == desk.project_id)).all()
         waiting = session.scalars(
             select(Quarantined.instance_id).where(
                 Quarantined.project_id == desk.project_id, Quarantined.state == "open"
@@ -97,7 +97,8 @@ def state(desk: Desk) -> dict[str, Any]:
                 )
                 for row in contributions
             ),
-            "entities": sorted((row.id, row.label, sorted(row.data.items()), row.withdrawn) for row in entities),
+            "entities": sorted((row.id, row.label, sorted(row.data.items())) for row in entities if not row.withdrawn),
+            "withdrawn": sorted(row.id for row in entities if row.withdrawn),
             "waiting": sorted(waiting, key=str),
         }
 

@@ -419,12 +419,15 @@ def test_the_counted_parts_of_the_evidence_make_the_figure(
 
     parts = [Fraction(str(row["counted"])) for row in rows if row["counted"] is not None]
     assert len(rows) == page.count == figure.n
-    assert len({(row["submission"], row["opened"]["event"], row["by"]["sex"], str(row)) for row in rows}) == len(rows)
+    whole = evidence(reading, "it", period=period, cells=cell, limit=1000, sees_small_cells=True)
+    assert rows == list(whole.rows)
     if indicator.aggregate in ("count", "distinct"):
         assert sum(parts) == figure.value
     elif parts or figure.value is not None:
         assert figure.value is not None
-        assert abs(aggregated(indicator, parts) - figure.value) <= Fraction(len(rows), 10**6)
+        # On the wire they are numbers as JSON has them, of some 15 digits.
+        rounding = Fraction(len(rows), 10**6) + sum(map(abs, parts)) / 10**15
+        assert abs(aggregated(indicator, parts) - figure.value) <= rounding
 
 
 @both

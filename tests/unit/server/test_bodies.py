@@ -89,3 +89,15 @@ def test_half_a_character_is_read_so_that_its_neighbours_are() -> None:
 def test_endless_nesting_is_told() -> None:
     with pytest.raises(Unparseable, match="nested too deeply"):
         parse_json(b"[" * 200_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_packed_in_very_many_parts_is_refused_at_once(encoding: str) -> None:
+    part = gzip.compress(b"") if encoding == "gzip" else zstandard.compress(b"")
+
+    with pytest.raises(Unparseable, match="parts"):
+        unpack(part * 100_000, encoding, 8 * MB)
+
+
+def test_a_number_of_very_many_digits_does_not_make_the_body_unreadable() -> None:
+    assert parse_json(b'{"items": [' + b"7" * 5000 + b", 8]}") == {"items": ["7" * 5000, 8]}

@@ -124,7 +124,7 @@ def test_a_device_gets_a_code_to_scan(loaded: Run) -> None:
         (("user", "role", "nobody@example.org", "viewer"), "siby user add"),
         (("user", "add", "x@example.org", "--role", "king"), "king"),
         (("device", "revoke", "T9"), "siby device add"),
-        (("statement", "nothing"), "nothing"),
+        (("statement", "nothing"), "there is results"),
         (("statement", "results", "--as-of", "tomorrow"), "moment"),
         (("statement", "results", "--project", "9"), "'9'"),
         (("load", "nowhere"), "nowhere"),
@@ -163,6 +163,18 @@ def test_a_batch_from_a_stick_goes_the_same_way_as_one_over_the_net(loaded: Run,
     assert "1 quarantined" in first.out
     assert again.out == first.out
     assert "4.0 sacks" in loaded("statement", "results", "--lang", "en").out
+
+
+@pytest.mark.parametrize("written", [None, "T1", "a tablet that nobody knows"])
+def test_a_batch_says_itself_whose_it_is_or_nobody_does(loaded: Run, tmp_path: Path, written: str | None) -> None:
+    loaded("device", "add", "T1")
+    (tmp_path / "batch.json").write_text(json.dumps({"batch": "stick", "device": written, "items": [a_sale(1)]}))
+
+    first, again = loaded("intake", "batch.json"), loaded("intake", "batch.json")
+
+    assert first.out.splitlines() == ["1 stored"], first.err
+    assert again.out == first.out
+    assert loaded("device", "add", "T2").code == 0
 
 
 def test_a_file_that_is_no_batch_is_told(loaded: Run, tmp_path: Path) -> None:

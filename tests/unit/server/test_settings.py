@@ -54,5 +54,10 @@ def test_postgresql_is_reached_by_the_driver_that_is_installed(written: str) -> 
     assert load_settings({"SIBY_DATABASE": written}).database_url == "postgresql+psycopg://a:b@c/d"
 
 
+def test_a_database_of_another_kind_is_refused() -> None:
+    with pytest.raises(SettingsFaulty, match="postgresql://"):
+        load_settings({"SIBY_DATABASE": "mysql://a:b@c/d"})
+
+
 def test_every_setting_says_what_it_means() -> None:
     assert all(meaning.endswith(".") for *_, meaning in describe_settings())

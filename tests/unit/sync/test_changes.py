@@ -95,6 +95,32 @@ def test_only_what_lies_within_the_figure_counts(world: World) -> None:
     assert effects(told(world, since, period="2026", cells={"sex": "female"})) == {"submitted": (1, 1)}
 
 
+def test_what_happened_to_other_cells_is_not_told(world: World) -> None:
+    world.publish(TRAINED)
+    since = world.event
+    woman = world.submit(row("it", subject="awa", by=("female",)))
+    man = world.submit(row("it", subject="seydou", by=("male",)))
+    world.reject(man)
+
+    found = told(world, since, cells={"sex": "female"})
+
+    assert effects(found) == {"submitted": (1, 1)}
+    assert [event["submission"] for event in found.events] == [str(woman)]
+
+
+def test_a_subject_that_leaves_a_cell_is_told(world: World) -> None:
+    world.publish(Indicator("it", aggregate="sum", value="${v}", subject="people", by=("sex",)))
+    world.submit(row("it", "2026-05-01", subject="awa", value=5, by=("female",)))
+    since = world.event
+    world.submit(row("it", "2026-06-01", subject="awa", value=7, by=("male",)))
+
+    found = told(world, since, cells={"sex": "female"})
+
+    assert (found.before, found.after) == (5, 0)
+    assert effects(found) == {"submitted": (0, -5)}
+    assert len(found.events) == 1
+
+
 def test_an_indicator_that_was_not_there_before_begins_without_a_value(world: World) -> None:
     since = world.settings()
     world.publish(TRAINED)
