@@ -98,8 +98,11 @@ def parse_json(body: bytes) -> Any:
 def read_json(schema: Schema) -> dict[str, Any]:
     """The body as the schema describes it. Raises Unexpected that names every field that is not as it should be."""
     given = parse_json(read_body())
-    if holds_what_no_text_has(given):
-        raise Unexpected("A text holds NUL, or half of a character (a lone surrogate).")
+    fields = given.items() if isinstance(given, Mapping) else [("", given)]
+    odd = [str(storable(name)) for name, value in fields if holds_what_no_text_has([name, value])]
+    if odd:
+        fault = "It holds NUL, or half of a character (a lone surrogate)."
+        raise Unexpected("What was sent is not as expected.", findings=[Finding(fault, place=name) for name in odd])
     return load(schema, given)
 
 

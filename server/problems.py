@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
@@ -22,7 +22,11 @@ from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
 _CUT = "The body ended before it was whole, or its sender paused for too long; send it again"
-_LATER = ("database is locked", "database is busy", "deadlock detected", "could not serialize", "too many clients")
+_LATER = (
+    *("database is locked", "database is busy", "deadlock detected", "could not serialize", "too many clients"),
+    *("connection failed", "connection refused", "server closed the connection", "terminating connection"),
+    *("connection is closed", "connection is lost", "consuming input failed", "the database system is"),
+)
 
 
 def say_no_well(app: Flask) -> None:
@@ -83,13 +87,22 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _database(error: DBAPIError) -> ResponseReturnValue:
-    told = str(error.orig).lower()
+    told = _told(error)
     if any(sign in told for sign in _FULL):
         return _refused(DiskFull())
-    if any(sign in told for sign in _LATER):
+    if error.connection_invalidated or any(sign in told for sign in _LATER):
         log("database_busy", error=type(error.orig).__name__)
         return _refused(_later())
     return _unexpected(error)
+
+
+def _told(error: DBAPIError) -> str:
+    """What the database said, first and last: a full disk makes SQLite forget the savepoint, and that is said last."""
+    said, before = [], cast(BaseException | None, error)
+    while before is not None:
+        said.append(str(before.orig if isinstance(before, DBAPIError) else before))
+        before = before.__context__
+    return " ".join(said).lower()
 
 
 def _system(error: OSError) -> ResponseReturnValue:

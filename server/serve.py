@@ -23,6 +23,7 @@ from sync.models.database import begin_writing
 # A request in work when the server is told to stop may still finish.
 _GRACE_SECONDS = 20
 _DAY = 24 * 3600
+_KEPT_OPEN = 2
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -43,7 +44,9 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "workers": self._settings.processes,
             "worker_class": "gthread",
             "threads": self._settings.threads,
-            "worker_connections": max(200, 2 * self._settings.threads),
+            # Few connections are kept open between requests. Whoever comes back is taken by the process that is free;
+            # a kept connection stays with the one that took it when all were idle, which is one and the same for all.
+            "worker_connections": self._settings.threads + _KEPT_OPEN,
             "preload_app": True,
             "graceful_timeout": _GRACE_SECONDS,
             "timeout": 120,

@@ -21,6 +21,7 @@ from forms.xpath.syntax import Call, Node, Number, Operation, Path, Step, Text, 
 
 __all__ = ["Action", "Bind", "Form", "Itemset", "compile_form"]
 
+_LONGEST_NAME = 500  # it stands in indexes beside other names
 _XF = "{http://www.w3.org/2002/xforms}"
 _H = "{http://www.w3.org/1999/xhtml}"
 _JR = "{http://openrosa.org/javarosa}"
@@ -121,6 +122,9 @@ class _Compiler:
         )
         if not form.form_id:
             self.findings.append(Finding("The XForm has no id.", "Give the form a form_id in the settings."))
+        for what, text in (("id", form.form_id), ("version", form.version)):
+            if len(text.encode()) > _LONGEST_NAME:
+                self.findings.append(Finding(f"The form's {what} is longer than {_LONGEST_NAME} bytes.", "Shorten it."))
         if self.findings:
             raise Faulty(self.findings)
         return form

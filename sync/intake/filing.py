@@ -115,6 +115,7 @@ class Filing:
         self._wanted: dict[int, Wanted] = {}
         self._arrived: dict[int, Arrived] = {}
         self._comparable: dict[int, Former | None] = {}
+        self._latest: dict[int, Receipt] = {}  # by submission: of the version that is its current one
 
     def file(self, items: Sequence[Prepared]) -> list[Receipt]:
         """One receipt per item, in order. Items that correct another of the same batch are filed after it."""
@@ -123,7 +124,7 @@ class Filing:
         for index in _originals_first(items):
             receipts[index] = self._decide(items[index])
         self._write()
-        self._tell_flags([receipt for receipt in receipts.values() if receipt.submission in self._comparable])
+        self._tell_flags([receipt for receipt in self._latest.values() if receipt.submission in self._comparable])
         return [receipts[index] for index in range(len(items))]
 
     # What is known already.
@@ -271,6 +272,7 @@ class Filing:
         self._file_version(item, chain, event, number=1)
         row["missing"] = self._files.outstanding(submission_id, item.instance_id)
         receipt = Receipt(item.instance_id, "stored", submission_id, self._files.missing(item), item.flags)
+        self._latest[submission_id] = receipt
         self._release((item.form, item.instance_id), chain)
         return receipt
 
@@ -294,6 +296,7 @@ class Filing:
         else:
             self._edited[chain.submission_id] = change
         receipt = Receipt(item.instance_id, "edited", chain.submission_id, self._files.missing(item), item.flags)
+        self._latest[chain.submission_id] = receipt
         self._release((item.form, item.instance_id), chain)
         return receipt
 

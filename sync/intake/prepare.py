@@ -344,7 +344,7 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
     found = around.catalogue.published(item.form, item.version or "")
     if isinstance(found, Unpublished):
         reason = "unknown_version" if found.form_known else "unknown_form"
-        missing = f"version {item.version!r} of the form" if found.form_known else "form"
+        missing = f"version {item.version or ''!r} of the form" if found.form_known else "form"
         return _waiting(raw, reason, f"There is no {missing} {item.form!r} in this project.")
     xml = instance_from(
         found.form,

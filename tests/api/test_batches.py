@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import secrets
 from typing import Any
 
 import pytest
 import zstandard
+from sqlalchemy import event
 
+from server.db import engine_of
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -211,3 +214,19 @@ def test_a_text_that_was_cut_on_its_way_is_not_taken_for_the_whole(house: House)
     cut = house.djeneba.put("statements/results/en", data=b"# Half", environ_overrides={"CONTENT_LENGTH": "100"})
 
     assert refused(cut) == 400.1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_disk_that_fills_up_in_the_middle_of_a_batch_keeps_nothing_of_it(house: House) -> None:
+    def fill(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1").close()
+
+    engine = engine_of(house.app)
+    event.listen(engine, "checkout", fill)
+    items = [a_sale(n, seller=secrets.token_hex(20_000)) for n in range(1, 9)]
+    full = house.amina.send(*items)
+    event.remove(engine, "checkout", fill)
+
+    assert refused(full) == 507.1
+    assert shown(house.baraka.get("review"))["submissions"] == []
+    assert shown(house.baraka.get("quarantine"))["items"] == []

@@ -116,3 +116,12 @@ def test_a_programme_with_faults_changes_nothing(house: House, body: bytes) -> N
     assert answer.status_code == 400
     assert answer.get_json()["details"]["findings"]
     assert shown(house.fanta.get("events?limit=5000"))["last"] == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_faults_of_all_statement_texts_are_told_together(house: House) -> None:
+    programme = a_programme(statements__a_xen_xmd="{{ nothing }}", statements__b_xen_xmd="{{ neither }}")
+
+    findings = house.djeneba.put("programme", data=programme).get_json()["details"]["findings"]
+
+    assert {finding["place"] for finding in findings} == {"statements/a.en.md", "statements/b.en.md"}

@@ -309,6 +309,7 @@ def test_what_cannot_be_worked_out_says_why(text: str) -> None:
         ("${a}", "‘{’"),
         ("jr:nothing()", "no function ‘jr:nothing()’"),
         ("selectd(/data/many, 'yes')", "Did you mean ‘selected’"),
+        ("9" * 400, "is too large"),
         ("selected(/data/many)", "takes 2 arguments, not 1"),
         ("if(1, 2)", "takes 3 arguments"),
         ("/data/ag = 1", "‘/data/ag’ is not a question"),

@@ -271,6 +271,8 @@ def test_a_form_without_an_id_is_refused() -> None:
 
     with pytest.raises(Faulty, match="has no id"):
         compile_form(xform.replace(b' id="visit"', b""))
+    with pytest.raises(Faulty, match="id is longer than 500 bytes"):
+        compile_form(xform.replace(b' id="visit"', b' id="' + b"v" * 501 + b'"'))
 
 
 def test_the_same_words_in_two_places_are_one_calculation() -> None:

@@ -198,3 +198,9 @@ def test_a_resend_that_announces_a_file_which_is_here_completes_the_submission(d
 
     assert (before, receipt["outcome"], receipt["missing"]) == (1, "duplicate", [])
     assert desk.submissions()[0].missing == 0
+
+
+def test_an_original_and_its_edit_in_one_batch_are_each_told_their_own_breaches(desk: Desk) -> None:
+    receipts = desk.send([a_sale(1, sacks=-1), a_sale(2, edits=1, sacks=5)]).receipts
+
+    assert [[flag["code"] for flag in receipt["flags"]] for receipt in receipts] == [["constraint"], []]

@@ -217,6 +217,9 @@ def test_an_unknown_indicator_or_key_is_found_with_its_line_and_all_at_once(worl
         "{{ women('2026') }}",
         "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",
         "{% if true %}" * 400,
+        "{{ " + "9" * 5000 + " }}",
+        "{{ 1e999 }}",
+        '{{ "\\ud800" }}',
     ],
 )
 def test_what_has_no_place_in_a_statement_is_a_finding(world: World, source: str) -> None:
