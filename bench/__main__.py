@@ -2,8 +2,9 @@
 
 import argparse
 
-from bench.figures import measure_growth
+from bench.figures import measure_figures
 from bench.floors import measure_floors
+from bench.growth import measure_growth
 from bench.ingest import Deliveries, measure_ingest
 from bench.installation import installed, postgres_version
 from bench.processes import describe_machine
@@ -11,7 +12,7 @@ from bench.report import Line, print_table
 from bench.upkeep import measure_memory, measure_rebuild, measure_start
 from bench.wire import measure_wire
 
-PARTS = ("floors", "ingest", "wire", "start", "growth", "memory", "rebuild")
+PARTS = ("floors", "figures", "ingest", "wire", "start", "growth", "memory", "rebuild")
 KINDS = ("sqlite", "postgresql")
 SIZES = [10_000, 100_000, 1_000_000]
 
@@ -23,8 +24,10 @@ def main() -> int:
     lines: list[Line] = []
     if "floors" in chosen.parts:
         lines += show("Where the time goes (one process)", measure_floors(chosen.runs))
+    if "figures" in chosen.parts:
+        measure_figures(chosen.sizes)
     for kind in chosen.on:
-        if set(chosen.parts) - {"floors"}:
+        if set(chosen.parts) - {"floors", "figures"}:
             lines += on_database(kind, chosen)
     missed = [line.what for line in lines if not line.kept]
     if missed:

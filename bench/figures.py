@@ -1,45 +1,175 @@
-"""Figures over many contributions, and whether taking one more submission in costs more when many are stored."""
+"""How long figures take at 10,000, 100,000 and a million contributions, on SQLite and on PostgreSQL."""
 
+from __future__ import annotations
+
+import datetime as dt
+import random
+import statistics
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
-from bench.ingest import ITEMS, Deliveries, one_device, send_all
-from bench.installation import Installation
-from bench.report import Line, middle, p95
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
-FIGURE = "figures?indicator=trained&period=2025-Q3&by=sex"
-ASKED = 100
-PER_SUBMISSION = 3.48  # contributions of a visit on the average
-MOST = {"sqlite": 50.0, "postgresql": 20.0}
+from forms.indicators.sheets import Indicator, Keep, Sheets
+from sync.indicators.definitions import indicator_ids, publish_indicators
+from sync.indicators.figures import figures
+from sync.indicators.reading import Reading, resolve_as_of
+from sync.journal import open_journal
+from sync.models import Base, Contribution, Place, Project
+from sync.models.database import insert_rows, open_engine
+from tests.support.databases import PostgresMissing, Run, new_name
+from tests.support.figures import a_form
 
-
-def measure_growth(
-    installation: Installation, deliveries: Deliveries, kind: str, sizes: list[int], runs: int
-) -> list[Line]:
-    """At each number of contributions: processor time of one more submission, and one figure over HTTP."""
-    lines = []
-    for size in sizes:
-        fill(installation, deliveries, int(size / PER_SUBMISSION))
-        costs = [one_device(installation, deliveries.make(5)) for _ in range(runs)]
-        times = [ask(installation) for _ in range(ASKED)]
-        at = f"at {size:,} contributions"
-        most = MOST[kind] if size >= 1_000_000 else None
-        lines += [
-            Line(f"processor time of a submission {at}", middle([run[0] + run[1] for run in costs]) * 1000, "ms"),
-            Line(f"one figure by sex {at}, median", middle(times), "ms"),
-            Line(f"one figure by sex {at}, p95", p95(times), "ms", most=most),
-        ]
-    return lines
-
-
-def fill(installation: Installation, deliveries: Deliveries, submissions: int) -> None:
-    """Sends visits until so many have been sent in all."""
-    while deliveries.next < submissions:
-        batches = min(50, -(-(submissions - deliveries.next) // ITEMS))
-        send_all(installation, deliveries.make(batches))
+SIZES = (10_000, 100_000, 1_000_000)
+RUNS = 30
+NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+_FIRST_DAY = dt.date(2024, 12, 1)
+_DAYS = 730
+_PLACES = 800
+_AT_ONCE = 20_000
+_QUARTER = "2026-Q2"
+_TWICE = Keep(">=", Decimal(2))
 
 
-def ask(installation: Installation) -> float:
-    """Milliseconds to one figure."""
-    began = time.perf_counter()
-    installation.get(FIGURE)
-    return (time.perf_counter() - began) * 1000
+def indicators() -> list[Indicator]:
+    """Twenty: ten of people, and others of each costlier kind."""
+    people = [Indicator(f"people_{n}", aggregate="distinct", subject="people", by=("sex", "topic")) for n in range(10)]
+    return [
+        *people,
+        Indicator("visits", by=("sex",)),
+        Indicator("sold", aggregate="sum", value="${sold}", by=("sex",)),
+        Indicator("contracted", aggregate="sum", subject="contract", value="${tonnes}"),
+        Indicator("days", aggregate="sum", subject="mandate", value="${days}", until="${end}", by=("sex",)),
+        Indicator("doubled", aggregate="distinct", subject="people", value="${r}", per_subject="growth", keep=_TWICE),
+        Indicator("income", aggregate="median", subject="people", value="${r}", by=("sex",)),
+        Indicator("centres", aggregate="distinct", subject="centres"),
+        Indicator("equipped", aggregate="sum", subject="centres", value="${lab}", per_subject="latest_known"),
+        Indicator("mean_score", aggregate="mean", subject="people", value="${score}", by=("level",)),
+        Indicator("share_of_share", aggregate="ratio", numerator="share", denominator="people_2"),
+        Indicator("share", aggregate="ratio", numerator="people_0", denominator="people_1", by=("sex",), unit="%"),
+    ]
+
+
+def measure_figures(sizes: Sequence[int] = SIZES) -> None:
+    """Print medians and 95th percentiles of what a page asks for, on both databases."""
+    print("Figures: medians and 95th percentiles in ms; places, definitions and settings read anew for each answer")
+    print(f"{'':12}{'contributions':>14}  {'distinct by sex, quarter':>26}{'with a place':>18}{'statement of 30':>18}")
+    for name, engines in (("SQLite", _sqlite()), ("PostgreSQL", _postgres())):
+        for engine in engines:
+            for size in sizes:
+                fill(engine, size)
+                measures = [timed(engine, ask) for ask in (_one, _one_below, _statement)]
+                print(f"{name:12}{size:>14,}  " + "".join(f"{median:>11.1f} {p95:>6.1f}" for median, p95 in measures))
+            engine.dispose()
+
+
+def fill(engine: Engine, size: int) -> None:
+    """A project with so many contributions; a tenth of them were closed since."""
+    Base.metadata.drop_all(engine)
+    Base.metadata.create_all(engine)
+    chance = random.Random(size)
+    with Session(engine) as session:
+        session.add(Project(id=1, name="Programme", created_at=NOW, fiscal_year_start=4))
+        session.commit()
+        journal = open_journal(session, 1, None, NOW)
+        event = journal.record("published")
+        publish_indicators(journal, "visit", Sheets("visit", tuple(indicators())), a_form(), event)
+        for row in _places():
+            session.add(
+                Place(project_id=1, opened=event, closed=None, aliases=[], latitude=None, longitude=None, **row)
+            )
+        journal.close()
+        session.commit()
+        ids = indicator_ids(session, 1)
+        rows = _rows(chance, [ids[one.name] for one in indicators()[:-2]], size)
+        while batch := [row for _, row in zip(range(_AT_ONCE), rows, strict=False)]:
+            insert_rows(session.connection(), Contribution.__table__, batch)  # type: ignore[arg-type]
+        session.execute(text("UPDATE projects SET last_event = :last"), {"last": size + 2})
+        session.commit()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
+
+
+def timed(engine: Engine, ask: Callable[[Reading], object]) -> tuple[float, float]:
+    """Median and 95th percentile of what an answer takes, in milliseconds."""
+    taken = []
+    with Session(engine) as session:
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            ask(Reading(session, 1, resolve_as_of(session, 1, None, NOW)))
+            taken.append((time.perf_counter() - start) * 1000)
+            session.rollback()
+    return statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+
+
+def _one(reading: Reading) -> object:
+    return figures(reading, ["people_3"], period=_QUARTER, by=["sex"], sees_small_cells=True)
+
+
+def _one_below(reading: Reading) -> object:
+    return figures(reading, ["people_3"], period=_QUARTER, by=["sex"], place="R1", sees_small_cells=True)
+
+
+def _statement(reading: Reading) -> object:
+    """Each of the indicators for a year, and ten shares."""
+    names = [one.name for one in indicators()]
+    whole = figures(reading, names, period="FY2025", sees_small_cells=True)
+    parts = [
+        figures(reading, [f"people_{n}"], period="FY2025", cells={"sex": "female"}, sees_small_cells=True)
+        for n in range(10)
+    ]
+    return whole, parts
+
+
+def _places() -> Iterator[dict[str, Any]]:
+    for number in range(_PLACES):
+        level = "region" if number < 8 else "cercle" if number < 60 else "commune"
+        parent = None if number < 8 else f"R{number % 8}" if number < 60 else f"R{8 + number % 52}"
+        yield {"code": f"R{number}", "name": f"Place {number}", "level": level, "parent": parent}
+
+
+def _rows(chance: random.Random, ids: Sequence[int], size: int) -> Iterator[dict[str, Any]]:
+    for number in range(size):
+        day = _FIRST_DAY + dt.timedelta(days=number * _DAYS // size)
+        sex = chance.choice(["female", "female", "male", None])
+        yield {
+            "project_id": 1,
+            "submission_id": number // 5 + 1,
+            "opened": number + 3,
+            "indicator_id": chance.choice(ids),
+            "ordinal": 0,
+            "closed": None if chance.random() < 0.9 else min(number + 3 + chance.randrange(10_000), size + 2),
+            "day": day - dt.timedelta(days=chance.randrange(20)),
+            "until": day + dt.timedelta(days=60),
+            "place": f"R{chance.randrange(60, _PLACES)}",
+            "subject": f"{chance.randrange(size // 40 + 1):032x}-abcd",
+            "value": chance.randrange(1, 500) * 1_000_000,
+            "text": "done",
+            "baseline": None,
+            "recorded": number,
+            "by1": sex,
+            "by2": chance.choice(["governance", " governance marketing ", "marketing"]),
+            **{f"by{position}": None for position in range(3, 7)},
+        }
+
+
+def _sqlite() -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield open_engine(f"sqlite:///{Path(folder) / 'bench.sqlite'}")
+
+
+def _postgres() -> Iterator[Engine]:
+    run = Run.begin()
+    try:
+        name = new_name()
+        yield open_engine(run.postgres().create(name))
+        run.postgres().drop(name)
+    except PostgresMissing as missing:
+        print(missing)
+    finally:
+        run.end()

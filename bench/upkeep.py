@@ -3,7 +3,7 @@
 import os
 import time
 
-from bench.figures import fill
+from bench.growth import fill
 from bench.ingest import Deliveries
 from bench.installation import Installation
 from bench.report import Line, middle

@@ -53,7 +53,7 @@ def _shown(waiting: Waiting) -> dict[str, Any]:
         "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in waiting.flags],
         "versions": waiting.versions,
         "missing": waiting.missing,
-        "double_of": str(waiting.double_of) if waiting.double_of is not None else None,
+        "double_of": waiting.double_of,
         "counts": waiting.counts,
         "place": waiting.place,
         "subject": waiting.subject,

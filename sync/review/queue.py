@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from forms.form import Flag
 from sync.errors import Unexpected
@@ -54,7 +54,7 @@ class Waiting:
     place: str | None
     missing: int
     counts: bool
-    double_of: int | None
+    double_of: str | None  # the first instance id of the copy that counts
     event: int
     flags: Sequence[Flag]
 
@@ -81,7 +81,15 @@ def review_queue(
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None)
 
 
-_COLUMNS = [getattr(Submission, field.name) for field in fields(Waiting)]
+_COPY = aliased(Submission)
+_DOUBLE_OF = (
+    select(_COPY.instance_id)
+    .where(_COPY.project_id == Submission.project_id, _COPY.id == Submission.double_of)
+    .correlate(Submission)
+    .scalar_subquery()
+    .label("double_of")
+)
+_COLUMNS = [_DOUBLE_OF if field.name == "double_of" else getattr(Submission, field.name) for field in fields(Waiting)]
 
 
 def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:

@@ -139,3 +139,16 @@ def test_each_act_and_each_look_is_in_the_trail_and_the_trail_holds(house: House
         acts[1].details = {"state": "rejected"}
         session().flush()
         assert first_broken(session(), house.pid) == 2
+
+
+def test_a_second_copy_in_the_queue_names_the_copy_that_counts(house: House) -> None:
+    full = {"seller": "Awa", "price": 900, "remark": "dry"}
+    first = a_sale(1, **full)
+    house.amina.outcomes(first, {**a_sale(2, **full), "recorded_at": first["recorded_at"]})
+
+    listed = shown(house.baraka.get("review"))["submissions"]
+
+    assert {row["instance_id"]: row["double_of"] for row in listed} == {
+        instance_id(1): None,
+        instance_id(2): instance_id(1),
+    }
