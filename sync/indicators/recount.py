@@ -13,7 +13,7 @@ from forms.xforms.instance import read_instance
 from sync.dedup.doubles import settle_doubles
 from sync.entities.steps import Arrived, apply_actions, rebuild_entities, steps_differ
 from sync.indicators.contributions import Wanted, differing, replace_contributions
-from sync.intake.prepare import Derived, clock_flags, derive, time_zone_of, unpack
+from sync.intake.prepare import Derived, clock_flags, derive, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal
 from sync.models import Project, Submission, SubmissionVersion
 from sync.projects.catalogue import Catalogue, Unpublished
@@ -180,9 +180,13 @@ def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Itera
         .order_by(Submission.id)
         .execution_options(populate_existing=True)
     )
+    stored = []
     for submission, version in rows:
         found = catalogue.published(submission.form_id, version.form_version)
         if isinstance(found, Unpublished):
             raise RuntimeError(f"{submission.form_id} {version.form_version} was published once and is gone")
-        instance = read_instance(unpack(version.xml))
-        yield Derivation(submission, version, derive(found, instance, version.recorded_at, lists, tz))
+        stored.append((submission, version, found, unpack(version.xml)))
+    fetch_entities(lists, ((found, raw) for _, _, found, raw in stored))
+    for submission, version, found, raw in stored:
+        derived = derive(found, read_instance(raw), version.recorded_at, lists, tz)
+        yield Derivation(submission, version, derived)

@@ -7,7 +7,7 @@ import hashlib
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeGuard
@@ -25,6 +25,7 @@ from forms.xforms.answers import answers_of, attachments_named, fingerprint, ins
 from forms.xforms.check import check
 from forms.xforms.entities import EntityAction, entity_actions
 from forms.xforms.instance import Instance, read_instance
+from sync.entities.lists import DatabaseLists
 from sync.errors import NotFound
 from sync.intake.items import LONGEST_ID, Item, bytes_of, envelope_of, id_from_content, read_item, shortened, storable
 from sync.models import Project, Submission, SubmissionVersion
@@ -154,13 +155,23 @@ class Surroundings:
 def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:
     """Reads from the database only; never raises for anything that a device may have sent."""
     roots = _Roots(around.session, around.project_id, raws)
-    _fetch_entities(around, raws)
+    fetch_entities(around.lists, _published_texts(around, raws))
     return [prepare_item(around, raw, roots.of(raw)) for raw in raws]
 
 
-def _fetch_entities(around: Surroundings, raws: Sequence[object]) -> None:
-    """Fetch the entities that the items may select in one go for each list, instead of one by one."""
+def fetch_entities(lists: DatabaseLists, texts: Iterable[tuple[Published, bytes]]) -> None:
+    """Fetch the entities that these filled forms may select in one go for each list, instead of one by one."""
     named: dict[str, set[str]] = defaultdict(set)
+    for found, text in texts:
+        if found.outside:
+            ids = set(_UUID.findall(text.decode("utf-8", "replace")))
+            for list_name in found.outside:
+                named[list_name] |= ids
+    for list_name, some in named.items():
+        lists.preload(list_name, sorted(some))
+
+
+def _published_texts(around: Surroundings, raws: Sequence[object]) -> Iterator[tuple[Published, bytes]]:
     for raw in raws:
         if not isinstance(raw, Mapping):
             continue
@@ -168,13 +179,8 @@ def _fetch_entities(around: Surroundings, raws: Sequence[object]) -> None:
         if not isinstance(form, str) or not isinstance(version, str) or storable([form, version]) != [form, version]:
             continue
         found = around.catalogue.published(form, version)
-        lists = () if isinstance(found, Unpublished) else found.outside
-        if lists:
-            ids = set(_UUID.findall(bytes_of(raw).decode("utf-8", "replace")))
-            for list_name in lists:
-                named[list_name] |= ids
-    for list_name, some in named.items():
-        around.lists.preload(list_name, sorted(some))
+        if not isinstance(found, Unpublished):
+            yield found, bytes_of(raw)
 
 
 def prepare_item(around: Surroundings, raw: object, first_id: str | None = None) -> Prepared:
@@ -326,7 +332,11 @@ def pack(raw: bytes) -> bytes:
 
 def unpack(packed: bytes) -> bytes:
     """The very bytes that were packed."""
-    return zstandard.ZstdDecompressor().decompress(packed)
+    unpacker = getattr(_packers, "unpacker", None)
+    if unpacker is None:
+        unpacker = _packers.unpacker = zstandard.ZstdDecompressor()
+    raw: bytes = unpacker.decompress(packed)
+    return raw
 
 
 def sha256_of(raw: bytes) -> bytes:
