@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from sync.intake.files import recount_missing
+from sync.intake.files import held_files, recount_missing
 from sync.intake.prepare import Ready
 from sync.journal import Journal
-from sync.models import Attachment, StoredFile
+from sync.models import Attachment
 from sync.models.database import insert_rows
-from sync.models.probing import rows_of_ids
 
 Instance = tuple[int, str]  # submission, instance id
 _SAYS = ("sha256", "size", "type", "present")
@@ -31,10 +30,7 @@ class Attaching:
 
     def look_for(self, hashes: Iterable[str]) -> None:
         """Find out which of this content the project has."""
-        fixed = [(StoredFile.project_id, self._journal.project_id)]
-        asked = sorted(set(hashes) - self._held)
-        found = rows_of_ids(self._connection, [StoredFile.sha256], fixed, StoredFile.sha256, asked)
-        self._held |= {row.sha256 for row in found}
+        self._held |= held_files(self._journal.session, self._journal.project_id, set(hashes) - self._held)
 
     def missing(self, item: Ready) -> list[str]:
         """The content that the item announced and that has to be sent."""

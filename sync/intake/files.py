@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Collection
 from typing import BinaryIO
 
 from sqlalchemy import func, select, tuple_, update
@@ -14,6 +15,7 @@ from sync.intake.content import store_of
 from sync.intake.items import SHA256
 from sync.journal import Journal
 from sync.models import Attachment, StoredFile, Submission, Upload
+from sync.models.probing import rows_of_ids
 
 MAX_FILE = 100 * 1024 * 1024
 EXPIRES_AFTER = dt.timedelta(days=7)
@@ -120,6 +122,13 @@ def keep_file(journal: Journal, sha256: str, size: int, type: str | None = None)
         )
         journal.session.flush()
     return sha256
+
+
+def held_files(session: Session, project_id: int, hashes: Collection[str]) -> set[str]:
+    """Those of the hashes whose content the project has."""
+    fixed = [(StoredFile.project_id, project_id)]
+    found = rows_of_ids(session.connection(), [StoredFile.sha256], fixed, StoredFile.sha256, sorted(hashes))
+    return {row.sha256 for row in found}
 
 
 def complete(journal: Journal, sha256: str) -> int:

@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session, aliased
 
+from sync.intake.files import held_files
 from sync.intake.filing import Filing, Receipt, raw_item
 from sync.intake.items import id_from_content, storable
 from sync.intake.prepare import Prepared, Ready, Surroundings, Waiting, prepare_item, prepare_items
 from sync.journal import Journal, open_journal
-from sync.models import Batch, Project, Quarantined, Server, StoredFile, Submission, SubmissionVersion
+from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
 
 _TOO_LONG_FOR_AN_INDEX = "54000"
 
@@ -172,15 +173,6 @@ def _still_missing(session: Session, project_id: int, receipts: Sequence[Mapping
     return [
         {**receipt, "missing": [sha256 for sha256 in receipt["missing"] if sha256 not in held]} for receipt in receipts
     ]
-
-
-def held_files(session: Session, project_id: int, asked: set[str]) -> set[str]:
-    """Those of the hashes whose content the project has."""
-    return set(
-        session.scalars(
-            select(StoredFile.sha256).where(StoredFile.project_id == project_id, StoredFile.sha256.in_(asked))
-        )
-    )
 
 
 def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) -> Receipt:

@@ -97,10 +97,11 @@ def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes] | None = None) -> str | None:
+def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes] | None = None) -> int | None:
     """Publish a form version and make it the one that devices get; None if exactly this is published already.
 
-    Raises VersionDiffers when the version exists with other content. Submissions that waited for the version are filed.
+    Submissions that waited in quarantine for the version are filed now; gives how many. Raises VersionDiffers when the
+    version exists with other content.
     """
     form, session = workbook.form, journal.session
     known = session.get(FormVersion, (journal.project_id, form.form_id, form.version))
@@ -117,8 +118,7 @@ def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes
     _attach_media(journal, workbook, media or {}, event)
     if publish_indicators(journal, form.form_id, workbook.sheets, form, event) and number > 1:
         recount_form(journal, form.form_id, event)
-    _release_waiting(journal, form.form_id)
-    return f"{form.form_id} {form.version}"
+    return _release_waiting(journal, form.form_id)
 
 
 def load_programme(
@@ -140,12 +140,13 @@ def load_programme(
     for workbook in programme.workbooks:
         report.warnings += workbook.warnings
         try:
-            published = publish_form(journal, workbook, programme.media)
+            released = publish_form(journal, workbook, programme.media)
         except VersionDiffers:
             findings.append(_differs(workbook))
             continue
-        if published:
-            report.published.append(published)
+        if released is not None:
+            report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
+            report.released += released
     if findings:
         raise VersionDiffers(findings=findings)
     for (name, language), source in sorted(programme.statements.items()):

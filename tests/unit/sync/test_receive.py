@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from forms.programmes.programme import read_programme
 from sync.intake.files import keep_file
 from sync.journal import open_journal
+from sync.projects.publish import load_programme
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
+from tests.support.workbooks import a_workbook
 
 
 @pytest.fixture
@@ -204,3 +207,16 @@ def test_an_original_and_its_edit_in_one_batch_are_each_told_their_own_breaches(
     receipts = desk.send([a_sale(1, sacks=-1), a_sale(2, edits=1, sacks=5)]).receipts
 
     assert [[flag["code"] for flag in receipt["flags"]] for receipt in receipts] == [["constraint"], []]
+
+
+def test_loading_a_programme_says_how_many_waiting_submissions_it_filed(desk: Desk) -> None:
+    desk.send([a_sale(1, version="2"), a_sale(2, version="2")])
+    files = {"project.toml": b'name = "Siby"\n', "places.csv": b"code,name,level,parent\nML-2,Koulikoro,region,\n"}
+    files["forms/sale.xlsx"] = a_workbook("sale", "2", SALE)
+
+    with desk.sessions() as session:
+        journal, report = load_programme(session, read_programme(files), None, NOON, desk.project_id)
+        journal.close()
+        session.commit()
+
+    assert (report.published, report.released) == (["sale 2"], 2)
