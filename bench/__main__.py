@@ -2,17 +2,24 @@
 
 import argparse
 
+from bench.exports import SUBMISSIONS, measure_exports
 from bench.figures import measure_figures
 from bench.floors import measure_floors
 from bench.growth import measure_growth
 from bench.ingest import Deliveries, measure_ingest
 from bench.installation import installed, postgres_version
+from bench.lists import measure_lists
+from bench.odata import measure_odata
+from bench.openrosa import measure_openrosa
 from bench.processes import describe_machine
 from bench.report import Line, print_table
 from bench.upkeep import measure_memory, measure_rebuild, measure_start
 from bench.wire import measure_wire
 
-PARTS = ("floors", "figures", "ingest", "wire", "start", "growth", "memory", "rebuild")
+PARTS = (
+    *("floors", "figures", "ingest", "openrosa", "wire", "start"),
+    *("growth", "memory", "rebuild", "exports", "odata", "lists"),
+)
 KINDS = ("sqlite", "postgresql")
 SIZES = [10_000, 100_000, 1_000_000]
 
@@ -24,10 +31,12 @@ def main() -> int:
     lines: list[Line] = []
     if "floors" in chosen.parts:
         lines += show("Where the time goes (one process)", measure_floors(chosen.runs))
-    if "figures" in chosen.parts:
-        measure_figures(chosen.sizes)
     for kind in chosen.on:
-        if set(chosen.parts) - {"floors", "figures"}:
+        if "figures" in chosen.parts:
+            lines += show(f"Figures, {kind}", measure_figures(kind, chosen.sizes))
+        if "lists" in chosen.parts:
+            lines += show(f"Lists of a device, {kind}", measure_lists(kind, [5_000, 50_000], chosen.runs))
+        if set(chosen.parts) - {"floors", "figures", "lists"}:
             lines += on_database(kind, chosen)
     missed = [line.what for line in lines if not line.kept]
     if missed:
@@ -42,6 +51,9 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
     with installed(kind) as siby:
         if "ingest" in chosen.parts:
             lines += show(f"Ingest, {kind}", measure_ingest(siby, deliveries, chosen.runs, 5 if chosen.quick else 15))
+        if "openrosa" in chosen.parts:
+            posts = 200 if chosen.quick else 1000
+            lines += show(f"Posts by OpenRosa, {kind}", measure_openrosa(siby, chosen.runs, posts))
         if "wire" in chosen.parts:
             lines += show(f"A day on the wire, {kind}", measure_wire(siby))
         if "start" in chosen.parts:
@@ -52,6 +64,12 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
             lines += show(f"Memory, {kind}", measure_memory(siby, deliveries, 10_000 if chosen.quick else 100_000))
         if "rebuild" in chosen.parts:
             lines += show(f"Rebuild, {kind}", measure_rebuild(siby, deliveries))
+        if "exports" in chosen.parts:
+            count = 10_000 if chosen.quick else SUBMISSIONS
+            lines += show(f"Exports, {kind}", measure_exports(siby, deliveries, count, chosen.runs))
+        if "odata" in chosen.parts:
+            count = 10_000 if chosen.quick else SUBMISSIONS
+            lines += show(f"OData, {kind}", measure_odata(siby, count))
     return lines
 
 

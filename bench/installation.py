@@ -37,6 +37,12 @@ class Installation:
     token: str = ""
     project: str = ""
     connections: dict[int, http.client.HTTPConnection] = field(default_factory=dict)
+    nonce: int = 0  # how many exports were asked for, so that none is met twice
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is, for rows that are put there past the server."""
+        return self.environment.get("SIBY_DATABASE") or f"sqlite:///{self.folder / 'data' / 'siby.sqlite'}"
 
     def siby(self, *arguments: str) -> str:
         """Runs the command line and gives what it printed."""

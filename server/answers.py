@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 from flask import Response, request
 
-_FRESH = "private, no-cache"
+FRESH = "private, no-cache"
 # What a browser may be told about bytes that a stranger sent; everything else is bytes.
 _HARMLESS = frozenset(
     {
@@ -60,7 +60,7 @@ def tagged(body: bytes, content_type: str, tag: str | None = None) -> Response:
     else:
         response = Response(body, content_type=content_type)
     response.set_etag(tag)
-    response.headers["Cache-Control"] = _FRESH
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
@@ -74,7 +74,7 @@ def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag
         response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)
     if tag is not None:
         response.set_etag(tag)
-        response.headers["Cache-Control"] = _FRESH
+        response.headers["Cache-Control"] = FRESH
     response.headers["Content-Disposition"] = disposition(name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response

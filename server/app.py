@@ -7,30 +7,51 @@ import time
 from typing import Any
 
 from flask import Flask, Response, g, request
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConverter
 
 from server import current
 from server.api import (
+    app_users,
+    assignments,
+    audits,
     batches,
     changes,
+    datasets,
     description,
+    drafts,
+    entities,
+    exports,
     figures,
     files,
+    form_files,
     forms,
+    keys,
     projects,
+    public_links,
     quarantine,
     review,
     sessions,
     statements,
+    submission_files,
+    submission_history,
     submissions,
+    users,
+    webhooks,
 )
 from server.capacity import Rates, Slots
 from server.current import Parts
-from server.db import connect_database
-from server.front import PATH_SHOWN, Front
+from server.db import connect_database, engine_of
+from server.exporting import install_exports
+from server.front import PATH_SHOWN, SLASH, Front
 from server.guards import guard
 from server.logs import log
-from server.pages import desk, signing
+from server.odata import drafts as odata_drafts
+from server.odata import entities as odata_entities
+from server.odata import forms as odata_forms
+from server.odata import photos
+from server.openrosa import aggregate, formlist, lists, manifest, submission
+from server.openrosa.unchanged import Unchanged
+from server.pages import desk, devices, signing
 from server.problems import say_no_well
 from server.settings import Settings, load_settings
 from server.words import words
@@ -47,19 +68,43 @@ _HEADERS = {
 }
 _MODULES = (
     sessions,
+    users,
+    assignments,
+    audits,
     projects,
+    app_users,
+    public_links,
     forms,
+    form_files,
+    drafts,
+    keys,
+    formlist,
+    manifest,
+    lists,
+    submission,
+    aggregate,
+    datasets,
+    entities,
     batches,
     files,
     changes,
     figures,
     statements,
+    submission_files,
+    submission_history,
     submissions,
     review,
     quarantine,
+    webhooks,
+    exports,
+    odata_forms,
+    odata_drafts,
+    odata_entities,
+    photos,
     description,
     signing,
     desk,
+    devices,
 )
 _YEAR = 365 * 24 * 3600
 
@@ -70,18 +115,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.url_map.strict_slashes = False
     app.url_map.converters["int"] = Number
+    app.url_map.converters["default"] = Segment
+    app.url_map.converters["path"] = Rest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request
     app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    current.install(
-        app,
-        Parts(
-            settings=settings,
-            store=ContentStore(settings.files_folder, settings.reserve),
-            slots=Slots(settings.at_once),
-            rates=Rates(settings.requests_an_hour),
-        ),
+    parts = Parts(
+        settings=settings,
+        store=ContentStore(settings.files_folder, settings.reserve),
+        slots=Slots(settings.at_once),
+        rates=Rates(settings.requests_an_hour),
     )
+    current.install(app, parts)
+    install_exports(app, settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     connect_database(app, settings.database_url)
     app.before_request(_begin)
@@ -92,7 +138,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(_end)
     app.teardown_request(lambda _error: current.give_slot_back())
     app.context_processor(lambda: {"t": words(), "visitor": current.visitor_or_none()})
-    front: Any = Front(app.wsgi_app, settings.trusted_proxies)
+    unchanged = Unchanged(app.wsgi_app, lambda: engine_of(app), parts.rates)
+    front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]
     return app
 
@@ -102,6 +149,23 @@ class Number(IntegerConverter):
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=2**63 - 1)
+
+
+class Segment(UnicodeConverter):
+    """A name in an address; a slash in it is sent as %2F."""
+
+    def to_python(self, value: str) -> str:
+        return value.replace(SLASH, "/")
+
+    def to_url(self, value: str) -> str:
+        return super().to_url(value).replace("/", "%2F")
+
+
+class Rest(PathConverter):
+    """All that is left of an address, as a name that may be sent with its slashes as they are."""
+
+    def to_python(self, value: str) -> str:
+        return value.replace(SLASH, "/")
 
 
 def _begin() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from forms.findings import Finding
 from server import current
 from sync.errors import Refusal, TooLarge, Unexpected, Unparseable
-from sync.intake.items import storable
+from sync.intake.items import nested_deeper, storable
 
 _SMALL = 1024 * 1024
 _PIECE = 64 * 1024
@@ -33,6 +34,10 @@ _ZSTD_WINDOW = 8 * 1024 * 1024
 _DIGITS = bytes(ord("1") if chr(code).isdecimal() and code < 128 else ord("0") for code in range(256))
 _BEYOND_64_BITS = b"1" * 19
 _LONGEST_NUMBER = 1000
+_LONGEST_AGENT = 500
+_DEEPEST = 100
+_TOO_DEEP = "The body is nested too deeply."
+_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]+|[\]}]+', re.DOTALL)
 
 
 class UnknownEncoding(Refusal):
@@ -80,10 +85,37 @@ def unpack(body: bytes, encoding: str, limit: int) -> bytes:
     return unpacked
 
 
+def user_agent() -> str | None:
+    """What the client calls itself, as it can be stored."""
+    return storable(request.headers.get("User-Agent", ""))[:_LONGEST_AGENT] or None
+
+
 def parse_json(body: bytes) -> Any:
     """What the body says as JSON. Text that strict readers refuse whole (NaN, half characters) is read too, so that one
-    odd item does not cost its neighbours; depth is bounded either way.
+    odd value does not cost its neighbours. Raises Unparseable also for what is nested more than 100 deep.
     """
+    try:
+        found = _parsed(body)
+    except RecursionError:
+        raise Unparseable(_TOO_DEEP) from None
+    if nested_deeper(found, _DEEPEST):
+        raise Unparseable(_TOO_DEEP)
+    return found
+
+
+def parse_batch(body: bytes) -> Any:
+    """As `parse_json`, but what is nested too deeply costs only its own item: it is cut off at a depth at which the
+    item will be refused."""
+    try:
+        return parse_json(body)
+    except Unparseable:
+        shallow = _cut_off(body)
+        if shallow is None:
+            raise
+        return parse_json(shallow)
+
+
+def _parsed(body: bytes) -> Any:
     try:
         if _BEYOND_64_BITS not in body.translate(_DIGITS):
             return orjson.loads(body)
@@ -91,8 +123,24 @@ def parse_json(body: bytes) -> Any:
         pass
     try:
         return json.loads(body.decode("utf-8-sig"), parse_int=_whole)
-    except (ValueError, RecursionError) as error:
-        raise Unparseable(f"The body is not JSON: {_shortly(error)}") from error
+    except ValueError as error:
+        raise Unparseable(f"The body is not JSON: {str(error)[:200]}.") from error
+
+
+def _cut_off(body: bytes) -> bytes | None:
+    """The JSON with a text in place of everything deeper than it may be; None if nothing is."""
+    parts: list[bytes] = []
+    depth = kept = 0
+    for found in _BRACKETS.finditer(body):
+        run = found[0]
+        if run.startswith(b'"'):
+            continue
+        before, depth = depth, depth + (len(run) if run[:1] in b"[{" else -len(run))
+        if before <= _DEEPEST < depth:
+            parts += [body[kept : found.start() + _DEEPEST - before], b'"..."']
+        elif depth <= _DEEPEST < before:
+            kept = found.start() + before - _DEEPEST
+    return b"".join([*parts, body[kept:]]) if parts and depth <= _DEEPEST else None
 
 
 def read_json(schema: Schema) -> dict[str, Any]:
@@ -203,7 +251,3 @@ def _one_more(parts: int) -> int:
 def _too_large() -> TooLarge:
     limits = current.settings()
     return TooLarge(details={"max_items": limits.batch_items, "max_bytes": limits.max_batch})
-
-
-def _shortly(error: BaseException) -> str:
-    return "it is nested too deeply." if isinstance(error, RecursionError) else f"{str(error)[:200]}."

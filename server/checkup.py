@@ -18,6 +18,7 @@ from server.settings import Settings
 from sync.accounts.audit import NO_PROJECT, first_broken
 from sync.accounts.installation import installation
 from sync.models import Project, Quarantined, Submission
+from sync.projects.validate import java
 
 # SQLite before this may, very rarely, corrupt a file that two connections write to at the same instant.
 _MENDED_SQLITE = (3, 51, 3)
@@ -35,6 +36,7 @@ def examine(settings: Settings) -> Iterator[Line]:
     """Everything in turn; what depends on something that is not well is left out."""
     yield Line(True, f"Siby {version_of('siby')}, Python {platform.python_version()}, {platform.system()}")
     yield _room(settings)
+    yield _validation()
     try:
         yield _engine()
     except DBAPIError as error:
@@ -53,6 +55,14 @@ def _room(settings: Settings) -> Line:
     free = shutil.disk_usage(folder).free
     words = f"{free // 2**20:,} MB free where files are kept ({settings.reserve_mb} MB are held in reserve)"
     return Line(free > settings.reserve, words)
+
+
+def _validation() -> Line:
+    """Nothing stops without Java; only nobody tells an author that ODK Collect will not open a form."""
+    program = java()
+    if program is None:
+        return Line(True, "No Java: forms are published untried by ODK Validate. Install Java 11 or newer")
+    return Line(True, f"Forms are tried with ODK Validate before they are published ({program})")
 
 
 def _engine() -> Line:

@@ -14,6 +14,8 @@ from server import clock, current
 from server.app import create_app
 from server.checkup import examine
 from server.commands.common import HERE, installation_opened, project_named
+from server.commands.forms import form
+from server.commands.moving import move
 from server.commands.people import device, login_link, user
 from server.commands.results import indicators, intake, statement
 from server.db import session
@@ -62,7 +64,7 @@ def siby() -> None:
     """
 
 
-for command in (user, device, login_link, statement, indicators, intake):
+for command in (user, device, form, login_link, statement, indicators, intake, move):
     siby.add_command(command)
 
 

@@ -9,11 +9,12 @@ from flask import current_app, g, request
 
 from server import clock
 from server.capacity import Rates, Slots
-from server.front import KEY
+from server.front import DRAFT, KEY
 from server.settings import Settings
 from sync.accounts.audit import Origin
 from sync.accounts.roles import may
 from sync.intake.content import ContentStore
+from sync.intake.luck import Luck
 
 _NAME = "siby"
 
@@ -33,17 +34,18 @@ class Visitor:
     """Who came in and how, in plain values: it outlives the database session."""
 
     actor_id: int
-    kind: str  # user | device
+    kind: str  # user | device | public_link | draft: whoever has the token of a draft, and stands for its maker
     name: str
     email: str | None
     admin: bool
     project_id: int | None  # of a device
     places: tuple[str, ...]
     language: str | None
-    by: str  # key | bearer | basic | cookie
+    by: str  # key | bearer | basic | cookie | draft
     token: bytes | None = None  # its SHA-256
     in_session: bool = False  # the token is a session's, and ends with it
     csrf: str | None = field(default=None, repr=False)
+    luck: Luck | None = None  # with its link, the last time
 
 
 def parts() -> Parts:
@@ -109,6 +111,12 @@ def has_right(right: str) -> bool:
     return may(role(), right)
 
 
+def fillable() -> frozenset[str] | None:
+    """The forms to which the visitor is bound, on a route for those who fill in forms; None for all."""
+    found: frozenset[str] | None = g.fillable
+    return found
+
+
 def origin() -> Origin:
     """Where the acts of this request come from, for the audit trail."""
     known = visitor_or_none()
@@ -118,5 +126,7 @@ def origin() -> Origin:
 def own_address(path: str) -> str:
     """The absolute address of a path such as `/projects/7/forms/x.xml`, with the token in it if it came that way."""
     base = settings().public_url or request.host_url.rstrip("/")
+    if (draft := request.environ.get(DRAFT)) is not None:
+        return f"{base}/v1/test/{draft}{path}"
     key = request.environ.get(KEY) or request.args.get("st")
     return f"{base}/v1/key/{key}{path}" if key else f"{base}/v1{path}"

@@ -17,7 +17,7 @@ from server.guards import need_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_CONVERTED = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
+_CONVERTED = re.compile(r"<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ def _openapi(app: Flask) -> dict[str, Any]:
         document = document_of(view)
         if document is None:
             continue
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            spec.path(
-                path=_CONVERTED.sub(r"{\g<name>}", rule.rule),
-                operations={method.lower(): _operation(rule, view, document)},
-            )
+        methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        for method in methods:
+            told = _operation(rule, view, document)
+            told["operationId"] += f"_{method.lower()}" if len(methods) > 1 else ""
+            spec.path(path=_CONVERTED.sub(r"{\g<name>}", rule.rule), operations={method.lower(): told})
     found: dict[str, Any] = spec.to_dict()
     return found
 
@@ -97,13 +97,19 @@ _ERROR = {
 }
 
 
+def _operation_id(rule: Any) -> str:
+    """Some views have a door at the root beside the one of a project."""
+    name: str = rule.endpoint.replace(".", "_")
+    return name if rule.rule.startswith("/v1") or name.endswith("_at_root") else f"{name}_at_root"
+
+
 def _operation(rule: Any, view: Callable[..., Any], document: Document) -> dict[str, Any]:
     need = need_of(view)
     summary, _, description = (view.__doc__ or "").strip().partition("\n")
     found: dict[str, Any] = {
         "tags": [document.tag],
         "summary": summary.rstrip("."),
-        "operationId": rule.endpoint.replace(".", "_"),
+        "operationId": _operation_id(rule),
         "parameters": [
             {
                 "in": "path",

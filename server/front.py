@@ -6,12 +6,18 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from server.settings import Network
 
 KEY = "siby.key"
+DRAFT = "siby.draft"
 PATH_SHOWN = "siby.path"
 _IN_PATH = re.compile(r"/v1/key/([^/]*)(/.*)?", re.DOTALL)
+# The token of a draft opens nothing else, so it is looked for before that draft's addresses alone.
+_IN_DRAFT = re.compile(r"/v1/test/([^/]*)(/projects/\d+/forms/[^/]+/draft(?:\.xml|/.*)?)", re.DOTALL)
+SLASH = "\x1f"  # no XML can hold it, so it stands in no name
+_ENCODED_SLASH = re.compile("%2F", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _ASTRAY = re.compile(r"siby_[A-Za-z0-9_-]{20,}")
 # How long a sender may pause in the middle of a body.
@@ -19,7 +25,10 @@ _PATIENCE_SECONDS = 90
 
 
 class Front:
-    """Wraps the app. Afterwards `/v1/key/TOKEN/x` is `/v1/x` with the token aside, and no log can show it."""
+    """Wraps the app. Afterwards `/v1/key/TOKEN/x` is `/v1/x` with the token aside, and no log can show it.
+
+    The same goes for `/v1/test/TOKEN/projects/7/forms/x/draft…`, the door through which a draft is tried out.
+    """
 
     def __init__(self, app: Any, trusted: tuple[Network, ...]) -> None:
         self._app = app
@@ -28,12 +37,16 @@ class Front:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self._trusted and self._trusts(environ.get("REMOTE_ADDR", "")):
             self._believe(environ)
-        path = environ.get("PATH_INFO", "")
+        path = environ["PATH_INFO"] = _with_slashes_told_apart(environ)
         if found := _IN_PATH.fullmatch(path):
             environ[KEY] = found[1]
             environ["PATH_INFO"] = f"/v1{found[2] or ''}"
             path = f"/v1/key/***{found[2] or ''}"
-        environ[PATH_SHOWN] = _ASTRAY.sub("***", path)
+        elif found := _IN_DRAFT.fullmatch(path):
+            environ[DRAFT] = found[1]
+            environ["PATH_INFO"] = f"/v1{found[2]}"
+            path = f"/v1/test/***{found[2]}"
+        environ[PATH_SHOWN] = _ASTRAY.sub("***", path.replace(SLASH, "%2F"))
         if (socket := environ.get("gunicorn.socket")) is not None:
             socket.settimeout(_PATIENCE_SECONDS)
         answer: Iterable[bytes] = self._app(environ, start_response)
@@ -58,6 +71,19 @@ class Front:
             return False
         known = ipaddress.ip_address(address)
         return any(known in network for network in self._trusted)
+
+
+def _with_slashes_told_apart(environ: dict[str, Any]) -> str:
+    """The path, in which a slash that was sent as %2F is part of a name and not the end of one: `SLASH` stands for it.
+
+    Servers decode the path before anybody can tell; what was sent is beside it.
+    """
+    path: str = environ.get("PATH_INFO", "")
+    sent: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if "%2f" not in sent.lower() or not sent.startswith("/") or environ.get("SCRIPT_NAME"):
+        return path
+    marked = _ENCODED_SLASH.sub(quote(SLASH), sent.partition("?")[0])
+    return unquote_to_bytes(marked).decode("latin-1")
 
 
 def _is_address(text: str) -> bool:

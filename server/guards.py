@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, select
 
 from server import current
 from server.db import release, session
-from server.signing_in import identify, require_own_page
-from sync.accounts.roles import RIGHTS, may, role_in
-from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated
-from sync.models import Actor, Project
+from server.openrosa.answers import speaks_openrosa
+from server.signing_in import identify, require_no_other_site, require_own_page
+from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
+from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated, Unexpected
+from sync.models import Actor, Form, Project
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -89,6 +90,8 @@ def _admit() -> ResponseReturnValue | None:
     if request.method in _CHANGING:
         if g.visitor is not None and g.visitor.by == "cookie":
             require_own_page()
+        elif g.visitor is not None and g.visitor.by == "basic":
+            require_no_other_site()
         if need.takes_data and request.method != "DELETE":
             current.store().require_room(min(request.content_length or 0, current.settings().max_file))
     return None
@@ -107,7 +110,7 @@ def _whoever() -> current.Visitor | None:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    if request.path.startswith("/v1"):
+    if request.path.startswith("/v1") or speaks_openrosa():
         raise Unauthenticated
     target = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("signing.sign_in", next=target), 303)
@@ -116,17 +119,57 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def _authorise(need: Need) -> None:
     visitor = current.visitor()
     current.parts().rates.count(visitor.token or visitor.actor_id)
-    if need.right == _SIGNED_IN:
+    if need.right == _SIGNED_IN and visitor.kind != "draft":
         return
-    if need.right == _ADMIN:
+    if need.right in (_SIGNED_IN, _ADMIN):
         if not visitor.admin:
             raise Forbidden
         return
-    project_id = (request.view_args or {})["pid"]
+    if visitor.kind == "draft":
+        if not may(TESTER, need.right):
+            raise Forbidden
+        asked = request.view_args or {}
+        if not _is_there(asked["pid"], asked["fid"]):
+            raise NotFound
+        g.role = TESTER
+        return
     actor = session().get(Actor, visitor.actor_id)
+    project_id = _project_asked(actor)
     role = role_in(session(), actor, project_id) if actor else None
-    if role is None or session().scalar(select(Project.id).where(Project.id == project_id)) is None:
+    if role is None or not _is_there(project_id, (request.view_args or {}).get("fid")):
         raise NotFound
     if not may(role, need.right):
         raise Forbidden
     g.role = role
+    if need.right in ("forms.fill", "data.send") and actor is not None:
+        g.fillable = fillable_forms(session(), actor, project_id)
+
+
+def _is_there(project_id: int, form_id: str | None) -> bool:
+    """Whether neither the project nor the form, if the address names one, was deleted."""
+    if form_id is None:
+        return session().connection().scalar(_THERE, {"project": project_id}) is not None
+    return session().connection().scalar(_FORM_THERE, {"project": project_id, "form": form_id}) is not None
+
+
+_THERE = select(Project.id).where(Project.id == bindparam("project"), Project.deleted_at.is_(None))
+_FORM_THERE = _THERE.where(
+    ~exists().where(
+        Form.project_id == bindparam("project"), Form.form_id == bindparam("form"), Form.deleted_at.is_not(None)
+    )
+)
+
+
+def _project_asked(actor: Actor | None) -> int:
+    """The project of the address. At an address of none it is the visitor's only one, and the route is given it."""
+    if request.view_args is None:
+        request.view_args = {}
+    if "pid" not in request.view_args:
+        known = projects_of(session(), actor) if actor else []
+        if known is None:
+            known = list(session().scalars(select(Project.id).where(Project.deleted_at.is_(None)).limit(2)))
+        if len(known) != 1:
+            raise Unexpected("This address leads to your project if you have exactly one; use /v1/projects/NUMBER.")
+        request.view_args["pid"] = known[0]
+    project_id: int = request.view_args["pid"]
+    return project_id

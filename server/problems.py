@@ -17,6 +17,7 @@ from forms.findings import Faulty, Finding
 from server import current
 from server.answers import to_json
 from server.logs import log, log_failure
+from server.openrosa.answers import openrosa_error, speaks_openrosa
 from server.words import words
 from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 
@@ -31,13 +32,13 @@ _LATER = (
 
 def say_no_well(app: Flask) -> None:
     """Have every error of the app answered in one form."""
-    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(Refusal, refused)
     app.register_error_handler(Faulty, _faulty)
-    app.register_error_handler(ClientDisconnected, lambda _error: _refused(Unparseable(_CUT)))
-    app.register_error_handler(ParseException, lambda _error: _refused(Unparseable(_CUT)))
+    app.register_error_handler(ClientDisconnected, lambda _error: refused(Unparseable(_CUT)))
+    app.register_error_handler(ParseException, lambda _error: refused(Unparseable(_CUT)))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DBAPIError, _database)
-    app.register_error_handler(PoolTimeout, lambda _error: _refused(_later()))
+    app.register_error_handler(PoolTimeout, lambda _error: refused(_later()))
     app.register_error_handler(TimeoutError, lambda _error: _http(RequestTimeout()))
     app.register_error_handler(OSError, _system)
     app.register_error_handler(Exception, _unexpected)
@@ -56,7 +57,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in (None, "")}
 
 
-def _refused(refusal: Refusal) -> ResponseReturnValue:
+def refused(refusal: Refusal) -> ResponseReturnValue:
     details = dict(refusal.details or {})
     if refusal.findings:
         details["findings"] = [as_json(finding) for finding in refusal.findings]
@@ -71,7 +72,7 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
 
 
 def _faulty(faulty: Faulty) -> ResponseReturnValue:
-    return _refused(Unexpected("What was sent has faults.", findings=faulty.findings))
+    return refused(Unexpected("What was sent has faults.", findings=faulty.findings))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -89,10 +90,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _database(error: DBAPIError) -> ResponseReturnValue:
     told = _told(error)
     if any(sign in told for sign in _FULL):
-        return _refused(DiskFull())
+        return refused(DiskFull())
     if error.connection_invalidated or any(sign in told for sign in _LATER):
         log("database_busy", error=type(error.orig).__name__)
-        return _refused(_later())
+        return refused(_later())
     return _unexpected(error)
 
 
@@ -107,7 +108,7 @@ def _told(error: DBAPIError) -> str:
 
 def _system(error: OSError) -> ResponseReturnValue:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return _refused(DiskFull())
+        return refused(DiskFull())
     return _unexpected(error)
 
 
@@ -124,6 +125,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
 def _answer(
     status: int, code: float, message: str, details: dict[str, Any] | None, headers: dict[str, str]
 ) -> ResponseReturnValue:
+    if speaks_openrosa():
+        return openrosa_error(status, message, headers)
     if _for_program():
         body = to_json({"message": message, "code": code, "details": details})
         return Response(body, status, headers, content_type="application/json; charset=utf-8")
@@ -139,4 +142,5 @@ def _for_program() -> bool:
 
 def _by_browser() -> bool:
     """Scripts in pages must not make the browser ask for a password."""
-    return request.headers.get("X-Requested-With") == "XMLHttpRequest" or not _for_program()
+    programs = _for_program() or speaks_openrosa()
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest" or not programs

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import gc
-import random
 import socket
-import threading
-import time
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from server import clock
-from server.db import db, session
-from server.logs import log, log_failure
+from server.background import begin
+from server.db import db
+from server.logs import log
 from server.settings import Settings
-from sync.intake.files import sweep
-from sync.models.database import begin_writing
 
 # A request in work when the server is told to stop may still finish.
 _GRACE_SECONDS = 20
-_DAY = 24 * 3600
 _KEPT_OPEN = 2
 
 
@@ -57,7 +51,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "control_socket_disable": True,
             "post_fork": _forget_connections,
-            "post_worker_init": _sweep_daily,
+            "post_worker_init": _begin_background,
             "when_ready": self._say_where,
         }
         for name, value in options.items():
@@ -75,12 +69,19 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
 
 def serve(app: Flask, settings: Settings) -> None:
     """Serve until told to stop; requests in work are finished first."""
-    # What is loaded by now stays: to look through it again and again costs a statement a third of its time, and the
-    # processes would cease to share its memory.
+    spare_what_is_loaded()
+    Gunicorn(app, settings).run()
+
+
+def spare_what_is_loaded() -> None:
+    """Have the garbage collector leave alone what is loaded by now, and look less often.
+
+    It stays anyway: to look through it again and again costs a statement a third of its time, and the processes would
+    cease to share its memory.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    Gunicorn(app, settings).run()
 
 
 def is_free(host: str, port: int) -> bool:
@@ -102,25 +103,8 @@ def _forget_connections(_server: Any, worker: Any) -> None:
         db.engine.dispose(close=False)
 
 
-def _sweep_daily(worker: Any) -> None:
-    """Have the worker delete uploads that have expired, now and then every day; several that do it are no harm."""
-    app: Flask = worker.app.load()
-    threading.Thread(target=_sweep_for_ever, args=(app,), daemon=True, name="sweep").start()
-
-
-def _sweep_for_ever(app: Flask) -> None:
-    while True:
-        time.sleep(random.uniform(1, 60))  # noqa: S311 — so that the workers do not all begin together
-        with app.app_context():
-            try:
-                begin_writing(session())
-                swept = sweep(session(), clock.now())
-                session().commit()
-                log("uploads_swept", count=swept)
-            except Exception:
-                session().rollback()
-                log_failure("sweep_failed")
-        time.sleep(_DAY)
+def _begin_background(worker: Any) -> None:
+    begin(worker.app.load())
 
 
 def _bracketed(host: str) -> str:

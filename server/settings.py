@@ -13,8 +13,8 @@ from typing import Annotated, Any, get_type_hints
 MEGABYTE = 1024 * 1024
 FILE = "siby.toml"
 _PREFIX = "SIBY_"
-# Variables that belong to tests and to the demo, which read them themselves.
-_NOT_OURS = ("SIBY_TEST_", "SIBY_DEMO_", "SIBY_BENCH_")
+# Variables that belong to tests, to the demo and to `siby move`, which read them themselves.
+_NOT_OURS = ("SIBY_TEST_", "SIBY_DEMO_", "SIBY_BENCH_", "SIBY_MOVE_")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -138,6 +138,13 @@ class Settings:
     at_once: Annotated[
         int, Setting(_whole(1, 256), "Most requests that write at the same time in each server process.")
     ] = 12
+    webhooks_inside: Annotated[
+        bool, Setting(_yes, "Let webhooks lead into the server's own network, and to http; for closed networks only.")
+    ] = False
+    web_form: Annotated[
+        str,
+        Setting(_address, "Address of a web form for corrections, with {project}, {form} and {instance} to fill in."),
+    ] = ""
     log_format: Annotated[str, Setting(_one_of("json", "text"), "json for machines, text for people.")] = "text"
 
     def but(self, **changed: Any) -> Settings:

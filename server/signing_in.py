@@ -10,13 +10,14 @@ import threading
 import time
 from collections import OrderedDict
 
-from flask import Response, request
+from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 
 from server import current
 from server.current import Visitor
 from server.db import session
-from server.front import KEY
+from server.front import DRAFT, KEY
+from server.openrosa.answers import speaks_openrosa
 from sync.accounts.audit import NO_PROJECT, Origin, record_act
 from sync.accounts.passwords import hash_password, needs_rehash, verify_password
 from sync.accounts.people import find_user
@@ -25,6 +26,7 @@ from sync.accounts.tokens import (
     SESSION_LASTS,
     Issued,
     Known,
+    digest,
     find_token,
     is_due,
     is_well_formed,
@@ -32,9 +34,10 @@ from sync.accounts.tokens import (
     note_use,
     use_link,
 )
-from sync.errors import Forbidden, Refusal, TooMany, Unauthenticated
+from sync.errors import DraftGone, Forbidden, Refusal, TooMany, Unauthenticated
 from sync.intake.items import storable
-from sync.models import Actor
+from sync.intake.luck import Luck
+from sync.models import Actor, FormDraft
 from sync.models.database import begin_writing
 
 _VERDICT_SECONDS = 300
@@ -47,6 +50,8 @@ class NotSecure(Refusal):
 
 def identify() -> Visitor | None:
     """None when nothing was shown. Raises when something was that is not good: it is never quietly passed over."""
+    if (draft := request.environ.get(DRAFT)) is not None:
+        return _by_draft(draft)
     key = request.environ.get(KEY)
     if key is None:
         key = request.args.get("st")
@@ -141,11 +146,25 @@ def require_own_page() -> None:
     # Our own pages send "null", because they ask for no referrer; the token below tells them from others.
     if source is not None and source != "null" and source.rstrip("/") not in _own_origins():
         raise Forbidden("This request came from another site.")
-    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+    # No page of another site can make a browser send headers of these names.
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest" or "X-OpenRosa-Version" in request.headers:
         return
-    sent = request.headers.get("X-CSRF-Token") or request.form.get("__csrf") or ""
+    sent = request.headers.get("X-CSRF-Token", "")
+    if not sent and not speaks_openrosa():  # whose bodies are read as they arrive, and by nobody before
+        sent = request.form.get("__csrf", "")
     if not hmac.compare_digest(sent.encode("utf-8", "replace"), (visitor.csrf or secrets.token_hex()).encode()):
         raise Forbidden("The page was open for too long; load it again and repeat.")
+
+
+def require_no_other_site() -> None:
+    """A password that a browser remembers for us goes along with whatever any page makes it send. Programs say nothing
+    about pages. Raises Forbidden for what a page of another site sent.
+    """
+    source = request.headers.get("Origin")
+    if source is not None and source.rstrip("/") not in _own_origins():
+        raise Forbidden("This request came from another site.")
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        raise Forbidden("This request came from another site.")
 
 
 def _own_origins() -> set[str]:
@@ -163,6 +182,28 @@ def _by_key(key: str) -> Visitor:
         # Not 401, or clients would ask for a password.
         raise Forbidden("This token is unknown or was revoked.")
     return _seen(known, "key")
+
+
+def _by_draft(token: str) -> Visitor:
+    """Whoever has the draft's token, at an address of that draft."""
+    if not is_well_formed(token):
+        raise Unauthenticated
+    asked = request.view_args or {}
+    draft = session().get(FormDraft, (asked["pid"], asked["fid"])) if asked.keys() >= {"pid", "fid"} else None
+    if draft is None or not hmac.compare_digest(draft.token_sha256, digest(token)):
+        raise DraftGone
+    return Visitor(
+        actor_id=draft.actor_id or 0,
+        kind="draft",
+        name="",
+        email=None,
+        admin=False,
+        project_id=draft.project_id,
+        places=(),
+        language=None,
+        by="draft",
+        token=draft.token_sha256,
+    )
 
 
 def _by_header() -> Visitor:
@@ -213,6 +254,7 @@ def _seen(known: Known, by: str) -> Visitor:
 
 
 def _visitor(actor: Actor, by: str, known: Known | None = None) -> Visitor:
+    g.actor = actor  # held, so that whoever asks for the row again in this request need not read it again
     return Visitor(
         actor_id=actor.id,
         kind=actor.kind,
@@ -226,6 +268,7 @@ def _visitor(actor: Actor, by: str, known: Known | None = None) -> Visitor:
         token=known.sha256 if known else None,
         in_session=known is not None and known.kind == "session",
         csrf=known.csrf if known else None,
+        luck=Luck(actor.link_bytes, actor.link_at) if actor.link_bytes and actor.link_at else None,
     )
 
 

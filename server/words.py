@@ -32,7 +32,7 @@ class Words:
 
     def sentence(self, english: str) -> str:
         """Why something was refused. What is not known in this language stays as it is."""
-        return english if self.language == "en" else SENTENCES.get(english.rstrip("."), english)
+        return english if self.language == "en" else in_french(english)
 
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
@@ -67,6 +67,11 @@ class Words:
         return format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=_DATES[self.language])
 
 
+def in_french(english: str) -> str:
+    """A refusal's sentence in French, known as a whole or by what stands before its colon; else as it is."""
+    return SENTENCES.get(english.rstrip("."), SENTENCES.get(english.partition(": ")[0], english))
+
+
 def words() -> Words:
     """The catalogue of this visitor: `?lang=`, else what the browser asks for, else English."""
     if not has_request_context():
@@ -85,6 +90,29 @@ def link(endpoint: str, **values: Any) -> str:
 
 
 CATALOGUE: dict[str, tuple[str, str]] = {
+    "devices_sheet": ("Sheet of devices", "Planche d'appareils"),
+    "devices_intro": (
+        "Each name becomes a device with a code of its own, which is shown once: print the sheet, cut it, scan.",
+        "Chaque nom devient un appareil avec son propre code, montré une seule fois : imprimez, découpez, scannez.",
+    ),
+    "devices_once": (
+        "These codes are shown this once. Print the page (A4) before you leave it; whoever has a code can send data.",
+        "Ces codes ne sont montrés qu'une fois. Imprimez la page (A4) avant de la quitter ; un code permet d'envoyer.",
+    ),
+    "device_names": ("Names, one on a line", "Noms, un par ligne"),
+    "tablet_language": ("Language on the tablet", "Langue de la tablette"),
+    "autosend": ("Send by itself", "Envoi automatique"),
+    "image_size": ("Size of photos", "Taille des photos"),
+    "delete_sent": ("Take off the tablet what was sent", "Effacer de la tablette ce qui a été envoyé"),
+    "token_in_address": (
+        "Put the token into the address (needed without https)",
+        "Mettre le jeton dans l'adresse (nécessaire sans https)",
+    ),
+    "make_devices": ("Make the devices and show their codes", "Créer les appareils et montrer leurs codes"),
+    "scan_with_collect": (
+        "ODK Collect: Configure with QR code",
+        "ODK Collect : Configurer avec un code QR",
+    ),
     "sign_in": ("Sign in", "Se connecter"),
     "sign_out": ("Sign out", "Se déconnecter"),
     "email": ("E-mail address", "Adresse e-mail"),
@@ -125,6 +153,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "reason_unknown_form": ("unknown form", "formulaire inconnu"),
     "reason_unknown_version": ("unknown version of the form", "version du formulaire inconnue"),
     "reason_edits_unknown": ("corrects a visit that has not arrived", "corrige une visite qui n'est pas arrivée"),
+    "reason_differs": ("says two things about itself", "se contredit"),
+    "reason_form_closed": ("the form is closed", "le formulaire est fermé"),
+    "reason_not_allowed": ("form not given to the sender", "formulaire non attribué à l'expéditeur"),
+    "reason_unstorable": ("could not be stored", "n'a pas pu être enregistré"),
     "reason_conflict": ("conflict with what is stored", "conflit avec ce qui est enregistré"),
     "reason": ("Reason", "Raison"),
     "received": ("Received", "Reçu"),
@@ -177,6 +209,11 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "attachments": ("Files", "Fichiers"),
     "no_attachments": ("No files.", "Aucun fichier."),
     "not_arrived": ("not arrived yet", "pas encore arrivé"),
+    "rival_of": (
+        "came as {name} too, with other content",
+        "arrivé lui aussi sous le nom {name}, avec un autre contenu",
+    ),
+    "extra_file": ("no answer names it", "aucune réponse ne le nomme"),
     "contributions": ("What it adds to figures", "Ce qu'elle apporte aux chiffres"),
     "no_contributions": ("It adds to no figure.", "Elle n'apporte rien aux chiffres."),
     "closed_at": ("until event {event}", "jusqu'à l'événement {event}"),
@@ -232,6 +269,53 @@ SENTENCES: dict[str, str] = {
     "What was sent is not as expected": "Ce qui a été envoyé n'est pas ce qui était attendu.",
     "Too many requests; wait and try again": "Trop de demandes ; attendez, puis réessayez.",
     "The server is busy; wait and try again": "Le serveur est occupé ; attendez, puis réessayez.",
+    "Two devices cannot have one name": "Deux appareils ne peuvent pas porter le même nom ; vérifiez la liste.",
+    "Write 1 to 200 names, one on a line": "Écrivez de 1 à 200 noms, un par ligne.",
+    # What enumerators read on their tablets (OpenRosa).
+    "This token is unknown or was revoked": (
+        "Ce code est inconnu ou a été retiré. Gardez tout ; demandez un nouveau code au bureau."
+    ),
+    "It is not readable XML": "Ce formulaire rempli est illisible. Gardez-le et prévenez le bureau.",
+    "It has a DOCTYPE, which no instance needs and which is not taken": (
+        "Ce formulaire rempli contient un DOCTYPE, qui n'est pas accepté. Gardez-le et prévenez le bureau."
+    ),
+    "Its elements are nested more than 60 deep": (
+        "Ce formulaire rempli a plus de 60 niveaux. Gardez-le et prévenez le bureau."
+    ),
+    "Send the form as multipart/form-data, with xml_submission_file in it": (
+        "Envoyez le formulaire en multipart/form-data, avec xml_submission_file."
+    ),
+    "xml_submission_file is missing: the part with the filled form": (
+        "Il manque xml_submission_file, la partie qui contient le formulaire rempli."
+    ),
+    "The form ended before it was whole; what arrived of it is kept. Send it again": (
+        "L'envoi s'est interrompu ; ce qui est arrivé est gardé. Envoyez-le encore une fois."
+    ),
+    "There is no such form here, or not for you": "Ce formulaire n'existe pas ici, ou n'est pas pour vous.",
+    "There is no such form here, or not for you. It is kept for the office": (
+        "Ce formulaire n'existe pas ici, ou n'est pas pour vous. L'envoi est gardé pour le bureau."
+    ),
+    "This version of the form has not been published here": (
+        "Cette version du formulaire n'est pas publiée ici. L'envoi est gardé ; le bureau s'en occupe."
+    ),
+    "It corrects a submission that has not arrived yet": (
+        "L'envoi corrige une visite qui n'est pas encore arrivée. Il est gardé et sera pris en compte avec elle."
+    ),
+    "The form takes no submissions now": (
+        "Ce formulaire est fermé. L'envoi est gardé ; le bureau peut encore l'accepter."
+    ),
+    "A submission with this id and other content is stored; the first one stays": (
+        "Un envoi avec ce numéro et un autre contenu existe déjà. Les deux sont gardés ; le bureau tranchera."
+    ),
+    "The id of this correction belongs to another submission": (
+        "Le numéro de cette correction est celui d'un autre envoi. Elle est gardée ; le bureau tranchera."
+    ),
+    "This has been corrected meanwhile; what was sent is not its newest version": (
+        "Cette visite a été corrigée entre-temps. L'envoi est gardé ; le bureau tranchera."
+    ),
+    "The submission with this id has been deleted": (
+        "La visite de ce numéro a été supprimée. L'envoi est gardé ; le bureau tranchera."
+    ),
     "The server has no room left; keep everything and try again later": (
         "Le serveur n'a plus de place ; gardez tout et réessayez plus tard."
     ),

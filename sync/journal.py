@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
@@ -25,6 +25,7 @@ class Journal:
 
     def __init__(self, session: Session, project: Project, actor_id: int | None, now: dt.datetime) -> None:
         self.session = session
+        self.connection = session.connection()  # asking the session each time costs as much as a query
         self.project = project
         self.project_id = project.id
         self.actor_id = actor_id
@@ -66,13 +67,9 @@ class Journal:
     def close(self) -> None:
         """Write the events and raise the project's counters. Nothing may be recorded afterwards."""
         self.session.flush()
-        connection = self.session.connection()
-        insert_rows(connection, Event.__table__, self._events)  # type: ignore[arg-type]
-        connection.execute(
-            update(Project)
-            .where(Project.id == self.project_id)
-            .values(last_event=self.last_event, last_id=self._last_id)
-        )
+        insert_rows(self.connection, Event.__table__, self._events)  # type: ignore[arg-type]
+        reached = {"number": self.last_event, "highest": self._last_id}
+        self.connection.execute(_COUNT, {"project": self.project_id, **reached})
         self._events = []
 
 
@@ -82,7 +79,16 @@ def open_journal(session: Session, project_id: int, actor_id: int | None, now: d
     What the session read before is forgotten: it may have changed while waiting.
     """
     begin_writing(session)
-    project = session.scalars(select(Project).where(Project.id == project_id).with_for_update()).one_or_none()
+    project = session.scalars(_LOCK, {"project": project_id}).one_or_none()
     if project is None:
         raise NotFound
     return Journal(session, project, actor_id, now)
+
+
+# Made once: to put them together costs more than to run them.
+_LOCK = select(Project).where(Project.id == bindparam("project")).with_for_update()
+_COUNT = (
+    update(Project)
+    .where(Project.id == bindparam("project"))
+    .values(last_event=bindparam("number"), last_id=bindparam("highest"))
+)

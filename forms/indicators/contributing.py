@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 
 from lxml import etree
 
-from forms.form import Lists
+from forms.form import Flag, Lists
 from forms.indicators.feeds import Cut, Feed, Feeds, Reading, compile_feeds
 from forms.xforms.entities import is_true, plain_id
 from forms.xforms.instance import Instance
+from forms.xforms.walk import Scope, walk_of
 from forms.xpath.expressions import Context, Expression, Unevaluable, Value, as_string
 
-__all__ = ["Contribution", "Feeds", "compile_feeds", "contributions_of"]
+__all__ = ["Contribution", "Feeds", "compile_feeds", "contributed", "contributions_of"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _LONGEST_NUMBER = 40
+_LONGEST = 500  # bytes of a code, an id or a key: they stand in indexes
 _BEYOND = Decimal(10) ** 12
 _UUID = re.compile(r"(?:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EPOCH = dt.date(1970, 1, 1)
@@ -49,12 +53,36 @@ class Contribution:
 class Row:
     """One row of a submission while it is read: the whole instance or an iteration, and what was read of it so far."""
 
-    __slots__ = ("context", "element", "seen")
+    __slots__ = ("_context", "_make", "flags", "scope", "seen")
 
-    def __init__(self, element: etree._Element, context: Context) -> None:
-        self.element = element
-        self.context = context
+    def __init__(self, scope: Scope, make: Callable[[etree._Element], Context], flags: list[Flag]) -> None:
+        self.scope = scope
+        self.flags = flags  # of the whole submission
         self.seen: dict[int, Value] = {}
+        self._make = make
+        self._context: Context | None = None
+
+    @property
+    def context(self) -> Context:
+        """What its expressions are evaluated in; many rows have none."""
+        if self._context is None:
+            self._context = self._make(self.scope.element)
+        return self._context
+
+    def around(self, path: str) -> Scope:
+        """The row, or the iteration or the whole around it that has this path."""
+        scope = self.scope
+        while scope.path != path:
+            assert scope.outer is not None  # Readings never lead into a repeat that the row is not in.
+            scope = scope.outer
+        return scope
+
+    def too_long(self, reading: Reading, what: str) -> None:
+        """Flags an answer that no code, id or key can be meant by."""
+        place = reading.path and f"{self.around(reading.within).place}{reading.path[len(reading.within) :]}"
+        flag = Flag("type", place or self.scope.place, f"This is too long for {what} (more than {_LONGEST} bytes).")
+        if flag not in self.flags:
+            self.flags.append(flag)
 
 
 def contributions_of(
@@ -63,27 +91,35 @@ def contributions_of(
     """In the order of the sheet `indicators`, then of rows. Nothing for a ratio: it is worked out from others.
 
     A row is dated by the indicator's `date`, where that is blank by the day of the visit: the form's today, end or
-    start, else `recorded_at`, in the time zone `tz`.
+    start, else `recorded_at`, in the time zone `tz`. A place or key of more than 500 bytes is none; a subject of more
+    is known by its hash.
     """
+    return contributed(feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)[0]
+
+
+def contributed(
+    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists
+) -> tuple[list[Contribution], list[Flag]]:
+    """`contributions_of`, and a flag for each answer that was too long for what it is used as."""
     if instance.encrypted:
-        return []
-    root, seed = instance.root, instance.instance_id or ""
-    rows: dict[str | None, list[Row]] = {
-        None: [Row(root, Context(root, root, lists, feeds.form, recorded_at, tz, seed))]
-    }
-    visited = _day_of_visit(feeds, root, recorded_at, tz)
+        return [], []
+    flags: list[Flag] = []
+    walk, root, seed = walk_of(feeds.form, instance), instance.root, instance.instance_id or ""
+
+    def context(element: etree._Element) -> Context:
+        return Context(root, element, lists, feeds.form, recorded_at, tz, seed)
+
+    rows: dict[str | None, list[Row]] = {None: [Row(walk.root, context, flags)]}
+    visited = _day_of_visit(feeds, walk.root, recorded_at, tz)
     found = []
     for feed in feeds.feeds:
         if feed.repeat not in rows:
-            rows[feed.repeat] = [
-                Row(element, Context(root, element, lists, feeds.form, recorded_at, tz, seed))
-                for element in root.iterfind(feeds.repeats[feed.repeat or ""])
-            ]
+            rows[feed.repeat] = [Row(scope, context, flags) for scope in walk.scopes.get(feed.repeat or "", ())]
         for ordinal, row in enumerate(rows[feed.repeat]):
             contribution = _contribution(feed, ordinal, row, visited, tz)
             if contribution is not None:
                 found.append(contribution)
-    return found
+    return found, flags
 
 
 def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date, tz: dt.tzinfo) -> Contribution | None:
@@ -109,7 +145,7 @@ def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date, tz: dt.t
         subject,
         date,
         until if until is not None and until > date else None,
-        (_text(feed.place, row) or None) if feed.place is not None else None,
+        _place(feed.place, row) if feed.place is not None else None,
         value,
         text,
         _number(feed.baseline, row) if feed.baseline is not None else None,
@@ -129,7 +165,7 @@ def _evaluated(reading: Reading, row: Row) -> Value:
     found = row.seen.get(reading.key)
     if found is None:
         if reading.expression is None:
-            found = _answer(_outward(row.element, reading.ups), reading.steps or "")
+            found = row.around(reading.within).texts.get(reading.path, "").strip()
         else:
             try:
                 found = reading.expression.evaluate(row.context)
@@ -137,18 +173,6 @@ def _evaluated(reading: Reading, row: Row) -> Value:
                 found = ""
         row.seen[reading.key] = found
     return found
-
-
-def _answer(element: etree._Element, steps: str) -> str:
-    return (element.findtext(steps) or "").strip()
-
-
-def _outward(element: etree._Element, ups: int) -> etree._Element:
-    for _ in range(ups):
-        parent = element.getparent()
-        assert parent is not None  # `ups` never leads out of the instance that the form describes.
-        element = parent
-    return element
 
 
 def _text(reading: Reading, row: Row) -> str:
@@ -195,9 +219,9 @@ def _day(text: str, tz: dt.tzinfo) -> dt.date | None:
         return None
 
 
-def _day_of_visit(feeds: Feeds, root: etree._Element, recorded_at: dt.datetime, tz: dt.tzinfo) -> dt.date:
-    for steps in feeds.days:
-        day = _day(_answer(root, steps), tz)
+def _day_of_visit(feeds: Feeds, root: Scope, recorded_at: dt.datetime, tz: dt.tzinfo) -> dt.date:
+    for path in feeds.days:
+        day = _day(root.texts.get(path, "").strip(), tz)
         if day is not None:
             return day
     return recorded_at.astimezone(tz).date()
@@ -206,18 +230,34 @@ def _day_of_visit(feeds: Feeds, root: etree._Element, recorded_at: dt.datetime, 
 def _subject(feed: Feed, row: Row) -> str | None:
     if feed.subject is not None:
         key = _text(feed.subject, row)
+        if _is_long(key):
+            row.too_long(feed.subject, "a subject")
+            return f"{key[:60]}… {hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
         return (plain_id(key) if _UUID.fullmatch(key) else key) or None
-    for scope in feed.scopes:
-        around = _outward(row.element, scope.ups)
-        for steps in scope.entities:
-            entity = around.find(steps)
+    for named in feed.scopes:
+        scope = row.around(named.within)
+        for path in named.entities:
+            entity = scope.entities.get(path)
             if entity is not None and (is_true(entity.get("create")) or is_true(entity.get("update"))):
-                return plain_id(entity.get("id", "")) or None
-        for steps in scope.selections:
-            chosen = _answer(around, steps)
-            if chosen:
+                entity_id = plain_id(entity.get("id", ""))
+                return None if _is_long(entity_id) else entity_id or None
+        for path in named.selections:
+            chosen = scope.texts.get(path, "").strip()
+            if chosen and not _is_long(chosen):  # such a one is flagged as no choice of its list
                 return plain_id(chosen)
     return None
+
+
+def _place(reading: Reading, row: Row) -> str | None:
+    code = _text(reading, row)
+    if _is_long(code):
+        row.too_long(reading, "a place")
+        return None
+    return code or None
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > _LONGEST // 4 and len(text.encode("utf-8", "surrogatepass")) > _LONGEST
 
 
 def _keys(cut: Cut, row: Row) -> tuple[str, ...]:
@@ -229,7 +269,10 @@ def _keys(cut: Cut, row: Row) -> tuple[str, ...]:
             return ()
         return tuple([band.text for band in cut.bands if band.holds(number)][:1])
     text = _text(cut.reading, row)
-    keys = dict.fromkeys(text.split()) if cut.several else [text] if text else ()
+    keys = list(dict.fromkeys(text.split())) if cut.several else [text] if text else []
+    if _is_long(text) and any(map(_is_long, keys)):
+        row.too_long(cut.reading, "a breakdown")
+        keys = [key for key in keys if not _is_long(key)]
     if cut.known is not None:
         return tuple([key for key in keys if key in cut.known])
     return tuple(keys)

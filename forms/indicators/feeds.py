@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forms.findings import Faulty
@@ -19,11 +19,12 @@ _NOTHING = "*[false()]"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One value of a row: a plain question by its steps from the row, or an expression. Rows remember it by `key`."""
+    """One value of a row: the answer at a path, or an expression. Rows remember it by `key`; `within` is the path of
+    the repeat, or of the whole, in which the question lies."""
 
     key: int
-    ups: int = 0
-    steps: str | None = None
+    within: str = ""
+    path: str = ""
     expression: Expression | None = None
 
 
@@ -39,9 +40,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the entity of a row may be named: so many repeats out, by `<entity>` elements, then by selections."""
+    """Where the entity of a row may be named: in the row or an iteration around it, by the paths of `<entity>` elements
+    and then of selections."""
 
-    ups: int
+    within: str
     entities: tuple[str, ...]
     selections: tuple[str, ...]
 
@@ -69,8 +71,7 @@ class Feeds:
 
     form: Form
     feeds: tuple[Feed, ...]
-    repeats: Mapping[str, str]  # path of a repeat → its steps from the root element
-    days: tuple[str, ...]  # steps to today, end and start, as far as the form asks for them
+    days: tuple[str, ...]  # paths of today, end and start, as far as the form asks for them
 
 
 def compile_feeds(form: Form, sheets: Sheets) -> Feeds:
@@ -80,7 +81,6 @@ def compile_feeds(form: Form, sheets: Sheets) -> Feeds:
     return Feeds(
         form,
         tuple(feed for feed in feeds if feed is not None),
-        {path: path.removeprefix("/data/") for path in form.repeats},
         tuple(_preloaded(form, "date", "today") + _preloaded(form, "timestamp", "end", "start")),
     )
 
@@ -143,14 +143,12 @@ class _Compiler:
         return Reading(key, expression=self._expression(text, repeat))
 
     def _plain(self, path: str, repeat: str | None, key: int) -> Reading | None:
-        """The steps from a row to a question that has one value there."""
-        around = enclosing(path, self.form.repeats)
+        """The answer to a question that has one value there."""
+        around = enclosing(path, self.form.repeats) or "/data"
         row = repeat or "/data"
-        if around is None:
-            around = "/data"
         if row != around and not row.startswith(f"{around}/"):
             return None
-        return Reading(key, ups=row.count("/") - around.count("/"), steps=path[len(around) + 1 :])
+        return Reading(key, within=around, path=path)
 
     def _expression(self, text: str, repeat: str | None) -> Expression:
         written = substitute(text, lambda name: self.path(name) or _NOTHING)
@@ -177,23 +175,20 @@ class _Compiler:
 
     def scopes(self, list_name: str, repeat: str | None) -> Iterator[Scope]:
         """The row itself first, then outwards."""
-        row = repeat or "/data"
-        around: str | None = repeat
+        around = repeat
         while True:
-            top = around or "/data"
-            inside = len(top) + 1
             entities = [
-                entity.path[inside:]
+                entity.path
                 for entity in self.form.entities
                 if entity.list_name == list_name and entity.repeat == around
             ]
             selections = [
-                asked.path[inside:]
+                asked.path
                 for asked in self.form.fields.values()
                 if asked.external and asked.itemset == list_name and asked.repeat == around and asked.type == "select1"
             ]
             if entities or selections:
-                yield Scope(row.count("/") - top.count("/"), tuple(entities), tuple(selections))
+                yield Scope(around or "/data", tuple(entities), tuple(selections))
             if around is None:
                 return
             around = enclosing(around, self.form.repeats)
@@ -212,9 +207,9 @@ def _repeat_identities(form: Form) -> Iterator[tuple[str, str]]:
 
 
 def _preloaded(form: Form, preload: str, *params: str) -> list[str]:
-    """Steps to the questions that a client fills in by itself, in the order asked."""
+    """Paths of the questions that a client fills in by itself, in the order asked."""
     return [
-        bind.path.removeprefix("/data/")
+        bind.path
         for param in params
         for bind in form.binds.values()
         if bind.preload == preload and bind.preload_params == param

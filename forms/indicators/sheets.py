@@ -229,7 +229,8 @@ class Sheets:
     """Everything of our own in one workbook, in the order of its rows.
 
     `renames` is path in this version → identity. `fields` is each name that `${…}` may use here (questions, groups and
-    repeats) → identity, so that an older version of the form can be read by these sheets.
+    repeats) → identity, so that an older version of the form can be read by these sheets. `identifying` is path in this
+    version → whether the answer tells who somebody is, of the questions of which the workbook says so or denies it.
     """
 
     form_id: str
@@ -239,6 +240,7 @@ class Sheets:
     matching: tuple[Matching, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    identifying: Mapping[str, bool] = field(default_factory=dict)
 
     def indicator(self, name: str) -> Indicator | None:
         return next((indicator for indicator in self.indicators if indicator.name == name), None)
@@ -253,8 +255,12 @@ class Sheets:
         return _canonical({"indicator": json.loads(indicator.definition), "breakdowns": ways})
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready; `from_json` gives an equal value back."""
-        return {
+        """JSON-ready; `from_json` gives an equal value back.
+
+        `identifying` is left out where nothing is said, as it was before there was such a column.
+        """
+        said = {"identifying": dict(self.identifying)} if self.identifying else {}
+        return said | {
             "form_id": self.form_id,
             "indicators": [row.to_json() for row in self.indicators],
             "breakdowns": [row.to_json() for row in self.breakdowns],
@@ -274,6 +280,7 @@ class Sheets:
             matching=tuple(Matching.from_json(row) for row in stored["matching"]),
             renames=stored["renames"],
             fields=stored["fields"],
+            identifying=stored.get("identifying", {}),
         )
 
 

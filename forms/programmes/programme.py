@@ -14,6 +14,7 @@ from forms.programmes.settings import Settings, read_settings
 from forms.spelling import did_you_mean, suggestion
 from forms.tables import decode
 from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish
+from forms.xforms.corrections import OWN_LISTS
 
 __all__ = [
     "EntityListFile",
@@ -96,6 +97,10 @@ def _lists(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, Ent
         named = _LIST.fullmatch(path.removeprefix("lists/"))
         if not named:
             findings.append(Finding("This cannot be an entity list.", "Lists are called lists/NAME.csv.", path))
+            continue
+        if named[1] in OWN_LISTS:
+            fault = f"Every device has a list called {named[1]} for itself."
+            findings.append(Finding(fault, "Give the list another name.", path))
             continue
         found[named[1]], table = read_entity_list(content, named[1], path)
         findings += table.findings
@@ -220,7 +225,7 @@ def _missing_files(
 ) -> Iterator[Finding]:
     """Lists that a form chooses from and that nothing provides: on a tablet the form would not open."""
     kept = set(lists) | {entity.list_name for book in workbooks for entity in book.form.entities}
-    provided = set(media) | {f"{name}.csv" for name in kept}
+    provided = set(media) | {f"{name}.csv" for name in (*kept, *OWN_LISTS)}
     for workbook in workbooks:
         for name in sorted(_named_media(workbook) - provided):
             if name.endswith((".csv", ".xml", ".geojson")):

@@ -1,4 +1,4 @@
-"""Reads the sheets that are ours (indicators, breakdowns, targets, matching, and `was` of survey) and checks them."""
+"""Reads what is ours in a workbook (indicators, breakdowns, targets, matching, columns of survey) and checks it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from forms.indicators.sheets import Sheets, Target
 from forms.workbooks.desk import Desk, check_columns
+from forms.workbooks.identifying import read_identifying
 from forms.workbooks.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
 from forms.workbooks.renames import read_renames
 from forms.workbooks.spreadsheet import Sheet, SheetRow
@@ -48,6 +49,7 @@ def read_own_sheets(book: Mapping[str, Sheet], form_id: str, desk: Desk) -> OwnS
         read_matching(book.get("matching"), desk),
         renames,
         identities,
+        read_identifying(book.get("survey"), desk),
     )
     return OwnSheets(sheets, indicator_rows, target_rows)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.spelling import did_you_mean
 from forms.workbooks.desk import Desk
 from forms.workbooks.neighbours import check_among
+from forms.workbooks.oldexcel import as_xlsx, is_old_excel
 from forms.workbooks.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
 from forms.workbooks.renames import rows_by_path
 from forms.workbooks.spreadsheet import Sheet, open_workbook
@@ -21,11 +22,14 @@ _SHEETS_OF_XLSFORM = ("survey", "choices", "settings", "entities", "external_cho
 
 @dataclass(frozen=True, slots=True)
 class Workbook:
-    """A form version ready to be published: `source` is the workbook as it came, `xform` what clients download."""
+    """A form version ready to be published: `source` is the workbook as it came, `xform` what clients download.
+
+    Without a `source` the form came as an XForm, which has none of our own sheets.
+    """
 
     form: Form
     xform: bytes
-    source: bytes
+    source: bytes | None
     sheets: Sheets
     warnings: tuple[Finding, ...]
 
@@ -55,14 +59,24 @@ def read_workbook(data: bytes, name: str, neighbours: Sequence[Sheets] = ()) -> 
     return finish(draft_workbook(data, name), neighbours)
 
 
+def read_xform(data: bytes, name: str) -> Workbook:
+    """A form that comes as the XForm itself. Raises Faulty for what is none."""
+    try:
+        form = compile_form(data)
+    except Faulty as faulty:
+        raise Faulty([replace(finding, place=finding.place or name) for finding in faulty.findings]) from faulty
+    return Workbook(form, data, None, Sheets(form.form_id), ())
+
+
 def draft_workbook(data: bytes, name: str) -> Draft:
     """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
     draft until `finish`."""
-    book, findings = open_workbook(data, name, {"survey", *COLUMNS}, as_typed=COLUMNS)
+    opened = as_xlsx(data, name) if is_old_excel(data) else data
+    book, findings = open_workbook(opened, name, {"survey", *COLUMNS}, as_typed=COLUMNS)
     _require_survey(book, name, findings)
     survey = book["survey"]
     # A workbook that is laid out wrongly keeps pyxform very long, and it would only say so worse.
-    xform, told = (None, []) if findings else make_xform(data, name, survey)
+    xform, told = (None, []) if findings else make_xform(opened, name, survey)
     desk = Desk(name, None, {}, findings)
     (desk.findings if xform is None else desk.warnings).extend(told)
     form = _compiled(xform, {}, survey, desk) if xform is not None else None

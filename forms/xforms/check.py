@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from lxml import etree
 
 from forms.form import Field, Flag, Lists
 from forms.xforms.instance import Instance
-from forms.xforms.types import TYPES
-from forms.xforms.xform import Bind, Form, Itemset
+from forms.xforms.walk import Look, Looked, Missing, Plan, Scope, Walk, answered, shortly, walk_of
+from forms.xforms.xform import Form, Itemset
 from forms.xpath.dates import read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable
 from forms.xpath.numbers import read_number
@@ -22,8 +21,6 @@ _UUID = re.compile(r"(uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNO
 # How many elements rules that look over a whole repeat may look at in one record. Only a record made to be slow comes
 # near: 300 iterations of a repeat that each look at 10,000 elements.
 _MOST_WORK = 3_000_000
-# What servers and clients add to an instance of their own accord.
-_ENVELOPE = frozenset({"meta", "formhub"})
 
 
 def check(form: Form, instance: Instance, lists: Lists, now: dt.datetime, tz: dt.tzinfo) -> list[Flag]:
@@ -36,59 +33,8 @@ def check(form: Form, instance: Instance, lists: Lists, now: dt.datetime, tz: dt
     """
     if instance.encrypted:
         return []
-    root = copy.deepcopy(instance.root)
-    return _Checker(form, Context(root, root, lists, form, now, tz)).flags_of(root)
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What to look at in one element of the form, worked out once."""
-
-    name: str
-    path: str
-    repeat: bool = False
-    within_meta: bool = False
-    required: Expression | None = None
-    relevant: Expression | None = None
-    constraint: Expression | None = None
-    calculate: Expression | None = None
-    bind: Bind | None = None
-    question: Field | None = None
-    itemset: Itemset | None = None
-    fits: tuple[Callable[[str], bool], str] | None = None
-    children: dict[str, _Plan] = field(default_factory=dict)
-    rules_below: bool = False  # whether a missing element must be put in because something in it may be required
-
-
-def _plan_of(form: Form) -> _Plan:
-    plan = form.derived.get("check")
-    if not isinstance(plan, _Plan):
-        plan = form.derived["check"] = _planned(form, form.root, "/data", within_meta=False)
-    return plan
-
-
-def _planned(form: Form, element: etree._Element, path: str, *, within_meta: bool) -> _Plan:
-    bind, question = form.binds.get(path), form.fields.get(path)
-    plan = _Plan(
-        name=str(element.tag),
-        path=path,
-        repeat=path in form.shape.repeats,
-        within_meta=within_meta,
-        bind=bind,
-        question=question,
-        itemset=form.itemsets.get(path),
-        fits=TYPES.get(question.type) if question else None,
-    )
-    if bind is not None:
-        plan.required, plan.relevant, plan.constraint = bind.required, bind.relevant, bind.constraint
-        plan.calculate = bind.calculate if bind.calculate and not bind.calculate.volatile else None
-    for child in element:
-        below = _planned(form, child, f"{path}/{child.tag}", within_meta=within_meta or child.tag == "meta")
-        plan.children[below.name] = below
-    plan.rules_below = plan.required is not None or any(
-        child.rules_below for child in plan.children.values() if not child.repeat
-    )
-    return plan
+    root = instance.root
+    return _Checker(form, Context(root, root, lists, form, now, tz)).flags_of(walk_of(form, instance))
 
 
 class _Checker:
@@ -99,89 +45,69 @@ class _Checker:
         self.size = 0  # elements in the record
         self.work = 0
 
-    def flags_of(self, root: etree._Element) -> list[Flag]:
-        plan = _plan_of(self.form)
-        self.complete(root, plan)
-        if self.form.repeats:
-            self.size = sum(1 for _ in root.iter())
-        self.inside(root, plan, "/data")
+    def flags_of(self, walk: Walk) -> list[Flag]:
+        """Puts in what a client left out because it was irrelevant, so that rules about it can be worked out."""
+        for missing in walk.missing:
+            missing.looks = list(_put_in(missing.element, missing.plan, missing.scope))
+        try:
+            self.looks(walk.looks)
+        finally:
+            for missing in walk.missing:
+                missing.element.remove(missing.element[-1])
         return self.flags
 
-    def complete(self, element: etree._Element, plan: _Plan) -> None:
-        """Puts in what a client left out because it was irrelevant, so that rules about it can be worked out."""
-        present = set()
-        for child in element:
-            below = plan.children.get(child.tag)
-            if below is None:
-                continue
-            present.add(child.tag)
-            if below.children:
-                self.complete(child, below)
-        if len(present) == len(plan.children):
-            return
-        for name, below in plan.children.items():
-            if name not in present and below.rules_below and not below.repeat:
-                self.complete(etree.SubElement(element, name), below)
+    def looks(self, looks: Iterable[Looked]) -> None:
+        for look in looks:
+            if isinstance(look, Look):
+                self.look(look)
+            elif isinstance(look, Missing):
+                self.looks(look.looks)
+            else:
+                self.flags.append(look)
 
-    def inside(self, element: etree._Element, plan: _Plan, place: str) -> None:
-        seen: dict[str, int] = {}
-        for child in element:
-            name = child.tag
-            below = plan.children.get(name)
-            if below is None:
-                self.unknown(child, plan, f"{place}/{name}")
-                continue
-            count = seen[name] = seen.get(name, 0) + 1
-            if below.repeat:
-                self.node(child, below, f"{place}/{name}[{count}]")
-            elif count == 1:
-                self.node(child, below, f"{place}/{name}")
-            elif _answered(child):
-                self.flag("type", f"{place}/{name}", "This question was answered twice in one record.")
-
-    def node(self, element: etree._Element, plan: _Plan, place: str) -> None:
-        self.context.node = element
-        if plan.relevant is not None and not self.holds(plan.relevant, "relevant", place, otherwise=True):
-            if _answered(element):
-                self.flag("relevant", place, "There is an answer here, although it should not have been asked.")
+    def look(self, look: Look) -> None:
+        plan, text = look.plan, look.text
+        self.context.node = look.element
+        if plan.relevant is not None and not self.holds(plan.relevant, "relevant", look, otherwise=True):
+            if text.strip() or (look.inside is not None and answered(look.element)):
+                self.flag("relevant", look, "There is an answer here, although it should not have been asked.")
             return
-        if plan.children:
-            self.inside(element, plan, place)
+        if look.inside is not None:
+            self.looks(look.inside)
             return
-        if plan.question is None and plan.bind is None:
-            return
-        text = element.text or "" if len(element) == 0 else "".join(map(str, element.itertext()))
-        if text.strip() == "":
-            self.blank(plan, place)
+        if not text or text.isspace():
+            self.blank(look)
         else:
-            self.answer(plan, place, text)
+            self.answer(look)
         if plan.calculate is not None:
-            self.calculation(plan, plan.calculate, place, text)
+            self.calculation(plan.calculate, look)
 
-    def blank(self, plan: _Plan, place: str) -> None:
-        if plan.required is not None and self.holds(plan.required, "required", place, otherwise=False):
-            self.flag("required", place, self.message(plan, "required") or "An answer is required here.")
+    def blank(self, look: Look) -> None:
+        plan = look.plan
+        if plan.required is not None and self.holds(plan.required, "required", look, otherwise=False):
+            self.flag("required", look, self.message(plan, "required") or "An answer is required here.")
 
-    def answer(self, plan: _Plan, place: str, text: str) -> None:
+    def answer(self, look: Look) -> None:
+        plan, text = look.plan, look.text
         if plan.fits is not None and not plan.fits[0](text.strip()):
-            self.flag("type", place, f"‘{_short(text)}’ is not {plan.fits[1]}.")
+            self.flag("type", look, f"‘{shortly(text)}’ is not {plan.fits[1]}.")
             return
         if plan.itemset is not None and plan.question is not None:
-            self.choices(plan.itemset, plan.question, place, text)
-        if plan.constraint is not None and not self.holds(plan.constraint, "constraint", place, otherwise=True):
+            self.choices(plan.itemset, plan.question, look)
+        if plan.constraint is not None and not self.holds(plan.constraint, "constraint", look, otherwise=True):
             said = self.message(plan, "constraint")
-            self.flag("constraint", place, said or f"‘{_short(text)}’ breaks the rule of this question.")
+            self.flag("constraint", look, said or f"‘{shortly(text)}’ breaks the rule of this question.")
 
-    def choices(self, itemset: Itemset, question: Field, place: str, text: str) -> None:
-        values = [text] if question.type == "select1" else text.split()
+    def choices(self, itemset: Itemset, question: Field, look: Look) -> None:
+        values = [look.text] if question.type == "select1" else look.text.split()
         try:
             wrong = [value for value in values if not self.is_choice(itemset, question, value)]
         except Unevaluable as reason:
-            self.flag("choice", place, f"The choices could not be looked up: {reason}.")
+            self.flag("choice", look, f"The choices could not be looked up: {reason}.")
             return
         if wrong:
-            named = ", ".join(f"‘{_short(value)}’" for value in wrong[:5])
-            self.flag("choice", place, f"{named} is not among the choices." if len(wrong) == 1 else f"{named} are not.")
+            named = ", ".join(f"‘{shortly(value)}’" for value in wrong[:5])
+            self.flag("choice", look, f"{named} is not among the choices." if len(wrong) == 1 else f"{named} are not.")
 
     def is_choice(self, itemset: Itemset, question: Field, value: str) -> bool:
         if not itemset.external:
@@ -204,8 +130,8 @@ class _Checker:
             return itemset.chosen.boolean(self.context, chosen=value)
         return value in self.form.choices.get(itemset.list_name or "", {})
 
-    def calculation(self, plan: _Plan, calculate: Expression, place: str, sent: str) -> None:
-        lists = self.context.lists
+    def calculation(self, calculate: Expression, look: Look) -> None:
+        lists, plan, sent = self.context.lists, look.plan, look.text
         if any(map(lists.is_entities, calculate.lists)):
             return  # the tablet may have had an older or a newer one
         try:
@@ -217,10 +143,10 @@ class _Checker:
                 if lists.whole(name) is None:
                     raise Unevaluable(f"the list ‘{name}’ is not here")
         except Unevaluable as reason:
-            self.flag("calculation", place, f"The calculation could not be worked out again: {reason}.")
+            self.flag("calculation", look, f"The calculation could not be worked out again: {reason}.")
             return
-        shown = f"‘{_short(expected)}’" if expected else "a blank"
-        self.flag("calculation", place, f"The calculation gives {shown}, but ‘{_short(sent)}’ was sent.")
+        shown = f"‘{shortly(expected)}’" if expected else "a blank"
+        self.flag("calculation", look, f"The calculation gives {shown}, but ‘{shortly(sent)}’ was sent.")
 
     def said(self, calculate: Expression, sent: str) -> bool:
         """Whether it is what a tablet set to another language would have calculated."""
@@ -230,41 +156,42 @@ class _Checker:
                 return True
         return False
 
-    def unknown(self, element: etree._Element, plan: _Plan, place: str) -> None:
-        if plan.within_meta or (plan.path == "/data" and element.tag in _ENVELOPE):
-            return
-        if _answered(element):
-            self.flag(
-                "type", place, f"The form has no question ‘{_short(str(element.tag))}’ here, but it was answered."
-            )
-
-    def holds(self, rule: Expression, code: str, place: str, *, otherwise: bool) -> bool:
+    def holds(self, rule: Expression, code: str, look: Look, *, otherwise: bool) -> bool:
         try:
             self.afford(rule)
             return rule.boolean(self.context)
         except Unevaluable as reason:
-            self.flag(code, place, f"The rule ‘{_short(rule.text)}’ could not be checked: {reason}.")
+            self.flag(code, look, f"The rule ‘{shortly(rule.text)}’ could not be checked: {reason}.")
             return otherwise
 
     def afford(self, rule: Expression) -> None:
         if rule.wide:
+            self.size = self.size or sum(1 for _ in self.context.root.iter())
             self.work += self.size
             if self.work > _MOST_WORK:
                 raise Unevaluable("the record is too large")
 
-    def message(self, plan: _Plan, kind: str) -> str:
+    def message(self, plan: Plan, kind: str) -> str:
         assert plan.bind is not None
         messages: Mapping[str, str] = (
             plan.bind.required_messages if kind == "required" else plan.bind.constraint_messages
         )
         return messages.get(self.form.default_language) or next(iter(messages.values()), "")
 
-    def flag(self, code: str, place: str, message: str) -> None:
-        self.flags.append(Flag(code, place, message))
+    def flag(self, code: str, look: Look, message: str) -> None:
+        self.flags.append(Flag(code, look.scope.place_of(look.plan), message))
 
 
-def _answered(element: etree._Element) -> bool:
-    return any(text.strip() for text in element.itertext())
+def _put_in(parent: etree._Element, plan: Plan, scope: Scope) -> Iterator[Look]:
+    element = etree.SubElement(parent, plan.name)
+    if not plan.children:
+        yield Look(plan, element, scope)
+        return
+    inside = [look for below in plan.wanted_below for look in _put_in(element, below, scope)]
+    if plan.relevant is None:
+        yield from inside
+    else:
+        yield Look(plan, element, scope, inside=list(inside))
 
 
 def _same(sent: str, expected: str, tz: dt.tzinfo) -> bool:
@@ -293,8 +220,3 @@ def _number(text: str) -> float:
     if exponent.lstrip("-").isdigit() and len(exponent) < 5:
         return read_number(mantissa) * 10.0 ** max(-300, min(300, int(exponent)))
     return read_number(text)
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= 60 else plain[:59] + "…"

@@ -10,6 +10,7 @@ from lxml import etree
 
 from forms.form import EntityDeclaration, Flag
 from forms.xforms.instance import Instance
+from forms.xforms.walk import Scope, walk_of
 from forms.xforms.xform import Form
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -46,11 +47,12 @@ def entity_actions(form: Form, instance: Instance) -> list[EntityAction]:
     """
     if instance.encrypted:
         return []
+    walk = walk_of(form, instance)
     return [
         action
         for declared in form.entities
-        for row, path in _rows(instance.root, declared, form)
-        if (action := _action(declared, row, path)) is not None
+        for scope, path in _rows(walk.root, declared, form)
+        if (action := _action(form, declared, scope, path)) is not None
     ]
 
 
@@ -64,19 +66,16 @@ def plain_id(text: str) -> str:
     return text.strip().lower().removeprefix("uuid:")
 
 
-def _rows(root: etree._Element, declared: EntityDeclaration, form: Form) -> Iterator[tuple[etree._Element, str]]:
+def _rows(root: Scope, declared: EntityDeclaration, form: Form) -> Iterator[tuple[Scope, str]]:
     """The rows that the declaration is for, each with its path with positions."""
-    rows = [(root, "/data")]
-    outward = sorted((path for path in form.repeats if _is_in(declared.path, path)), key=len)
-    above = "/data"
-    for repeat in outward:
-        steps = repeat[len(above) + 1 :]
-        rows = [
-            (element, f"{path}/{steps}[{position}]")
-            for row, path in rows
-            for position, element in enumerate(row.iterfind(steps), start=1)
-        ]
-        above = repeat
+    rows = [(root, root.path)]
+    if declared.repeat is not None:
+        for repeat in sorted((path for path in form.repeats if _is_in(declared.path, path)), key=len):
+            rows = [
+                (inner, f"{path}{repeat[len(scope.path) :]}[{position}]")
+                for scope, path in rows
+                for position, inner in enumerate(scope.repeats.get(repeat, ()), start=1)
+            ]
     yield from rows
 
 
@@ -84,17 +83,15 @@ def _is_in(path: str, repeat: str) -> bool:
     return path.startswith(f"{repeat}/")
 
 
-def _action(declared: EntityDeclaration, row: etree._Element, path: str) -> EntityAction | None:
-    inside = len(declared.repeat or "/data") + 1
-    steps = declared.path[inside:]
-    entity = row.find(steps)
+def _action(form: Form, declared: EntityDeclaration, row: Scope, path: str) -> EntityAction | None:
+    entity = row.entities.get(declared.path)
     if entity is None:
         return None
     create, update = is_true(entity.get("create")), is_true(entity.get("update"))
     if not (create or update):
         return None
     label = (entity.findtext("label") or "").strip() or None
-    here = f"{path}/{steps}"
+    here = path + declared.path[len(row.path) :]
     flags = tuple(_faults(entity, create and not update, label, here))
     return EntityAction(
         list_name=declared.list_name,
@@ -102,7 +99,7 @@ def _action(declared: EntityDeclaration, row: etree._Element, path: str) -> Enti
         create=create and not flags,
         update=update and not flags,
         label=label,
-        data=_data(declared, row),
+        data=_data(form, declared, row),
         base_version=_version(entity, "baseVersion"),
         trunk_version=_version(entity, "trunkVersion"),
         branch_id=plain_id(entity.get("branchId", "")) or None,
@@ -123,21 +120,25 @@ def _faults(entity: etree._Element, only_creates: bool, label: str | None, path:
             yield Flag("type", path, f"The entity's {name} ‘{written[:80]}’ is not a whole number.")
 
 
-def _data(declared: EntityDeclaration, row: etree._Element) -> dict[str, str]:
+def _data(form: Form, declared: EntityDeclaration, row: Scope) -> dict[str, str]:
     """Answers by property. A question that was not relevant is not there: it says nothing about its property."""
     found = {}
     for name, path in declared.saves.items():
-        element = _saved(declared, row, path)
-        if element is not None:
-            found[name] = (element.text or "").strip()
+        text = row.texts.get(path)
+        if text is None:
+            text = _further_in(form, row, path)
+        if text is not None:
+            found[name] = text.strip()
     return found
 
 
-def _saved(declared: EntityDeclaration, row: etree._Element, path: str) -> etree._Element | None:
-    around = declared.repeat or "/data"
-    if path.startswith(f"{around}/"):
-        return row.find(path[len(around) + 1 :])
-    return row.getroottree().getroot().find(path.removeprefix("/data/"))
+def _further_in(form: Form, row: Scope, path: str) -> str | None:
+    """The first answer to a question in a repeat inside the row's own."""
+    asked = form.fields.get(path)
+    if asked is None or asked.repeat is None or not _is_in(asked.repeat, row.path):
+        return None
+    found = row.element.find(path[len(row.path) + 1 :])
+    return None if found is None else found.text or ""
 
 
 def _version(entity: etree._Element, name: str) -> int | None:

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lxml import etree
 
@@ -40,7 +40,8 @@ class Instance:
     instructions. Whoever changes it copies it.
 
     `sha256` is of the bytes as received, `canonical_sha256` of the content (hex both): white space between elements,
-    prefixes, the order of attributes and the encoding make no difference to the latter.
+    prefixes, the order of attributes and the encoding make no difference to the latter. Both are worked out when asked
+    for. `derived` keeps what other modules work out once per instance.
     """
 
     root: etree._Element
@@ -50,8 +51,16 @@ class Instance:
     deprecated_id: str | None
     instance_name: str | None
     encrypted: bool
-    sha256: str
-    canonical_sha256: str
+    raw: bytes
+    derived: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()
+
+    @property
+    def canonical_sha256(self) -> str:
+        return hashlib.sha256(etree.tostring(self.root, method="c14n", exclusive=True)).hexdigest()
 
 
 def read_instance(raw: bytes) -> Instance:
@@ -67,8 +76,7 @@ def read_instance(raw: bytes) -> Instance:
         deprecated_id=_text(meta, "deprecatedID"),
         instance_name=_text(meta, "instanceName"),
         encrypted=root.get("encrypted") in ("yes", "true"),
-        sha256=hashlib.sha256(raw).hexdigest(),
-        canonical_sha256=hashlib.sha256(etree.tostring(root, method="c14n", exclusive=True)).hexdigest(),
+        raw=raw,
     )
 
 
@@ -132,7 +140,7 @@ def _parse(document: bytes) -> etree._Element:
         raise _doctype()
     if document.count(b"<") > MAX_ELEMENTS and _TOO_MANY(root):
         raise _too_many()
-    if _TOO_DEEP(root):
+    if document.count(b"</") >= MAX_DEPTH and _TOO_DEEP(root):
         raise _unreadable(f"Its elements are nested more than {MAX_DEPTH} deep.")
     return root
 
@@ -157,7 +165,8 @@ _own = _Own()
 # Single steps in libxml2 instead of walks in Python.
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")", regexp=False, smart_strings=False)
 _TOO_MANY = etree.XPath(f"count(//*) > {MAX_ELEMENTS}", regexp=False, smart_strings=False)
-_NAMED = etree.XPath("//*[namespace-uri() != '' or @*[namespace-uri() != '']]", regexp=False, smart_strings=False)
+_NAMED = etree.XPath("//*[namespace-uri()]", regexp=False, smart_strings=False)
+_MARKED = etree.XPath("//@*[namespace-uri()]/..", regexp=False, smart_strings=False)
 
 
 def _strip(root: etree._Element) -> None:
@@ -165,12 +174,14 @@ def _strip(root: etree._Element) -> None:
     named: list[etree._Element] = _NAMED(root)  # type: ignore[assignment]
     for element in named:
         element.tag = local_name(element.tag)
+    marked: list[etree._Element] = _MARKED(root)  # type: ignore[assignment]
+    for element in marked:
         for name in map(str, list(element.attrib)):
             if name[0] == "{":
                 value = element.attrib.pop(name)
                 if element.get(local_name(name)) is None:
                     element.set(local_name(name), value)
-    if named:
+    if named or marked:
         etree.cleanup_namespaces(root)
 
 

@@ -103,6 +103,7 @@ class Form:
     shape: Shape
     secondary: Mapping[str, ListInside]
     texts: Mapping[str, Mapping[str, str]]  # itext id → language → text
+    renames: Mapping[str, str] = field(default_factory=dict)  # path here → identity, groups and repeats included
     derived: dict[str, object] = field(default_factory=dict)
 
     def choice_label(self, path: str, value: str, lists: Lists, language: str | None = None) -> str:

@@ -13,6 +13,7 @@ from lxml import etree
 
 from forms.findings import Faulty, Finding
 from forms.form import ENTITIES_NS, METADATA_PRELOADS, Choice, EntityDeclaration, Field
+from forms.xforms.circles import circles
 from forms.xforms.model import Action, Bind, Form, Itemset, ListInside
 from forms.xforms.xml import local_name, parser, strip_namespaces
 from forms.xpath.expressions import Expression, compile_node
@@ -97,6 +98,7 @@ class _Compiler:
         self.shape = self.shaped({path: i.list_name for path, i in itemsets.items() if i.list_name})
         calculations = self.calculations()
         binds = {path: self.bind(path, element, calculations) for path, element in self.bind_elements.items()}
+        self.findings += self.circles(binds)
         fields = {f.path: f for f in self.fields(binds, itemsets)}
         form = Form(
             form_id=self.primary.get("id", ""),
@@ -119,6 +121,7 @@ class _Compiler:
             shape=self.shape,
             secondary=self.secondary,
             texts=self.texts,
+            renames=self.renames,
         )
         if not form.form_id:
             self.findings.append(Finding("The XForm has no id.", "Give the form a form_id in the settings."))
@@ -259,12 +262,20 @@ class _Compiler:
             order.add(path, *(other for other in calculated if other in expression.depends_on and other != path))
         try:
             return tuple(order.static_order())
-        except CycleError as cycle:
-            circle = " → ".join(f"‘{path.rpartition('/')[2]}’" for path in cycle.args[1])
-            self.findings.append(
-                Finding(f"Calculations depend on each other in a circle: {circle}.", "Break it.", column="calculation")
-            )
-            return ()
+        except CycleError:  # reported with all other circles
+            return tuple(calculated)
+
+    def circles(self, binds: Mapping[str, Bind]) -> list[Finding]:
+        rules = []
+        for path, bind in binds.items():
+            readonly = self.rule(path, self.bind_elements[path], "readonly", again=True)
+            columns = ("relevant", bind.relevant), ("calculation", bind.calculate), ("required", bind.required)
+            rules += [
+                (path, column, expression)
+                for column, expression in (*columns, ("read_only", readonly))
+                if expression is not None
+            ]
+        return circles(rules, [*self.paths, *binds])
 
     def actions(self) -> Iterator[Action]:
         for element in self.document.iter():

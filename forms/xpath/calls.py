@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forms.xpath.dates import SPOKEN
+from forms.xpath.dates import SPOKEN, read_date
 from forms.xpath.patterns import BadPattern, compile_pattern
 from forms.xpath.shape import Kind, Piece, Steps, quote
 from forms.xpath.syntax import Call, Negation, Node, Operation, Path, Step, Text
@@ -146,7 +146,10 @@ def _coalesce(translator: Translator, first: Node, second: Node) -> Piece:
 
 
 def _once(translator: Translator, value: Node) -> Piece:
-    now, first = translator.path(Path(".", (Step("self", "node()"),))), translator.piece(value)
+    before = set(translator.depends_on)
+    now = translator.path(Path(".", (Step("self", "node()"),)))
+    translator.depends_on = before  # that it looks at what it holds already is no circle
+    first = translator.piece(value)
     return Piece(translator.extension("coalesce", translator.value(now), translator.value(first)), _joined(now, first))
 
 
@@ -305,6 +308,8 @@ def _regex(translator: Translator, text: Node, pattern: Node) -> Piece:
 
 def _date(translator: Translator, value: Node) -> Piece:
     """What is a date already loses its time; the text of one keeps it, as in JavaRosa."""
+    if isinstance(value, Text) and (date := read_date(value.value)):
+        return Piece(quote(date.isoformat()), Kind.DATE)
     piece = translator.piece(value)
     return Piece(translator.extension("day" if piece.kind is Kind.DATE else "date", translator.value(piece)), Kind.DATE)
 

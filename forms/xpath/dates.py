@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from functools import lru_cache
 
 EPOCH = dt.date(1970, 1, 1)
 _DAY = dt.timedelta(days=1)
@@ -29,6 +30,7 @@ _MONTHS = (
 SPOKEN = re.compile(r"%[aAbB]")
 
 
+@lru_cache(maxsize=4096)
 def read_date(text: str) -> dt.date | None:
     """`2026-03-01`, leading zeros optional as in JavaRosa; None for anything else."""
     found = _DATE.fullmatch(text.strip())

@@ -80,12 +80,16 @@ class Context:
             return self.root
         if name == "current":
             return self.node
-        if not self.values:
-            day = today(self)
-            self.values["today"] = day.isoformat()
-            self.values["today_number"] = float(days_of(day))
-            self.values["now"] = write_moment(self.now.astimezone(self.tz))
-        return self.values[name]
+        value = self.values.get(name)
+        if value is None:
+            value = self.values[name] = self._reckoned(name)
+        return value
+
+    def _reckoned(self, name: str) -> str | float:
+        if name == "now":
+            return write_moment(self.now.astimezone(self.tz))
+        day = today(self)
+        return day.isoformat() if name == "today" else float(days_of(day))
 
 
 class Expression:

@@ -73,6 +73,8 @@ def _text(_: Any, value: Plain) -> str:
 
 def _number(_: Any, value: Plain) -> float:
     """Dates become days since the epoch."""
+    if isinstance(value, str) and (date := read_date(value)):  # no text of a date is that of a number
+        return float(days_of(date))
     number = number_of(value)
     return _days(text_of(value)) if math.isnan(number) and not isinstance(value, float) else number
 
@@ -356,6 +358,8 @@ def _date(_: Any, value: Plain) -> str | float:
     """NaN stays NaN, as in JavaRosa; a text that has a time keeps it."""
     if value != value:
         return math.nan
+    if isinstance(value, str) and (plain := read_date(value)):
+        return plain.isoformat()
     if isinstance(value, (float, bool)) or not math.isnan(read_number(text_of(value))):
         date = date_of_days(number_of(value))
         if date is None:
@@ -406,6 +410,8 @@ def _decimal_time(_: Any, value: Plain) -> float | str:
 
 
 def _format_date(_: Any, value: Plain, pattern: str) -> str:
+    if pattern == "%Y" and isinstance(value, str) and (date := read_date(value)):
+        return f"{date.year:04}"
     moment = _moment(value)
     try:
         return format_moment(moment, pattern) if moment else ""

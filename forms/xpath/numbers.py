@@ -42,6 +42,9 @@ def round_number(number: float, places: int) -> float:
     """To `places` decimals, halves away from zero for positive numbers and towards it for negative ones (XPath)."""
     if math.isnan(number) or math.isinf(number):
         return number
+    if places == 0:
+        whole = math.floor(number)
+        return math.copysign(whole + (number - whole >= 0.5), number)
     if abs(places) > 30:
         return math.nan
     if places < 0:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from forms.findings import Finding
 from forms.spelling import did_you_mean
 from forms.xpath.calls import FUNCTIONS, SPECIAL
+from forms.xpath.dates import days_of, read_date
 from forms.xpath.functions import PREFIX
 from forms.xpath.shape import KIND_OF_TYPE, NUMERIC, Kind, Piece, Shape, Steps, quote
 from forms.xpath.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable
@@ -153,6 +154,9 @@ class Translator:
         if piece.code == "$today":
             self.variables.add("today_number")
             return "$today_number"
+        written = read_date(piece.code[1:-1]) if piece.code[:1] == "'" else None
+        if written is not None:
+            return _literal_number(float(days_of(written)))
         return self.extension("day-number", self.plain_text(piece))
 
     def timed(self, piece: Piece) -> None:

@@ -13,7 +13,7 @@ from server import current
 from server.answers import answer
 from server.api.files import EXTENSIONS
 from server.api.schemas import BatchAnswerSchema, BatchSchema, CapabilitiesSchema, KnownSchema, UnknownIdsSchema
-from server.bodies import findings_of, load, parse_json, read_body
+from server.bodies import findings_of, load, parse_batch, parse_json, read_body, user_agent
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -40,12 +40,13 @@ def post_batch(pid: int) -> ResponseReturnValue:
     200 leaves after a durable commit. The same batch again gets the same receipts.
     """
     body = read_body(current.settings().max_batch)
-    batch = read_batch(parse_json(body))
-    now, actor_id = current.now(), current.visitor().actor_id
+    batch = read_batch(parse_batch(body))
+    now, actor_id, bound = current.now(), current.visitor().actor_id, current.fillable()
     sha256 = hashlib.sha256(body).digest()
     result = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256)
     if result is None:
-        result = store_batch(session(), prepare_batch(session(), pid, batch, sha256, now), actor_id, now)
+        prepared = prepare_batch(session(), pid, batch, sha256, now, bound)
+        result = store_batch(session(), prepared, actor_id, now, user_agent())
         session().commit()
     log("batch_received", project=pid, actor=actor_id, again=result.again, items=len(result.receipts), **result.counts)
     return answer(

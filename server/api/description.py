@@ -18,3 +18,11 @@ bp = Blueprint("description", __name__, url_prefix="/v1")
 def get_openapi() -> ResponseReturnValue:
     """This document."""
     return answer(openapi(current_app._get_current_object()))  # type: ignore[attr-defined]
+
+
+@bp.get("/config/public")
+@public
+@documented("description", answer="application/json")
+def get_public_settings() -> ResponseReturnValue:
+    """Settings for the pages of ODK Central, which this server has none of."""
+    return answer([])

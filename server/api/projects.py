@@ -6,23 +6,29 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from marshmallow import fields
+from sqlalchemy import ColumnElement, func, select
 
 from forms.findings import Faulty, Finding
 from forms.programmes.places import read_places
 from forms.programmes.programme import files_of_zip, read_programme
 from server import current
-from server.answers import answer
+from server.answers import answer, done
+from server.api.assignments import filler
+from server.api.datasets import show_lists
+from server.api.forms import forms_for
 from server.api.schemas import (
     ChangedSchema,
+    ListQuery,
     LoadedSchema,
     NewProjectSchema,
-    PageQuery,
     ProjectSchema,
     ProjectSettings,
+    WholeProjectSchema,
 )
+from server.api.shapes import show_forms
 from server.bodies import read_body, read_json, read_query
 from server.db import session
 from server.documents import documented
@@ -30,28 +36,40 @@ from server.guards import needs, signed_in, site_admin
 from server.logs import log
 from server.problems import as_json
 from sync.accounts.audit import record_act
-from sync.accounts.roles import projects_of, role_in
-from sync.errors import Unexpected, WorkbookFaulty
+from sync.accounts.roles import RIGHTS, may, projects_of, role_in, share_forms
+from sync.entities.reading import lists_of_project
+from sync.entities.registers import change_places
+from sync.errors import Forbidden, Unexpected, WorkbookFaulty
 from sync.indicators.statements import put_statement
 from sync.journal import Journal, open_journal
-from sync.models import Actor, Project
-from sync.projects.places import put_places
+from sync.models import Actor, EntityList, Form, Project, Submission
+from sync.projects.lifecycle import set_state
 from sync.projects.publish import change_project, create_project, load_programme
+
+
+class ProjectsQuery(ListQuery):
+    """Whether the forms and lists of each project come along."""
+
+    forms = fields.Boolean(load_default=False)
+    datasets = fields.Boolean(load_default=False)
+
 
 bp = Blueprint("projects", __name__, url_prefix="/v1/projects")
 
 
 @bp.get("")
 @signed_in
-@documented("projects", query=PageQuery, answer=ProjectSchema)
+@documented("projects", query=ProjectsQuery, answer=ProjectSchema)
 def get_projects() -> ResponseReturnValue:
-    """The projects in which one has a role."""
-    page = read_query(PageQuery())
+    """The projects in which one has a role; with `forms` or `datasets`, what is in each."""
+    asked = read_query(ProjectsQuery())
     actor = session().get_one(Actor, current.visitor().actor_id)
-    query = select(Project).order_by(Project.id).limit(page["limit"]).offset(page["offset"])
+    query = select(Project).where(Project.deleted_at.is_(None)).order_by(Project.id)
     if (mine := projects_of(session(), actor)) is not None:
         query = query.where(Project.id.in_(mine))
-    return answer([_shown(row, role_in(session(), actor, row.id)) for row in session().scalars(query).all()])
+    found = session().scalars(query.limit(asked["limit"]).offset(asked["offset"])).all()
+    roles = {row.id: role_in(session(), actor, row.id) or "" for row in found}
+    return answer([_shown(row, roles[row.id]) | _inside(row.id, roles[row.id], asked) for row in found])
 
 
 @bp.post("")
@@ -80,9 +98,40 @@ def patch_project(pid: int) -> ResponseReturnValue:
     """Change some of a project's settings."""
     given = _checked(read_json(ProjectSettings()))
     journal = _journal(pid)
-    if change_project(journal, given):
+    described = _describe(journal, given)
+    if change_project(journal, given) or described:
         _finish(journal, "project.changed", details={"settings": sorted(given)})
     return _answer_project(pid, current.role())
+
+
+@bp.put("/<int:pid>")
+@needs("project.manage")
+@documented("projects", body=WholeProjectSchema, answer=ProjectSchema)
+def put_project(pid: int) -> ResponseReturnValue:
+    """Say what a project is: a description that is not given is none. With `forms`, what each of its forms is as well.
+
+    All forms have to be named then. Each gets this state, and is given to these devices and people and no others.
+    """
+    given = {"description": None, "archived": False} | _checked(read_json(WholeProjectSchema()))
+    forms = given.pop("forms", None)
+    journal = _journal(pid)
+    changes = [_describe(journal, given), change_project(journal, given), forms is not None and _put(journal, forms)]
+    if any(changes):
+        _finish(journal, "project.changed", details={"settings": sorted(given), "forms": len(forms or [])})
+    return _answer_project(pid, current.role())
+
+
+@bp.delete("/<int:pid>")
+@needs("project.manage")
+@documented("projects")
+def delete_project(pid: int) -> ResponseReturnValue:
+    """Take a project away from everybody. Its data stays in the database until somebody removes it there."""
+    if not current.visitor().admin:
+        raise Forbidden("Who administers the installation may do this.")
+    journal = _journal(pid)
+    journal.project.deleted_at = current.now()
+    _finish(journal, "project.deleted")
+    return done()
 
 
 @bp.put("/<int:pid>/places")
@@ -94,7 +143,7 @@ def put_project_places(pid: int) -> ResponseReturnValue:
         places = read_places(read_body(current.settings().max_batch))
     except Faulty as faulty:
         raise Unexpected("The places have faults.", findings=faulty.findings) from faulty
-    return _change(pid, "places", "places", lambda journal, event: put_places(journal, places, event))
+    return _change(pid, "places", "places", lambda journal, event: change_places(journal, places, event))
 
 
 @bp.put("/<int:pid>/statements/<name>/<lang>")
@@ -137,6 +186,32 @@ def put_programme(pid: int) -> ResponseReturnValue:
     )
 
 
+def _inside(pid: int, role: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for of what is in a project, as far as the role sees it."""
+    inside: dict[str, Any] = {}
+    if asked["forms"]:
+        inside["formList"] = show_forms(pid, forms_for(pid, role) if may(role, "forms.read") else [])
+    if asked["datasets"]:
+        inside["datasetList"] = show_lists(pid, lists_of_project(session(), pid) if may(role, "data.export") else [])
+    return inside
+
+
+def _put(journal: Journal, wanted: list[dict[str, Any]]) -> bool:
+    """Raises Unexpected unless every form is named once."""
+    pid = journal.project_id
+    named = [form["xmlFormId"] for form in wanted]
+    living = session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))).all()
+    if sorted(named) != sorted(living):
+        raise Unexpected(f"‘forms’ names each form of the project once: {', '.join(sorted(living))}.")
+    changes = [set_state(journal, form["xmlFormId"], form["state"]) for form in wanted if "state" in form]
+    given = {form["xmlFormId"]: form["assignments"] for form in wanted if "assignments" in form}
+    shares = {
+        form_id: {filler(pid, str(one["roleId"]), one["actorId"]).id for one in assignments}
+        for form_id, assignments in given.items()
+    }
+    return share_forms(session(), pid, shares) or any(changes)
+
+
 def _change(pid: int, kind: str, subject: str, change: Callable[[Journal, int], bool]) -> ResponseReturnValue:
     """One change that gets an event only if anything is different."""
     journal = _journal(pid)
@@ -177,23 +252,55 @@ def _is_time_zone(name: str) -> bool:
         return False
 
 
+def _describe(journal: Journal, given: dict[str, Any]) -> bool:
+    """What no figure depends on, so that it needs no place in the history of the settings."""
+    project = journal.project
+    archived_at = project.archived_at
+    if "archived" in given:
+        archived_at = (archived_at or journal.now) if given["archived"] else None
+    wanted = given.get("description", project.description), archived_at
+    if wanted == (project.description, project.archived_at):
+        return False
+    project.description, project.archived_at = wanted
+    project.updated_at = journal.now
+    return True
+
+
 def _answer_project(pid: int, role: str | None) -> ResponseReturnValue:
     return answer(_shown(session().get_one(Project, pid), role))
 
 
 def _shown(project: Project, role: str | None) -> dict[str, Any]:
-    return {
+    shown = {
         "id": project.id,
         "name": project.name,
-        "description": None,
+        "description": project.description,
         "archived": project.archived_at is not None,
-        "keyId": None,
+        "keyId": project.key_id,
         "createdAt": project.created_at,
         "updatedAt": project.updated_at,
-        "deletedAt": None,
+        "deletedAt": project.deleted_at,
         "time_zone": project.time_zone,
         "languages": project.languages,
         "fiscal_year_start": project.fiscal_year_start,
         "counts": project.counts,
         "role": role,
+    }
+    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+        shown |= _extended(project.id, role)
+    return shown
+
+
+def _extended(pid: int, role: str | None) -> dict[str, Any]:
+    def count(model: Any, *conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(model).where(model.project_id == pid, *conditions)
+        return session().scalars(query).one()
+
+    last = select(Submission.received_at).where(Submission.project_id == pid).order_by(Submission.id.desc()).limit(1)
+    return {
+        "appUsers": count(Actor, Actor.kind == "device", Actor.disabled_at.is_(None)),
+        "forms": count(Form, Form.deleted_at.is_(None)),
+        "datasets": count(EntityList, EntityList.deleted_at.is_(None)),
+        "lastSubmission": session().scalar(last),
+        "verbs": sorted(right for right, roles in RIGHTS.items() if role in roles),
     }

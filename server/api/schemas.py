@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 TEXT = validate.Length(max=1000)
 
@@ -41,6 +41,16 @@ class PageQuery(Strict):
     offset = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
 
 
+class ListQuery(Schema):
+    """A list as ODK's clients ask for it: whole unless they say otherwise; what they add beside is passed over."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    limit = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**31))
+    offset = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
+
+
 class CursorQuery(Strict):
     """A part of a list that can grow without bound."""
 
@@ -68,13 +78,15 @@ class SessionSchema(Schema):
 
 
 class ActorSchema(Schema):
-    """A person or a device."""
+    """A person, a device or a public link."""
 
     id = fields.Integer()
-    type = fields.String(metadata={"description": "user or field_key"})
+    type = fields.String(metadata={"description": "user, field_key or public_link"})
     displayName = fields.String()  # noqa: N815
     email = fields.String(allow_none=True)
     createdAt = fields.AwareDateTime()  # noqa: N815
+    updatedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
+    deletedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
 
 
 # Projects
@@ -84,6 +96,8 @@ class ProjectSettings(Strict):
     """What a project can choose."""
 
     name = fields.String(validate=validate.Length(min=1, max=200))
+    description = fields.String(validate=validate.Length(max=10_000), allow_none=True)
+    archived = fields.Boolean(allow_none=True)
     time_zone = text()
     languages = fields.List(
         fields.String(validate=validate.Regexp(r"[a-z]{2,8}(-[A-Za-z0-9]+)*\Z")),
@@ -97,6 +111,37 @@ class NewProjectSchema(ProjectSettings):
     """A project to make."""
 
     name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
+class FormAssignmentSchema(Strict):
+    """Somebody who may fill in a form: a device as app-user (2), a person as formfill (6)."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    roleId = fields.Integer(required=True)  # noqa: N815 — the wire's name
+    actorId = fields.Integer(required=True, validate=validate.Range(min=0, max=2**53))  # noqa: N815
+
+
+class FormPutSchema(Strict):
+    """What is not given of a form stays as it is."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    xmlFormId = text(required=True)  # noqa: N815
+    state = fields.String(validate=validate.OneOf(["open", "closing", "closed"]))
+    assignments = fields.List(fields.Nested(FormAssignmentSchema), validate=validate.Length(max=10_000))
+
+
+class WholeProjectSchema(ProjectSettings):
+    """A project, and its forms."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    forms = fields.List(fields.Nested(FormPutSchema))
 
 
 class ProjectSchema(Schema):

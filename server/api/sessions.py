@@ -7,16 +7,16 @@ from flask.typing import ResponseReturnValue
 
 from server import current
 from server.answers import answer, done
-from server.api.schemas import ActorSchema, CredentialsSchema, SessionSchema
+from server.api.schemas import CredentialsSchema, SessionSchema
 from server.bodies import read_json
 from server.db import session
 from server.documents import documented
 from server.guards import public, signed_in
 from server.signing_in import clear_cookie, set_cookie, sign_in
 from sync.accounts.audit import NO_PROJECT, record_act
-from sync.accounts.tokens import Issued, revoke
+from sync.accounts.tokens import Issued, digest, revoke
 from sync.errors import NotFound
-from sync.models import Actor, Token
+from sync.models import Token
 from sync.models.database import begin_writing
 
 bp = Blueprint("sessions", __name__, url_prefix="/v1")
@@ -46,10 +46,25 @@ def get_session() -> ResponseReturnValue:
 @bp.delete("/sessions/current")
 @signed_in
 @documented("sessions")
-def delete_session() -> ResponseReturnValue:
+def delete_current_session() -> ResponseReturnValue:
     """Sign out: the session's token opens nothing any more."""
-    token = _own_session()
-    sha256 = token.sha256
+    return _end(_own_session().sha256)
+
+
+@bp.delete("/sessions/<token>")
+@signed_in
+@documented("sessions")
+def delete_session(token: str) -> ResponseReturnValue:
+    """End the session of this token, which has to be one's own unless one administers the installation."""
+    row = session().get(Token, digest(token))
+    if row is None or row.kind != "session" or row.revoked_at:
+        raise NotFound
+    if row.actor_id != current.visitor().actor_id and not current.visitor().admin:
+        raise NotFound
+    return _end(row.sha256)
+
+
+def _end(sha256: bytes) -> ResponseReturnValue:
     begin_writing(session())
     revoke(session(), sha256, current.now())
     record_act(session(), NO_PROJECT, current.origin(), "session.ended", current.now())
@@ -57,25 +72,6 @@ def delete_session() -> ResponseReturnValue:
     response = done()
     clear_cookie(response)
     return response
-
-
-@bp.get("/users/current")
-@signed_in
-@documented("sessions", answer=ActorSchema)
-def get_current_user() -> ResponseReturnValue:
-    """Who one is, as seen from here."""
-    actor = session().get_one(Actor, current.visitor().actor_id)
-    return answer(
-        {
-            "id": actor.id,
-            "type": "user" if actor.kind == "user" else "field_key",
-            "displayName": actor.name,
-            "email": actor.email,
-            "createdAt": actor.created_at,
-            "updatedAt": None,
-            "deletedAt": actor.disabled_at,
-        }
-    )
 
 
 def _own_session() -> Token:

@@ -1,40 +1,60 @@
-"""One submission: its answers, versions, flags, files and contributions, and what a coordinator decides about it."""
+"""The submissions of a form: listed, sent, edited, decided about, deleted and restored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint
+from flask import Blueprint, Response, redirect, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
+from forms.findings import Faulty
+from forms.xforms.instance import Instance, read_instance
 from server import current
-from server.answers import answer, download
-from server.api.schemas import Strict
-from server.bodies import read_json
+from server.answers import answer, done, download, tagged, to_json
+from server.api.schemas import ListQuery, Strict
+from server.api.submission_shapes import actors_shown, show_listed, show_submission
+from server.api.users import show_actor
+from server.bodies import read_body, read_json, read_query
 from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
-from sync.errors import NotFound
-from sync.indicators.amounts import json_number
+from sync.accounts.roles import fillable_forms
+from sync.encryption.keys import keys_of_form
+from sync.errors import Exists, NotAnEdit, NotFound, OriginalUnknown, Unexpected, Unparseable
+from sync.intake.items import storable
+from sync.intake.posting import Post, Posted, receive_post
+from sync.intake.prepare import MAX_XML
 from sync.journal import open_journal
+from sync.models import Actor, EncryptionKey
 from sync.models.database import begin_writing
-from sync.review.decide import STATES, add_comment, set_review_state
-from sync.review.view import (
-    AttachmentSeen,
-    CommentSeen,
-    ContributionSeen,
-    SubmissionSeen,
-    VersionSeen,
-    find_submission,
-    raw_instance,
-    submission_view,
+from sync.review.decide import STATES, set_review_state
+from sync.review.listing import (
+    Listed,
+    deleted_submission,
+    is_known,
+    require_form,
+    submission_listed,
+    submissions_of,
+    submitters_of,
 )
+from sync.review.removing import delete_submission, restore_submission
+from sync.review.view import Named, find_submission, raw_instance, submission_view
 
 bp = Blueprint("submissions", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>/submissions")
+
+_JSON = "application/json; charset=utf-8"
+_AT_ONCE = 1000
+
+
+class SubmissionsQuery(ListQuery):
+    """Which submissions to list."""
+
+    deleted = fields.Boolean(load_default=False, metadata={"description": "those that were deleted, and no others"})
 
 
 class ReviewSchema(Strict):
@@ -46,43 +66,76 @@ class ReviewSchema(Strict):
     seen = fields.Integer(strict=True, validate=validate.Range(min=0, max=2**53))
 
 
-class CommentSchema(Strict):
-    """What a coordinator says."""
+@bp.get("")
+@needs("data.export")
+@documented("submissions", query=SubmissionsQuery, answer="application/json")
+def get_submissions(pid: int, fid: str) -> ResponseReturnValue:
+    """The form's submissions without their answers, the newest first."""
+    asked = read_query(SubmissionsQuery())
+    require_form(session(), pid, fid)
 
-    body = fields.String(required=True, validate=validate.Length(min=1, max=10_000))
+    def found() -> Iterator[Listed]:
+        return submissions_of(session(), pid, fid, **asked)
+
+    if asked["limit"] is not None and asked["limit"] <= _AT_ONCE:
+        return tagged(to_json(_shown(list(found()))), _JSON)
+    return Response(stream_with_context(_pieces(found)), content_type=_JSON)
+
+
+@bp.post("")
+@needs("forms.fill")
+@documented("submissions", body="application/xml", answer="application/json")
+def post_submission(pid: int, fid: str) -> ResponseReturnValue:
+    """File one filled form. An instance that is known already is refused, whatever it says."""
+    instance = _instance(pid, fid)
+    if instance.instance_id and is_known(session(), pid, fid, instance.instance_id):
+        raise _known_already(pid, fid, instance.instance_id)
+    posted = _receive(pid, instance)
+    if posted.outcome == "duplicate":
+        raise _known_already(pid, fid, posted.instance_id)
+    named = find_submission(session(), pid, fid, str(posted.instance_id))
+    return answer(_one(pid, fid, named))
+
+
+@bp.get("/submitters")
+@needs("submissions.read")
+@documented("submissions", answer="application/json")
+def get_submitters(pid: int, fid: str) -> ResponseReturnValue:
+    """Who sent something to the form."""
+    require_form(session(), pid, fid)
+    return answer([show_actor(actor) for actor in submitters_of(session(), pid, fid)])
+
+
+@bp.get("/keys")
+@needs("data.export")
+@documented("submissions", answer="application/json")
+def get_keys(pid: int, fid: str) -> ResponseReturnValue:
+    """The keys without which some of the form's submissions cannot be read."""
+    require_form(session(), pid, fid)
+    return answer([_key(key) for key in keys_of_form(session(), pid, fid)])
 
 
 @bp.get("/<iid>")
 @needs("submissions.read")
 @documented("submissions", answer="application/json")
 def get_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """The submission with its answers, versions, flags, files and contributions; any of its instance ids names it."""
-    seen = submission_view(session(), pid, fid, iid)
-    note_view(pid, seen.id)
-    return answer(show_submission(seen))
+    """A submission with its answers, versions, flags, files and contributions; a later version's id leads there."""
+    named = find_submission(session(), pid, fid, iid)
+    if iid != named.instance_id:
+        return to_version(pid, fid, named, iid)
+    note_view(pid, named.id)
+    return answer(show_submission(submission_view(session(), pid, fid, iid)))
 
 
 @bp.get("/<iid>.xml")
 @needs("submissions.read")
-@documented("submissions", answer="text/xml")
+@documented("submissions", answer="application/xml")
 def get_submission_xml(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """The instance, the very bytes that arrived; the submission's first id stands for its current version.
-
-    `versions/{id}.xml` has each version under its own id.
-    """
+    """The current instance, the very bytes that arrived; a later version's id leads to that version."""
     named = find_submission(session(), pid, fid, iid)
-    return _raw(pid, fid, named.id, named.current_instance_id if iid == named.instance_id else iid)
-
-
-@bp.get("/<iid>/versions/<version>.xml")
-@needs("submissions.read")
-@documented("submissions", answer="text/xml")
-def get_version_xml(pid: int, fid: str, iid: str, version: str) -> ResponseReturnValue:
-    """One version, the very bytes that arrived."""
-    named = find_submission(session(), pid, fid, iid)
-    if find_submission(session(), pid, fid, version).id != named.id:
-        raise NotFound
-    return _raw(pid, fid, named.id, version)
+    if iid != named.instance_id:
+        return to_version(pid, fid, named, iid, ".xml")
+    return raw_xml(pid, fid, named.id, named.current_instance_id)
 
 
 @bp.patch("/<iid>")
@@ -103,62 +156,53 @@ def patch_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     return answer(show_submission(submission_view(session(), pid, fid, iid)))
 
 
-@bp.get("/<iid>/comments")
-@needs("submissions.read")
-@documented("submissions", answer="application/json")
-def get_comments(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """What was said about it, the oldest first."""
-    return answer([_comment(comment) for comment in submission_view(session(), pid, fid, iid).comments])
-
-
-@bp.post("/<iid>/comments")
+@bp.put("/<iid>")
 @needs("submissions.review")
-@documented("submissions", body=CommentSchema, answer="application/json")
-def post_comment(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """Say something about it; whoever collected it is told when there is something to correct."""
-    body = read_json(CommentSchema())["body"]
+@documented("submissions", body="application/xml", answer="application/json")
+def put_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
+    """Correct a submission: the body is its next version, whose deprecatedID names the current one."""
+    instance = _instance(pid, fid)
+    named = find_submission(session(), pid, fid, iid)
+    if not instance.deprecated_id:
+        raise NotAnEdit(details={"expected": named.current_instance_id})
+    if not is_known(session(), pid, fid, instance.deprecated_id):
+        raise OriginalUnknown
+    if find_submission(session(), pid, fid, instance.deprecated_id).id != named.id:
+        raise Unexpected("meta/deprecatedID names an instance of another submission than the address does.")
+    _receive(pid, instance)
+    return answer(show_submission(submission_view(session(), pid, fid, named.instance_id)))
+
+
+@bp.delete("/<iid>")
+@needs("submissions.delete")
+@documented("submissions")
+def delete_one(pid: int, fid: str, iid: str) -> ResponseReturnValue:
+    """Delete a submission: it leaves figures and lists at once, can be restored for 30 days, and is then erased."""
     journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
     named = find_submission(session(), pid, fid, iid)
-    comment_id = add_comment(journal, named.id, body)
-    record_act(session(), pid, current.origin(), "submission.commented", current.now(), str(named.id))
+    event = delete_submission(journal, named.id)
+    record_act(session(), pid, current.origin(), "submission.deleted", current.now(), str(named.id), {"event": event})
     journal.close()
     session().commit()
-    comments = submission_view(session(), pid, fid, iid).comments
-    return answer(_comment(next(comment for comment in comments if comment.id == comment_id)))
+    log("submission_deleted", project=pid, submission=named.id)
+    return done()
 
 
-@bp.get("/<iid>/versions")
-@needs("submissions.read")
-@documented("submissions", answer="application/json")
-def get_versions(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """Its versions, the newest first."""
-    return answer(_versions(submission_view(session(), pid, fid, iid)))
-
-
-@bp.get("/<iid>/attachments")
-@needs("submissions.read")
-@documented("submissions", answer="application/json")
-def get_attachments(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """The files of its current version, also those that are still on their way."""
-    return answer([_attachment(file) for file in files_of(submission_view(session(), pid, fid, iid))])
-
-
-@bp.get("/<iid>/attachments/<name>")
-@needs("submissions.read")
-@documented("submissions", answer="application/octet-stream")
-def get_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnValue:
-    """One file, to be saved: it comes from a stranger."""
-    seen = submission_view(session(), pid, fid, iid)
-    file = next((file for file in files_of(seen) if file.name == name), None)
-    if file is None or not file.present or not file.sha256 or not current.store().holds(file.sha256):
-        raise NotFound
-    note_view(pid, seen.id, name)
-    return download(current.store().open(file.sha256), name, file.type, file.sha256)
-
-
-def files_of(seen: SubmissionSeen) -> list[AttachmentSeen]:
-    """The files of the current version."""
-    return [file for file in seen.attachments if file.instance_id == seen.current_instance_id]
+@bp.post("/<iid>/restore")
+@needs("submissions.delete")
+@documented("submissions")
+def post_restore(pid: int, fid: str, iid: str) -> ResponseReturnValue:
+    """Take a deletion back."""
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    submission_id = deleted_submission(session(), pid, fid, iid)
+    event = restore_submission(journal, submission_id)
+    record_act(
+        session(), pid, current.origin(), "submission.restored", current.now(), str(submission_id), {"event": event}
+    )
+    journal.close()
+    session().commit()
+    log("submission_restored", project=pid, submission=submission_id)
+    return done()
 
 
 def note_view(pid: int, submission_id: int, subject: str | None = None) -> None:
@@ -169,104 +213,92 @@ def note_view(pid: int, submission_id: int, subject: str | None = None) -> None:
     session().commit()
 
 
-def show_submission(seen: SubmissionSeen) -> dict[str, Any]:
-    """As the wire has it: ODK's keys, and our own beside them."""
-    versions = _versions(seen)
-    newest = seen.versions[-1]
-    return {
-        "instanceId": seen.instance_id,
-        "submitterId": seen.versions[0].actor_id,
-        "createdAt": seen.versions[0].received_at,
-        "updatedAt": seen.updated_at,
-        "deletedAt": None,
-        "deviceId": seen.device,
-        "userAgent": None,
-        "reviewState": seen.review_state,
-        "instanceName": _instance_name(newest.answers),
-        "currentVersion": versions[0],
-        "id": str(seen.id),
-        "form": seen.form_id,
-        "version": seen.form_version,
-        "recorded_at": seen.recorded_at,
-        "place": seen.place,
-        "event": seen.event,
-        "counts": seen.counts,
-        "double_of": seen.double_of,
-        "missing": seen.missing,
-        "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in seen.flags],
-        "answers": newest.answers,
-        "versions": versions,
-        "attachments": [_attachment(file) for file in files_of(seen)],
-        "contributions": [_contribution(row) for row in seen.contributions],
-        "entities": [
-            {
-                "list": step.list_name,
-                "id": step.entity_id,
-                "create": step.create,
-                "update": step.update,
-                "state": step.state,
-                "version": step.version,
-            }
-            for step in seen.entities
-        ],
-    }
+def to_version(pid: int, fid: str, named: Named, iid: str, rest: str = "") -> ResponseReturnValue:
+    """The way to a version that was asked for as if it were a submission."""
+    form, first, version = (quote(name, safe="") for name in (fid, named.instance_id, iid))
+    path = f"/projects/{pid}/forms/{form}/submissions/{first}/versions/{version}{rest}"
+    return redirect(current.own_address(path), 302)
 
 
-def _raw(pid: int, fid: str, submission_id: int, instance_id: str) -> ResponseReturnValue:
+def raw_xml(pid: int, fid: str, submission_id: int, instance_id: str) -> ResponseReturnValue:
+    """One instance, byte for byte."""
     raw = raw_instance(session(), pid, fid, instance_id)
     note_view(pid, submission_id)
     response = download(raw, f"{instance_id.replace(':', '-')}.xml", None)
-    # Without a charset: the bytes may be in any encoding, and say so themselves.
-    response.headers["Content-Type"] = "text/xml"
+    # Without a charset, and not as text: the bytes may be in any encoding, and say so themselves.
+    response.headers["Content-Type"] = "application/xml"
     return response
 
 
-def _versions(seen: SubmissionSeen) -> list[dict[str, Any]]:
-    return [_version(version, seen) for version in reversed(seen.versions)]
+def _instance(pid: int, fid: str) -> Instance:
+    """What the body says, which has to be of the form in the address, and of one that the visitor may fill in."""
+    actor = session().get_one(Actor, current.visitor().actor_id)
+    bound = fillable_forms(session(), actor, pid)
+    if bound is not None and fid not in bound:
+        raise NotFound
+    try:
+        instance = read_instance(read_body(MAX_XML))
+    except Faulty as error:
+        raise Unparseable(str(error)) from error
+    if instance.form_id != fid:
+        raise Unexpected(f"The instance is one of the form ‘{storable(instance.form_id)[:200]}’, and not of ‘{fid}’.")
+    return instance
 
 
-def _version(version: VersionSeen, seen: SubmissionSeen) -> dict[str, Any]:
+def _receive(pid: int, instance: Instance) -> Posted:
+    device = request.args.get("deviceID")
+    post = Post(
+        xml=instance.raw,
+        device=storable(device)[:1000] if device else None,
+        user_agent=storable(request.user_agent.string)[:1000] or None,
+        anonymous=current.visitor().kind == "public_link",
+    )
+    posted = receive_post(session(), pid, current.visitor().actor_id, post, current.now())
+    # What cannot be filed waits in quarantine, so it is committed in any case.
+    session().commit()
+    log("submission_posted", project=pid, outcome=posted.outcome)
+    if posted.refusal is not None:
+        raise posted.refusal
+    return posted
+
+
+def _known_already(pid: int, fid: str, instance_id: str | None) -> Exists:
+    values = [str(pid), fid, instance_id]
+    return Exists(
+        f"There is a submission with the instance id {instance_id} already.",
+        details={"fields": ["projectId", "formId", "instanceId"], "values": values},
+    )
+
+
+def _one(pid: int, fid: str, named: Named) -> dict[str, Any]:
+    return _shown([submission_listed(session(), pid, fid, named.instance_id)])[0]
+
+
+def _shown(listed: list[Listed]) -> list[dict[str, Any]]:
+    actors = actors_shown(number for one in listed for number in (one.actor_id, one.current.actor_id))
+    return [show_listed(one, actors) for one in listed]
+
+
+def _pieces(found: Callable[[], Iterator[Listed]]) -> Iterator[bytes]:
+    """A list of any length as JSON, without ever being whole in memory.
+
+    It is looked for only now: the session that the view had is closed by the time that the first piece is sent.
+    """
+    before = b"["
+    portion: list[Listed] = []
+    for one in found():
+        portion.append(one)
+        if len(portion) == _AT_ONCE:
+            yield before + to_json(_shown(portion))[1:-1]
+            before, portion = b",", []
+    yield (before if portion or before == b"[" else b"") + to_json(_shown(portion))[1:]
+
+
+def _key(key: EncryptionKey) -> dict[str, Any]:
     return {
-        "instanceId": version.instance_id,
-        "instanceName": _instance_name(version.answers),
-        "submitterId": version.actor_id,
-        "deviceId": version.device,
-        "userAgent": None,
-        "createdAt": version.received_at,
-        "current": version.instance_id == seen.current_instance_id,
-        "number": version.number,
-        "edits": version.parent,
-        "version": version.form_version,
-        "recorded_at": version.recorded_at,
-        "event": version.event,
+        "id": key.id,
+        "public": key.public,
+        "managed": key.private is not None,
+        "hint": key.hint,
+        "createdAt": key.created_at,
     }
-
-
-def _contribution(row: ContributionSeen) -> dict[str, Any]:
-    return {
-        "indicator": row.indicator,
-        "subject": row.subject,
-        "date": row.date.isoformat(),
-        "until": row.until.isoformat() if row.until else None,
-        "place": row.place,
-        "value": json_number(row.value),
-        "text": row.text,
-        "baseline": json_number(row.baseline),
-        "by": {name: keys[0] if len(keys) == 1 else list(keys) for name, keys in row.by.items()},
-        "opened": {"event": row.opened.event, "cause": row.opened.cause, "at": row.opened.at},
-        "closed": {"event": row.closed.event, "cause": row.closed.cause, "at": row.closed.at} if row.closed else None,
-    }
-
-
-def _instance_name(answers: Mapping[str, Any] | None) -> str | None:
-    meta = (answers or {}).get("meta")
-    name = meta.get("instanceName") if isinstance(meta, Mapping) else None
-    return name if isinstance(name, str) else None
-
-
-def _attachment(file: AttachmentSeen) -> dict[str, Any]:
-    return {"name": file.name, "exists": file.present, "sha256": file.sha256, "size": file.size, "type": file.type}
-
-
-def _comment(comment: CommentSeen) -> dict[str, Any]:
-    return {"id": str(comment.id), "body": comment.body, "actorId": comment.actor_id, "createdAt": comment.at}

@@ -15,12 +15,13 @@ from server.commands.common import (
     project_named,
 )
 from server.db import session
-from server.qr import show_code
+from server.qr import device_setup, settings_text, show_code
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_device, add_user, disable
 from sync.accounts.roles import ROLES
 from sync.accounts.tokens import LINK_LASTS, issue_token
 from sync.models.database import begin_writing
+from sync.projects.places import places_at
 
 
 @click.group()
@@ -126,16 +127,26 @@ def device() -> None:
 @click.option("--to", "address", default="", help="Address of the server in the code; else the public one.")
 @click.option("--code/--no-code", default=True, help="Show a QR code.")
 def device_add(name: str, project: str | None, places: tuple[str, ...], address: str, code: bool) -> None:
-    """Make a device and print its token, alone on the last line, and as a QR code. It is shown this once."""
+    """Make a device and print its token, alone on the last line, and a QR code that sets ODK Collect up with it.
+
+    Both are shown this once.
+    """
     with installation_opened():
         at = project_named(project)
-        project_id = at.id
+        project_id, project_name = at.id, at.name
+        tree = places_at(session(), project_id, None)
+        if unknown := [place for place in places if tree.code_of(place) is None]:
+            raise click.UsageError(f"{unknown[0]} is not a place of {project_name}; a place is given by its code.")
+        places = tuple(str(tree.code_of(place)) for place in places)
         begin_writing(session())
         actor, issued = add_device(session(), project_id, name, clock.now(), places)
         record_act(session(), project_id, HERE, "device.added", clock.now(), str(actor.id))
         session().commit()
         if code:
-            show_code(f"{address_of(current.settings(), address)}/v1/key/{issued.token}/projects/{project_id}")
+            base = address_of(current.settings(), address)
+            if not address and not current.settings().public_url:
+                click.echo(f"The code leads to {base}, this machine; say --to or set SIBY_PUBLIC_URL.", err=True)
+            show_code(settings_text(device_setup(base, project_id, project_name, name, issued.token)))
         click.echo(f"{name} may send to project {project_id}. Its token, which is shown this once:", err=True)
         click.echo(issued.token)
 

@@ -11,7 +11,7 @@ import click
 
 from server import clock, current
 from server.api.batches import read_batch
-from server.bodies import parse_json, unpack
+from server.bodies import parse_batch, unpack
 from server.commands.common import installation_opened, project_named, sender_of
 from server.db import session
 from server.queries.submissions import how_many
@@ -102,7 +102,7 @@ def intake(file: Path, name: str | None, project: str | None) -> None:
         project_id = project_named(project).id
         packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
         body = unpack(file.read_bytes(), packing, current.settings().max_batch)
-        batch = read_batch(parse_json(body))
+        batch = read_batch(parse_batch(body))
         actor_id = sender_of(project_id, name, batch.get("device")).id
         now = clock.now()
         prepared = prepare_batch(session(), project_id, batch, hashlib.sha256(body).digest(), now)

@@ -17,7 +17,8 @@ from server import current
 from server.api.figures import EvidenceQuery, evidence_for_visitor, known_indicator, reading_of, sees_small_cells
 from server.api.schemas import CursorQuery
 from server.api.statements import StatementQuery, page_of
-from server.api.submissions import files_of, note_view
+from server.api.submission_shapes import files_of
+from server.api.submissions import note_view
 from server.bodies import read_query
 from server.db import session
 from server.documents import openapi
@@ -86,6 +87,7 @@ def project(pid: int) -> ResponseReturnValue:
         places=_named(places_at(session(), pid, None), [row.place for row in latest]),
         reads_figures=current.has_right("figures.read"),
         reads_submissions=reads,
+        manages_devices=current.has_right("devices.manage"),
     )
 
 

@@ -13,10 +13,15 @@ from sync.models import Actor, Entity, Event, Form, Quarantined, Submission
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
-    """Form id and first instance id of a submission by our own id. Raises NotFound, also for a deleted one."""
+    """Form id and first instance id of a submission by our own id. Raises NotFound, also for what was deleted."""
     row = session.execute(
-        select(Submission.form_id, Submission.instance_id).where(
-            Submission.project_id == project_id, Submission.id == submission_id, Submission.deleted_at.is_(None)
+        select(Submission.form_id, Submission.instance_id)
+        .join(Form, (Form.project_id == Submission.project_id) & (Form.form_id == Submission.form_id))
+        .where(
+            Submission.project_id == project_id,
+            Submission.id == submission_id,
+            Submission.deleted_at.is_(None),
+            Form.deleted_at.is_(None),
         )
     ).one_or_none()
     if row is None:

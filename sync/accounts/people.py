@@ -62,19 +62,71 @@ def find_user(session: Session, email: str) -> Actor | None:
 
 
 def add_device(
-    session: Session, project_id: int, name: str, now: dt.datetime, places: Sequence[str] = ()
+    session: Session,
+    project_id: int,
+    name: str,
+    now: dt.datetime,
+    places: Sequence[str] = (),
+    *,
+    assigned_only: bool = False,
 ) -> tuple[Actor, Issued]:
-    """A device that may send to one project, with its one token. `places` bounds which rows of lists reach it."""
-    name = name.strip()
-    if not name or not name.isprintable() or len(name) > 200:
-        raise Unexpected("A device's name is a text of at most 200 characters on one line.")
+    """A device that may send to one project, with its one token. `places` bounds which rows of lists reach it.
+
+    With `assigned_only` it gets no forms but those that it is given. Raises Exists for a name that is taken.
+    """
+    name = on_one_line(name)
     if session.get(Project, project_id) is None:
         raise NotFound("There is no such project.")
     if find_device(session, project_id, name) is not None:
         raise Exists(f"The project has a device called {name} already; give this one another name.")
     actor = _new_device(session, project_id, name, now, places)
+    actor.assigned_only = assigned_only
     assign(session, actor.id, project_id, "collector")
     return actor, issue_token(session, actor.id, "device", now)
+
+
+def add_public_link(
+    session: Session, project_id: int, form_id: str, name: str, once: bool, now: dt.datetime
+) -> tuple[Actor, Issued]:
+    """A link by which anybody may fill in one form, with its token."""
+    actor = Actor(
+        id=_new_id(session, now),
+        kind="public_link",
+        name=on_one_line(name),
+        admin=False,
+        project_id=project_id,
+        form_id=form_id,
+        once=once,
+        places=[],
+        created_at=now,
+    )
+    session.add(actor)
+    session.flush()
+    return actor, issue_token(session, actor.id, "public_link", now)
+
+
+def on_one_line(name: str) -> str:
+    """The name of a device or link as it is kept. Raises Unexpected."""
+    name = name.strip()
+    if not name or not name.isprintable() or len(name) > 200:
+        raise Unexpected("A name is a text of at most 200 characters on one line.")
+    return name
+
+
+def change_email(session: Session, actor: Actor, email: str) -> None:
+    """Raises Unexpected for what is no address, Exists for one that another account has."""
+    email = canonical_email(email)
+    other = find_user(session, email)
+    if other is not None and other.id != actor.id:
+        raise Exists(f"There is an account for {email} already.")
+    actor.email = email
+
+
+def change_password(session: Session, actor: Actor, password: str, now: dt.datetime, keep: bytes | None = None) -> None:
+    """A new password ends every session of the account but the one that `keep` names; its API tokens stay."""
+    actor.password_hash = hash_password(password)
+    actor.updated_at = now
+    revoke_all(session, actor.id, now, kind="session", keep=keep)
 
 
 def find_device(session: Session, project_id: int, name: str) -> Actor | None:

@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from sync.models import Actor, Token
@@ -17,10 +17,16 @@ from sync.models import Actor, Token
 SESSION_IDLE = dt.timedelta(minutes=30)
 SESSION_LASTS = dt.timedelta(hours=12)
 LINK_LASTS = dt.timedelta(minutes=15)
-_LASTS: dict[str, dt.timedelta | None] = {"api": None, "device": None, "session": SESSION_LASTS, "link": LINK_LASTS}
+_LASTS: dict[str, dt.timedelta | None] = {
+    "api": None,
+    "device": None,
+    "public_link": None,
+    "session": SESSION_LASTS,
+    "link": LINK_LASTS,
+}
 # How far `last_used_at` may lag behind, so that most requests write nothing.
 _NOTED_EVERY = {"session": dt.timedelta(minutes=1)}
-_NOTED_OTHERWISE = dt.timedelta(minutes=15)
+NOTED_OTHERWISE = dt.timedelta(minutes=15)
 
 # The prefix lets scanners of leaked secrets recognise ours; 32 random bytes follow.
 _SHAPE = re.compile(r"siby_[A-Za-z0-9_-]{43}")
@@ -50,7 +56,10 @@ class Known:
 
 
 def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) -> Issued:
-    """`kind` is api, device (both until revoked), session (12 hours, 30 minutes idle) or link (15 minutes, once)."""
+    """`kind` is api, device or public_link (until revoked), session (12 hours, 30 minutes idle) or link (15 minutes).
+
+    A link signs in once.
+    """
     token = f"siby_{secrets.token_urlsafe(32)}"
     csrf = secrets.token_urlsafe(32) if kind == "session" else None
     lasts = _LASTS[kind]
@@ -69,17 +78,22 @@ def find_token(session: Session, token: str, now: dt.datetime) -> Known | None:
     """
     if not is_well_formed(token):
         return None
-    row = session.get(Token, digest(token))
-    if row is None or row.kind == "link" or not hmac.compare_digest(row.sha256, digest(token)):
+    found = session.execute(_FOUND, {"sha256": digest(token)}).one_or_none()
+    if found is None:
+        return None
+    row, actor = found
+    if row.kind == "link" or not hmac.compare_digest(row.sha256, digest(token)):
         return None
     if row.revoked_at or (row.expires_at and row.expires_at <= now):
         return None
     if row.kind == "session" and now - (row.last_used_at or row.created_at) > SESSION_IDLE:
         return None
-    actor = session.get(Actor, row.actor_id)
-    if actor is None or actor.disabled_at:
+    if actor.disabled_at:
         return None
     return Known(row.sha256, row.kind, row.csrf, row.expires_at, row.last_used_at, row.created_at, actor)
+
+
+_FOUND = select(Token, Actor).join(Actor, Actor.id == Token.actor_id).where(Token.sha256 == bindparam("sha256"))
 
 
 def is_well_formed(token: str) -> bool:
@@ -94,7 +108,7 @@ def digest(token: str) -> bytes:
 
 def is_due(known: Known, now: dt.datetime) -> bool:
     """Whether the last use of the token should be written down anew."""
-    every = _NOTED_EVERY.get(known.kind, _NOTED_OTHERWISE)
+    every = _NOTED_EVERY.get(known.kind, NOTED_OTHERWISE)
     return known.last_used_at is None or now - known.last_used_at >= every
 
 
@@ -111,9 +125,16 @@ def revoke(session: Session, sha256: bytes, now: dt.datetime) -> bool:
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
-def revoke_all(session: Session, actor_id: int, now: dt.datetime) -> None:
-    """End every session and token of an actor."""
-    session.execute(update(Token).where(Token.actor_id == actor_id, Token.revoked_at.is_(None)).values(revoked_at=now))
+def revoke_all(
+    session: Session, actor_id: int, now: dt.datetime, kind: str | None = None, keep: bytes | None = None
+) -> None:
+    """End every session and token of an actor: those of one kind, if it is given, and not the one to `keep`."""
+    query = update(Token).where(Token.actor_id == actor_id, Token.revoked_at.is_(None))
+    if kind is not None:
+        query = query.where(Token.kind == kind)
+    if keep is not None:
+        query = query.where(Token.sha256 != keep)
+    session.execute(query.values(revoked_at=now))
 
 
 def use_link(session: Session, token: str, now: dt.datetime) -> Actor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -58,19 +58,24 @@ class Saved:
 
 
 def settle_doubles(
-    journal: Journal, submission_ids: Collection[int], event: int, former: Iterable[Former] = ()
+    journal: Journal,
+    submission_ids: Collection[int],
+    event: int,
+    former: Iterable[Former] = (),
+    stored: Mapping[int, Saved] | None = None,
 ) -> set[int]:
     """Decide `double_of`, `counts` and the flags `double_save` and `same_day` of submissions and their neighbours.
 
     To be called once their rows are stored, after every change of answers or review state; `former` is what edits took
-    away. Of one visit saved twice the earlier counts, by `recorded_at`, then instance id; any order of arrival ends the
-    same. Gives the ids of those whose `counts` or `double_of` changed.
+    away. Of `stored` ones the rows are known and not fetched; they follow what is written. Of one visit saved twice the
+    earlier counts, by `recorded_at`, then instance id; any order of arrival ends the same. Gives the ids of those whose
+    `counts` or `double_of` changed.
     """
     left = list(former)
     ids = list(dict.fromkeys(submission_ids))
     changed: set[int] = set()
     for start in range(0, max(len(ids), 1), _AT_ONCE):
-        settling = _Settling(journal)
+        settling = _Settling(journal, stored or {})
         settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
         changed |= settling.write(event)
     return changed
@@ -116,9 +121,10 @@ def same_day_flags(saved: Iterable[Saved]) -> dict[int, Flag]:
 class _Settling:
     """Some submissions with all their neighbours, and what is found out about them."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, stored: Mapping[int, Saved]) -> None:
         self._journal = journal
-        self._connection = journal.session.connection()
+        self._stored = stored
+        self._connection = journal.connection
         self._known: dict[int, Saved] = {}
         self._originals: dict[int, Saved | None] = {}
         self._flags: dict[int, list[Any]] = {}
@@ -151,6 +157,7 @@ class _Settling:
                     "b_updated_at": self._journal.now,
                 }
             )
+            one.double_of, one.counts, one.flags = original_id, counted, flags
         if rows:
             self._connection.execute(_UPDATE, rows)
         return changed
@@ -201,14 +208,15 @@ class _Settling:
 
     def _load_given(self, ids: Sequence[int]) -> list[Saved]:
         fixed = [(Submission.project_id, self._journal.project_id)]
-        rows = rows_of_ids(self._connection, _COLUMNS, fixed, Submission.id, ids)
-        found = [Saved(*row) for row in rows]
+        found = [self._stored[id_] for id_ in ids if id_ in self._stored]
+        others = [id_ for id_ in ids if id_ not in self._stored]
+        found += [Saved(*row) for row in rows_of_ids(self._connection, _COLUMNS, fixed, Submission.id, others)]
         self._known |= {one.id: one for one in found}
         return found
 
     def _load_others(self, keys: Sequence[InstrumentedAttribute[Any]], values: Collection[tuple[Any, ...]]) -> None:
         """Fetch those that have such a key and are not known yet: most often there is none."""
-        at = Submission.project_id == self._journal.project_id
+        at = (Submission.project_id, self._journal.project_id)
         there = {row.id for row in rows_of_keys(self._connection, [Submission.id], keys, list(values), at)}
         self._load_given(sorted(there - self._known.keys()))
 

@@ -8,30 +8,35 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.entities.folding import APPLIED, HELD, WITHDRAWN, Step, fold
+from sync.entities.folding import APPLIED, FORCED, HELD, RESOLVES, WITHDRAWN, Step, changed_by, fold
+from sync.entities.reach import place_named, tree_of
 from sync.entities.stored import (
     SAID,
     EntityNow,
     Key,
+    Rules,
     entities_of_keys,
     flag_creations,
     key_of,
     keys_with_unsettled_steps,
     put_list,
+    rules_of_lists,
     steps_of_entities,
-    unknown_lists,
     write_entities,
     write_steps,
 )
 from sync.journal import Journal
+from sync.projects.places import PlaceTree
 
 
 class Change:
     """Steps that change, with the entities that follow: fetched together, decided in memory, written together."""
 
-    def __init__(self, journal: Journal, connection: Connection) -> None:
+    def __init__(self, journal: Journal, connection: Connection, rules: Mapping[str, Rules] | None = None) -> None:
         self._journal = journal
+        self._rules: dict[str, Rules | None] = dict(rules or {})
         self._connection = connection
+        self._places: PlaceTree | None = None
         self._project_id = journal.project_id
         self._entities: dict[Key, EntityNow] = {}
         self._new_steps: list[Step] = []
@@ -46,6 +51,11 @@ class Change:
         """How many entities are not as they were, or have a step that is not."""
         steps = {key_of(step) for step in self._changed_steps.values()}
         return len(self._new.keys() | self._changed.keys() | steps)
+
+    @property
+    def flagged(self) -> set[int]:
+        """The submissions whose flags were looked at, because they create what another created."""
+        return set(self._creations)
 
     def make(self, before: Sequence[Step], wanted: Sequence[Step], event: int) -> bool:
         """Replace the steps `before` by those wanted, and let the entities follow; whether anything was different."""
@@ -74,13 +84,39 @@ class Change:
         self._entities = entities_of_keys(self._connection, self._project_id, keys)
         self._fold_whole(keys, {})
 
+    def force(self, keys: Collection[Key], upto: int) -> None:
+        """Have the updates of these entities that are held since this event, or before, wait no longer."""
+        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        stored = steps_of_entities(self._connection, self._project_id, keys)
+        for key in keys:
+            steps = stored.get(key, [])
+            before = [(step.state, step.version) for step in steps]
+            for step in steps:
+                if step.state == HELD and step.update and step.event <= upto:
+                    step.state = FORCED
+            self._fold(key, steps)
+            for step, was in zip(steps, before, strict=True):
+                if step.version is None and step.state == FORCED:
+                    step.state = HELD  # it changes nothing: there is no entity, and nothing to make one of
+                if (step.state, step.version) != was:
+                    self._changed_steps[id(step)] = step
+
+    def look_for_places(self, keys: Collection[Key]) -> None:
+        """Find the places of these entities anew."""
+        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        for key, entity in self._entities.items():
+            place = self._place(key[0], entity.data)
+            if place != entity.place:
+                entity.place = place
+                self._changed[key] = entity
+
     def write(self, event: int) -> None:
         """Write down what is different, as changed by the event."""
         connection, project_id, now = self._connection, self._project_id, self._journal.now
         write_steps(connection, project_id, self._new_steps, self._changed_steps.values())
         if self._new:
-            for name in unknown_lists(connection, project_id, {name for name, _ in self._new}):
-                put_list(connection, project_id, name, (), {}, now)
+            for name in sorted({name for name, _ in self._new if self._rules.get(name) is None}):
+                put_list(connection, project_id, name, (), {}, event, now)
         write_entities(connection, project_id, self._new, self._changed, event, now)
         if self._creations:
             flag_creations(connection, project_id, self._creations, self._twice)
@@ -106,20 +142,33 @@ class Change:
         ordered = sorted(steps, key=lambda step: (step.event, step.submission_id))
         version = entity.version
         for step in ordered:
-            if step.create or step.branch_id is not None or entity.withdrawn:
+            if step.create or step.branch_id is not None or step.path == RESOLVES or entity.withdrawn:
                 return False
             if step.base_version is not None and step.base_version < version:
                 return False
             version += 1
         if len({step.submission_id for step in ordered}) < len(ordered):
             return False  # the order inside a submission is a matter of paths
+        list_name = ordered[0].list_name
         for step in ordered:
             entity.version += 1
-            entity.data = entity.data | step.data
+            entity.data = entity.data | changed_by(step, entity.data)
             entity.label = step.label or entity.label
             step.state, step.version = APPLIED, entity.version
+        entity.place = self._place(list_name, entity.data)
         self._changed[key_of(ordered[0])] = entity
         return True
+
+    def _place(self, list_name: str, data: Mapping[str, Any]) -> str | None:
+        if list_name not in self._rules:
+            self._rules[list_name] = rules_of_lists(self._connection, self._project_id, [list_name]).get(list_name)
+        rules = self._rules[list_name] or Rules()
+        return place_named(data, rules.place_property, self._tree)
+
+    def _tree(self) -> PlaceTree:
+        if self._places is None:
+            self._places = tree_of(self._journal.session, self._project_id, self._journal.project.last_event)
+        return self._places
 
     def _fold_whole(self, keys: Collection[Key], coming: Mapping[Key, Sequence[Step]]) -> None:
         """Fold these entities with all that is stored of them."""
@@ -140,8 +189,16 @@ class Change:
         folded = fold(steps, known.version if known else 0)
         if known is None:
             if folded.begun:
-                self._new[key] = EntityNow(folded.label, folded.data, folded.version, folded.withdrawn, folded.conflict)
-        elif known.follow(folded):
+                self._new[key] = EntityNow(
+                    folded.label,
+                    folded.data,
+                    folded.version,
+                    folded.withdrawn,
+                    folded.conflict,
+                    self._place(key[0], folded.data),
+                    folded.creator,
+                )
+        elif known.follow(folded, self._place(key[0], folded.data if folded.begun else known.data)):
             self._changed[key] = known
         creations = [step for step in steps if step.create and not step.update]
         if len(creations) > 1 or (creations and known is not None):

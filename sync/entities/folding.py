@@ -6,12 +6,14 @@ After the ODK Entities specification 2022.1 to 2025.1: creations, updates, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 APPLIED, HELD, WITHDRAWN = "applied", "held", "withdrawn"
+FORCED = "forced"  # applied although the step of its branch before it, or its entity, never came
 SOFT, HARD = "soft", "hard"
+RESOLVES = "resolve"  # the path of a step by which somebody has settled a conflict
 _LABEL = "label"  # reserved by the specification: no property has this name
 _DIGITS = re.compile(r"(\d+)")
 
@@ -32,14 +34,29 @@ class Step:
     base_version: int | None
     trunk_version: int | None
     branch_id: str | None
+    actor_id: int | None
     state: str
     version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An entity after one of its steps, and how that step met what others had done. `base` is the version of ours
+    that it was made upon; `conflicting` are the properties that others had changed to something else since."""
+
+    step: Step
+    version: int
+    label: str
+    data: dict[str, Any]
+    base: int | None
+    conflict: str | None
+    conflicting: list[str]
 
 
 @dataclass(slots=True)
 class Folded:
     """The entity after its steps. `begun` is false when none of them creates it; `version` has risen with each step
-    that was applied for the first time; `twice` are the creations that came too late."""
+    that was applied for the first time; `twice` are the creations that came too late. `creator` made it."""
 
     begun: bool
     withdrawn: bool
@@ -47,23 +64,27 @@ class Folded:
     label: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     conflict: str | None = None
+    creator: int | None = None
     twice: list[Step] = field(default_factory=list)
+    history: list[Snapshot] = field(default_factory=list)
 
 
-def fold(steps: Sequence[Step], version: int) -> Folded:
+def fold(steps: Sequence[Step], version: int, *, remember: bool = False) -> Folded:
     """Apply the steps of one entity in the order of their submissions, whatever the order in which they are given.
 
-    States and versions are set on the steps themselves. A withdrawn step changes nothing, but what follows it in its
-    branch need not wait for it. `version` is the entity's so far, 0 for a new one.
+    Each step changes what differs from the version that it was made upon, and nothing else: two that changed different
+    properties of one version are merged. States and versions are set on the steps themselves. A withdrawn step changes
+    nothing, but what follows it in its branch need not wait for it, and what it had said is not taken for said by those
+    who were made upon it. `version` is the entity's so far, 0 for a new one; `remember` gives the `history`.
     """
     ordered = sorted(steps, key=_place) if len(steps) > 1 else list(steps)
     first = _beginning(ordered)
     if first is None:
         for step in ordered:
-            if step.state != WITHDRAWN:
+            if step.state not in (WITHDRAWN, FORCED):
                 step.state = HELD
         return Folded(begun=False, withdrawn=True, version=version)
-    folding = _Folding(first, version)
+    folding = _Folding(first, version, ordered, remember)
     for step in ordered:
         if step is not first:
             folding.take(step)
@@ -77,7 +98,10 @@ def _place(step: Step) -> tuple[int, int, list[Any]]:
 
 
 def _beginning(ordered: Sequence[Step]) -> Step | None:
-    """The step that makes the entity: a living one if there is any; a plain creation before one that may update."""
+    """The step that makes the entity: a living one if there is any; a plain creation before one that may update.
+
+    An update that waited too long for a creation makes it where nothing else does, if it says how it is called.
+    """
     living = [step for step in ordered if step.create and step.state != WITHDRAWN]
     for creations in (living, [step for step in ordered if step.create]):
         plain = next((step for step in creations if not step.update), None)
@@ -85,24 +109,42 @@ def _beginning(ordered: Sequence[Step]) -> Step | None:
             return plain
         if creations:
             return min(creations, key=lambda step: step.base_version or 0)
-    return None
+    return next((step for step in ordered if step.state == FORCED and step.label), None)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What a step changed, whether it holds now or was withdrawn: a tablet with its version had it before its eyes."""
+
+    version: int
+    branch_id: str | None
+    changes: dict[str, Any]
+    holds: bool
 
 
 class _Folding:
-    def __init__(self, first: Step, version: int) -> None:
+    def __init__(self, first: Step, version: int, ordered: Sequence[Step], remember: bool) -> None:
         self._first = first
         self._version = version
         self._label = first.label or ""
         self._data = dict(first.data)
         self._conflict: str | None = None
-        self._touched: list[tuple[int, set[str]]] = []
+        self._said: list[_Said] = []
+        self._view = {**first.data, _LABEL: first.label or ""}  # everything said so far, withdrawn or not
+        self._highest = 0
+        self._branches: dict[str, dict[str, Any]] = {}
         self._reached: dict[str, dict[int, int]] = {}
+        self._coming = {(step.branch_id, step.base_version) for step in ordered if step.branch_id is not None}
         self._waiting: dict[str, list[Step]] = {}
         self._twice: list[Step] = []
+        self._history: list[Snapshot] | None = [] if remember else None
         self._withdrawn = first.state == WITHDRAWN
         if not self._withdrawn:
             self._count(first)
         self._reach(first, first.version or 0)
+        if first.branch_id is not None:
+            self._branches[first.branch_id] = dict(self._view)
+        self._remember(first, first.base_version, None, ())
 
     def take(self, step: Step) -> None:
         if not step.update:
@@ -119,7 +161,7 @@ class _Folding:
     def finish(self) -> Folded:
         for waiting in self._waiting.values():
             for step in waiting:
-                if step.state != WITHDRAWN:
+                if step.state not in (WITHDRAWN, FORCED):
                     step.state = HELD
         return Folded(
             begun=True,
@@ -128,7 +170,9 @@ class _Folding:
             label=self._label,
             data=self._data,
             conflict=self._conflict,
+            creator=self._first.actor_id,
             twice=self._twice,
+            history=self._history or [],
         )
 
     def _ready(self, step: Step) -> bool:
@@ -137,7 +181,9 @@ class _Folding:
             return True
         if step.base_version <= (step.trunk_version or 1):
             return True
-        return step.base_version - 1 in self._reached.get(step.branch_id, {})
+        if step.base_version - 1 in self._reached.get(step.branch_id, {}):
+            return True
+        return step.state == FORCED and (step.branch_id, step.base_version - 1) not in self._coming
 
     def _release(self, branch_id: str | None) -> None:
         waiting = self._waiting.get(branch_id or "")
@@ -149,51 +195,108 @@ class _Folding:
             self._apply(ready)
 
     def _apply(self, step: Step) -> None:
-        base = self._base(step)
-        if step.state != WITHDRAWN:
-            touched = self._changed_by(step)
+        trunk = self._trunk(step)
+        base = self._base_of(step, trunk)
+        changes = _differing(step, base) if base is not None else _said_by(step)
+        holds = step.state != WITHDRAWN
+        conflict, conflicting = self._compare(step, trunk, changes) if holds and trunk is not None else (None, [])
+        if holds:
             self._count(step)
-            self._compare(base, touched)
-            self._touched.append((step.version or 0, touched))
-            self._write(step)
-        self._reach(step, step.version or base or 0)
+            self._write(changes)
+            if step.path == RESOLVES:
+                self._conflict = None
+            elif self._conflict != HARD:
+                self._conflict = conflict or self._conflict
+        said = _Said(step.version or trunk or 0, step.branch_id, changes, holds)
+        self._said.append(said)
+        self._view |= changes
+        self._highest = max(self._highest, said.version)
+        if step.branch_id is not None:
+            self._branches[step.branch_id] = (base or self._view) | _said_by(step)
+        self._reach(step, step.version or trunk or 0)
+        if holds:
+            self._remember(step, trunk, conflict, conflicting)
 
-    def _write(self, step: Step) -> None:
-        self._data |= step.data
-        if step.label:
-            self._label = step.label
+    def _write(self, changes: dict[str, Any]) -> None:
+        for name, value in changes.items():
+            if name == _LABEL:
+                self._label = value
+            else:
+                self._data[name] = value
+
+    def _now(self, name: str) -> Any:
+        return self._label if name == _LABEL else self._data.get(name)
 
     def _count(self, step: Step) -> None:
-        step.state = APPLIED
+        if step.state != FORCED:
+            step.state = APPLIED
         if step.version is None:
-            self._version += 1
+            if step.path != RESOLVES or _said_by(step):
+                self._version += 1
             step.version = self._version
 
     def _reach(self, step: Step, version: int) -> None:
         if step.branch_id is not None:
             self._reached.setdefault(step.branch_id, {})[step.base_version or 0] = version
 
-    def _base(self, step: Step) -> int | None:
+    def _trunk(self, step: Step) -> int | None:
         """The version of ours that the step was made upon. A branch counts on from its trunk in numbers of its own."""
         if step.branch_id is None or step.base_version is None:
             return step.base_version
-        if step.base_version > (step.trunk_version or 1):
-            return self._reached[step.branch_id][step.base_version - 1]
-        return step.base_version if step.trunk_version is not None else self._first.version
+        return step.trunk_version if step.trunk_version is not None else self._first.version
 
-    def _changed_by(self, step: Step) -> set[str]:
-        changed = {name for name, value in step.data.items() if self._data.get(name) != value}
-        if step.label and step.label != self._label:
-            changed.add(_LABEL)
-        return changed
+    def _base_of(self, step: Step, trunk: int | None) -> dict[str, Any] | None:
+        """What the tablet had before its eyes, properties and label; None if nobody can say."""
+        if step.branch_id is not None and step.branch_id in self._branches:
+            return self._branches[step.branch_id]
+        return None if trunk is None else self._seen(trunk)
 
-    def _compare(self, base: int | None, touched: set[str]) -> None:
-        """Soft when the step was not made upon the latest version, hard when what it changes had been changed since."""
-        if base is None or self._conflict == HARD:
-            return
-        for version, others in self._touched:
-            if version > base:
-                self._conflict = SOFT
-                if not touched.isdisjoint(others):
-                    self._conflict = HARD
-                    return
+    def _seen(self, version: int) -> dict[str, Any]:
+        """The entity at a version, with what was withdrawn since: it had not been when the tablet saw it."""
+        if version >= self._highest:
+            return self._view
+        found = {**self._first.data, _LABEL: self._first.label or ""}
+        for said in self._said:
+            if said.version <= version:
+                found |= said.changes
+        return found
+
+    def _compare(self, step: Step, trunk: int, changes: dict[str, Any]) -> tuple[str | None, list[str]]:
+        """Soft when others have changed the entity since, hard when they changed the same to something else."""
+        if trunk >= self._highest:
+            return None, []
+        since = [
+            said
+            for said in self._said
+            if said.holds and said.version > trunk and (step.branch_id is None or said.branch_id != step.branch_id)
+        ]
+        touched = {name for said in since for name in said.changes}
+        conflicting = sorted(name for name in touched & changes.keys() if self._now(name) != changes[name])
+        if conflicting:
+            return HARD, conflicting
+        return (SOFT if since else None), []
+
+    def _remember(self, step: Step, base: int | None, conflict: str | None, conflicting: Sequence[str]) -> None:
+        if self._history is not None:
+            self._history.append(
+                Snapshot(step, step.version or 0, self._label, dict(self._data), base, conflict, list(conflicting))
+            )
+
+
+def _said_by(step: Step) -> dict[str, Any]:
+    return step.data | {_LABEL: step.label} if step.label else dict(step.data)
+
+
+def _differing(step: Step, base: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in _said_by(step).items() if _differs(base.get(name), value)}
+
+
+def changed_by(step: Step, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that a step changes when it was made upon this; all that it says where that is not known."""
+    if step.base_version is None:
+        return step.data
+    return {name: value for name, value in step.data.items() if _differs(data.get(name), value)}
+
+
+def _differs(one: Any, other: Any) -> bool:
+    return (one or "") != (other or "")  # what was never said is blank

@@ -6,14 +6,15 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, overload
 
 from lxml import etree
 from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from forms.tables import read_table
+from forms.xforms.corrections import OWN_LISTS
 from sync.models import Entity, EntityList, FormFile
 from sync.models.probing import rows_of_ids
 
@@ -39,7 +40,8 @@ class DatabaseLists:
         self._whole: dict[str, etree._Element | None] = {}
 
     def is_entities(self, list_name: str) -> bool:
-        return list_name in self._lists()
+        """A device's own lists are entities too: what was chosen from them may have left them since."""
+        return list_name in OWN_LISTS or list_name in self._lists()
 
     def find(self, list_name: str, column: str, value: str) -> Sequence[etree._Element]:
         key = (list_name, column, value)
@@ -54,23 +56,27 @@ class DatabaseLists:
 
     def preload(self, list_name: str, ids: Collection[str]) -> None:
         """Fetch these entities of a list in one go, so that `find` by `name` need not ask for each."""
-        if not self.is_entities(list_name):
+        if list_name not in self._lists():
             return
         wanted = [id_ for id_ in dict.fromkeys(ids) if (list_name, "name", id_) not in self._found]
         for id_ in wanted:
             self._found[(list_name, "name", id_)] = ()
-        for item in self._entities_of_ids(list_name, wanted):
-            self._found[(list_name, "name", item.findtext("name", ""))] = (item,)
+        for columns in self._columns_of_ids(list_name, wanted):
+            self._found[(list_name, "name", columns[0])] = _Entity(partial(self._entity, list_name, columns))
 
     def _lists(self) -> Mapping[str, Sequence[str]]:
         if self._properties is None:
             rows = self._session.execute(
-                select(EntityList.name, EntityList.properties).where(EntityList.project_id == self._project_id)
+                select(EntityList.name, EntityList.properties).where(
+                    EntityList.project_id == self._project_id, EntityList.deleted_at.is_(None)
+                )
             )
             self._properties = {row.name: row.properties for row in rows}
         return self._properties
 
     def _look_up(self, list_name: str, column: str, value: str) -> Sequence[etree._Element]:
+        if list_name in OWN_LISTS:
+            return ()
         if self.is_entities(list_name):
             if column == "name":
                 return self._entities_of_ids(list_name, [value])
@@ -80,6 +86,8 @@ class DatabaseLists:
 
     def _gather(self, list_name: str) -> etree._Element | None:
         items: Sequence[etree._Element]
+        if list_name in OWN_LISTS:
+            return None
         if self.is_entities(list_name):
             items = self._entities(list_name, limit=WHOLE_AT_MOST + 1)
         elif (table := self._table(list_name)) is not None and len(table.rows) <= WHOLE_AT_MOST:
@@ -93,16 +101,25 @@ class DatabaseLists:
         return root
 
     def _entities_of_ids(self, list_name: str, ids: Sequence[str]) -> list[etree._Element]:
+        return [self._entity(list_name, columns) for columns in self._columns_of_ids(list_name, ids)]
+
+    def _columns_of_ids(self, list_name: str, ids: Sequence[str]) -> list[Sequence[Any]]:
         fixed = [(Entity.project_id, self._project_id), (Entity.list_name, list_name)]
-        rows = rows_of_ids(self._session.connection(), [*_COLUMNS, Entity.withdrawn], fixed, Entity.id, ids)
-        return [self._entity(list_name, columns) for *columns, withdrawn in rows if not withdrawn]
+        columns = [*_COLUMNS, Entity.withdrawn, Entity.deleted_at]
+        rows = rows_of_ids(self._session.connection(), columns, fixed, Entity.id, ids)
+        return [found for *found, withdrawn, deleted_at in rows if not (withdrawn or deleted_at)]
 
     def _entities(
         self, list_name: str, which: ColumnElement[bool] | None = None, limit: int | None = None
     ) -> list[etree._Element]:
         query = (
             select(*_COLUMNS)
-            .where(Entity.project_id == self._project_id, Entity.list_name == list_name, Entity.withdrawn.is_(False))
+            .where(
+                Entity.project_id == self._project_id,
+                Entity.list_name == list_name,
+                Entity.withdrawn.is_(False),
+                Entity.deleted_at.is_(None),
+            )
             .order_by(Entity.id)
             .limit(limit)
         )
@@ -130,6 +147,26 @@ class DatabaseLists:
             ).one_or_none()
             self._tables[list_name] = _parsed.get(sha256, self._read) if sha256 else None
         return self._tables[list_name]
+
+
+class _Entity(Sequence[etree._Element]):
+    """One entity that was found. Most often nobody wants to know more; only then it is made into an item."""
+
+    def __init__(self, make: Callable[[], etree._Element]) -> None:
+        self._make = make
+        self._items: tuple[etree._Element, ...] = ()
+
+    def __len__(self) -> int:
+        return 1
+
+    @overload
+    def __getitem__(self, index: int) -> etree._Element: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[etree._Element]: ...
+    def __getitem__(self, index: int | slice) -> etree._Element | Sequence[etree._Element]:
+        if not self._items:
+            self._items = (self._make(),)
+        return self._items[index]
 
 
 class _Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,12 @@ from sync.entities.folding import HELD, WITHDRAWN, Step
 from sync.entities.stored import (
     AT_ONCE,
     LIST_FILE,
+    Rules,
+    actors_of_submissions,
     all_keys,
     first_events,
     put_list,
+    rules_of_lists,
     steps_of_list_file,
     steps_of_submissions,
 )
@@ -30,31 +33,46 @@ from sync.journal import Journal
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A submission whose entity actions are to hold now. `event` brought its version in."""
+    """A submission whose entity actions are to hold now. `event` brought its version in.
+
+    Lists that want approval pass over what was not `approved`. `actor_id` sent it; it is looked up if it is not given.
+    `new` promises that the submission has no steps yet, so that nobody needs to look.
+    """
 
     submission_id: int
     event: int
     actions: Sequence[EntityAction]
+    actor_id: int | None = None
+    approved: bool = False
+    new: bool = False
 
 
-def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> None:
+def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> set[int]:
     """Make these submissions' steps what their actions say; without actions they are withdrawn.
 
     Updates of entities that have not arrived, and steps of an offline branch that come before their predecessor, are
     held and applied once it is here. A second creation of one entity is held, and flagged on its submission, whose
-    row must be stored. Faulty actions are passed over. An edit keeps its place in the order of arrival.
+    row must be stored. Faulty actions are passed over. An edit keeps its place in the order of arrival. Gives the
+    submissions whose flags may be others now.
     """
     wanted = {arrival.submission_id: arrival for arrival in arrived}
-    connection = journal.session.connection()
+    connection = journal.connection
+    rules = _rules(connection, journal.project_id, arrived)
+    flagged: set[int] = set()
     for some in _portions(list(wanted)):
-        before = steps_of_submissions(connection, journal.project_id, some)
+        older = [submission_id for submission_id in some if not wanted[submission_id].new]
+        before = steps_of_submissions(connection, journal.project_id, older)
         places = _places(journal, connection, [wanted[submission_id] for submission_id in some], before)
+        actors = _actors(journal, connection, [wanted[submission_id] for submission_id in some], before)
         steps = [
-            _step(action, submission_id, places[submission_id])
+            _step(action, submission_id, places[submission_id], actors.get(submission_id))
             for submission_id in some
-            for action in _sound(wanted[submission_id].actions)
+            for action in _effective(wanted[submission_id], rules, places[submission_id])
         ]
-        Change(journal, connection).make(before, steps, journal.last_event)
+        change = Change(journal, connection, rules)
+        change.make(before, steps, journal.last_event)
+        flagged |= change.flagged
+    return flagged
 
 
 def load_list(journal: Journal, name: str, file: EntityListFile, event: int) -> bool:
@@ -63,15 +81,20 @@ def load_list(journal: Journal, name: str, file: EntityListFile, event: int) -> 
     What submissions have said of an entity since it was first loaded stands. False, and nothing written, if the file
     says nothing new.
     """
-    connection = journal.session.connection()
-    changed = put_list(connection, journal.project_id, name, file.properties, {}, journal.now)
+    connection = journal.connection
+    changed = put_list(connection, journal.project_id, name, file.properties, {}, event, journal.now)
     stored = steps_of_list_file(connection, journal.project_id, name)
     before = {step.entity_id: step for step in stored}
     now = {row.entity_id: row for row in file.rows}
     for ids in _portions(list(before.keys() | now.keys())):
         there = [before[entity_id] for entity_id in ids if entity_id in before]
         steps = [
-            _step(_creation(name, now[entity_id]), LIST_FILE, before[entity_id].event if entity_id in before else event)
+            _step(
+                _creation(name, now[entity_id]),
+                LIST_FILE,
+                before[entity_id].event if entity_id in before else event,
+                journal.actor_id,
+            )
             for entity_id in ids
             if entity_id in now
         ]
@@ -90,11 +113,11 @@ def declare_lists(journal: Journal, form: Form, sheets: Sheets, event: int) -> b
         properties[declaration.list_name].extend(declaration.saves)
     for row in sheets.matching:
         roles[row.list_name][row.property] = row.role
-    connection = journal.session.connection()
+    connection = journal.connection
     changed = False
     for name in sorted(properties.keys() | roles.keys()):
         changed |= put_list(
-            connection, journal.project_id, name, properties.get(name, ()), roles.get(name, {}), journal.now
+            connection, journal.project_id, name, properties.get(name, ()), roles.get(name, {}), event, journal.now
         )
     return changed
 
@@ -102,14 +125,17 @@ def declare_lists(journal: Journal, form: Form, sheets: Sheets, event: int) -> b
 def steps_differ(session: Session, project_id: int, arrived: Sequence[Arrived]) -> set[int]:
     """The submissions whose stored steps are not those that their actions ask for."""
     connection = session.connection()
+    rules = _rules(connection, project_id, arrived)
     differing: set[int] = set()
     for some in _portions(arrived):
         stored: dict[int, list[Any]] = defaultdict(list)
         for step in steps_of_submissions(connection, project_id, [arrival.submission_id for arrival in some]):
             if step.state != WITHDRAWN:
                 stored[step.submission_id].append((place_of(step), said_by(step)))
+        came = _came(connection, project_id, some, rules)
         for arrival in some:
-            wanted = [_step(action, arrival.submission_id, arrival.event) for action in _sound(arrival.actions)]
+            effective = _effective(arrival, rules, came.get(arrival.submission_id, 0))
+            wanted = [_step(action, arrival.submission_id, arrival.event) for action in effective]
             if dict(stored[arrival.submission_id]) != {place_of(step): said_by(step) for step in wanted}:
                 differing.add(arrival.submission_id)
     return differing
@@ -117,7 +143,7 @@ def steps_differ(session: Session, project_id: int, arrived: Sequence[Arrived]) 
 
 def rebuild_entities(journal: Journal) -> int:
     """Work every entity out anew from the steps; gives how many were wrong. If none was, nothing is written."""
-    connection = journal.session.connection()
+    connection = journal.connection
     wrong = 0
     event: int | None = None
     for keys in all_keys(connection, journal.project_id):
@@ -130,7 +156,7 @@ def rebuild_entities(journal: Journal) -> int:
     return wrong
 
 
-def _step(action: EntityAction, submission_id: int, event: int) -> Step:
+def _step(action: EntityAction, submission_id: int, event: int, actor_id: int | None = None) -> Step:
     return Step(
         list_name=action.list_name,
         entity_id=action.entity_id,
@@ -144,6 +170,7 @@ def _step(action: EntityAction, submission_id: int, event: int) -> Step:
         base_version=action.base_version,
         trunk_version=action.trunk_version,
         branch_id=action.branch_id,
+        actor_id=actor_id,
         state=HELD,
         version=None,
     )
@@ -153,8 +180,39 @@ def _creation(name: str, row: ListRow) -> EntityAction:
     return EntityAction(name, row.entity_id, True, False, row.label, row.data, None, None, None, path="")
 
 
-def _sound(actions: Iterable[EntityAction]) -> list[EntityAction]:
-    return [action for action in actions if not action.flags and (action.create or action.update)]
+def _effective(arrival: Arrived, rules: Mapping[str, Rules], came: int) -> list[EntityAction]:
+    """The actions that are sound and that need not wait for approval; `came` is the submission's first event."""
+    return [
+        action
+        for action in arrival.actions
+        if not action.flags
+        and (action.create or action.update)
+        and (arrival.approved or action.list_name not in rules or not rules[action.list_name].awaits_approval(came))
+    ]
+
+
+def _came(
+    connection: Connection, project_id: int, arrived: Sequence[Arrived], rules: Mapping[str, Rules]
+) -> dict[int, int]:
+    """The first event of each submission that may have to be approved."""
+    if all(rule.approval_from is None for rule in rules.values()):
+        return {}
+    return first_events(connection, project_id, [arrival.submission_id for arrival in arrived if not arrival.approved])
+
+
+def _rules(connection: Connection, project_id: int, arrived: Iterable[Arrived]) -> dict[str, Rules]:
+    names = {action.list_name for arrival in arrived for action in arrival.actions}
+    return rules_of_lists(connection, project_id, names) if names else {}
+
+
+def _actors(
+    journal: Journal, connection: Connection, arrived: Sequence[Arrived], before: Sequence[Step]
+) -> dict[int, int]:
+    """Who sent each submission, as far as anybody has to know: only steps that are new ask for it."""
+    said = {arrival.submission_id: arrival.actor_id for arrival in arrived if arrival.actor_id is not None}
+    known = said | {step.submission_id: step.actor_id for step in before if step.actor_id is not None}
+    unknown = [arrival.submission_id for arrival in arrived if arrival.actions and arrival.submission_id not in known]
+    return known | actors_of_submissions(connection, journal.project_id, unknown) if unknown else known
 
 
 def _places(

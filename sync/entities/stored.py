@@ -31,18 +31,22 @@ class EntityNow:
     version: int
     withdrawn: bool
     conflict: str | None
+    place: str | None = None
+    creator_id: int | None = None
 
-    def follow(self, folded: Folded) -> bool:
-        """Become what the steps say; whether anything is different from before."""
+    def follow(self, folded: Folded, place: str | None) -> bool:
+        """Become what the steps say, in this place; whether anything is different from before."""
         label, data = (folded.label, folded.data) if folded.begun else (self.label, self.data)
         conflict = folded.conflict if folded.begun else self.conflict
+        creator_id = folded.creator or self.creator_id
         content = (label, data, folded.withdrawn)
         rises = content != (self.label, self.data, self.withdrawn)
-        if not rises and folded.version == self.version and conflict == self.conflict:
+        beside = (conflict, place, creator_id)
+        if not rises and folded.version == self.version and beside == (self.conflict, self.place, self.creator_id):
             return False
         self.version = max(folded.version, self.version + rises)
         self.label, self.data, self.withdrawn = content
-        self.conflict = conflict
+        self.conflict, self.place, self.creator_id = beside
         return True
 
     def content(self) -> dict[str, Any]:
@@ -52,7 +56,21 @@ class EntityNow:
             "version": self.version,
             "withdrawn": self.withdrawn,
             "conflict": self.conflict,
+            "place": self.place,
+            "creator_id": self.creator_id,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What of a list's settings decides what becomes of its steps."""
+
+    place_property: str | None = None
+    approval_from: int | None = None  # None: nothing has to be approved
+
+    def awaits_approval(self, came: int) -> bool:
+        """Whether what a submission that came with this event says acts only when it is approved."""
+        return self.approval_from is not None and came > self.approval_from
 
 
 def key_of(step: Step) -> Key:
@@ -67,7 +85,7 @@ def steps_of_submissions(connection: Connection, project_id: int, submission_ids
         _STEP_COLUMNS,
         [EntityStep.submission_id],
         [(submission_id,) for submission_id in submission_ids],
-        EntityStep.project_id == project_id,
+        (EntityStep.project_id, project_id),
     )
     return [Step(*row) for row in rows]
 
@@ -86,7 +104,7 @@ def steps_of_entities(connection: Connection, project_id: int, keys: Collection[
     """Those of every state, by entity."""
     found: dict[Key, list[Step]] = defaultdict(list)
     for list_name, ids in _by_list(keys).items():
-        at = EntityStep.project_id == project_id, EntityStep.list_name == list_name
+        at = (EntityStep.project_id, project_id), (EntityStep.list_name, list_name)
         for row in rows_of_keys(connection, _STEP_COLUMNS, [EntityStep.entity_id], [(id_,) for id_ in ids], *at):
             step = Step(*row)
             found[key_of(step)].append(step)
@@ -97,7 +115,7 @@ def keys_with_unsettled_steps(connection: Connection, project_id: int, keys: Col
     """The entities of which something is held or withdrawn."""
     found: set[Key] = set()
     for list_name, ids in _by_list(keys).items():
-        at = EntityStep.project_id == project_id, EntityStep.list_name == list_name, EntityStep.state != APPLIED
+        at = (EntityStep.project_id, project_id), (EntityStep.list_name, list_name), _UNSETTLED
         key = [EntityStep.entity_id]
         rows = rows_of_keys(connection, key, key, [(id_,) for id_ in ids], *at)
         found.update((list_name, row.entity_id) for row in rows)
@@ -105,8 +123,8 @@ def keys_with_unsettled_steps(connection: Connection, project_id: int, keys: Col
 
 
 def entities_of_keys(connection: Connection, project_id: int, keys: Collection[Key]) -> dict[Key, EntityNow]:
-    """Those that exist."""
-    columns = [Entity.id, Entity.label, Entity.data, Entity.version, Entity.withdrawn, Entity.conflict]
+    """Those that there are."""
+    columns = [Entity.id, *(getattr(Entity, field.name) for field in fields(EntityNow))]
     found: dict[Key, EntityNow] = {}
     for list_name, ids in _by_list(keys).items():
         fixed = [(Entity.project_id, project_id), (Entity.list_name, list_name)]
@@ -209,20 +227,24 @@ def put_list(
     name: str,
     properties: Iterable[str],
     roles: Mapping[str, str],
+    event: int,
     now: dt.datetime,
 ) -> bool:
-    """Make a list known with these properties and roles beside those that it has; whether anything was new."""
+    """Make a list known with these properties and roles beside those that it has; whether anything was new.
+
+    One that was deleted is there again.
+    """
     row = connection.execute(
-        select(EntityList.properties, EntityList.matching).where(
+        select(EntityList.properties, EntityList.matching, EntityList.deleted_at).where(
             EntityList.project_id == project_id, EntityList.name == name
         )
     ).one_or_none()
-    known, matching = row or ([], None)
+    known, matching, deleted_at = row or ([], None, None)
     wanted = list(dict.fromkeys([*known, *properties]))
     matched = {**(matching or {}), **roles} or None
-    if row is not None and (wanted, matched) == (known, matching):
+    if row is not None and deleted_at is None and (wanted, matched) == (known, matching):
         return False
-    values = {"properties": wanted, "matching": matched}
+    values = {"properties": wanted, "matching": matched, "deleted_at": None, "event": event}
     if row is not None:
         connection.execute(
             update(EntityList).where(EntityList.project_id == project_id, EntityList.name == name).values(values)
@@ -233,12 +255,17 @@ def put_list(
     return True
 
 
-def unknown_lists(connection: Connection, project_id: int, names: Collection[str]) -> list[str]:
-    """Those of the names that no list has."""
-    known = connection.scalars(
-        select(EntityList.name).where(EntityList.project_id == project_id, EntityList.name.in_(names))
-    )
-    return sorted(set(names).difference(known))
+def rules_of_lists(connection: Connection, project_id: int, names: Collection[str]) -> dict[str, Rules]:
+    """How each of these lists, as far as there are such, is kept."""
+    rows = rows_of_ids(connection, _RULES, [(EntityList.project_id, project_id)], EntityList.name, list(names))
+    return {name: Rules(place, since if required else None) for name, place, required, since in rows}
+
+
+def actors_of_submissions(connection: Connection, project_id: int, submission_ids: Sequence[int]) -> dict[int, int]:
+    """Who sent each of these submissions."""
+    columns = [Submission.id, Submission.actor_id]
+    rows = rows_of_ids(connection, columns, [(Submission.project_id, project_id)], Submission.id, submission_ids)
+    return {row[0]: row[1] for row in rows}
 
 
 def flag_creations(
@@ -258,6 +285,8 @@ def flag_creations(
             )
 
 
+_RULES = (EntityList.name, EntityList.place_property, EntityList.approval_required, EntityList.approval_from)
+_UNSETTLED = EntityStep.state != APPLIED
 _STEP_FIELDS = [field.name for field in fields(Step)]
 _STEP_COLUMNS = [getattr(EntityStep, name) for name in _STEP_FIELDS]
 _UPDATE_STEP = (
@@ -283,7 +312,7 @@ _UPDATE_ENTITY = (
     .values(
         {
             name: bindparam(f"b_{name}", type_=Entity.__table__.c[name].type)
-            for name in ("label", "data", "version", "withdrawn", "conflict", "event", "updated_at")
+            for name in (*(field.name for field in fields(EntityNow)), "event", "updated_at")
         }
     )
 )

@@ -14,6 +14,7 @@ from forms.findings import Finding
 from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import json_number
+from sync.indicators.causes import CAUSES, cause_of
 from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
 from sync.indicators.evidence import family, forbid_small_cells, stands
@@ -24,9 +25,6 @@ from sync.models.entities import Membership
 from sync.models.indicators import IndicatorVersion
 from sync.models.projects import Event, Place
 
-# The order in which the effects of what happened side by side are told apart.
-CAUSES = ("submitted", "edited", "rejected", "restored", "reviewed", "merged", "unmerged", "definition")
-_DEFINING = frozenset({"published", "settings", "places", "rebuilt"})
 _AT_ONCE = 5000  # event numbers in one statement
 
 
@@ -100,7 +98,7 @@ def changes(
         after.as_of,
         told.before,
         told.after,
-        tuple(cause for cause in sorted(told.causes.values(), key=lambda one: _rank(one.cause))),
+        tuple(cause for cause in sorted(told.causes.values(), key=lambda one: CAUSES.index(one.cause))),
         tuple(_described(after, page)),
         str(page[-1]) if page and page[-1] < numbers[-1] else None,
     )
@@ -151,7 +149,7 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
     stretch = _Stretch(before, after, asked)
     applied: set[str] = set()
     value = stretch.value(applied)
-    for cause in sorted(set(stretch.kinds.values()), key=_rank):
+    for cause in sorted(set(stretch.kinds.values()), key=CAUSES.index):
         applied.add(cause)
         touched, following = stretch.touched(cause), stretch.value(applied)
         if touched or following != value:
@@ -349,20 +347,12 @@ def _kinds(reading: Reading, numbers: set[int]) -> dict[int, str]:
     ordered = sorted(numbers)
     for start in range(0, len(ordered), _AT_ONCE):
         rows = reading.session.execute(
-            select(Event.number, Event.kind).where(
+            select(Event.number, Event.kind, Event.details).where(
                 Event.project_id == reading.project_id, Event.number.in_(ordered[start : start + _AT_ONCE])
             )
         )
-        found.update({number: _cause(kind) for number, kind in rows})
+        found.update({number: cause_of(kind, details) for number, kind, details in rows})
     return found
-
-
-def _cause(kind: str) -> str:
-    return "definition" if kind in _DEFINING else kind
-
-
-def _rank(cause: str) -> tuple[int, str]:
-    return (CAUSES.index(cause) if cause in CAUSES else len(CAUSES), cause)
 
 
 def _first(cursor: str | None) -> int:
@@ -376,15 +366,15 @@ def _first(cursor: str | None) -> int:
 
 def _described(reading: Reading, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
     rows = reading.session.execute(
-        select(Event.number, Event.kind, Event.at, Event.submission_id)
+        select(Event.number, Event.kind, Event.details, Event.at, Event.submission_id)
         .where(Event.project_id == reading.project_id, Event.number.in_(numbers))
         .order_by(Event.number)
     )
-    for number, kind, at, submission in rows:
+    for number, kind, details, at, submission in rows:
         yield {
             "event": number,
             "kind": kind,
-            "cause": _cause(kind),
+            "cause": cause_of(kind, details),
             "at": at.isoformat(),
             "submission": None if submission is None else str(submission),
         }

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, bindparam, delete, select, update
@@ -51,7 +52,7 @@ def replace_contributions(journal: Journal, wanted: Sequence[Wanted]) -> int:
     A row that is the same as before stays open. An amount too large to be stored (beyond nine million million) makes
     no contribution, like a blank one.
     """
-    ids = indicator_ids(journal.session, journal.project_id)
+    ids = indicator_ids(journal.session, journal.project_id) if any(one.contributions for one in wanted) else {}
     opening = [row for one in wanted for row in _rows(journal.project_id, ids, one)]
     events = {one.submission_id: one.event for one in wanted if not one.new}
     closing: list[Row] = []
@@ -59,17 +60,16 @@ def replace_contributions(journal: Journal, wanted: Sequence[Wanted]) -> int:
         there = _open_rows(journal.session, journal.project_id, list(events))
         opening, closing = _difference(opening, there, events)
     _close(journal, closing, events)
-    insert_rows(journal.session.connection(), _TABLE, opening)
+    insert_rows(journal.connection, _TABLE, opening)
     return len(opening) + len(closing)
 
 
 def differing(session: Session, project_id: int, wanted: Sequence[Wanted]) -> set[int]:
     """The submissions among these whose open contributions are not the wanted ones."""
     ids = indicator_ids(session, project_id)
-    rows = [row for one in wanted for row in _rows(project_id, ids, one)]
-    events = {one.submission_id: one.event for one in wanted}
-    opening, closing = _difference(rows, _open_rows(session, project_id, list(events)), events)
-    return {row["submission_id"] for row in (*opening, *closing)}
+    should_be = {_COMPARED(row) for one in wanted for row in _rows(project_id, ids, one)}
+    is_open = set(map(_COMPARED, _open_rows(session, project_id, [one.submission_id for one in wanted])))
+    return {submission_id for submission_id, *_ in should_be ^ is_open}
 
 
 def written_keys(keys: Sequence[str]) -> str | None:
@@ -140,7 +140,8 @@ def _open_rows(session: Session, project_id: int, submission_ids: Sequence[int])
                 _TABLE.c.closed.is_(None),
             )
         )
-        found += (dict(row) for row in rows.mappings())
+        names = list(rows.keys())
+        found += [dict(zip(names, row, strict=True)) for row in rows]
     return found
 
 
@@ -157,16 +158,15 @@ def _difference(wanted: list[Row], there: list[Row], events: Mapping[int, int]) 
     return opening, list(known.values())
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _KEY)
-
-
-def _content(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _CONTENT)
+_key = itemgetter(*_KEY)
+_content = itemgetter(*_CONTENT)
+_COMPARED = itemgetter(*_KEY, *_CONTENT)
 
 
 def _close(journal: Journal, rows: list[Row], events: Mapping[int, int]) -> None:
     """What was opened at this very event was never seen by anybody and goes; the rest is closed."""
+    if not rows:
+        return
     this_row = (
         _TABLE.c.project_id == journal.project_id,
         *(_TABLE.c[name] == bindparam(f"the_{name}") for name in (*_KEY, "opened")),
@@ -179,7 +179,7 @@ def _close(journal: Journal, rows: list[Row], events: Mapping[int, int]) -> None
             unseen.append(named)
         else:
             seen.append(named | {"event": event})
-    connection = journal.session.connection()
+    connection = journal.connection
     if unseen:
         connection.execute(delete(_TABLE).where(*this_row), unseen)
     if seen:

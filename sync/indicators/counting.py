@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -127,17 +128,16 @@ def tabulate(
     )
 
 
-def distinct(columns: Columns, dimensions: Sequence[Dimension], person: Callable[[str], str]) -> Table:
-    """Persons among rows of the period, each in every cell in which it has a row: what `tabulate` counts, sooner."""
-    subjects = columns["subject"]
+def distinct(persons: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]) -> Table:
+    """Whoever has a row in the period, once in every cell in which he or she has one: what `tabulate` counts, sooner.
+
+    `persons` says of each row who it is about.
+    """
     cells: dict[Cell, list[str]] = {}
-    for texts, some in _sorted_by(columns, dimensions):
+    for texts, some in _sorted_by(persons, columns, dimensions):
         for cell in product(*(dimension.keys(text) for dimension, text in zip(dimensions, texts, strict=True))):
             cells.setdefault(cell, []).extend(some)
-    return Table(
-        {cell: _heads(some, person) for cell, some in cells.items()},
-        _heads(subjects, person),
-    )
+    return Table({cell: _heads(some) for cell, some in cells.items()}, _heads(persons))
 
 
 def units_of(
@@ -220,18 +220,20 @@ def quotient(numerator: Tally, denominator: Tally) -> Tally:
     return Tally(value, denominator.n, denominator.units)
 
 
-def _heads(subjects: Sequence[str], person: Callable[[str], str]) -> Tally:
-    count = len({person(subject) for subject in set(subjects)})
-    return Tally(Fraction(count), len(subjects), count)
+def _heads(persons: Sequence[str]) -> Tally:
+    count = len(set(persons))
+    return Tally(Fraction(count), len(persons), count)
 
 
-def _sorted_by(columns: Columns, dimensions: Sequence[Dimension]) -> Iterable[tuple[tuple[str | None, ...], list[str]]]:
-    """The texts that occur in the dimensions' columns, each with the subjects of its rows."""
-    found: dict[tuple[str | None, ...], list[str]] = {}
+def _sorted_by(
+    persons: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]
+) -> Iterable[tuple[tuple[str | None, ...], list[str]]]:
+    """The texts that occur in the dimensions' columns, each with the persons of its rows."""
+    found: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
     if dimensions:
         texts = zip(*(columns[dimension.column] for dimension in dimensions), strict=True)
-        for text, subject in zip(texts, columns["subject"], strict=True):
-            found.setdefault(text, []).append(subject)
+        for text, person in zip(texts, persons, strict=True):
+            found[text].append(person)
     return found.items()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from forms.form import Field
@@ -59,15 +59,15 @@ class Definition:
     row: IndicatorRow
     parts: Mapping[str, Mapping[str, Any]]
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.row.name
 
-    @property
+    @cached_property
     def aggregate(self) -> str:
         return self.row.aggregate
 
-    @property
+    @cached_property
     def keep(self) -> Keep | None:
         return self.row.keep
 
@@ -87,12 +87,12 @@ class Definition:
     def has_subject(self) -> bool:
         return any(part.get("subject") for part in self.parts.values())
 
-    @property
+    @cached_property
     def counts_subjects(self) -> bool:
         """Whether the figure goes over subjects; a row without one has no part in it then."""
         return self.has_subject and self.aggregate not in ("count", "list", "ratio")
 
-    @property
+    @cached_property
     def spreads(self) -> bool:
         """Whether a row's value is spread over its days and cut to the period."""
         return self.aggregate == "sum" and self.row.until is not None
@@ -170,8 +170,10 @@ def targets_at(session: Session, project_id: int, as_of: int | None) -> list[Tar
 
 def indicator_ids(session: Session, project_id: int) -> dict[str, int]:
     """Of all indicators that the project ever had."""
-    rows = session.execute(select(Indicator.name, Indicator.id).where(Indicator.project_id == project_id))
-    return dict(rows.all())
+    return dict(session.connection().execute(_IDS, {"project": project_id}).all())
+
+
+_IDS = select(Indicator.name, Indicator.id).where(Indicator.project_id == bindparam("project"))
 
 
 def held_at(table: Any, as_of: int | None) -> tuple[ColumnElement[bool], ...]:

@@ -18,6 +18,7 @@ from forms.findings import Finding
 from sync.errors import Forbidden, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION, json_number
+from sync.indicators.causes import cause_of
 from sync.indicators.counting import Cell, Entry, Unit
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Cells, keys_of
@@ -171,7 +172,11 @@ def _row(reading: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[st
         "by": keys_of(definition, detail),
         "value": value,
         "counted": _amount(one.counted),
-        "opened": {"event": detail.opened, "cause": detail.kind, "at": detail.at.isoformat() if detail.at else None},
+        "opened": {
+            "event": detail.opened,
+            "cause": cause_of(detail.kind, detail.details) if detail.kind else None,
+            "at": detail.at.isoformat() if detail.at else None,
+        },
     }
     if definition.spreads:
         row["until"] = (detail.until or detail.day).isoformat()
@@ -184,7 +189,7 @@ def _row(reading: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[st
 
 def _details(reading: Reading, page: Sequence[Counted]) -> dict[tuple[int, ...], Any]:
     rows = reading.session.execute(
-        select(*_ROWS.c, Submission.instance_id, Submission.form_id, Event.kind, Event.at)
+        select(*_ROWS.c, Submission.instance_id, Submission.form_id, Event.kind, Event.details, Event.at)
         .select_from(Contribution)
         .outerjoin(
             Submission,

@@ -176,15 +176,14 @@ def _of_indicator(
     asked = tuple(name for name in dict.fromkeys(by) if name not in picked)
     chosen = tuple(picked.values())
     show = _Show(reading, definition, period, place, sees_small_cells)
-    found: list[Figure] = []
-    if totals or not asked:
-        found.append(show.one(tuple(picked), chosen))
+    broken: list[Figure] = []
     if asked:
+        # The table of the cells comes first: it holds the total as well.
         names = (*picked, *asked)
         table = reading.table(definition, period, place, names)
         inside = [cell for cell in {**table.cells, **show.hidden(names)} if cell[: len(chosen)] == chosen]
-        found += (show.one(names, cell) for cell in sorted(inside, key=_ranking(reading, definition, names)))
-    return found
+        broken = [show.one(names, cell) for cell in sorted(inside, key=_ranking(reading, definition, names))]
+    return [show.one(tuple(picked), chosen), *broken] if totals or not asked else broken
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Executable,
     Table,
     func,
     literal_column,
@@ -35,6 +34,7 @@ from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Cell, Dimension, Entry, Tally
 from sync.indicators.definitions import Definition, Way, definitions_at, held_at, targets_at
 from sync.indicators.periods import Period, is_fiscal, read_period
+from sync.models.database import fetch_rows
 from sync.models.entities import Membership
 from sync.models.indicators import Contribution, Target
 from sync.models.projects import Event, Project
@@ -42,6 +42,7 @@ from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
+_SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -202,13 +203,17 @@ class Reading:
         if definition.aggregate == "ratio":
             return self._ratio(definition, period, place, by)
         breakings = [self.breaking(definition, name) for name in by]
-        dimensions, person = self.dimensions(definition, by), self.person_of(definition)
+        dimensions = self.dimensions(definition, by)
         if definition.counts_subjects and not definition.has_value:
-            # Handing over one short row each is quicker, on both databases, than having them told apart there.
-            return counting.distinct(self._subjects(definition, period, place), dimensions, person)
+            # Handing over one short row each is as quick, on both databases, as having them told apart there.
+            columns = self._subjects(definition, period, place, dimensions)
+            members, subjects = self._persons(definition.subject_lists), columns["subject"]
+            persons = [members.get(subject, subject) for subject in subjects] if members else subjects
+            return counting.distinct(persons, columns, dimensions)
         if _adds_in_sql(definition) and not any(one.multiple or one.way is None for one in breakings):
             return self._summed(definition, period, place, breakings)
-        return counting.tabulate(definition, self.entries(definition, period, place), period, dimensions, person)
+        entries, person = self.entries(definition, period, place), self.person_of(definition)
+        return counting.tabulate(definition, entries, period, dimensions, person)
 
     def _ratio(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
         parts = self.parts(definition)
@@ -258,21 +263,26 @@ class Reading:
             self._members[lists] = dict(self.session.execute(query).all())
         return self._members[lists]
 
-    def _subjects(self, definition: Definition, period: Period, place: str | None) -> Mapping[str, Sequence[Any]]:
-        """Of each row of the period no more than it takes to tell subjects apart, column by column."""
-        names = ["place", "subject", *(f"by{way.position}" for way in definition.ways)]
+    def _subjects(
+        self, definition: Definition, period: Period, place: str | None, dimensions: Sequence[Dimension]
+    ) -> Mapping[str, Sequence[Any]]:
+        """Of each row of the period no more than it takes to tell subjects apart, column by column. Who asks for the
+        total alone is likely to ask for cells next."""
+        cells = [dimension.column for dimension in dimensions] or [f"by{way.position}" for way in definition.ways]
+        needed = {"subject", *cells, *(["place"] if place is not None else [])}
         key = (definition.id, period.start, period.end)
-        if key not in self._columns:
+        if not needed <= self._columns.get(key, {}).keys():
+            names = sorted(needed)
             query = self._visible(definition, names, self._conditions(definition, period, None))
-            rows = self.session.execute(query).all()
+            rows = fetch_rows(self.session.connection(), query)
             # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
             self._columns[key] = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
         columns = self._columns[key]
         if place is None:
             return columns
-        below = set(self.tree.below(place))
-        inside = [self.code_of(written) in below for written in columns["place"]]
-        return {name: tuple(compress(column, inside)) for name, column in columns.items()}
+        inside = self._written_in(columns["place"], place)
+        chosen = [written in inside for written in columns["place"]]
+        return {name: tuple(compress(column, chosen)) for name, column in columns.items()}
 
     def _fetched(self, definition: Definition, period: Period) -> Sequence[Entry]:
         start = None if counting.looks_back(definition) else period.start
@@ -283,15 +293,20 @@ class Reading:
             self._entries[key] = self._read(query, names)
         return self._entries[key]
 
-    def _read(self, query: Executable, names: Sequence[str]) -> list[Entry]:
+    def _read(self, query: CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
         """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""
-        return [*map(_entry(tuple(names))._make, self.session.execute(query))]
+        return [*map(_entry(tuple(names))._make, fetch_rows(self.session.connection(), query))]
 
     def _inside(self, found: Sequence[Entry], place: str | None) -> list[Entry]:
         if place is None:
             return list(found)
+        inside = self._written_in((entry.place for entry in found), place)
+        return [entry for entry in found if entry.place in inside]
+
+    def _written_in(self, written: Iterable[str | None], place: str) -> set[str | None]:
+        """Those of the spellings that mean the place or one below it."""
         below = set(self.tree.below(place))
-        return [entry for entry in found if self.code_of(entry.place) in below]
+        return {spelling for spelling in set(written) if self.code_of(spelling) in below}
 
     def _conditions(self, definition: Definition, period: Period, place: str | None) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -308,10 +323,9 @@ class Reading:
 
     def _spellings(self, definition: Definition, conditions: list[ColumnElement[bool]], place: str) -> list[str]:
         """How rows of the indicator write the places in and below this one: as codes, or as any of their aliases."""
-        below = set(self.tree.below(place))
         rows = self._visible(definition, ["place"], conditions).subquery()
-        written = self.session.scalars(select(rows.c.place).distinct())
-        return [spelling for spelling in written if self.code_of(spelling) in below]
+        found = self._written_in(self.session.scalars(select(rows.c.place).distinct()), place)
+        return [spelling for spelling in found if spelling is not None]
 
     def _visible(
         self,
@@ -338,12 +352,14 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
     Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet.
     """
     project = session.execute(
-        select(Project.last_event, Project.time_zone).where(Project.id == project_id)
+        select(Project.last_event, Project.time_zone, Event.at)
+        .outerjoin(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
+        .where(Project.id == project_id)
     ).one_or_none()
     if project is None:
         raise NotFound
     if text is None:
-        return _at_event(session, project_id, project.last_event, now)
+        return AsOf(project.last_event, project.at or now)
     if text.isascii() and text.isdigit() and len(text) < 19:
         if int(text) > project.last_event:
             raise _no_moment(f"The journal has come to event {project.last_event}.")
@@ -361,11 +377,10 @@ def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, A
         .order_by(Event.number.desc())
         .limit(1)
     )
-    project = session.get(Project, project_id)
+    project = session.execute(select(*_SETTINGS).where(Project.id == project_id)).one_or_none()
     if project is None:
         raise NotFound
-    now = {name: getattr(project, name) for name in ("name", "time_zone", "languages", "fiscal_year_start", "counts")}
-    return now | (details or {})
+    return {**project._mapping, **(details or {})}
 
 
 @cache

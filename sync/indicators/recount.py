@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from forms.xforms.instance import read_instance
 from sync.dedup.doubles import settle_doubles
 from sync.entities.steps import Arrived, apply_actions, rebuild_entities, steps_differ
+from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
 from sync.intake.prepare import Derived, clock_flags, derive, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal
 from sync.models import Project, Submission, SubmissionVersion
+from sync.models.probing import rows_of_ids
 from sync.projects.catalogue import Catalogue, Unpublished
 from sync.projects.lookups import lists_of
+from sync.review.names import fill_names, names_lacking
 
 _AT_ONCE = 500
 _NEIGHBOURLY = frozenset({"double_save", "same_day", "match"})  # flags that other submissions decide
 
 
+@dataclass(slots=True)
+class Stored:
+    """A submission with its current version, as far as either takes part."""
+
+    id: int
+    form_id: str
+    actor_id: int
+    review_state: str | None
+    deleted_at: dt.datetime | None
+    counts: bool
+    recorded_at: dt.datetime
+    flags: list[Any]
+    fingerprint: bytes | None
+    subject: str | None
+    day: dt.date | None
+    place: str | None
+    current: str  # instance id of the version, of which is all that follows
+    form_version: str
+    version_event: int
+    version_recorded_at: dt.datetime
+    version_received_at: dt.datetime
+    answers: dict[str, Any] | None
+    xml: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """A stored submission, its current version, and what follows from that version's raw bytes."""
+    """A stored submission, and what follows from the raw bytes of its current version."""
 
-    submission: Submission
-    version: SubmissionVersion
+    submission: Stored
     derived: Derived
 
     def wanted(self, event: int) -> Wanted:
@@ -39,12 +67,21 @@ class Derivation:
     def arrived(self) -> Arrived:
         """What it does to entities: nothing while it is rejected or deleted."""
         living = self.submission.review_state != "rejected" and self.submission.deleted_at is None
-        return Arrived(self.submission.id, self.version.event, self.derived.actions if living else ())
+        actions = self.derived.actions if living else ()
+        approved = self.submission.review_state == "approved"
+        return Arrived(self.submission.id, self.submission.version_event, actions, self.submission.actor_id, approved)
+
+    def repeated(self) -> Repeated:
+        """The rows of its repeats."""
+        return Repeated(self.submission.id, self.submission.form_id, self.derived.iterations, new=False)
 
     def columns(self) -> dict[str, Any]:
         """The derived columns of the submission as they should be."""
         kept = [flag for flag in self.submission.flags if flag[0] in _NEIGHBOURLY]
-        found = [*self.derived.flags, *clock_flags(self.version.recorded_at, self.version.received_at)]
+        found = [
+            *self.derived.flags,
+            *clock_flags(self.submission.version_recorded_at, self.submission.version_received_at),
+        ]
         return {
             "flags": [*([flag.code, flag.place, flag.message] for flag in found), *kept],
             "fingerprint": self.derived.fingerprint,
@@ -94,20 +131,23 @@ def rebuild_portion(journal: Journal, after: int) -> Portion:
     event = journal.record("definition", None, {"rebuilt": True})
     ids = _next_ids(session, project_id, after)
     derivations = list(_derivations(session, project_id, ids))
-    differences = [fault for derivation in derivations for fault in _mend_columns(derivation)]
-    session.flush()
+    differences = [fault for derivation in derivations for fault in _mend_columns(session, project_id, derivation)]
     recounted = settle_doubles(journal, ids, event)
-    for derivation in derivations:
-        if derivation.submission.id in recounted:
-            session.refresh(derivation.submission)
+    _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
     if wrong_steps:
         apply_actions(journal, [each.arrived() for each in derivations if each.submission.id in wrong_steps])
+    unnamed = names_lacking(session, project_id, ids)
+    fill_names(session, project_id, unnamed)
+    wrong_repeats = differing_repeats(session, project_id, [each.repeated() for each in derivations])
+    replace_repeat_rows(journal, [each.repeated() for each in derivations if each.submission.id in wrong_repeats])
     stale = differing(session, project_id, [each.wanted(event) for each in derivations])
     replace_contributions(journal, [each.wanted(event) for each in derivations if each.submission.id in stale])
     recount(journal, recounted - set(ids), event)
     differences += [f"submission {submission_id}: second copies" for submission_id in sorted(recounted)]
     differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
+    differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
+    differences += [f"submission {lacking.submission_id}: instance name" for lacking in unnamed]
     differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
     upto = ids[-1] if len(ids) == _AT_ONCE else None
     session.execute(update(Project).where(Project.id == project_id).values(rebuilt_to=upto))
@@ -124,8 +164,13 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     derivations = list(_derivations(session, project_id, ids))
     differences = [fault for derivation in derivations for fault in _column_faults(derivation)]
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
+    wrong_repeats = differing_repeats(session, project_id, [each.repeated() for each in derivations])
     stale = differing(session, project_id, [each.wanted(0) for each in derivations])
     differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
+    differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
+    differences += [
+        f"submission {lacking.submission_id}: instance name" for lacking in names_lacking(session, project_id, ids)
+    ]
     differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
     return Portion(ids[-1] if len(ids) == _AT_ONCE else None, len(ids), differences)
 
@@ -137,19 +182,44 @@ def _column_faults(derivation: Derivation) -> list[str]:
         for name, value in derivation.columns().items()
         if getattr(submission, name) != value
     ]
-    if derivation.version.answers != _json(derivation.derived):
+    if submission.answers != _json(derivation.derived):
         faults.append(f"submission {submission.id}: answers")
     return faults
 
 
-def _mend_columns(derivation: Derivation) -> list[str]:
+def _mend_columns(session: Session, project_id: int, derivation: Derivation) -> list[str]:
     """Set the derived columns right; what was wrong."""
-    faults = _column_faults(derivation)
+    faults, stored = _column_faults(derivation), derivation.submission
     if faults:
-        for name, value in derivation.columns().items():
-            setattr(derivation.submission, name, value)
-        derivation.version.answers = _json(derivation.derived)
+        session.execute(
+            update(Submission)
+            .where(Submission.project_id == project_id, Submission.id == stored.id)
+            .values(derivation.columns())
+        )
+        session.execute(
+            update(SubmissionVersion)
+            .where(
+                SubmissionVersion.project_id == project_id,
+                SubmissionVersion.form_id == stored.form_id,
+                SubmissionVersion.instance_id == stored.current,
+            )
+            .values(answers=_json(derivation.derived))
+        )
     return faults
+
+
+def _read_counts(session: Session, project_id: int, stored: Sequence[Stored]) -> None:
+    """Whether they count, as others have decided meanwhile."""
+    by_id = {one.id: one for one in stored}
+    rows = rows_of_ids(
+        session.connection(),
+        [Submission.id, Submission.counts, Submission.flags],
+        [(Submission.project_id, project_id)],
+        Submission.id,
+        list(by_id),
+    )
+    for id_, counts, flags in rows:
+        by_id[id_].counts, by_id[id_].flags = counts, flags
 
 
 def _json(derived: Derived) -> dict[str, Any] | None:
@@ -168,25 +238,49 @@ def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Itera
         return
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
     catalogue = Catalogue(session, project_id)
-    rows = session.execute(
-        select(Submission, SubmissionVersion)
-        .join(
-            SubmissionVersion,
-            (SubmissionVersion.project_id == Submission.project_id)
-            & (SubmissionVersion.form_id == Submission.form_id)
-            & (SubmissionVersion.instance_id == Submission.current_instance_id),
-        )
-        .where(Submission.project_id == project_id, Submission.id.in_(ids))
-        .order_by(Submission.id)
-        .execution_options(populate_existing=True)
-    )
     stored = []
-    for submission, version in rows:
-        found = catalogue.published(submission.form_id, version.form_version)
+    for row in session.execute(_STORED, {"project_id": project_id, "ids": ids}):
+        one = Stored(*row)
+        found = catalogue.published(one.form_id, one.form_version)
         if isinstance(found, Unpublished):
-            raise RuntimeError(f"{submission.form_id} {version.form_version} was published once and is gone")
-        stored.append((submission, version, found, unpack(version.xml)))
-    fetch_entities(lists, ((found, raw) for _, _, found, raw in stored))
-    for submission, version, found, raw in stored:
-        derived = derive(found, read_instance(raw), version.recorded_at, lists, tz)
-        yield Derivation(submission, version, derived)
+            raise RuntimeError(f"{one.form_id} {one.form_version} was published once and is gone")
+        stored.append((one, found, unpack(one.xml)))
+    fetch_entities(lists, ((found, raw) for _, found, raw in stored))
+    for one, found, raw in stored:
+        yield Derivation(one, derive(found, read_instance(raw), one.version_recorded_at, lists, tz))
+
+
+_STORED = (
+    select(
+        Submission.id,
+        Submission.form_id,
+        Submission.actor_id,
+        Submission.review_state,
+        Submission.deleted_at,
+        Submission.counts,
+        Submission.recorded_at,
+        Submission.flags,
+        Submission.fingerprint,
+        Submission.subject,
+        Submission.day,
+        Submission.place,
+        SubmissionVersion.instance_id,
+        SubmissionVersion.form_version,
+        SubmissionVersion.event,
+        SubmissionVersion.recorded_at,
+        SubmissionVersion.received_at,
+        SubmissionVersion.answers,
+        SubmissionVersion.xml,
+    )
+    .join(
+        SubmissionVersion,
+        (SubmissionVersion.project_id == Submission.project_id)
+        & (SubmissionVersion.form_id == Submission.form_id)
+        & (SubmissionVersion.instance_id == Submission.current_instance_id),
+    )
+    .where(
+        Submission.project_id == bindparam("project_id"),
+        Submission.id.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(Submission.id)
+)

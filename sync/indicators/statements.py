@@ -31,7 +31,8 @@ from sync.models.submissions import Submission
 
 VARIABLES = ("waiting", "counts", "period", "place", "project", "as_of")
 _FALLBACK = {"bm": "fr"}
-_UNDECIDED = ("submitted", "edited", "restored")
+_ARRIVING = ("submitted", "edited")
+_UNDECIDED = (*_ARRIVING, "restored")
 
 Link = Callable[[Figure], str]
 
@@ -180,7 +181,8 @@ def waiting_for_review(reading: Reading) -> int:
         .join(decisive, Event.number == decisive.c.number)
         .where(Event.project_id == reading.project_id, Event.kind.in_((*_UNDECIDED, "reviewed")))
     )
-    return sum(kind in _UNDECIDED or (details or {}).get("to") in (None, "edited") for kind, details in rows)
+    # A decision taken back, or a deletion, may have brought back one that had been decided about before.
+    return sum(kind in _ARRIVING or (details or {}).get("to") in (None, "edited") for kind, details in rows)
 
 
 # Issues

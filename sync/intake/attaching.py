@@ -1,4 +1,4 @@
-"""The files that the items of a batch name: which of them are here, and what each version still lacks."""
+"""The files that items name: which of them are here, what each version still lacks, and two that have one name."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from typing import Any
 from sqlalchemy import select, update
 
 from sync.intake.files import held_files, recount_missing
+from sync.intake.items import shortened
 from sync.intake.prepare import Ready
 from sync.journal import Journal
-from sync.models import Attachment
+from sync.models import Attachment, SubmissionVersion
 from sync.models.database import insert_rows
 
 Instance = tuple[int, str]  # submission, instance id
+Row = dict[str, Any]
 _SAYS = ("sha256", "size", "type", "present")
 
 
 class Attaching:
-    """Gathers the attachments of a batch in memory and writes them together."""
+    """Gathers the attachments of a batch in memory and writes them together. `held` is content that is surely here.
 
-    def __init__(self, journal: Journal) -> None:
+    What is known by a name stays: other content that comes under it is kept beside, as its rival.
+    """
+
+    def __init__(self, journal: Journal, held: Iterable[str] = ()) -> None:
         self._journal = journal
-        self._connection = journal.session.connection()
-        self._held: set[str] = set()
-        self._rows: dict[Instance, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self._connection = journal.connection
+        self._held = set(held)
+        self._rows: dict[Instance, dict[str, Row]] = defaultdict(dict)
         self._again: set[int] = set()
 
     def look_for(self, hashes: Iterable[str]) -> None:
@@ -42,13 +47,14 @@ class Attaching:
         if item.attachments or item.named:
             self._add(item, submission_id, {})
 
-    def attach_again(self, item: Ready, submission_id: int) -> None:
-        """What a resent item announces beyond what its version has; nothing that is known is replaced."""
+    def attach_again(self, item: Ready, submission_id: int) -> bool:
+        """What a resent item brings or announces beyond what its version has; False if that is nothing."""
         if not item.attachments:
-            return
-        known = {name: row["sha256"] for name, row in self._stored((submission_id, item.instance_id)).items()}
-        self._add(item, submission_id, known)
-        self._again.add(submission_id)
+            return False
+        brought = self._add(item, submission_id, self._stored((submission_id, item.instance_id)))
+        if brought:
+            self._again.add(submission_id)
+        return brought
 
     def carry_over(self, item: Ready, submission_id: int, parent: str) -> None:
         """A file that an edit names as the version before did, without announcing it anew, is the same file."""
@@ -59,6 +65,10 @@ class Attaching:
         before = {**self._stored((submission_id, parent)), **self._rows.get((submission_id, parent), {})}
         for name in lacking.keys() & before.keys():
             lacking[name].update({key: before[name][key] for key in _SAYS})
+
+    def count_again(self, submission_id: int) -> None:
+        """Have what the submission lacks counted anew."""
+        self._again.add(submission_id)
 
     def outstanding(self, submission_id: int, instance_id: str) -> int:
         """How many files of a version that is filed now are not here."""
@@ -71,24 +81,47 @@ class Attaching:
         for submission_id in sorted(self._again):
             recount_missing(self._journal, submission_id)
 
-    def _add(self, item: Ready, submission_id: int, known: Mapping[str, str | None]) -> None:
+    def _add(self, item: Ready, submission_id: int, known: dict[str, Row]) -> bool:
         rows = self._rows[(submission_id, item.instance_id)]
-        announced = {attachment["name"]: attachment for attachment in item.attachments}
-        for name in dict.fromkeys([*announced, *item.named]):
-            said = announced.get(name, {})
-            if name in known:
-                if known[name] is None and said:
-                    self._tell(submission_id, item.instance_id, name, self._saying(said))
-            elif name not in rows or rows[name]["sha256"] is None:
-                rows[name] = {
-                    "project_id": self._journal.project_id,
-                    "submission_id": submission_id,
-                    "instance_id": item.instance_id,
-                    "name": name,
-                    **self._saying(said),
-                }
+        brought = [self._place(item, submission_id, said, known) for said in item.attachments]
+        for name in item.named:
+            if name not in known and name not in rows:
+                rows[name] = self._row(item, submission_id, name, {})
+        return any(brought)
 
-    def _saying(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _place(self, item: Ready, submission_id: int, said: Mapping[str, Any], known: dict[str, Row]) -> bool:
+        """Give what came or was announced its name; whether that is news."""
+        rows, name, sha256 = self._rows[(submission_id, item.instance_id)], said["name"], said["sha256"]
+        place = known.get(name) or rows.get(name)
+        if place is None:
+            rows[name] = self._row(item, submission_id, name, said)
+            return True
+        if place["sha256"] is None:
+            place.update(self._saying(said))
+            if name in known:
+                self._tell(item, submission_id, name, self._saying(said))
+            return True
+        if place["sha256"] == sha256:
+            return not place["present"] and sha256 in self._held
+        rival = _rival_name(name, sha256)
+        if place := known.get(rival) or rows.get(rival):
+            return not place["present"] and sha256 in self._held
+        rows[rival] = {**self._row(item, submission_id, rival, said), "rival_of": name}
+        self._journal.record("rival_file", submission_id, {"name": name, "kept_as": rival})
+        return True
+
+    def _row(self, item: Ready, submission_id: int, name: str, said: Mapping[str, Any]) -> Row:
+        return {
+            "project_id": self._journal.project_id,
+            "submission_id": submission_id,
+            "instance_id": item.instance_id,
+            "name": name,
+            **self._saying(said),
+            "extra": name not in item.named,
+            "rival_of": None,
+        }
+
+    def _saying(self, said: Mapping[str, Any]) -> Row:
         sha256 = said.get("sha256")
         return {
             "sha256": sha256,
@@ -97,19 +130,50 @@ class Attaching:
             "present": sha256 in self._held,
         }
 
-    def _stored(self, instance: Instance) -> dict[str, dict[str, Any]]:
+    def _stored(self, instance: Instance) -> dict[str, Row]:
         columns = [getattr(Attachment, key) for key in ("name", *_SAYS)]
-        rows = self._connection.execute(select(*columns).where(*self._of(*instance)))
+        rows = self._connection.execute(
+            select(*columns).where(
+                Attachment.project_id == self._journal.project_id,
+                Attachment.submission_id == instance[0],
+                Attachment.instance_id == instance[1],
+            )
+        )
         return {row["name"]: dict(row) for row in rows.mappings()}
 
-    def _tell(self, submission_id: int, instance_id: str, name: str, saying: Mapping[str, Any]) -> None:
+    def _tell(self, item: Ready, submission_id: int, name: str, saying: Mapping[str, Any]) -> None:
+        """Say what a file is that was named only: of this version, and of later ones that name it and have no other."""
+        project_id = self._journal.project_id
+        number = (
+            select(SubmissionVersion.number)
+            .where(
+                SubmissionVersion.project_id == project_id,
+                SubmissionVersion.form_id == item.form,
+                SubmissionVersion.instance_id == item.instance_id,
+            )
+            .scalar_subquery()
+        )
+        since = select(SubmissionVersion.instance_id).where(
+            SubmissionVersion.project_id == project_id,
+            SubmissionVersion.submission_id == submission_id,
+            SubmissionVersion.number >= number,
+        )
         self._connection.execute(
-            update(Attachment).where(*self._of(submission_id, instance_id), Attachment.name == name).values(saying)
+            update(Attachment)
+            .where(
+                Attachment.project_id == project_id,
+                Attachment.submission_id == submission_id,
+                Attachment.instance_id.in_(since),
+                Attachment.name == name,
+                Attachment.sha256.is_(None),
+            )
+            .values(saying)
         )
 
-    def _of(self, submission_id: int, instance_id: str) -> tuple[Any, ...]:
-        return (
-            Attachment.project_id == self._journal.project_id,
-            Attachment.submission_id == submission_id,
-            Attachment.instance_id == instance_id,
-        )
+
+def _rival_name(name: str, sha256: str) -> str:
+    """`photo.jpg` becomes `photo~1a2b3c4d.jpg`: the same content gets the same name, however often it comes."""
+    stem, dot, suffix = name.rpartition(".")
+    if not stem or len(suffix) > 10:
+        stem, dot, suffix = name, "", ""
+    return f"{shortened(stem)[:200]}~{sha256[:8]}{dot}{suffix}"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sync.models import Actor, Comment, Entity, EntityList, Form, FormFile, FormVersion, Project, Server, Submission
-from sync.projects.places import codes_below
-
-PLACE_PROPERTIES = ("place", "village_code", "commune", "cercle", "region")
+from forms.xforms.corrections import OWN_LISTS
+from sync.accounts.roles import fillable_forms
+from sync.entities.delivery import DeviceRow, change_for, state_for
+from sync.errors import NotFound
+from sync.models import Actor, Comment, Form, FormFile, FormVersion, Project, Server, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ def changes_for(session: Session, project_id: int, actor: Actor, since: str | No
     epoch = session.scalars(select(Server.epoch)).one()
     last = session.scalars(select(Project.last_event).where(Project.id == project_id)).one()
     after = _event_of(since, epoch, last)
-    forms = _forms(session, project_id, after)
+    fillable = fillable_forms(session, actor, project_id)
     body = {
         "epoch": epoch,
         "cursor": cursor_at(epoch, last),
-        "forms": forms,
-        "removed_forms": _removed(session, project_id, after),
-        "files": _files(session, project_id, after),
-        "lists": _lists(session, project_id, actor, after),
+        "forms": _forms(session, project_id, fillable, after),
+        "removed_forms": _removed(session, project_id, fillable, after),
+        "files": _files(session, project_id, fillable, after),
+        "lists": _lists(session, project_id, actor, fillable, after),
         "corrections": _corrections(session, project_id, actor, after),
     }
     told = {key: value for key, value in body.items() if key != "cursor"} if after is not None else body
@@ -59,7 +60,10 @@ def _event_of(cursor: str | None, epoch: str, last: int) -> int | None:
     return int(number)
 
 
-def _forms(session: Session, project_id: int, after: int | None) -> list[dict[str, Any]]:
+def _forms(
+    session: Session, project_id: int, fillable: frozenset[str] | None, after: int | None
+) -> list[dict[str, Any]]:
+    """Those of a device that is bound to some of them are told each time: which they are is not in the journal."""
     query = (
         select(Form.form_id, Form.version, FormVersion.md5)
         .join(
@@ -68,10 +72,12 @@ def _forms(session: Session, project_id: int, after: int | None) -> list[dict[st
             & (FormVersion.form_id == Form.form_id)
             & (FormVersion.version == Form.version),
         )
-        .where(Form.project_id == project_id, Form.state == "open")
+        .where(Form.project_id == project_id, Form.state == "open", Form.deleted_at.is_(None))
         .order_by(Form.form_id)
     )
-    if after is not None:
+    if fillable is not None:
+        query = query.where(Form.form_id.in_(fillable))
+    elif after is not None:
         query = query.where(Form.event > after)
     return [
         {"form": form_id, "version": version, "hash": f"md5:{md5}", "url": f"forms/{form_id}.xml"}
@@ -79,20 +85,27 @@ def _forms(session: Session, project_id: int, after: int | None) -> list[dict[st
     ]
 
 
-def _removed(session: Session, project_id: int, after: int | None) -> list[str]:
-    query = select(Form.form_id).where(Form.project_id == project_id, Form.state != "open").order_by(Form.form_id)
+def _removed(session: Session, project_id: int, fillable: frozenset[str] | None, after: int | None) -> list[str]:
+    gone = (Form.state != "open") | Form.deleted_at.is_not(None)
+    query = select(Form.form_id).where(Form.project_id == project_id, gone).order_by(Form.form_id)
+    if fillable is not None:
+        query = query.where(Form.form_id.in_(fillable))
     if after is not None:
         query = query.where(Form.event > after)
     return list(session.scalars(query))
 
 
-def _files(session: Session, project_id: int, after: int | None) -> list[dict[str, Any]]:
+def _files(
+    session: Session, project_id: int, fillable: frozenset[str] | None, after: int | None
+) -> list[dict[str, Any]]:
     query = (
         select(FormFile.form_id, FormFile.name, FormFile.sha256)
         .where(FormFile.project_id == project_id, FormFile.sha256.is_not(None))
         .order_by(FormFile.form_id, FormFile.name)
     )
-    if after is not None:
+    if fillable is not None:
+        query = query.where(FormFile.form_id.in_(fillable))
+    elif after is not None:
         query = query.where(FormFile.event > after)
     return [
         {"form": form_id, "name": name, "hash": f"sha256:{sha256}", "url": f"forms/{form_id}/attachments/{name}"}
@@ -100,68 +113,44 @@ def _files(session: Session, project_id: int, after: int | None) -> list[dict[st
     ]
 
 
-def _lists(session: Session, project_id: int, actor: Actor, after: int | None) -> list[dict[str, Any]]:
-    """The lists that the project's forms select from; only rows below the device's places, if it has any."""
-    named = {
-        str(list_name): f"forms/{form_id}/attachments/{name}"
-        for list_name, form_id, name in session.execute(
-            select(FormFile.list_name, FormFile.form_id, FormFile.name)
-            .where(FormFile.project_id == project_id, FormFile.list_name.is_not(None))
-            .order_by(FormFile.form_id.desc())
+def _lists(
+    session: Session, project_id: int, actor: Actor, fillable: frozenset[str] | None, after: int | None
+) -> list[dict[str, Any]]:
+    """The lists that the device's forms select from, as far as its rows are different; its own ones for each form."""
+    query = (
+        select(FormFile.list_name, FormFile.form_id, FormFile.name)
+        .join(Form, (Form.project_id == FormFile.project_id) & (Form.form_id == FormFile.form_id))
+        .where(FormFile.project_id == project_id, FormFile.list_name.is_not(None), Form.deleted_at.is_(None))
+        .order_by(FormFile.list_name, FormFile.form_id)
+    )
+    if fillable is not None:
+        query = query.where(FormFile.form_id.in_(fillable))
+    named: dict[tuple[str, str | None], str] = {}
+    for list_name, form_id, name in session.execute(query):
+        named.setdefault(
+            (str(list_name), form_id if list_name in OWN_LISTS else None), f"forms/{form_id}/attachments/{name}"
         )
-    }
-    codes = _codes_of(session, project_id, actor)
     found = []
-    for name, url in sorted(named.items()):
-        upserts, deletes = _rows(session, project_id, name, codes, after)
-        if after is None or upserts or deletes:
-            state = _state_of(session, project_id, name, actor.places)
-            found.append({"name": name, "hash": state, "url": url, "upserts": upserts, "deletes": deletes})
+    for (name, asking), url in named.items():
+        try:
+            change = change_for(session, project_id, name, actor, after, asking)
+        except NotFound:  # a list that was deleted, and whose form still names it
+            continue
+        if change is not None:
+            told = {
+                "name": name,
+                "hash": state_for(session, project_id, name, actor, asking),
+                "url": url,
+                "whole": change.whole,
+                "upserts": [_row(row) for row in change.upserts],
+                "deletes": change.deletes,
+            }
+            found.append(told | {"form": asking} if asking is not None else told)
     return found
 
 
-def _rows(
-    session: Session, project_id: int, name: str, codes: set[str] | None, after: int | None
-) -> tuple[list[dict[str, Any]], list[str]]:
-    query = (
-        select(Entity.id, Entity.label, Entity.version, Entity.data, Entity.withdrawn)
-        .where(Entity.project_id == project_id, Entity.list_name == name)
-        .order_by(Entity.id)
-    )
-    query = query.where(Entity.event > after) if after is not None else query.where(Entity.withdrawn.is_(False))
-    upserts: list[dict[str, Any]] = []
-    deletes: list[str] = []
-    for entity_id, label, version, data, withdrawn in session.execute(query):
-        if withdrawn or not concerns(data, codes):
-            deletes.append(entity_id)
-        else:
-            upserts.append({**data, "name": entity_id, "label": label, "__version": version})
-    return upserts, (deletes if after is not None else [])
-
-
-def concerns(data: Mapping[str, Any], codes: Iterable[str] | None) -> bool:
-    """Whether a row with these properties is for a device of these places; a row that names no place is for all."""
-    if codes is None:
-        return True
-    places = [data[name] for name in PLACE_PROPERTIES if data.get(name)]
-    return not places or any(place in codes for place in places)
-
-
-def _codes_of(session: Session, project_id: int, actor: Actor) -> set[str] | None:
-    if not actor.places:
-        return None
-    return {code for place in actor.places for code in codes_below(session, project_id, place, None)}
-
-
-def _state_of(session: Session, project_id: int, name: str, places: Iterable[Any]) -> str:
-    last = session.scalar(
-        select(func.max(Entity.event)).where(Entity.project_id == project_id, Entity.list_name == name)
-    )
-    properties = session.scalar(
-        select(EntityList.properties).where(EntityList.project_id == project_id, EntityList.name == name)
-    )
-    said = orjson.dumps([last, properties, sorted(places)])
-    return f"sha256:{hashlib.sha256(said).hexdigest()}"
+def _row(row: DeviceRow) -> dict[str, Any]:
+    return {**row.data, "name": row.name, "label": row.label, "__version": row.version}
 
 
 def _corrections(session: Session, project_id: int, actor: Actor, after: int | None) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from sync.errors import Busy, DiskFull
 _IN_SESSION = "content_store"
 
 _CHUNK = 1 << 20
+_IN_MEMORY = 1 << 17
 RESERVE = 200 * 1024 * 1024  # bytes that stay free, so that the database can still commit
 
 
@@ -27,6 +30,7 @@ class ContentStore:
         self.folder = folder
         self.reserve = reserve
         self._parts = folder / "parts"
+        self._aside = folder / "aside"
 
     def require_room(self, coming: int = 0) -> None:
         """Raises DiskFull when storing `coming` bytes would eat into the reserve."""
@@ -45,6 +49,11 @@ class ContentStore:
             return self._part(part).stat().st_size
         except FileNotFoundError:
             return None
+
+    def open_part(self, part: str) -> BinaryIO:
+        """A new part, to be written and read again."""
+        self._parts.mkdir(parents=True, exist_ok=True)
+        return self._part(part).open("w+b")
 
     def append(self, part: str, offset: int, source: BinaryIO, limit: int) -> int:
         """Write at most `limit` bytes from `source` at `offset`, which must be the end; gives the new size.
@@ -89,7 +98,7 @@ class ContentStore:
         sha256 = hashlib.sha256(data).hexdigest()
         if not self._content(sha256).exists():
             self.require_room(len(data))
-            part = f"{sha256}.{os.getpid()}"
+            part = f"{sha256}.{secrets.token_hex(8)}"  # others may put the same bytes at this moment
             with self._part(part).open("wb") as target:
                 target.write(data)
                 target.flush()
@@ -97,17 +106,21 @@ class ContentStore:
             self.keep(part, sha256)
         return sha256
 
+    def incoming(self) -> Incoming:
+        """Where the bytes of one file go as they arrive."""
+        return Incoming(self)
+
     def open(self, sha256: str) -> BinaryIO:
         """The content to read; FileNotFoundError if it is not here."""
-        return self._content(sha256).open("rb")
+        return self._there(sha256).open("rb")
 
     def read(self, sha256: str) -> bytes:
         """The whole content."""
-        return self._content(sha256).read_bytes()
+        return self._there(sha256).read_bytes()
 
     def holds(self, sha256: str) -> bool:
         """Whether the bytes are here."""
-        return self._content(sha256).exists()
+        return self._there(sha256).exists()
 
     def drop(self, part: str) -> None:
         """Forget a part."""
@@ -121,6 +134,35 @@ class ContentStore:
             if now - path.stat().st_mtime > seconds:
                 yield path.name
 
+    def set_aside(self, sha256: str) -> None:
+        """Put content away that nothing names any more. Whoever asks for it before `forget` brings it back: somebody
+        may have found it here a moment ago, and be about to name it again."""
+        self._aside.mkdir(parents=True, exist_ok=True)
+        try:
+            os.utime(self._content(sha256))
+            os.replace(self._content(sha256), self._aside / sha256)
+        except FileNotFoundError:
+            return
+
+    def aside_since(self, seconds: float, now: float) -> Iterator[str]:
+        """The content that was put away so long ago; `now` in seconds since 1970."""
+        for path in self._aside.iterdir() if self._aside.exists() else ():
+            if now - path.stat().st_mtime > seconds:
+                yield path.name
+
+    def forget(self, sha256: str) -> None:
+        """Delete content that was put away, for good."""
+        (self._aside / sha256).unlink(missing_ok=True)
+
+    def _there(self, sha256: str) -> Path:
+        """Where the content is, or would be; what was put away is brought back."""
+        content = self._content(sha256)
+        if not content.exists() and (aside := self._aside / sha256).exists():
+            content.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.replace(aside, content)
+        return content
+
     def _part(self, part: str) -> Path:
         if not part.replace(".", "").isalnum():
             raise ValueError(f"{part!r} is not the name of a part")
@@ -130,6 +172,61 @@ class ContentStore:
         if len(sha256) != 64 or not sha256.isalnum():
             raise FileNotFoundError(sha256)
         return self.folder / sha256[:2] / sha256[2:4] / sha256
+
+
+class Incoming:
+    """The bytes of one file as they arrive, hashed on the way: in memory while they are few, then in a part.
+
+    `keep` makes content of them, `drop` forgets them; of a request that ends in between a part stays for the sweep.
+    """
+
+    def __init__(self, store: ContentStore) -> None:
+        self.size = 0
+        self._store = store
+        self._hash = hashlib.sha256()
+        self._memory = bytearray()
+        self._part = secrets.token_hex(16)
+        self._file: BinaryIO | None = None
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Raises DiskFull when the disk is nearly full."""
+        self._hash.update(data)
+        self.size += len(data)
+        if self._file is None and self.size <= _IN_MEMORY:
+            self._memory += data
+            return
+        self._store.require_room(len(data) + len(self._memory))
+        if self._file is None:
+            self._file = self._store.open_part(self._part)
+            self._file.write(self._memory)
+            self._memory.clear()
+        self._file.write(data)
+
+    def read(self) -> bytes:
+        """All of them."""
+        if self._file is None:
+            return bytes(self._memory)
+        self._file.seek(0)
+        return self._file.read()
+
+    def keep(self) -> str:
+        """Give their SHA-256, under which they are flushed to the disk now."""
+        if self._file is None:
+            return self._store.put(bytes(self._memory))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._store.keep(self._part, self.sha256)
+        return self.sha256
+
+    def drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._store.drop(self._part)
 
 
 def store_of(session: Session) -> ContentStore:

@@ -177,7 +177,9 @@ def recount_missing(journal: Journal, submission_id: int) -> int:
     """Count anew which files the current version of a submission lacks; when none is left, it is complete."""
     session, project_id = journal.session, journal.project_id
     submission = session.scalars(
-        select(Submission).where(tuple_(Submission.project_id, Submission.id) == tuple_(project_id, submission_id))
+        select(Submission)
+        .where(tuple_(Submission.project_id, Submission.id) == tuple_(project_id, submission_id))
+        .execution_options(populate_existing=True)
     ).one()
     before = submission.missing
     submission.missing = session.scalars(
@@ -190,6 +192,7 @@ def recount_missing(journal: Journal, submission_id: int) -> int:
             Attachment.present.is_(False),
         )
     ).one()
+    submission.missing += submission.more_to_come
     if submission.missing == 0 < before:
         submission.event = journal.record("completed", submission_id)
         submission.updated_at = journal.now

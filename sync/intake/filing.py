@@ -6,14 +6,15 @@ import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import bindparam, select, tuple_, update
 
 from forms.form import Flag
-from sync.dedup.doubles import Former, settle_doubles
+from sync.dedup.doubles import Former, Saved, settle_doubles
 from sync.entities.steps import Arrived, apply_actions
+from sync.exports.repeats import Repeated, replace_repeat_rows
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.recount import recount
 from sync.intake.attaching import Attaching
@@ -27,9 +28,22 @@ from sync.review.counting import counts
 Key = tuple[str, str]  # form id, instance id
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent what is filed, and what came with it. `received_at` is of submissions that another server had first."""
+
+    actor_id: int | None
+    device: str | None
+    user_agent: str | None = None
+    more_to_come: bool = False
+    received_at: dt.datetime | None = None
+
+
 @dataclass(slots=True)
 class Receipt:
-    """What we promise about one item."""
+    """What we promise about one item. `why` is the reason as a code, where it was not filed; `news` whether a
+    duplicate brought anything.
+    """
 
     instance_id: str | None
     outcome: str  # stored | duplicate | edited | conflict | quarantined | refused
@@ -37,6 +51,10 @@ class Receipt:
     missing: list[str] = field(default_factory=list)
     flags: Sequence[Flag] = ()
     reason: str | None = None
+    why: str | None = None
+    news: bool = False
+    superseded: bool = False
+    deleted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As batch-api.md §1 has it."""
@@ -62,6 +80,7 @@ class Chain:
     flags: Sequence[Flag]
     deleted_at: dt.datetime | None
     new: bool
+    more_to_come: bool = False
     former: Former | None = None  # by what it was compared with others before this batch corrected it
     row: dict[str, Any] = field(default_factory=dict)  # of a submission that this batch makes
 
@@ -83,6 +102,7 @@ _CHAIN = (
     Submission.versions,
     Submission.flags,
     Submission.deleted_at,
+    Submission.more_to_come,
     Submission.fingerprint,
     Submission.subject,
     Submission.day,
@@ -96,11 +116,12 @@ class Filing:
         self,
         journal: Journal,
         prepare_again: Callable[[Mapping[str, Any], str], Prepared],
-        sender: tuple[int | None, str | None],
+        sender: Sender,
+        held: Iterable[str] = (),
     ) -> None:
         self._journal = journal
-        self._connection = journal.session.connection()
-        self._sender = sender  # actor and device
+        self._connection = journal.connection
+        self._sender = sender
         self._prepare_again = prepare_again
         self._versions: dict[Key, Version] = {}
         self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
@@ -110,11 +131,14 @@ class Filing:
         self._new: list[dict[str, Any]] = []
         self._edited: dict[int, dict[str, Any]] = {}
         self._version_rows: list[dict[str, Any]] = []
-        self._files = Attaching(journal)
+        self._files = Attaching(journal, held)
+        self._no_more: set[int] = set()  # submissions whose sender has said that nothing is to come
         self._park_rows: list[dict[str, Any]] = []
+        self._repeated: dict[int, Repeated] = {}
         self._wanted: dict[int, Wanted] = {}
         self._arrived: dict[int, Arrived] = {}
         self._comparable: dict[int, Former | None] = {}
+        self._saved: dict[int, Saved] = {}  # new submissions, as they are stored
         self._latest: dict[int, Receipt] = {}  # by submission: of the version that is its current one
 
     def file(self, items: Sequence[Prepared]) -> list[Receipt]:
@@ -176,6 +200,7 @@ class Filing:
                 flags=[Flag(*flag) for flag in row.flags],
                 deleted_at=row.deleted_at,
                 new=False,
+                more_to_come=row.more_to_come,
                 former=Former(row.fingerprint, row.subject, row.day),
             )
         return known
@@ -189,9 +214,9 @@ class Filing:
             [Quarantined.id],
             [Quarantined.edits],
             [(instance_id,) for instance_id in unasked],
-            Quarantined.project_id == self._journal.project_id,
-            Quarantined.state == "open",
-            Quarantined.reason == "edits_unknown",
+            (Quarantined.project_id, self._journal.project_id),
+            (Quarantined.state, "open"),
+            (Quarantined.reason, "edits_unknown"),
         )
         for parked_id in sorted(row.id for row in found):
             parked = self._journal.session.get_one(Quarantined, (self._journal.project_id, parked_id))
@@ -205,7 +230,7 @@ class Filing:
             [Quarantined.sha256, Quarantined.reason],
             [Quarantined.sha256],
             [(sha256,) for sha256 in unasked],
-            Quarantined.project_id == self._journal.project_id,
+            (Quarantined.project_id, self._journal.project_id),
         )
         self._parked |= {(row.sha256, row.reason) for row in found}
 
@@ -231,20 +256,26 @@ class Filing:
             return self._park(_waits(item, "edits_unknown", f"It corrects {item.edits}, which has not arrived yet."))
         if parent.chain.current != item.edits:
             message = f"{item.edits} has been corrected by another edit already; a coordinator decides."
-            return self._park(_waits(item, "conflict", message), outcome="conflict")
+            return self._park(_waits(item, "conflict", message), outcome="conflict", why="superseded")
         return self._edit(item, parent.chain)
 
     def _recognise(self, item: Ready, known: Version) -> Receipt:
         same = known.canonical_sha256 in (item.canonical_sha256, item.made_sha256)
         if known.sha256 != item.sha256 and not same:
             message = "An instance with this id and other content is stored; the first one stays."
-            return self._park(_waits(item, "conflict", message), outcome="conflict")
+            why = "deleted" if known.chain.deleted_at else "other_content"
+            return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
         chain = known.chain
+        receipt = Receipt(item.instance_id, "duplicate", chain.submission_id, self._files.missing(item), chain.flags)
+        receipt.superseded, receipt.deleted = chain.current != item.instance_id, chain.deleted_at is not None
         if chain.new:
             self._files.attach(item, chain.submission_id)
-        else:
-            self._files.attach_again(item, chain.submission_id)
-        return Receipt(item.instance_id, "duplicate", chain.submission_id, self._files.missing(item), chain.flags)
+            return receipt
+        receipt.news = self._files.attach_again(item, chain.submission_id)
+        if chain.more_to_come and not self._sender.more_to_come and not receipt.superseded:
+            self._no_more.add(chain.submission_id)
+            receipt.news = True
+        return receipt
 
     def _add(self, item: Ready) -> Receipt:
         journal = self._journal
@@ -257,9 +288,10 @@ class Filing:
             "instance_id": item.instance_id,
             "versions": 1,
             "review_state": None,
-            "actor_id": self._sender[0],
-            "device": self._sender[1],
-            "received_at": journal.now,
+            "actor_id": self._sender.actor_id,
+            "device": self._sender.device,
+            "user_agent": self._sender.user_agent,
+            "received_at": self._sender.received_at or journal.now,
             "deleted_at": None,
             "double_of": None,
             "counts": counts(journal.project.counts, None, None, None),
@@ -270,7 +302,7 @@ class Filing:
             submission_id, item.form, item.instance_id, item.instance_id, 1, item.flags, None, new=True, row=row
         )
         self._file_version(item, chain, event, number=1)
-        row["missing"] = self._files.outstanding(submission_id, item.instance_id)
+        row["missing"] = self._files.outstanding(submission_id, item.instance_id) + self._sender.more_to_come
         receipt = Receipt(item.instance_id, "stored", submission_id, self._files.missing(item), item.flags)
         self._latest[submission_id] = receipt
         self._release((item.form, item.instance_id), chain)
@@ -290,7 +322,7 @@ class Filing:
         }
         self._file_version(item, chain, event, number=chain.versions)
         self._files.carry_over(item, chain.submission_id, parent)
-        change["missing"] = self._files.outstanding(chain.submission_id, item.instance_id)
+        change["missing"] = self._files.outstanding(chain.submission_id, item.instance_id) + self._sender.more_to_come
         if chain.new:
             chain.row.update(change)
         else:
@@ -305,6 +337,8 @@ class Filing:
         return {
             "current_instance_id": item.instance_id,
             "form_version": item.version,
+            "instance_name": item.instance_name,
+            "more_to_come": self._sender.more_to_come,
             "recorded_at": item.recorded_at,
             "updated_at": self._journal.now,
             "flags": [[flag.code, flag.place, flag.message] for flag in item.flags],
@@ -331,19 +365,27 @@ class Filing:
                 "sha256": item.sha256,
                 "canonical_sha256": item.canonical_sha256,
                 "answers": item.answers,
-                "actor_id": self._sender[0],
-                "device": self._sender[1],
-                "received_at": journal.now,
+                "encrypted_key": item.encrypted_key,
+                "actor_id": self._sender.actor_id,
+                "device": self._sender.device,
+                "user_agent": self._sender.user_agent,
+                "instance_name": item.instance_name,
+                "received_at": self._sender.received_at or journal.now,
                 "recorded_at": item.recorded_at,
                 "event": event,
             }
         )
         self._files.attach(item, chain.submission_id)
+        if item.iterations or not chain.new or chain.submission_id in self._repeated:
+            self._repeated[chain.submission_id] = Repeated(chain.submission_id, item.form, item.iterations, chain.new)
         self._wanted[chain.submission_id] = Wanted(
             chain.submission_id, event, item.recorded_at, item.contributions, chain.new
         )
         if item.actions or not chain.new:
-            self._arrived[chain.submission_id] = Arrived(chain.submission_id, event, item.actions)
+            actions = item.actions if chain.deleted_at is None else ()
+            self._arrived[chain.submission_id] = Arrived(
+                chain.submission_id, event, actions, self._sender.actor_id, new=chain.new
+            )
         if item.fingerprint is not None or item.subject is not None or not chain.new:
             self._comparable[chain.submission_id] = chain.former
 
@@ -354,15 +396,16 @@ class Filing:
             [Submission.id, Submission.flags],
             [(Submission.project_id, self._journal.project_id)],
             Submission.id,
-            sorted({receipt.submission for receipt in receipts if receipt.submission is not None}),
+            sorted({receipt.submission for receipt in receipts if receipt.submission is not None} - self._saved.keys()),
         )
-        flags = {submission_id: [Flag(*flag) for flag in stored] for submission_id, stored in rows if stored}
+        found = {id_: one.flags for id_, one in self._saved.items()} | dict(map(tuple, rows))
+        flags = {submission_id: [Flag(*flag) for flag in stored] for submission_id, stored in found.items() if stored}
         for receipt in receipts:
             receipt.flags = flags.get(receipt.submission or 0, ())
 
     # Quarantine.
 
-    def _park(self, item: Waiting, outcome: str = "quarantined") -> Receipt:
+    def _park(self, item: Waiting, outcome: str = "quarantined", why: str | None = None) -> Receipt:
         journal = self._journal
         sha256 = sha256_of(item.raw)
         self._fetch_parked([sha256])
@@ -376,8 +419,8 @@ class Filing:
                 "form_id": item.form,
                 "form_version": item.version,
                 "edits": item.edits,
-                "actor_id": self._sender[0],
-                "device": self._sender[1],
+                "actor_id": self._sender.actor_id,
+                "device": self._sender.device,
                 "reason": item.reason,
                 "message": item.message,
                 "raw": pack(item.raw),
@@ -391,7 +434,7 @@ class Filing:
             self._parked.add((sha256, item.reason))
             if item.reason == "edits_unknown":
                 self._waiting[(item.form or "", item.edits or "")].append(Quarantined(**row))
-        return Receipt(item.instance_id, outcome, reason=item.message)
+        return Receipt(item.instance_id, outcome, reason=item.message, why=why or item.reason)
 
     def _release(self, key: Key, chain: Chain) -> None:
         """File the edits that waited for this instance, in the order in which they came."""
@@ -402,7 +445,7 @@ class Filing:
             self._fetch_versions({(item.form, item.instance_id)} - self._versions.keys())
             self._files.look_for(attachment["sha256"] for attachment in item.attachments)
             self._fetch_waiting([item.instance_id])
-            sender, self._sender = self._sender, (parked.actor_id, parked.device)
+            sender, self._sender = self._sender, Sender(parked.actor_id, parked.device)
             receipt = self._decide(item)
             self._sender = sender
             self._resolve(parked, receipt)
@@ -421,6 +464,8 @@ class Filing:
         journal, connection = self._journal, self._connection
         insert_rows(connection, Submission.__table__, self._new)  # type: ignore[arg-type]
         insert_rows(connection, SubmissionVersion.__table__, self._version_rows)  # type: ignore[arg-type]
+        self._end_waiting()
+        replace_repeat_rows(journal, self._repeated.values())
         self._files.write()
         insert_rows(connection, Quarantined.__table__, self._park_rows)  # type: ignore[arg-type]
         if self._edited:
@@ -431,9 +476,28 @@ class Filing:
                     for submission_id, change in self._edited.items()
                 ],
             )
-        if self._arrived:
-            apply_actions(journal, list(self._arrived.values()))
+        flagged = apply_actions(journal, list(self._arrived.values())) if self._arrived else set()
+        self._saved = {
+            row["id"]: Saved(**{field.name: row[field.name] for field in fields(Saved)})
+            for row in self._new
+            if row["id"] not in flagged
+        }
         self._settle()
+
+    def _end_waiting(self) -> None:
+        """Nothing more is to come for these submissions: they are complete once they have what they name."""
+        if self._no_more:
+            self._connection.execute(
+                update(Submission)
+                .where(
+                    tuple_(Submission.project_id, Submission.id).in_(
+                        [(self._journal.project_id, submission_id) for submission_id in self._no_more]
+                    )
+                )
+                .values(more_to_come=False)
+            )
+        for submission_id in self._no_more:
+            self._files.count_again(submission_id)
 
     def _settle(self) -> None:
         journal = self._journal
@@ -442,7 +506,7 @@ class Filing:
         changed: set[int] = set()
         if self._comparable:
             former = [before for before in self._comparable.values() if before is not None]
-            changed = settle_doubles(journal, self._comparable.keys(), journal.last_event, former)
+            changed = settle_doubles(journal, self._comparable.keys(), journal.last_event, former, self._saved)
         if changed:
             uncounted |= set(
                 self._connection.scalars(
@@ -474,7 +538,10 @@ def raw_item(parked: Quarantined) -> dict[str, Any]:
     if raw.lstrip()[:1] == b"{":
         found = json.loads(raw)
         return found if isinstance(found, dict) else {}
-    return {**parked.envelope, "xml": raw.decode("utf-8", "surrogatepass")}
+    try:
+        return {**parked.envelope, "xml": raw.decode("utf-8", "surrogatepass")}
+    except UnicodeDecodeError:  # in another encoding, as it was posted
+        return {**parked.envelope, "xml": raw}
 
 
 def _originals_first(items: Sequence[Prepared]) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+DEEPEST = 60  # of an item as JSON, as of an instance's elements
 LONGEST_ID = 1000  # bytes in UTF-8: two such have to fit into one row of an index on PostgreSQL
 # Ids made from content must come out the same for ever: never change this.
 _NAMESPACE = uuid.UUID("8f0c2f36-5a7b-5e0e-8d57-0d6d7a3c6a11")
@@ -137,6 +138,21 @@ def shortened(text: str) -> str:
     return (
         text if len(text) <= LONGEST_ID // 4 else text.encode("utf-8", "replace")[:LONGEST_ID].decode(errors="ignore")
     )
+
+
+def nested_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other more than so many levels deep, however deep that is."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return bool(level)
 
 
 def storable(value: Any) -> Any:

@@ -15,24 +15,39 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import zstandard
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from forms.findings import Faulty
 from forms.form import Flag, Lists
-from forms.indicators.contributing import Contribution, contributions_of
+from forms.indicators.contributing import Contribution, contributed
 from forms.xforms.answers import answers_of, attachments_named, fingerprint, instance_from
 from forms.xforms.check import check
+from forms.xforms.corrections import TO_CORRECT, corrected_instance
 from forms.xforms.entities import EntityAction, entity_actions
 from forms.xforms.instance import Instance, read_instance
+from forms.xforms.repeated import Iteration, iterations_of
 from sync.entities.lists import DatabaseLists
 from sync.errors import NotFound
-from sync.intake.items import LONGEST_ID, Item, bytes_of, envelope_of, id_from_content, read_item, shortened, storable
+from sync.intake.items import (
+    DEEPEST,
+    LONGEST_ID,
+    Item,
+    bytes_of,
+    envelope_of,
+    id_from_content,
+    nested_deeper,
+    read_item,
+    shortened,
+    storable,
+)
 from sync.models import Project, Submission, SubmissionVersion
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
 
-_UUID = re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
+# What a choice among entities is answered with, in XML and in JSON: ids alone.
+_IDS = rb"((?: ?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})+)"
+_IN_XML, _IN_JSON = re.compile(rb">" + _IDS + rb"<"), re.compile(rb'"' + _IDS + rb'"')
 MAX_XML = 10 * 1024 * 1024
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
 _BEFORE_TABLETS = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
@@ -87,6 +102,9 @@ class Ready:
     source: bytes | None = None  # the item as JSON, where it came with answers instead of XML
     made_sha256: bytes | None = None  # canonical, of the XML made of answers
     first_id: str | None = None  # by which its entities are named, if it is an edit that came with answers
+    instance_name: str | None = None
+    encrypted_key: str | None = None
+    iterations: Sequence[Iteration] = ()
 
     @property
     def raw(self) -> bytes:
@@ -138,6 +156,7 @@ class Derived:
     day: dt.date
     place: str | None
     named: Sequence[str]
+    iterations: Sequence[Iteration] = ()
 
 
 class Surroundings:
@@ -149,7 +168,7 @@ class Surroundings:
         self.now = now
         self.tz = time_zone_of(session, project_id)
         self.lists = lists_of(session, project_id)
-        self.catalogue = Catalogue(session, project_id)
+        self.catalogue = Catalogue(session, project_id, living=True)
 
 
 def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:
@@ -164,7 +183,8 @@ def fetch_entities(lists: DatabaseLists, texts: Iterable[tuple[Published, bytes]
     named: dict[str, set[str]] = defaultdict(set)
     for found, text in texts:
         if found.outside:
-            ids = set(_UUID.findall(text.decode("utf-8", "replace")))
+            pattern = _IN_JSON if text.startswith(b"{") else _IN_XML
+            ids = {id_.decode() for chosen in pattern.findall(text) for id_ in chosen.split()}
             for list_name in found.outside:
                 named[list_name] |= ids
     for list_name, some in named.items():
@@ -189,6 +209,8 @@ def prepare_item(around: Surroundings, raw: object, first_id: str | None = None)
         return Refused(None, "An item is a JSON object with instance_id, form, version and xml or answers.")
     claimed = raw.get("instance_id")
     named = claimed if isinstance(claimed, str) and claimed.strip() else None
+    if nested_deeper(raw, DEEPEST):
+        return Refused(_shown(named) if named else None, f"An item may be nested {DEEPEST} levels deep at most.")
     if len(bytes_of(raw)) > MAX_XML:
         return Refused(_shown(named) if named else None, f"An item may hold {MAX_XML // 2**20} MB at most.")
     try:
@@ -205,7 +227,7 @@ def prepare_item(around: Surroundings, raw: object, first_id: str | None = None)
         return _waiting(raw, "unreadable" if item.xml is not None else "answers", str(faulty))
 
 
-def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
+def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: bool = False) -> Prepared:
     """An instance as XML with what was said beside it. Raises Faulty if it cannot be read."""
     instance = read_instance(xml)
     form_id, version = instance.form_id or item.form or "", instance.version or item.version or ""
@@ -229,6 +251,8 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
 
     if any(text and shortened(text) != text for text in (instance_id, edits)):
         return waits("malformed", f"An instance id may have {LONGEST_ID} bytes at most.")
+    if instance.encrypted and not (instance.instance_id or item.instance_id):
+        return waits("malformed", "An encrypted submission needs an instanceID, without which nobody can decrypt it.")
     if differing:
         return waits("differs", f"The item and its XML disagree: {'; '.join(differing)}.")
     found = around.catalogue.published(form_id, version)
@@ -236,8 +260,10 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
         if not found.form_known:
             return waits("unknown_form", f"There is no form {form_id!r} in this project.")
         return waits("unknown_version", f"Version {version!r} of the form {form_id!r} has not been published here.")
-    if found.state == "closed":
+    if found.state == "closed" and not even_if_closed:
         return waits("form_closed", f"The form {form_id!r} is closed; a coordinator may open it and retry.")
+    if edits is None and TO_CORRECT in found.outside:
+        edits = corrected_instance(found.form, instance)
     recorded_at = item.recorded_at or _recorded_at(instance, around.tz) or around.now
     derived = derive(found, instance, recorded_at, around.lists, around.tz)
     return Ready(
@@ -261,6 +287,9 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item) -> Prepared:
         day=derived.day,
         place=derived.place,
         envelope=item.envelope,
+        instance_name=instance.instance_name,
+        encrypted_key=instance.root.findtext("base64EncryptedKey") if instance.encrypted else None,
+        iterations=derived.iterations,
     )
 
 
@@ -270,8 +299,10 @@ def derive(found: Published, instance: Instance, recorded_at: dt.datetime, lists
         day = recorded_at.astimezone(tz).date()
         return Derived((), None, None, (), (), None, day, None, attachments_named(found.form, instance))
     flags = check(found.form, instance, lists, recorded_at, tz)
+    answers = answers_of(found.form, instance)
     actions = entity_actions(found.form, instance)
-    contributions = contributions_of(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
+    contributions, too_long = contributed(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
+    flags.extend(too_long)
     for action in actions:
         flags.extend(action.flags)
     sound = [action for action in actions if not action.flags]
@@ -280,7 +311,7 @@ def derive(found: Published, instance: Instance, recorded_at: dt.datetime, lists
         subject = next((row.subject for row in contributions if row.subject), None)
     return Derived(
         flags=flags,
-        answers=answers_of(found.form, instance),
+        answers=answers,
         fingerprint=fingerprint(found.form, instance),
         actions=sound,
         contributions=contributions,
@@ -288,6 +319,7 @@ def derive(found: Published, instance: Instance, recorded_at: dt.datetime, lists
         day=contributions[0].date if contributions else recorded_at.astimezone(tz).date(),
         place=next((row.place for row in contributions if row.place), None),
         named=attachments_named(found.form, instance),
+        iterations=iterations_of(found.form, answers),
     )
 
 
@@ -312,10 +344,13 @@ def clock_flags(recorded_at: dt.datetime, now: dt.datetime) -> list[Flag]:
 
 def time_zone_of(session: Session, project_id: int) -> ZoneInfo:
     """The project's time zone. Raises NotFound for an unknown project."""
-    project = session.get(Project, project_id)
-    if project is None:
+    name = session.connection().scalar(_TIME_ZONE, {"project": project_id})
+    if name is None:
         raise NotFound
-    return _zone(project.time_zone)
+    return _zone(name)
+
+
+_TIME_ZONE = select(Project.time_zone).where(Project.id == bindparam("project"))
 
 
 _packers = threading.local()  # one packer costs as much to make as a form to pack, and serves one thread at a time

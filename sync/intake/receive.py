@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session, aliased
 
+from forms.findings import Faulty
 from sync.intake.files import held_files
-from sync.intake.filing import Filing, Receipt, raw_item
-from sync.intake.items import id_from_content, storable
-from sync.intake.prepare import Prepared, Ready, Surroundings, Waiting, prepare_item, prepare_items
+from sync.intake.filing import Filing, Receipt, Sender, raw_item
+from sync.intake.items import Item, id_from_content, read_item, storable
+from sync.intake.prepare import (
+    Prepared,
+    Ready,
+    Refused,
+    Surroundings,
+    Waiting,
+    prepare_instance,
+    prepare_item,
+    prepare_items,
+)
 from sync.journal import Journal, open_journal
 from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
 
@@ -59,16 +69,34 @@ def prepare_batch(
     batch: Mapping[str, Any],
     sha256: bytes,
     now: dt.datetime,
+    forms: frozenset[str] | None = None,
 ) -> PreparedBatch:
-    """Read and check every item; writes nothing. `sha256` is that of the unpacked body; `batch` has its outer shape."""
+    """Read and check every item; writes nothing. `sha256` is that of the unpacked body; `batch` has its outer shape.
+
+    `forms` are those that the sender is bound to, if any.
+    """
+    items = prepare_items(Surroundings(session, project_id, now), batch["items"])
     return PreparedBatch(
         project_id=project_id,
         batch_id=batch["batch"],
         sha256=sha256,
         device=storable(batch.get("device")),
         sent_at=batch.get("sent_at"),
-        items=prepare_items(Surroundings(session, project_id, now), batch["items"]),
+        items=[within(item, forms) for item in items],
     )
+
+
+def within(item: Prepared, forms: frozenset[str] | None) -> Prepared:
+    """What is for none of the forms that the sender is bound to waits until a coordinator looks at it.
+
+    Also what would have waited anyhow: publishing the version that it lacks must not file it.
+    """
+    if forms is None or isinstance(item, Refused) or item.form is None or item.form in forms:
+        return item
+    named = (item.instance_id, item.form, item.version, item.edits)
+    envelope = item.envelope() if isinstance(item, Ready) else item.envelope
+    message = f"The sender may not fill in the form {item.form!r}."
+    return Waiting(*named, "not_allowed", message, item.raw, envelope)
 
 
 def answered_before(
@@ -87,7 +115,9 @@ def answered_before(
     return BatchAnswer(batch_id, epoch, known.received_at, event, receipts, again=True)
 
 
-def store_batch(session: Session, prepared: PreparedBatch, actor_id: int, now: dt.datetime) -> BatchAnswer:
+def store_batch(
+    session: Session, prepared: PreparedBatch, actor_id: int, now: dt.datetime, user_agent: str | None = None
+) -> BatchAnswer:
     """File the batch under the project's lock; the caller commits, and only then may the answer leave."""
     journal = open_journal(session, prepared.project_id, actor_id, now)
     epoch = session.scalars(select(Server.epoch)).one()
@@ -95,7 +125,8 @@ def store_batch(session: Session, prepared: PreparedBatch, actor_id: int, now: d
     if known is not None and known.sha256 == prepared.sha256:
         receipts = _still_missing(session, prepared.project_id, known.receipts)
         return BatchAnswer(prepared.batch_id, epoch, known.received_at, journal.last_event, receipts, again=True)
-    receipts = [receipt.to_json() for receipt in file_items(journal, prepared.items, prepared.device)]
+    sender = Sender(actor_id, prepared.device, user_agent)
+    receipts = [receipt.to_json() for receipt in file_items(journal, prepared.items, sender)]
     if known is None:
         session.add(
             Batch(
@@ -114,14 +145,14 @@ def store_batch(session: Session, prepared: PreparedBatch, actor_id: int, now: d
     return BatchAnswer(prepared.batch_id, epoch, now, journal.last_event, receipts, again=False)
 
 
-def file_items(journal: Journal, items: Sequence[Prepared], device: str | None) -> list[Receipt]:
+def file_items(journal: Journal, items: Sequence[Prepared], sender: Sender) -> list[Receipt]:
     """File all items at once; should the database refuse one of them, each on its own, so that none costs another."""
 
     def file(several: Sequence[Prepared]) -> list[Receipt]:
         mark = journal.mark()
         try:
             with journal.session.begin_nested():
-                return Filing(journal, _again(journal), (journal.actor_id, device)).file(several)
+                return Filing(journal, _again(journal), sender).file(several)
         except StatementError:
             journal.return_to(mark)
             raise
@@ -133,18 +164,28 @@ def file_items(journal: Journal, items: Sequence[Prepared], device: str | None) 
         return [_file_alone(file, item) for item in items]
 
 
+def file_item(journal: Journal, item: Prepared, sender: Sender, held: Collection[str] = ()) -> Receipt:
+    """File the only item of a transaction, without a savepoint: should the database refuse it, the caller rolls back
+    and files what `unstorable` makes of it. `held` is content that is surely in the project.
+    """
+    return Filing(journal, _again(journal), sender, held).file([item])[0]
+
+
+def unstorable(item: Prepared, error: StatementError) -> Waiting:
+    """What the database refused, to be kept as it came. Raises the error again where that would not help."""
+    _require_own_fault(error)
+    if not isinstance(item, Ready):
+        raise error
+    message = f"The database could not hold it ({type(error).__name__})."
+    named = (item.instance_id, item.form, item.version, item.edits)
+    return Waiting(*named, "unstorable", message, item.raw, item.envelope())
+
+
 def _file_alone(file: Callable[[Sequence[Prepared]], list[Receipt]], item: Prepared) -> Receipt:
     try:
         return file([item])[0]
     except StatementError as error:
-        _require_own_fault(error)
-        if not isinstance(item, Ready):
-            raise
-        message = f"The database could not hold it ({type(error).__name__})."
-        parked = Waiting(
-            item.instance_id, item.form, item.version, item.edits, "unstorable", message, item.raw, item.envelope()
-        )
-        return file([parked])[0]
+        return file([unstorable(item, error)])[0]
 
 
 def _require_own_fault(error: StatementError) -> None:
@@ -159,9 +200,25 @@ def _again(journal: Journal) -> Callable[[Mapping[str, Any], str], Prepared]:
     """How an item that waited in quarantine is prepared anew, under the lock."""
 
     def prepare(raw: Mapping[str, Any], first_id: str) -> Prepared:
-        return prepare_item(Surroundings(journal.session, journal.project_id, journal.now), raw, first_id)
+        return _prepare_again(Surroundings(journal.session, journal.project_id, journal.now), raw, first_id)
 
     return prepare
+
+
+def _prepare_again(around: Surroundings, raw: Mapping[str, Any], first_id: str | None = None) -> Prepared:
+    xml = raw.get("xml")
+    if isinstance(xml, bytes):
+        return prepare_xml(around, replace(read_item({**raw, "xml": ""}), xml=xml))
+    return prepare_item(around, raw, first_id) if first_id else prepare_items(around, [raw])[0]
+
+
+def prepare_xml(around: Surroundings, item: Item, *, even_if_closed: bool = False) -> Prepared:
+    """An item that came as XML in whatever encoding; what cannot be read waits for a coordinator."""
+    xml = item.xml or b""
+    try:
+        return prepare_instance(around, xml, item, even_if_closed=even_if_closed)
+    except Faulty as faulty:
+        return Waiting(None, None, None, None, "unreadable", str(storable(str(faulty)))[:2000], xml, item.envelope())
 
 
 def _still_missing(session: Session, project_id: int, receipts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -181,10 +238,10 @@ def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) 
     With `as_edit` it becomes the next version of the submission that it conflicts with. An instance whose id another
     content has gets one made from its own.
     """
-    (item,) = prepare_items(Surroundings(journal.session, journal.project_id, journal.now), [raw_item(parked)])
+    item = _prepare_again(Surroundings(journal.session, journal.project_id, journal.now), raw_item(parked))
     if as_edit and isinstance(item, Ready):
         item = _as_edit(journal.session, journal.project_id, item)
-    sender = parked.actor_id, parked.device
+    sender = Sender(parked.actor_id, parked.device)
     with journal.session.begin_nested():
         return Filing(journal, _again(journal), sender).file([item])[0]
 

@@ -2,7 +2,7 @@
 
 from sync.models.accounts import Actor, LoginFailures, Server, Token
 from sync.models.base import Base
-from sync.models.entities import Entity, EntityList, EntityStep, Membership
+from sync.models.entities import Entity, EntityAssignment, EntityList, EntityStep, Membership
 from sync.models.indicators import (
     Contribution,
     Indicator,
@@ -12,8 +12,23 @@ from sync.models.indicators import (
     Target,
 )
 from sync.models.intake import Batch, Quarantined, StoredFile, Upload
-from sync.models.projects import Assignment, Audit, Event, Form, FormFile, FormVersion, Place, Project
-from sync.models.submissions import Attachment, Comment, Submission, SubmissionVersion
+from sync.models.projects import (
+    Assignment,
+    Audit,
+    DraftFile,
+    DraftSubmission,
+    EncryptionKey,
+    Event,
+    Form,
+    FormAssignment,
+    FormDraft,
+    FormFile,
+    FormVersion,
+    Place,
+    Project,
+)
+from sync.models.submissions import Attachment, Comment, RepeatRow, Submission, SubmissionVersion
+from sync.models.webhooks import Delivery, Lease, Webhook
 
 __all__ = [
     "Actor",
@@ -24,20 +39,29 @@ __all__ = [
     "Batch",
     "Comment",
     "Contribution",
+    "Delivery",
+    "DraftFile",
+    "DraftSubmission",
+    "EncryptionKey",
     "Entity",
+    "EntityAssignment",
     "EntityList",
     "EntityStep",
     "Event",
     "Form",
+    "FormAssignment",
+    "FormDraft",
     "FormFile",
     "FormVersion",
     "Indicator",
     "IndicatorVersion",
+    "Lease",
     "LoginFailures",
     "Membership",
     "Place",
     "Project",
     "Quarantined",
+    "RepeatRow",
     "Server",
     "StatementIssue",
     "StatementText",
@@ -47,4 +71,5 @@ __all__ = [
     "Target",
     "Token",
     "Upload",
+    "Webhook",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -32,15 +32,26 @@ class Actor(Base):
     __table_args__ = (Index("ix_actors_project_id", "project_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str]  # user | device
+    kind: Mapped[str]  # user | device | public_link
     email: Mapped[str | None] = mapped_column(unique=True)  # canonical: trimmed, lower case
     name: Mapped[str]
     password_hash: Mapped[str | None]
     admin: Mapped[bool] = mapped_column(default=False)  # of the whole installation
-    project_id: Mapped[int | None]  # of a device
+    project_id: Mapped[int | None]  # of a device or a public link
+    form_id: Mapped[str | None]  # of a public link: the one form that it opens
+    assigned_only: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # of a device: see FormAssignment
+    once: Mapped[bool] = mapped_column(default=False, server_default=false())  # of a public link: one answer a browser
     places: Mapped[list[Any]] = mapped_column(default=list)  # of a device: only rows below these codes reach it
+    properties: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # of a device, named by the project
     language: Mapped[str | None]
+    link_bytes: Mapped[int | None]  # how much it was last advised to send at once
+    link_at: Mapped[dt.datetime | None]  # and when
     created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime | None]
     disabled_at: Mapped[dt.datetime | None]
 
 
@@ -51,7 +62,7 @@ class Token(Base):
 
     sha256: Mapped[bytes] = mapped_column(primary_key=True)
     actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), index=True)
-    kind: Mapped[str]  # session | api | device
+    kind: Mapped[str]  # session | api | device | link | public_link
     csrf: Mapped[str | None]
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime | None]

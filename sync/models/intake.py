@@ -65,6 +65,7 @@ class StoredFile(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     size: Mapped[int]
     type: Mapped[str | None]
+    md5: Mapped[str | None]  # worked out when an OpenRosa manifest first names it
     stored_at: Mapped[dt.datetime]
 
 

@@ -6,10 +6,15 @@ does not have yet: it may read all rows of a project, and did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BinaryExpression,
+    BindParameter,
+    Column,
     ColumnClause,
     ColumnElement,
     Connection,
@@ -17,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
-    literal,
     literal_column,
     select,
     true,
@@ -27,6 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 Attribute = InstrumentedAttribute[Any]
+Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
 _AT_ONCE = 2000
 
 
@@ -38,13 +43,20 @@ def rows_of_ids(
     ids: Sequence[Any],
 ) -> list[Any]:
     """The columns of the rows with these ids. `fixed` and then `key` are the primary key of the table, in its order."""
+    if not ids:
+        return []
     found: list[Any] = []
+    postgres = connection.dialect.name == "postgresql"
+    if len(ids) == 1:
+        make_one = _one_from if postgres else _with_id
+        statement = make_one(tuple(columns), tuple([attribute for attribute, _ in fixed]), key)
+        given = {f"f{index}": value for index, (_, value) in enumerate(fixed)}
+        return list(connection.execute(statement, {**given, "k0": ids[0]}))
+    make = _first_from if postgres else _with_ids
+    statement = make(tuple(columns), tuple([attribute for attribute, _ in fixed]), key)
+    given = {f"f{index}": value for index, (_, value) in enumerate(fixed)}
     for some in _portions(ids):
-        if connection.dialect.name == "postgresql":
-            found += connection.execute(_first_from(columns, fixed, key), {"k0": some})
-        else:
-            same = (attribute == value for attribute, value in fixed)
-            found += connection.execute(select(*columns).where(*same, key.in_(some)))
+        found += connection.execute(statement, {**given, "k0": some})
     return found
 
 
@@ -53,36 +65,132 @@ def rows_of_keys(
     columns: Sequence[Attribute],
     keys: Sequence[Attribute],
     values: Sequence[tuple[Any, ...]],
-    *where: ColumnElement[bool],
+    *where: Condition,
 ) -> list[Any]:
     """The columns of all rows whose `keys` have one of the `values` and that satisfy `where`.
 
+    A condition as a pair of column and value spares putting an expression together each time.
+
     Together with the columns that `where` fixes, the keys should lead an index.
     """
+    if not values:
+        return []
     found: list[Any] = []
+    postgres = connection.dialect.name == "postgresql"
+    single = len(values) == 1
+    make = _of_one if single else _each_of if postgres else _with_keys
+    compared, given = _comparisons(keys[0].class_, where)
+    if compared is not None:
+        statement = _made_once(make, tuple(columns), tuple(keys), compared)
+    else:
+        statement = make(columns, keys, [_written(condition) for condition in where])
     for some in _portions(values):
-        if connection.dialect.name == "postgresql":
+        if single:
+            cells = {f"k{index}": value for index, value in enumerate(some[0])}
+        elif postgres:
             cells = {f"k{index}": list(of_key) for index, of_key in enumerate(zip(*some, strict=True))}
-            found += connection.execute(_each_of(columns, keys, where), cells)
-        elif len(keys) == 1:
-            found += connection.execute(select(*columns).where(*where, keys[0].in_([value[0] for value in some])))
         else:
-            # An index of rows that have a value is only used where SQLite hears that these have one.
-            present = (key.is_not(None) for key in keys if key.nullable)
-            found += connection.execute(select(*columns).where(*where, *present, tuple_(*keys).in_(some)))
+            cells = {"k0": [value[0] for value in some] if len(keys) == 1 else list(some)}
+        found += connection.execute(statement, {**given, **cells})
     return found
 
 
-def _first_from(columns: Sequence[Attribute], fixed: Sequence[tuple[Attribute, Any]], key: Attribute) -> Any:
+def _written(condition: Condition) -> ColumnElement[bool]:
+    if isinstance(condition, tuple):
+        attribute, value = condition
+        return attribute == value  # type: ignore[no-any-return]
+    return condition
+
+
+def _comparisons(model: Any, where: Sequence[Condition]) -> tuple[tuple[Any, ...] | None, dict[str, Any]]:
+    """What is compared with what, apart from the values, if every condition compares a column with a value."""
+    compared, given = [], {}
+    for index, condition in enumerate(where):
+        if isinstance(condition, tuple):
+            compared.append((condition[0].key, operator.eq))
+            given[f"f{index}"] = condition[1]
+            continue
+        if not (
+            isinstance(condition, BinaryExpression)
+            and condition.operator in (operator.eq, operator.ne)
+            and isinstance(condition.right, BindParameter)
+            and isinstance(column := condition.left, Column)
+            and column.table is model.__table__
+        ):
+            return None, {}
+        compared.append((column.key, condition.operator))
+        given[f"f{index}"] = condition.right.value
+    return tuple(compared), given
+
+
+@cache
+def _made_once(
+    make: Callable[..., Any], columns: tuple[Attribute, ...], keys: tuple[Attribute, ...], compared: tuple[Any, ...]
+) -> Any:
+    table = keys[0].class_.__table__
+    return make(
+        columns,
+        keys,
+        [
+            compare(table.c[key], bindparam(f"f{index}", type_=table.c[key].type))
+            for index, (key, compare) in enumerate(compared)
+        ],
+    )
+
+
+def _with_keys(columns: Sequence[Attribute], keys: Sequence[Attribute], where: Sequence[ColumnElement[bool]]) -> Any:
+    if len(keys) == 1:
+        wanted = keys[0].in_(bindparam("k0", type_=keys[0].type, expanding=True))
+        return select(*columns).where(*where, wanted)
+    # An index of rows that have a value is only used where SQLite hears that these have one.
+    present = (key.is_not(None) for key in keys if key.nullable)
+    return select(*columns).where(*where, *present, tuple_(*keys).in_(bindparam("k0", expanding=True)))
+
+
+# Statements are made once for all that ask the same: to put one together costs more than to run it.
+@cache
+def _with_ids(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: Attribute) -> Any:
+    same = (attribute == bindparam(f"f{index}", type_=attribute.type) for index, attribute in enumerate(fixed))
+    return select(*columns).where(*same, key.in_(bindparam("k0", type_=key.type, expanding=True)))
+
+
+@cache
+def _with_id(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: Attribute) -> Any:
+    same = (attribute == bindparam(f"f{index}", type_=attribute.type) for index, attribute in enumerate(fixed))
+    return select(*columns).where(*same, key == bindparam("k0", type_=key.type))
+
+
+@cache
+def _one_from(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: Attribute) -> Any:
+    """As `_first_from`, of one id: the plan is the same whatever the id, so that PostgreSQL makes it only once."""
+    leading, *others = fixed
+    values = [bindparam(f"f{index}", type_=attribute.type) for index, attribute in enumerate(fixed)]
+    wanted = bindparam("k0", type_=key.type)
+    order = [*others, key]
+    start = [*values[1:], wanted]
+    probe = (
+        select(*dict.fromkeys([*columns, *order]))
+        .where(leading == values[0], tuple_(*order) >= tuple_(*start))
+        .order_by(*order)
+        .limit(literal_column("1"))
+        .subquery()
+    )
+    same = (probe.c[attribute.key] == value for attribute, value in zip(order, start, strict=True))
+    return select(*(probe.c[attribute.key] for attribute in columns)).where(*same)
+
+
+@cache
+def _first_from(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: Attribute) -> Any:
     # Without statistics the planner takes any index on the first columns for as good as the primary key. Only that one
     # has the rows in order, so it is asked for the first row from the id on, which has the id or there is none.
     wanted = _unnested([key])
-    (leading, value), *others = fixed
-    order = [*(attribute for attribute, _ in others), key]
-    start = [*(literal(value, attribute.type) for attribute, value in others), wanted.c.k0]
+    leading, *others = fixed
+    values = [bindparam(f"f{index}", type_=attribute.type) for index, attribute in enumerate(fixed)]
+    order = [*others, key]
+    start = [*values[1:], wanted.c.k0]
     probe = (
         select(*dict.fromkeys([*columns, *order]))
-        .where(leading == value, tuple_(*order) >= tuple_(*start))
+        .where(leading == values[0], tuple_(*order) >= tuple_(*start))
         .order_by(*order)
         .limit(literal_column("1"))
         .lateral()
@@ -98,6 +206,11 @@ def _each_of(columns: Sequence[Attribute], keys: Sequence[Attribute], where: Seq
     # The offset keeps the planner from turning the probes into one join.
     probe = select(*columns).where(*where, *same).offset(literal_column("0")).lateral()
     return select(probe).select_from(wanted.join(probe, true()))
+
+
+def _of_one(columns: Sequence[Attribute], keys: Sequence[Attribute], where: Sequence[ColumnElement[bool]]) -> Any:
+    same = (key == bindparam(f"k{index}", type_=key.type) for index, key in enumerate(keys))
+    return select(*columns).where(*where, *same)
 
 
 def _unnested(keys: Sequence[Attribute]) -> Any:

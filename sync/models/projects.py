@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -18,6 +18,7 @@ class Project(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str]
+    description: Mapped[str | None]
     time_zone: Mapped[str] = mapped_column(default="UTC")
     languages: Mapped[list[Any]] = mapped_column(default=list)
     fiscal_year_start: Mapped[int] = mapped_column(default=1)
@@ -29,6 +30,11 @@ class Project(Base):
     created_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime | None]
     archived_at: Mapped[dt.datetime | None]
+    deleted_at: Mapped[dt.datetime | None]
+    key_id: Mapped[int | None]  # of the key that its forms are encrypted with
+    device_properties: Mapped[list[Any]] = mapped_column(
+        default=list, server_default="[]"
+    )  # names that devices may have
 
 
 class Assignment(Base):
@@ -39,6 +45,16 @@ class Assignment(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), primary_key=True)
     role: Mapped[str]
+
+
+class FormAssignment(Base):
+    """A form that an actor may fill who has no role in the whole project, or whose device is bound to chosen forms."""
+
+    __tablename__ = "form_assignments"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), primary_key=True)
 
 
 class Event(Base):
@@ -69,6 +85,10 @@ class Place(Base):
     """A place as it stood from the event `opened` to the event `closed`; a move closes one row and opens another."""
 
     __tablename__ = "places"
+    __table_args__ = (  # by which everybody sees at once whether the places have changed
+        Index("ix_places_opened", "project_id", "opened"),
+        Index("ix_places_closed", "project_id", "closed"),
+    )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -103,9 +123,10 @@ class Audit(Base):
 
 
 class Form(Base):
-    """A form of a project; `version` names the one that devices get now."""
+    """A form of a project; `version` names the one that devices get now. `number` is how ODK's REST counts forms."""
 
     __tablename__ = "forms"
+    __table_args__ = (UniqueConstraint("project_id", "number"),)
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     form_id: Mapped[str] = mapped_column(primary_key=True)
@@ -113,7 +134,11 @@ class Form(Base):
     version: Mapped[str]
     state: Mapped[str] = mapped_column(default="open")  # open | closing | closed
     event: Mapped[int]  # the last change that a device would notice
+    number: Mapped[int | None]
+    actor_id: Mapped[int | None]  # who made it
     created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime | None]
+    deleted_at: Mapped[dt.datetime | None]
 
 
 class FormVersion(Base):
@@ -129,6 +154,8 @@ class FormVersion(Base):
     xform: Mapped[bytes]
     source: Mapped[bytes | None]
     sheets: Mapped[dict[str, Any]]
+    title: Mapped[str | None]
+    key_id: Mapped[int | None]  # of the key that its submissions are encrypted with
     md5: Mapped[str]  # of the XForm, as OpenRosa form lists give it
     sha256: Mapped[str]  # of the XForm and our sheets: one text, one version
     published_at: Mapped[dt.datetime]
@@ -147,3 +174,75 @@ class FormFile(Base):
     sha256: Mapped[str | None]
     list_name: Mapped[str | None]
     event: Mapped[int]
+
+
+class EncryptionKey(Base):
+    """A key pair of a project. The private half is locked with a passphrase that only the project's people know."""
+
+    __tablename__ = "encryption_keys"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    public: Mapped[str]  # as the XForm carries it: base64 of the DER
+    private: Mapped[dict[str, Any] | None]  # None: the project's people keep it, and decrypt at home
+    hint: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+
+
+class FormDraft(Base):
+    """A form that is being tried out: what the next version will be, and the token that opens its test door."""
+
+    __tablename__ = "form_drafts"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    title: Mapped[str]
+    xform: Mapped[bytes]
+    source: Mapped[bytes | None]
+    sheets: Mapped[dict[str, Any]]
+    md5: Mapped[str]
+    sha256: Mapped[str]
+    token: Mapped[str]  # opens nothing but this draft, so it may be shown again
+    token_sha256: Mapped[bytes]
+    actor_id: Mapped[int | None]
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime | None]
+
+
+class DraftFile(Base):
+    """A file that a draft names: its content, or the entity list that stands for it."""
+
+    __tablename__ = "draft_files"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "form_id"], ["form_drafts.project_id", "form_drafts.form_id"]),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str | None]
+    sha256: Mapped[str | None]
+    list_name: Mapped[str | None]
+    updated_at: Mapped[dt.datetime | None]
+
+
+class DraftSubmission(Base):
+    """A trial answer to a draft. It counts nowhere, and goes with the draft."""
+
+    __tablename__ = "draft_submissions"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "form_id"], ["form_drafts.project_id", "form_drafts.form_id"]),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    instance_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]  # in the order of arrival
+    xml: Mapped[bytes]  # zstd over the bytes as received
+    answers: Mapped[dict[str, Any] | None]
+    flags: Mapped[list[Any]] = mapped_column(default=list)
+    files: Mapped[dict[str, Any]] = mapped_column(default=dict)  # name → SHA-256 of what came along
+    device: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    received_at: Mapped[dt.datetime]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import ForeignKeyConstraint, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -19,6 +19,22 @@ class Submission(Base):
 
     __tablename__ = "submissions"
     __table_args__ = (
+        Index("ix_submissions_form", "project_id", "form_id", "id"),
+        Index("ix_submissions_actor", "project_id", "actor_id", "received_at"),
+        Index(
+            "ix_submissions_sent_back",
+            "project_id",
+            "actor_id",
+            postgresql_where=text("review_state IN ('hasIssues', 'rejected')"),
+            sqlite_where=text("review_state IN ('hasIssues', 'rejected')"),
+        ),
+        Index(
+            "ix_submissions_deleted",
+            "project_id",
+            "deleted_at",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+            sqlite_where=text("deleted_at IS NOT NULL"),
+        ),
         Index(
             "ix_submissions_fingerprint",
             "project_id",
@@ -46,6 +62,8 @@ class Submission(Base):
     review_state: Mapped[str | None]  # None | edited | hasIssues | rejected | approved
     actor_id: Mapped[int]
     device: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    instance_name: Mapped[str | None]
     received_at: Mapped[dt.datetime]
     recorded_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime]
@@ -57,6 +75,7 @@ class Submission(Base):
     day: Mapped[dt.date | None]
     place: Mapped[str | None]
     missing: Mapped[int] = mapped_column(default=0)  # attachments that it names and that have not arrived
+    more_to_come: Mapped[bool] = mapped_column(default=False, server_default=false())  # said the sender; one is missing
     counts: Mapped[bool] = mapped_column(default=True)
     event: Mapped[int]  # the last event that changed it
 
@@ -81,15 +100,39 @@ class SubmissionVersion(Base):
     sha256: Mapped[bytes]
     canonical_sha256: Mapped[bytes]
     answers: Mapped[dict[str, Any] | None]  # derived
+    encrypted_key: Mapped[str | None]  # of an encrypted instance: the key to it, locked with the form's public key
     actor_id: Mapped[int]
     device: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    instance_name: Mapped[str | None]
     received_at: Mapped[dt.datetime]
     recorded_at: Mapped[dt.datetime]
     event: Mapped[int]
 
 
+class RepeatRow(Base):
+    """One iteration of a repeat in the current version of a submission, as a row of its own. Derived."""
+
+    __tablename__ = "repeat_rows"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "submission_id"], ["submissions.project_id", "submissions.id"]),
+        Index("ix_repeat_rows_submission", "project_id", "submission_id"),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    form_id: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)  # identity of the repeat: /data/visits/people
+    submission_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0, 1, … in document order
+    places: Mapped[list[Any]]  # the position of each repeat on the way to it, from 0: [2, 0]
+    answers: Mapped[dict[str, Any]]  # without those of the repeats inside
+
+
 class Attachment(Base):
-    """A file that a version of a submission names, or that came along; `sha256` is unknown until someone says it."""
+    """A file that a version of a submission names, or that came along; `sha256` is unknown until someone says it.
+
+    Of two files that came under one name the first one has it; the other is its rival and has a name made for it.
+    """
 
     __tablename__ = "attachments"
     __table_args__ = (
@@ -105,6 +148,8 @@ class Attachment(Base):
     size: Mapped[int | None]
     type: Mapped[str | None]
     present: Mapped[bool] = mapped_column(default=False)
+    extra: Mapped[bool] = mapped_column(default=False, server_default=false())  # the instance does not name it
+    rival_of: Mapped[str | None]  # the name under which it came
 
 
 class Comment(Base):
@@ -112,6 +157,7 @@ class Comment(Base):
 
     __tablename__ = "comments"
     __table_args__ = (
+        Index("ix_comments_submission", "project_id", "submission_id", "id"),
         ForeignKeyConstraint(["project_id", "submission_id"], ["submissions.project_id", "submissions.id"]),
     )
 

@@ -8,16 +8,18 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from forms.indicators.contributing import Feeds, compile_feeds
 from forms.indicators.sheets import Sheets
 from forms.xforms.xform import Form, compile_form
 from sync.models import Form as FormRow
-from sync.models import FormVersion
+from sync.models import FormDraft, FormVersion
 
 Kept = TypeVar("Kept")
+
+DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Published:
     form: Form
     sheets: Sheets
     feeds: Feeds
-    state: str  # of the form: open | closing | closed
+    state: str  # of the form: open | closing | closed | deleted
     outside: frozenset[str]  # the lists outside the form that its questions choose from
 
 
@@ -39,41 +41,38 @@ class Unpublished:
 
 
 class Catalogue:
-    """The forms of a project as they stand now, each looked up once: for one batch or one portion of a rebuild."""
+    """The forms of a project as they stand now, each looked up once: for one batch or one portion of a rebuild.
 
-    def __init__(self, session: Session, project_id: int) -> None:
+    With `living`, there are none in it that were deleted: what arrives for them waits.
+    """
+
+    def __init__(self, session: Session, project_id: int, living: bool = False) -> None:
         self._session = session
         self._project_id = project_id
+        self._living = living
         self._found: dict[tuple[str, str], Published | Unpublished] = {}
 
     def published(self, form_id: str, version: str) -> Published | Unpublished:
         """The version that a submission names."""
         found = self._found.get((form_id, version))
         if found is None:
-            found = self._found[(form_id, version)] = published(self._session, self._project_id, form_id, version)
+            found = published(self._session, self._project_id, form_id, version)
+            if self._living and isinstance(found, Published) and found.state == DELETED:
+                found = Unpublished(form_known=False)
+            self._found[(form_id, version)] = found
         return found
 
 
 def published(session: Session, project_id: int, form_id: str, version: str) -> Published | Unpublished:
-    """The version that a submission names. Texts are read from the database only when this process has not met them."""
-    latest, asked = aliased(FormVersion), aliased(FormVersion)
-    row = session.execute(
-        select(FormRow.state, FormRow.version, latest.sha256, asked.sha256)
-        .join(
-            latest,
-            (latest.project_id == FormRow.project_id)
-            & (latest.form_id == FormRow.form_id)
-            & (latest.version == FormRow.version),
-        )
-        .outerjoin(
-            asked,
-            (asked.project_id == FormRow.project_id) & (asked.form_id == FormRow.form_id) & (asked.version == version),
-        )
-        .where(FormRow.project_id == project_id, FormRow.form_id == form_id)
-    ).one_or_none()
-    if row is None or row[3] is None:
+    """The version that a submission names. Texts are read from the database only when this process has not met them.
+
+    A deleted form is there too, for what it has in store; it feeds nothing.
+    """
+    asked = {"project_id": project_id, "form_id": form_id, "version": version}
+    row = session.connection().execute(_PUBLISHED, asked).one_or_none()
+    if row is None or row[4] is None:
         return Unpublished(form_known=row is not None)
-    state, latest_version, latest_sha256, sha256 = row
+    state, deleted_at, latest_version, latest_sha256, sha256 = row
 
     def compile_version() -> Form:
         stored = _stored(session, project_id, form_id, version)
@@ -84,9 +83,70 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
         return sheets, compile_feeds(form, sheets)
 
     form = _forms.get(sha256, compile_version)
-    sheets, feeds = _feeds.get((sha256, latest_sha256), feed)
+    if deleted_at is not None:
+        state, sheets = DELETED, Sheets(form_id)
+        feeds = compile_feeds(form, sheets)
+    else:
+        sheets, feeds = _feeds.get((sha256, latest_sha256), feed)
     outside = {field.itemset for field in form.fields.values() if field.external and field.itemset is not None}
     return Published(form, sheets, feeds, state, frozenset(outside))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of a form, read and compiled when somebody asks."""
+
+    version: str
+    sha256: str
+    form: Callable[[], Form]
+    sheets: Callable[[], Sheets]
+
+
+def form_versions(session: Session, project_id: int, form_id: str) -> list[StoredVersion]:
+    """All versions of a form, the last one published first; none of an unknown form."""
+    rows = session.execute(
+        select(FormVersion.version, FormVersion.sha256)
+        .where(FormVersion.project_id == project_id, FormVersion.form_id == form_id)
+        .order_by(FormVersion.number.desc())
+    )
+    return [_version(session, project_id, form_id, version, sha256) for version, sha256 in rows]
+
+
+def _version(session: Session, project_id: int, form_id: str, version: str, sha256: str) -> StoredVersion:
+    def sheets() -> Sheets:
+        return Sheets.from_json(_stored(session, project_id, form_id, version).sheets)
+
+    def form() -> Form:
+        stored = _stored(session, project_id, form_id, version)
+        return _forms.get(sha256, lambda: compile_form(stored.xform, Sheets.from_json(stored.sheets).renames))
+
+    return StoredVersion(version, sha256, form, sheets)
+
+
+def compiled_draft(draft: FormDraft) -> tuple[Form, Sheets]:
+    """A form that is being tried out, and its sheets."""
+    sheets = Sheets.from_json(draft.sheets)
+    return _forms.get(draft.sha256, lambda: compile_form(draft.xform, sheets.renames)), sheets
+
+
+_LATEST, _ASKED = aliased(FormVersion), aliased(FormVersion)
+# Made once: putting it together costs more than running it.
+_PUBLISHED = (
+    select(FormRow.state, FormRow.deleted_at, FormRow.version, _LATEST.sha256, _ASKED.sha256)
+    .join(
+        _LATEST,
+        (_LATEST.project_id == FormRow.project_id)
+        & (_LATEST.form_id == FormRow.form_id)
+        & (_LATEST.version == FormRow.version),
+    )
+    .outerjoin(
+        _ASKED,
+        (_ASKED.project_id == FormRow.project_id)
+        & (_ASKED.form_id == FormRow.form_id)
+        & (_ASKED.version == bindparam("version")),
+    )
+    .where(FormRow.project_id == bindparam("project_id"), FormRow.form_id == bindparam("form_id"))
+)
 
 
 def latest_sheets(session: Session, project_id: int) -> dict[str, Sheets]:
@@ -99,7 +159,7 @@ def latest_sheets(session: Session, project_id: int) -> dict[str, Sheets]:
             & (FormRow.form_id == FormVersion.form_id)
             & (FormRow.version == FormVersion.version),
         )
-        .where(FormVersion.project_id == project_id)
+        .where(FormVersion.project_id == project_id, FormRow.deleted_at.is_(None))
         .order_by(FormVersion.form_id)
     )
     return {form_id: Sheets.from_json(sheets) for form_id, sheets in rows}
@@ -113,7 +173,7 @@ def _stored(session: Session, project_id: int, form_id: str, version: str) -> An
     ).one()
 
 
-class _Shelf(Generic[Kept]):
+class Shelf(Generic[Kept]):
     """What was compiled last, up to a bound, shared by the threads of the process."""
 
     def __init__(self, bound: int) -> None:
@@ -134,5 +194,5 @@ class _Shelf(Generic[Kept]):
         return made
 
 
-_forms: _Shelf[Form] = _Shelf(200)
-_feeds: _Shelf[tuple[Sheets, Feeds]] = _Shelf(200)
+_forms: Shelf[Form] = Shelf(200)
+_feeds: Shelf[tuple[Sheets, Feeds]] = Shelf(200)

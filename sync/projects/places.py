@@ -105,8 +105,8 @@ def places_at(session: Session, project_id: int, as_of: int | None) -> PlaceTree
         .order_by(Place.code)
     )
     places = (
-        PlaceRow(row.code, row.name, row.level, row.parent, row.latitude, row.longitude, tuple(row.aliases))
-        for row in rows
+        PlaceRow(code, name, level, parent, latitude, longitude, tuple(aliases))
+        for code, name, level, parent, latitude, longitude, aliases in rows.all()
     )
     return PlaceTree({place.code: place for place in places})
 

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import mimetypes
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
 from forms.programmes.programme import Programme
 from forms.workbooks.workbook import Workbook
+from sync.entities.registers import change_places
 from sync.entities.steps import declare_lists, load_list
-from sync.errors import Unexpected, VersionDiffers
+from sync.errors import FormDeleted, Unexpected, VersionDiffers
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
 from sync.indicators.statements import put_statement
-from sync.intake.content import store_of
-from sync.intake.files import keep_file
 from sync.intake.receive import receive_again
 from sync.journal import Journal, open_journal
-from sync.models import EntityList, Form, FormFile, FormVersion, Project, Quarantined, Submission
+from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
-from sync.projects.places import put_places
+from sync.projects.keys import locked
+from sync.projects.media import Filled, attach_files, content_hash
 
-_NAMED_FILE = re.compile(rb"jr://[a-z-]+/([^\"'<>&\s]+)")
 SETTINGS = ("name", "time_zone", "languages", "fiscal_year_start", "counts")
 
 
@@ -97,28 +93,33 @@ def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes] | None = None) -> int | None:
+def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes | Filled] | None = None) -> int | None:
     """Publish a form version and make it the one that devices get; None if exactly this is published already.
 
-    Submissions that waited in quarantine for the version are filed now; gives how many. Raises VersionDiffers when the
-    version exists with other content.
+    In a project with a key it is published encrypted, under a version that says so. Submissions that waited in
+    quarantine for the version are filed now; gives how many. Raises VersionDiffers when the version exists with other
+    content, FormDeleted for the id of a form in the bin.
     """
+    workbook, key_id = locked(journal, workbook)
     form, session = workbook.form, journal.session
+    row = session.get(Form, (journal.project_id, form.form_id))
+    if row is not None and row.deleted_at is not None:
+        raise FormDeleted(details={"form": form.form_id})
     known = session.get(FormVersion, (journal.project_id, form.form_id, form.version))
     sheets = workbook.sheets.to_json()
-    sha256 = hashlib.sha256(workbook.xform + orjson.dumps(sheets, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    sha256 = content_hash(workbook)
     if known is not None:
         if known.sha256 != sha256:
             raise VersionDiffers(details={"form": form.form_id, "version": form.version})
-        _attach_media(journal, workbook, media or {}, None)
+        attach_files(journal, form.form_id, workbook.xform, media or {}, None)
         return None
     event = journal.record("published", None, {"form": form.form_id, "version": form.version})
-    number = _add_version(journal, workbook, sheets, sha256, event)
+    number = _add_version(journal, workbook, sheets, sha256, key_id, event)
     declare_lists(journal, form, workbook.sheets, event)
-    _attach_media(journal, workbook, media or {}, event)
+    attach_files(journal, form.form_id, workbook.xform, media or {}, event)
     if publish_indicators(journal, form.form_id, workbook.sheets, form, event) and number > 1:
         recount_form(journal, form.form_id, event)
-    return _release_waiting(journal, form.form_id)
+    return release_waiting(journal, form.form_id)
 
 
 def load_programme(
@@ -133,7 +134,7 @@ def load_programme(
     report = Report(journal.project_id, warnings=list(programme.warnings))
     if new or change_project(journal, settings):
         report.changed.append("settings")
-    _if_changed(journal, report, "places", lambda event: put_places(journal, programme.places, event))
+    _if_changed(journal, report, "places", lambda event: change_places(journal, programme.places, event))
     for name, rows in sorted(programme.lists.items()):
         _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
     findings: list[Finding] = []
@@ -202,7 +203,9 @@ def _differs(workbook: Workbook) -> Finding:
     )
 
 
-def _add_version(journal: Journal, workbook: Workbook, sheets: dict[str, Any], sha256: str, event: int) -> int:
+def _add_version(
+    journal: Journal, workbook: Workbook, sheets: dict[str, Any], sha256: str, key_id: int | None, event: int
+) -> int:
     form, session, now = workbook.form, journal.session, journal.now
     row = session.get(Form, (journal.project_id, form.form_id))
     number = 1
@@ -215,11 +218,13 @@ def _add_version(journal: Journal, workbook: Workbook, sheets: dict[str, Any], s
                 version=form.version,
                 state="open",
                 event=event,
+                number=next_number(journal),
+                actor_id=journal.actor_id,
                 created_at=now,
             )
         )
     else:
-        row.title, row.version, row.event = form.title, form.version, event
+        row.title, row.version, row.event, row.updated_at = form.title, form.version, event, now
         number += session.scalars(
             select(func.max(FormVersion.number)).where(
                 FormVersion.project_id == journal.project_id, FormVersion.form_id == form.form_id
@@ -235,6 +240,8 @@ def _add_version(journal: Journal, workbook: Workbook, sheets: dict[str, Any], s
             xform=workbook.xform,
             source=workbook.source,
             sheets=sheets,
+            title=form.title,
+            key_id=key_id,
             md5=hashlib.md5(workbook.xform, usedforsecurity=False).hexdigest(),
             sha256=sha256,
             published_at=now,
@@ -244,28 +251,21 @@ def _add_version(journal: Journal, workbook: Workbook, sheets: dict[str, Any], s
     return number
 
 
-def _attach_media(journal: Journal, workbook: Workbook, media: Mapping[str, bytes], event: int | None) -> None:
-    """Give the form the files that it names: content that came along, or the entity list of that name."""
-    session, form_id = journal.session, workbook.form.form_id
-    lists = set(session.scalars(select(EntityList.name).where(EntityList.project_id == journal.project_id)))
-    for name in sorted({found.decode() for found in _NAMED_FILE.findall(workbook.xform)}):
-        stem = name.removesuffix(".csv")
-        list_name = stem if name.endswith(".csv") and stem in lists and name not in media else None
-        sha256 = keep_file(journal, store_of(session).put(media[name]), len(media[name])) if name in media else None
-        known = session.get(FormFile, (journal.project_id, form_id, name))
-        if known is not None and (known.sha256, known.list_name) == (sha256 or known.sha256, list_name):
-            continue
-        if event is None:
-            event = journal.record("media", None, {"form": form_id})
-        if known is None:
-            known = FormFile(project_id=journal.project_id, form_id=form_id, name=name)
-            session.add(known)
-        known.type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        known.sha256, known.list_name, known.event = sha256, list_name, event
-    session.flush()
+def next_number(journal: Journal) -> int:
+    """The next form's. Forms from before forms had numbers are given theirs first, in the order of their making."""
+    of_project = Form.project_id == journal.project_id
+    last = journal.session.scalar(select(func.max(Form.number)).where(of_project)) or 0
+    without = journal.session.scalars(
+        select(Form).where(of_project, Form.number.is_(None)).order_by(Form.created_at, Form.form_id)
+    ).all()
+    for number, row in enumerate(without, last + 1):
+        row.number = number
+    journal.session.flush()
+    return last + len(without) + 1
 
 
-def _release_waiting(journal: Journal, form_id: str) -> int:
+def release_waiting(journal: Journal, form_id: str) -> int:
+    """File what waited in quarantine for the form; gives how many."""
     waiting = journal.session.scalars(
         select(Quarantined)
         .where(

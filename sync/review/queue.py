@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from forms.form import Flag
 from sync.errors import Unexpected
-from sync.models import Submission
+from sync.models import Form, Submission
 from sync.models.database import is_sqlite
 from sync.projects.places import codes_below
 from sync.review.paging import PAGE, Page, cursor_to, id_at
@@ -62,11 +62,14 @@ class Waiting:
 def review_queue(
     session: Session, project_id: int, sought: Sought, cursor: str | None = None, limit: int = PAGE
 ) -> Page[Waiting]:
-    """A page of what is sought; deleted ones are left out. A page costs the same however far down it lies.
+    """A page of what is sought; deleted ones, and those of deleted forms, are left out.
 
-    Raises Unexpected for an unknown state or cursor. An unknown place has no submissions.
+    A page costs the same however far down it lies. Raises Unexpected for an unknown state or cursor. An unknown place
+    has no submissions.
     """
     where = [Submission.project_id == project_id, Submission.deleted_at.is_(None), *_filters(session, sought)]
+    in_the_bin = select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
+    where.append(Submission.form_id.not_in(in_the_bin))
     if sought.place is not None:
         where.append(Submission.place.in_(codes_below(session, project_id, sought.place, None)))
     before = id_at(cursor)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from forms.form import Flag
 from sync.errors import NotFound
+from sync.indicators.causes import cause_of
 from sync.indicators.contributions import BY, decimal_of, read_keys
 from sync.indicators.definitions import definitions_at
 from sync.intake.prepare import unpack
@@ -47,9 +48,12 @@ class VersionSeen:
     form_version: str
     actor_id: int
     device: str | None
+    user_agent: str | None
+    instance_name: str | None
     received_at: dt.datetime
     recorded_at: dt.datetime
     event: int
+    encrypted: bool
     answers: Mapping[str, Any] | None
 
 
@@ -65,7 +69,7 @@ class CommentSeen:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The event that opened or closed something; `cause` is its kind."""
+    """The event that opened or closed something; `cause` is what readers of figures are told."""
 
     event: int
     cause: str
@@ -101,6 +105,8 @@ class AttachmentSeen:
     size: int | None
     type: str | None
     present: bool
+    extra: bool
+    rival_of: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ class SubmissionSeen:
     review_state: str | None
     actor_id: int
     device: str | None
+    user_agent: str | None
+    instance_name: str | None
     received_at: dt.datetime
     recorded_at: dt.datetime
     updated_at: dt.datetime
@@ -213,6 +221,8 @@ _COLUMNS = [
     Submission.review_state,
     Submission.actor_id,
     Submission.device,
+    Submission.user_agent,
+    Submission.instance_name,
     Submission.received_at,
     Submission.recorded_at,
     Submission.updated_at,
@@ -242,15 +252,18 @@ def _versions(session: Session, project_id: int, submission_id: int) -> list[Ver
             SubmissionVersion.form_version,
             SubmissionVersion.actor_id,
             SubmissionVersion.device,
+            SubmissionVersion.user_agent,
+            SubmissionVersion.instance_name,
             SubmissionVersion.received_at,
             SubmissionVersion.recorded_at,
             SubmissionVersion.event,
+            SubmissionVersion.encrypted_key.is_not(None),
             SubmissionVersion.answers,
         )
         .where(SubmissionVersion.project_id == project_id, SubmissionVersion.submission_id == submission_id)
         .order_by(SubmissionVersion.number)
     )
-    return [VersionSeen(*row) for row in rows]
+    return [VersionSeen(*tuple(row)) for row in rows]
 
 
 def _comments(session: Session, project_id: int, submission_id: int) -> list[CommentSeen]:
@@ -298,11 +311,11 @@ def _contributions(session: Session, project_id: int, submission_id: int) -> lis
 
 def _causes(session: Session, project_id: int, numbers: set[int]) -> dict[int, Cause]:
     rows = session.execute(
-        select(Event.number, Event.kind, Event.at, Event.actor_id).where(
+        select(Event.number, Event.kind, Event.details, Event.at, Event.actor_id).where(
             Event.project_id == project_id, Event.number.in_(numbers)
         )
     )
-    return {row.number: Cause(*row) for row in rows}
+    return {row.number: Cause(row.number, cause_of(row.kind, row.details), row.at, row.actor_id) for row in rows}
 
 
 def _attachments(session: Session, project_id: int, submission_id: int) -> list[AttachmentSeen]:
@@ -314,6 +327,8 @@ def _attachments(session: Session, project_id: int, submission_id: int) -> list[
             Attachment.size,
             Attachment.type,
             Attachment.present,
+            Attachment.extra,
+            Attachment.rival_of,
         )
         .where(Attachment.project_id == project_id, Attachment.submission_id == submission_id)
         .order_by(Attachment.instance_id, Attachment.name)

@@ -119,6 +119,19 @@ def test_odd_items_cost_their_neighbours_nothing(house: House) -> None:
     assert set(outcomes[::2]) <= {"quarantined", "refused", "conflict"}
 
 
+@pytest.mark.parametrize("depth", [62, 400, 3_000, 100_000])
+def test_an_item_that_is_nested_too_deeply_costs_itself_alone(house: House, depth: int) -> None:
+    deep = f'{{"instance_id": "uuid:deep", "form": "sale", "version": "1", "answers": {"[" * depth}{"]" * depth}}}'
+    body = f'{{"batch": "deep", "items": [{json.dumps(a_sale(1))}, {deep}, {json.dumps(a_sale(2))}]}}'
+
+    answer = house.amina.post("batches", data=body.encode())
+
+    receipts = shown(answer)["receipts"]
+    assert [receipt["outcome"] for receipt in receipts] == ["stored", "refused", "stored"]
+    assert receipts[1]["instance_id"] == "uuid:deep"
+    assert "levels deep" in receipts[1]["reason"]
+
+
 def test_a_whole_number_beyond_64_bits_is_not_rounded_in_silence(house: House) -> None:
     house.amina.send(a_sale(1, sacks=12345678901234567890123))
 

@@ -8,7 +8,8 @@ import io
 import pytest
 
 from server.db import session
-from server.queries.forms import list_as_csv
+from sync.entities.delivery import csv_for
+from sync.models import Actor
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -72,7 +73,8 @@ def test_a_list_is_served_as_clients_read_it(house: House) -> None:
     house.amina.send(a_sale(1, seller='Awa "the, elder"\nTraoré'))
 
     with house.app.app_context():
-        rows = list(csv.reader(io.StringIO(list_as_csv(session(), house.pid, "people", []).decode())))
+        actor = session().get_one(Actor, house.amina.actor_id)
+        rows = list(csv.reader(io.StringIO(csv_for(session(), house.pid, "people", actor).decode())))
 
     assert rows[0] == ["name", "label", "__version", "seller"]
     assert rows[1][1:] == ['Awa "the, elder"\nTraoré', "1", 'Awa "the, elder"\nTraoré']

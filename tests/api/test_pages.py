@@ -117,6 +117,16 @@ def test_a_figure_opens_down_to_the_instance(sold: House) -> None:
     assert "constraint" in submission
 
 
+def test_a_submission_of_a_deleted_form_has_no_page(sold: House) -> None:
+    client = signed_in(sold)
+    (number, *_) = [row["id"] for row in sold.baraka.get("review").get_json()["submissions"]]
+    assert client.get(f"/projects/{sold.pid}/submissions/{number}").status_code == 200
+
+    assert sold.djeneba.delete("forms/sale").status_code == 200
+
+    assert client.get(f"/projects/{sold.pid}/submissions/{number}").status_code == 404
+
+
 def test_pages_speak_french_and_english(sold: House) -> None:
     client = signed_in(sold)
     path = f"/projects/{sold.pid}/statements/results"
@@ -217,17 +227,22 @@ def test_the_api_is_readable_without_signing_in(house: House) -> None:
     assert set(document["paths"]["/v1/projects/{pid}/batches"]["post"]["responses"]) == {"200", "default"}
 
 
+DOORS_AT_THE_ROOT = ("/formList", "/formUpload", "/formXml", "/submission", "/upload", "/view/", "/xformsManifest/")
+
+
 def test_every_route_under_v1_is_described(house: House) -> None:
     document = house.app.test_client().get("/v1/openapi.json").get_json()
     described = {(path, method) for path, methods in document["paths"].items() for method in methods}
     there = {
-        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in house.app.url_map.iter_rules()
-        if rule.rule.startswith("/v1")
+        if rule.rule.startswith(("/v1", *DOORS_AT_THE_ROOT))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
     assert described == there
+    ids = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize(

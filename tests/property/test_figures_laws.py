@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from forms.indicators.contributing import Contribution
 from forms.indicators.sheets import Indicator, Keep
 from forms.programmes.places import Place
+from sync.indicators import counting
 from sync.indicators.amounts import json_number
 from sync.indicators.changes import changes
 from sync.indicators.evidence import evidence
@@ -358,6 +359,9 @@ CELLS: list[dict[str, str | None]] = [
 ]
 
 
+WAYS = [(), ("sex",), ("topic",), ("sex", "topic"), ("place:cercle",), ("place:cercle", "sex")]
+
+
 def new_world(session: Session) -> World:
     session.rollback()
     return World(session, next(_projects), fiscal_year_start=4)
@@ -378,6 +382,30 @@ def test_every_figure_is_what_an_independent_count_says_now_and_as_of_every_even
             [figure] = world.figures("it", as_of=event, period=period, place=where, cells=cell)
             value, n, without = counted(state, period, where, cell)
             assert (json_number(figure.value), figure.n, figure.without or 0) == (json_number(value), n, without)
+
+
+@both
+@given(indicators(), STEPS, st.sampled_from(list(PERIODS)), st.sampled_from(["R", "C1", None]), st.sampled_from(WAYS))
+def test_whichever_way_is_quicker_counts_as_row_after_row_does(
+    session: Session, indicator: Indicator, steps: list[Any], period: str, where: str | None, by: tuple[str, ...]
+) -> None:
+    world = new_world(session)
+    history = live_through(world, indicator, steps)
+
+    for event, state in history.items():
+        if state.indicator is None:
+            continue
+        reading = world.reading(event)
+        definition, span, code = reading.definition("it"), reading.period(period), reading.place(where)
+        by_row = counting.tabulate(
+            definition,
+            reading.entries(definition, span, code),
+            span,
+            reading.dimensions(definition, by),
+            reading.person_of(definition),
+        )
+        assert reading.table(definition, span, code, by) == by_row
+        assert world.reading(event).total(definition, span, code) == by_row.total
 
 
 @both

@@ -51,6 +51,9 @@ class Voice:
     def patch(self, path: str, **more: Any) -> TestResponse:
         return self.ask("PATCH", path, **more)
 
+    def delete(self, path: str, **more: Any) -> TestResponse:
+        return self.ask("DELETE", path, **more)
+
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
         """`path` is inside the project unless it begins with a slash."""
         target = path if path.startswith("/") else f"/v1/projects/{self.pid}/{path}"

@@ -424,3 +424,23 @@ def test_an_instance_of_another_form_is_only_full_of_flags() -> None:
     flags = check(VISIT, an_instance(other, other=1), NoLists(), NOW, dt.UTC)
 
     assert {(flag.code, flag.place) for flag in flags} == {("required", "/data/picked"), ("type", "/data/other")}
+
+
+def test_checking_leaves_the_record_as_it_was_sent() -> None:
+    form = compiled("""
+        | survey |              |       |       |          |          |
+        |        | type         | name  | label | required | relevant |
+        |        | integer      | age   | Age   | yes      |          |
+        |        | begin_group  | home  | Home  |          |          |
+        |        | text         | owner | Owner | yes      |          |
+        |        | end_group    | home  |       |          |          |
+    """)
+    instance = read_instance(b'<data id="visit" version="1"><age/></data>')
+    before = instance.canonical_sha256
+
+    first = check(form, instance, NoLists(), NOW, dt.UTC)
+    again = check(form, instance, NoLists(), NOW, dt.UTC)
+
+    assert [flag.place for flag in first] == ["/data/age", "/data/home/owner"]
+    assert again == first
+    assert instance.canonical_sha256 == before

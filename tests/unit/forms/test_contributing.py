@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forms.form import NoLists
-from forms.indicators.contributing import Contribution, compile_feeds, contributions_of
+from forms.indicators.contributing import Contribution, compile_feeds, contributed, contributions_of
 from forms.indicators.sheets import Sheets
 from forms.workbooks.workbook import Workbook, read_workbook
 from forms.xforms.instance import read_instance
@@ -504,3 +504,25 @@ def test_sheets_from_the_store_give_the_same_contributions() -> None:
     )
 
     assert first == again != []
+
+
+def test_an_absurdly_long_place_or_key_is_none_and_is_flagged() -> None:
+    book = a_book(indicators("name | aggregate | by", "a | count | note"))
+    instance = read_instance(
+        f'<data id="visit" version="2"><place>{"é" * 400}</place><note>{"n" * 501}</note></data>'.encode()
+    )
+    feeds = compile_feeds(book.form, book.sheets)
+
+    (row,), flags = contributed(feeds, instance, recorded_at=RECORDED, tz=BAMAKO, lists=NoLists())
+
+    assert (row.place, row.by) == (None, ((),))
+    assert [(flag.code, flag.place) for flag in flags] == [("type", "/data/place"), ("type", "/data/note")]
+
+
+def test_absurdly_long_subjects_stay_apart() -> None:
+    book = a_book(indicators("name | aggregate | subject", "a | distinct | ${note}"))
+
+    (one,), (other,), (same,) = (of(book, f"<note>{'n' * 3000}{end}</note>") for end in "xyx")
+
+    assert one.subject == same.subject != other.subject
+    assert len((one.subject or "").encode()) < 500

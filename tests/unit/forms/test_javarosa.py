@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from forms.findings import Faulty
 from forms.form import NoLists
 from forms.xforms.check import check
 from forms.xforms.instance import read_instance
-from forms.xforms.xform import Form
+from forms.xforms.xform import Form, compile_form
 from forms.xpath.expressions import Context, Expression
-from tests.support.forms import NOW, UTC, compiled, filled
+from tests.support.forms import NOW, UTC, compiled, filled, xform_of
 from tests.support.javarosa import JavaRosaRefuses, Oracle, Record, an_oracle
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "25"))
@@ -440,7 +441,7 @@ sum(/data/people/age) * 2
 decimal-date-time(date(${moment}))
 string-length(string(decimal-date-time(${day})))
 position(..)
-string-length(.)
+string-length(${a})
 min(/data/people/age)
 count(/data/people[age > 3]) + count(/data/people[name = ''])
 /data/people[position() = 2]/age
@@ -664,3 +665,48 @@ def test_a_new_record_starts_with_its_defaults(oracle: Oracle) -> None:
 
     record = oracle.new_record()
     assert (record.at("/data/a").value, record.at("/data/b").value) == ("4", "8")
+
+
+CIRCLES = {
+    "two that show each other": ["integer a | ${b} = 1 | ", "integer b | ${a} = 1 | "],
+    "one that shows itself": ["integer a | . = 1 | "],
+    "a calculation and what hangs on it": ["integer a | ${c} = 1 | ", "calculate c | | ${a} + 1"],
+    "a group and a question in it": ["begin_group g | ${a} = 1 | ", "integer a | | ", "end_group g | | "],
+    "a group and a calculation of its question": [
+        "calculate c | | ${a} + 1",
+        "begin_group g | ${c} = 1 | ",
+        "integer a | | ",
+        "end_group g | | ",
+    ],
+    "a repeat and how often it is there": ["begin_repeat r | ${a} = 1 | ", "integer a | | ", "end_repeat r | | "],
+    "once": ["calculate c | | once(random())"],
+    "a group and a question before it": [
+        "integer a | | ",
+        "begin_group g | ${a} = 1 | ",
+        "integer b | ${a} > 1 | ",
+        "end_group g | | ",
+    ],
+    "one after the other": ["integer a | | ", "calculate c | | ${a}", "integer b | ${c} = 1 | "],
+}
+
+
+@pytest.mark.parametrize("rows", CIRCLES.values(), ids=CIRCLES)
+def test_a_form_goes_in_a_circle_where_javarosa_says_so(oracle: Oracle, rows: Sequence[str]) -> None:
+    table = ["| survey | type | name | label | relevant | calculation |"]
+    for row in rows:
+        named, relevant, calculation = row.split("|")
+        kind, name = named.split()
+        table.append(f"| | {kind} | {name} | {'' if kind == 'calculate' else name} | {relevant} | {calculation} |")
+    xform = xform_of("\n".join(table))
+
+    assert in_a_circle(lambda: oracle.form(xform)) == in_a_circle(lambda: compile_form(xform))
+
+
+def in_a_circle(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except JavaRosaRefuses as refusal:
+        return "Cycle" in str(refusal)
+    except Faulty as faulty:
+        return "in a circle" in str(faulty)
+    return False

@@ -270,6 +270,12 @@ def test_no_file_of_places_raises_anything_but_findings(csv: bytes) -> None:
         read_places(csv)
 
 
+def test_a_list_that_every_device_has_for_itself_cannot_be_loaded() -> None:
+    (fault,) = faults_of(a_programme(**{"lists/a_corriger.csv": b"name,label\n,Awa\n"}))
+
+    assert "for itself" in fault
+
+
 def test_a_long_list_of_faults_is_cut() -> None:
     rows = "".join(f"A {number},x,y\n" for number in range(500))
     with pytest.raises(Faulty) as caught:

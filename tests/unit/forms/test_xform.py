@@ -175,6 +175,34 @@ def test_a_circle_of_calculations_is_a_finding() -> None:
     """)
 
 
+def test_a_circle_of_what_is_shown_and_calculated_names_the_questions() -> None:
+    found = told("""
+        | survey |             |      |       |             |             |
+        |        | type        | name | label | calculation | relevant    |
+        |        | begin_group | home |       |             | ${rich} = 1 |
+        |        | integer     | cows | Cows  |             |             |
+        |        | end_group   | home |       |             |             |
+        |        | calculate   | rich |       | ${cows} > 9 |             |
+    """)
+
+    assert "Rules depend on each other in a circle: " in found
+    assert "‘cows’ in ‘home’" in found
+    assert "‘rich’" in found
+
+
+def test_every_circle_is_named() -> None:
+    found = told("""
+        | survey |         |      |       |          |
+        |        | type    | name | label | relevant |
+        |        | integer | a    | A     | ${b} = 1 |
+        |        | integer | b    | B     | ${a} = 1 |
+        |        | integer | c    | C     | ${d} = 1 |
+        |        | integer | d    | D     | ${c} = 1 |
+    """)
+
+    assert found.count("in a circle") == 2
+
+
 def test_defaults_that_are_worked_out_are_actions() -> None:
     defaults = {action.path: action for action in VISIT.actions if action.name == "setvalue"}
 

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.app import create_app
-from server.bodies import UnknownEncoding, parse_json, unpack
+from server.bodies import UnknownEncoding, parse_batch, parse_json, unpack
 from server.settings import Settings
 from sync.errors import TooLarge, Unparseable
+from sync.intake.items import nested_deeper
 
 MB = 2**20
 
@@ -89,6 +90,29 @@ def test_half_a_character_is_read_so_that_its_neighbours_are() -> None:
 def test_endless_nesting_is_told() -> None:
     with pytest.raises(Unparseable, match="nested too deeply"):
         parse_json(b"[" * 200_000)
+
+
+@pytest.mark.parametrize("depth", [101, 990, 5_000, 200_000])
+def test_what_is_nested_too_deeply_in_a_batch_is_cut_off_and_costs_nothing_else(depth: int) -> None:
+    deep = b'{"a": [' * (depth // 2) + b"1" + b"]}" * (depth // 2)
+
+    found = parse_batch(b'{"items": ["[{", ' + deep + b', {"b": "]\\"]"}, 2]}')
+
+    assert (found["items"][0], found["items"][2:]) == ("[{", [{"b": ']"]'}, 2])
+    assert nested_deeper(found["items"][1], 60)
+    assert not nested_deeper(found, 100)
+
+
+def test_a_batch_that_is_never_closed_is_no_batch() -> None:
+    with pytest.raises(Unparseable):
+        parse_batch(b'{"items": [1, ' + b"[" * 5000)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(alphabet='[]{}",:1\\', max_size=40), st.integers(0, 300))
+def test_no_nesting_makes_the_batch_reader_raise_anything_but_a_refusal(text: str, depth: int) -> None:
+    with suppress(Unparseable):
+        parse_batch(("[" * depth + text + "]" * depth).encode())
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

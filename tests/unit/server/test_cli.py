@@ -226,3 +226,27 @@ def test_help_and_version_are_there(run: Run) -> None:
     assert "login-link" in run("--help").out
     assert run("--version").out.strip() == "0.1.0"
     assert run("serve", "-h").code == 0
+
+
+def test_a_form_is_published_from_a_file(loaded: Run, tmp_path: Path) -> None:
+    workbook = "| survey |\n| type | name | label |\n| select_one_from_file prices.csv | price | Price |"
+    (tmp_path / "visit.xlsx").write_bytes(a_workbook("visit", "1", workbook))
+    (tmp_path / "prices.csv").write_text("name,label\n10,Ten\n")
+    (tmp_path / "wrong.xlsx").write_bytes(a_workbook("wrong", "1", workbook.replace("label", "lable", 1)))
+
+    done = loaded("form", "publish", "visit.xlsx", "--media", "prices.csv")
+    again = loaded("form", "publish", "visit.xlsx", "--project", "Siby")
+    wrong = loaded("form", "publish", "wrong.xlsx")
+
+    assert (done.code, done.last) == (0, "Published visit 1")
+    assert (again.code, again.last) == (0, "visit 1 is published already.")
+    assert wrong.code != 0
+    assert "Traceback" not in wrong.err
+
+
+def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
+    loaded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.checkup.java", lambda: None)
+
+    assert "No Java" in loaded("doctor").out

@@ -1,5 +1,6 @@
 """Entities: created, updated, held, withdrawn and brought back, the same for any order of arrival."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,19 @@ from sqlalchemy.orm import Session
 from forms.form import Flag
 from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
+from sync.entities.registers import add_property, change_places, make_list
 from sync.entities.steps import Arrived, load_list, steps_differ
+from sync.entities.writing import force_held, update_entity
 from sync.journal import Journal
 from sync.models import Entity, EntityList, Form, FormFile
+from tests.support.figures import a_place
 from tests.support.projects import SALE, a_desk
 from tests.support.registry import AWA, FANTA, NOW, Registry, Seen, a_creation, an_action, an_update
 
 BRANCH = "b0000000-0000-4000-8000-000000000001"
+THIRD = "6a000000-0000-4000-8000-000000000003"
+DAY = dt.timedelta(days=1)
+MALI, KATI = a_place("ML", "region"), a_place("ML-21", "cercle", "ML", ["Kati"])
 
 
 @pytest.fixture
@@ -167,6 +174,123 @@ def test_an_update_of_an_older_version_is_a_hard_conflict_where_it_touches_the_s
 
     assert registry.entity().conflict == "hard"
     assert registry.entity().data == {"phone": "3"}
+
+
+def test_updates_of_one_version_that_change_different_properties_are_merged(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(phone="1", village="Siby")))
+    registry.arrive(("visit", an_update(base=1, phone="2", village="Siby")))
+
+    registry.arrive(("late", an_update(base=1, phone="1", village="Kati")))
+
+    assert registry.entity().data == {"phone": "2", "village": "Kati"}
+    assert registry.entity().conflict == "soft"
+
+
+def test_updates_of_one_version_that_say_the_same_are_no_hard_conflict(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(phone="1")))
+    registry.arrive(("visit", an_update(base=1, phone="2")))
+
+    registry.arrive(("late", an_update(base=1, phone="2")))
+
+    assert (registry.entity().data, registry.entity().conflict) == ({"phone": "2"}, "soft")
+
+
+def test_a_property_that_an_older_form_left_blank_is_not_emptied(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(village="Siby")))
+    registry.arrive(("visit", an_update(base=1, phone="2")))
+
+    registry.arrive(("late", an_update(base=1, phone="", village="Kati")))
+
+    assert registry.entity().data == {"village": "Kati", "phone": "2"}
+
+
+def test_what_was_built_on_a_rejected_update_loses_what_that_one_said_and_keeps_its_own(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(phone="1", village="Siby")))
+    registry.arrive(("wrong", an_update(base=1, phone="9", village="Siby")))
+    registry.arrive(("next", an_update(base=2, phone="9", village="Kati")))
+
+    registry.withdraw("wrong")
+
+    assert registry.entity().data == {"phone": "1", "village": "Kati"}
+
+
+def test_a_later_step_of_a_branch_meets_what_others_changed_since_its_trunk(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(phone="1", visits="0")))
+    registry.arrive(("other", an_update(base=1, phone="2")))
+    registry.arrive(("first", an_update(base=1, trunk=1, branch=BRANCH, phone="1", visits="1")))
+
+    registry.arrive(("second", an_update(base=2, trunk=1, branch=BRANCH, phone="1", visits="2")))
+
+    assert registry.entity().data == {"phone": "2", "visits": "2"}
+    assert registry.entity().conflict == "soft"
+
+
+def test_a_step_whose_predecessor_never_comes_is_forced_after_its_time(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(visits="0")))
+    registry.arrive(("second", an_update(base=2, trunk=1, branch=BRANCH, visits="2")))
+
+    early = registry.change(lambda journal: force_held(journal, NOW))
+    late = registry.change(lambda journal: force_held(journal, NOW + DAY))
+    again = registry.change(lambda journal: force_held(journal, NOW + DAY))
+
+    assert (early, late, again) == (0, 1, 0)
+    assert (registry.entity().data, registry.states()["second"]) == ({"visits": "2"}, "forced")
+    assert registry.rebuild() == 0
+
+
+def test_a_forced_step_goes_back_to_its_place_when_its_predecessor_comes(registry: Registry) -> None:
+    registry.arrive(("registration", a_creation(visits="0")))
+    registry.arrive(("second", an_update(base=2, trunk=1, branch=BRANCH, visits="2")))
+    registry.change(lambda journal: force_held(journal, NOW + DAY))
+
+    registry.arrive(("first", an_update(base=1, trunk=1, branch=BRANCH, visits="1", phone="1")))
+
+    assert registry.entity().data == {"visits": "2", "phone": "1"}
+    assert registry.entity().conflict is None
+
+
+def test_an_update_that_waited_too_long_for_its_entity_makes_it_if_it_has_a_label(registry: Registry) -> None:
+    registry.arrive(("visit", an_update(AWA, label="Awa", phone="2")), ("other", an_update(FANTA, phone="3")))
+
+    forced = registry.change(lambda journal: force_held(journal, NOW + DAY))
+
+    assert forced == 1
+    assert registry.entities() == {AWA: Seen("Awa", {"phone": "2"}, withdrawn=False)}
+    assert registry.states() == {"visit": "forced", "other": "held"}
+    registry.arrive(("registration", a_creation(phone="1", village="Siby")))
+    assert registry.entity().data == {"phone": "2", "village": "Siby"}
+
+
+def test_a_conflict_that_somebody_settled_is_none_until_the_next(registry: Registry) -> None:
+    registry.change(lambda journal: make_list(journal, "people"))
+    registry.change(lambda journal: add_property(journal, "people", "phone"))
+    registry.arrive(("registration", a_creation(phone="1")))
+    registry.arrive(("visit", an_update(base=1, phone="2")), ("late", an_update(base=1, phone="3")))
+
+    registry.change(lambda journal: update_entity(journal, "people", AWA, force=True, resolve=True))
+    settled = (registry.entity().conflict, registry.entity().version)
+    registry.arrive(("later", an_update(base=1, phone="4")))
+
+    assert settled == (None, 3)
+    assert registry.entity().conflict == "hard"
+    assert registry.rebuild() == 0
+
+
+def test_a_row_finds_its_devices_by_the_nearest_place_that_it_names(registry: Registry) -> None:
+    registry.change(lambda journal: change_places(journal, [MALI, KATI], journal.record("places")))
+    registry.arrive(("one", a_creation(AWA, commune="kati", region="ML")), ("two", a_creation(FANTA, village_code="?")))
+    registry.arrive(("three", a_creation(THIRD, phone="1")))
+
+    assert {row.id: row.place for row in registry.rows(Entity)} == {AWA: "ML-21", FANTA: "?", THIRD: None}
+    registry.change(lambda journal: change_places(journal, [MALI], journal.record("places")))
+    assert registry.entity().place == "ML"
+
+
+def test_an_entity_belongs_to_whoever_sent_its_creation(registry: Registry) -> None:
+    registry.store("registration")
+    registry.restore("registration", a_creation())
+
+    assert registry.entity().creator_id == 7
 
 
 def test_two_updates_of_one_version_in_one_batch_are_a_conflict_too(registry: Registry) -> None:

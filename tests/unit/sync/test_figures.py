@@ -1,6 +1,7 @@
 """Figures by aggregate, subject, period, place and breakdown, now and as of an event."""
 
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
 from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import definitions_at
-from sync.indicators.figures import read_cells
+from sync.indicators.figures import figures, read_cells
 from sync.indicators.reading import resolve_as_of
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
@@ -29,6 +30,31 @@ def an_indicator(aggregate: str = "sum", **given: Any) -> Indicator:
 
 
 # Aggregates
+
+
+def test_what_one_answer_has_fetched_gives_the_same_figures_in_any_order(world: World) -> None:
+    world.places(a_place("R", "region"), a_place("C1", "cercle", "R"), a_place("C2", "cercle", "R"))
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="awa", place="C1", by=("female", ("governance", "marketing"))))
+    world.submit(row("people_trained", subject="oumou", place="C2", by=("female", "marketing")))
+    world.submit(row("people_trained", subject="seydou", place="C1", by=("male", "governance")))
+    asked: list[dict[str, Any]] = [
+        {},
+        {"by": ("sex",)},
+        {"by": ("topic",), "place": "C1"},
+        {"by": ("place:cercle",)},
+        {"cells": {"sex": "female"}, "by": ("topic",)},
+        {"place": "R"},
+    ]
+
+    alone = [world.figures("people_trained", **one) for one in asked]
+
+    for order in permutations(range(len(asked)), 3):
+        reading = world.reading()
+        together = [figures(reading, ["people_trained"], sees_small_cells=True, **asked[n]) for n in order]
+        assert [[one.to_json() for one in some] for some in together] == [
+            [one.to_json() for one in alone[n]] for n in order
+        ]
 
 
 def test_a_person_counts_once_however_often_they_come(world: World) -> None:

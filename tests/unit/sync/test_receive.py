@@ -1,6 +1,7 @@
 """Receiving batches: each item is kept once and told what became of it."""
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,13 @@ def test_loading_a_programme_says_how_many_waiting_submissions_it_filed(desk: De
         session.commit()
 
     assert (report.published, report.released) == (["sale 2"], 2)
+
+
+def test_an_absurdly_long_answer_that_cuts_figures_costs_nothing_but_itself(desk: Desk) -> None:
+    village = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(200))
+
+    outcome = desk.outcomes(a_sale(1, village=village))
+
+    (submission,) = desk.submissions()
+    assert outcome == ["stored"]
+    assert [(flag[0], flag[1]) for flag in submission.flags] == [("type", "/data/village")]

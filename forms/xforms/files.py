@@ -1,0 +1,31 @@
+"""The files that an XForm names: pictures, sounds, CSV lists, each to be given to devices beside the form."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+
+_NAMED = re.compile(rb"jr://([a-z-]+)/([^\"'<>]+?)\s*[\"'<]")
+# The answers of the record before are no file, though they are written as if they were.
+_NO_FILES = frozenset({"instance"})
+_KINDS = {"images": "image", "audio": "audio", "video": "video"}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """`kind` is image, audio, video or file, as ODK's REST calls them."""
+
+    name: str
+    kind: str
+
+
+def named_files(xform: bytes) -> list[NamedFile]:
+    """By name, each once."""
+    found: dict[str, NamedFile] = {}
+    for host, written in _NAMED.findall(xform):
+        if host.decode() in _NO_FILES:
+            continue
+        name = html.unescape(written.decode("utf-8", "replace"))
+        found.setdefault(name, NamedFile(name, _KINDS.get(host.decode(), "file")))
+    return [found[name] for name in sorted(found)]

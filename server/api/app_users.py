@@ -1,0 +1,224 @@
+"""Devices as ODK's clients know them: app users of a project, and what their project calls a device by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+from sqlalchemy import func, select
+
+from server import current
+from server.answers import answer, done
+from server.api.schemas import ListQuery, Strict, text
+from server.api.users import show_actor
+from server.bodies import read_json, read_query
+from server.db import session
+from server.documents import documented
+from server.front import KEY
+from server.guards import needs
+from server.logs import log
+from server.openrosa.answers import LANGUAGES
+from server.qr import code_png, code_svg, device_setup, settings_text
+from sync.accounts.audit import record_act
+from sync.accounts.people import add_device, disable, find_device, on_one_line
+from sync.errors import Exists, NotFound, Unexpected
+from sync.models import Actor, Project, Token
+from sync.models.database import begin_writing
+from sync.projects.places import places_at
+
+bp = Blueprint("app_users", __name__, url_prefix="/v1/projects/<int:pid>")
+
+_PROPERTY = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
+_PROPERTIES = fields.Dict(
+    keys=fields.String(validate=validate.Length(max=200)),
+    values=fields.String(validate=validate.Length(max=1000), allow_none=True),
+)
+
+
+class DeviceChangeSchema(Strict):
+    """What may change of a device. `places` bounds which rows of lists reach it, `language` is its user's."""
+
+    displayName = fields.String(validate=validate.Length(min=1, max=200))  # noqa: N815
+    properties = _PROPERTIES
+    places = fields.List(text(), validate=validate.Length(max=1000))
+    language = fields.String(validate=validate.OneOf(LANGUAGES), allow_none=True)
+
+
+class NewDeviceSchema(DeviceChangeSchema):
+    """A device to make. It gets the forms that are assigned to it, or all with `all_forms`."""
+
+    displayName = fields.String(required=True, validate=validate.Length(min=1, max=200))  # noqa: N815
+    all_forms = fields.Boolean(load_default=False)
+
+
+class PropertySchema(Strict):
+    """Something that the project notes of each device."""
+
+    name = fields.String(required=True, validate=[validate.Regexp(_PROPERTY), validate.Length(max=200)])
+
+
+@bp.get("/app-users")
+@needs("devices.manage")
+@documented("devices", query=ListQuery, answer="application/json")
+def get_devices(pid: int) -> ResponseReturnValue:
+    """The devices of the project, the newest first; a token is shown only when it is made."""
+    asked = read_query(ListQuery())
+    query = (
+        select(Actor, func.max(Token.last_used_at))
+        .outerjoin(Token, Token.actor_id == Actor.id)
+        .where(Actor.kind == "device", Actor.project_id == pid, Actor.disabled_at.is_(None))
+        .group_by(Actor.id)
+        .order_by(Actor.id.desc())
+        .offset(asked["offset"])
+        .limit(asked["limit"])
+    )
+    rows = session().execute(query).all()
+    return answer([_shown(actor, None, last) for actor, last in rows])
+
+
+@bp.post("/app-users")
+@needs("devices.manage")
+@documented("devices", body=NewDeviceSchema, answer="application/json")
+def post_device(pid: int) -> ResponseReturnValue:
+    """Make a device. The answer carries its token, this once."""
+    given = read_json(NewDeviceSchema())
+    begin_writing(session())
+    actor, issued = add_device(
+        session(), pid, given["displayName"], current.now(), assigned_only=not given.pop("all_forms")
+    )
+    _change(pid, actor, given)
+    record_act(session(), pid, current.origin(), "device.added", current.now(), str(actor.id))
+    session().commit()
+    log("device_added", project=pid, actor=actor.id)
+    return answer(_shown(actor, issued.token, None))
+
+
+@bp.get("/app-users/<int:number>")
+@needs("devices.manage")
+@documented("devices", answer="application/json")
+def get_device(pid: int, number: int) -> ResponseReturnValue:
+    """One device."""
+    last = session().scalar(select(func.max(Token.last_used_at)).where(Token.actor_id == number))
+    return answer(_shown(_device(pid, number), None, last))
+
+
+@bp.patch("/app-users/<int:number>")
+@needs("devices.manage")
+@documented("devices", body=DeviceChangeSchema, answer="application/json")
+def patch_device(pid: int, number: int) -> ResponseReturnValue:
+    """Change a device's name, places, language or properties."""
+    given = read_json(DeviceChangeSchema())
+    begin_writing(session())
+    actor = _device(pid, number)
+    _change(pid, actor, given)
+    actor.updated_at = current.now()
+    record_act(
+        session(), pid, current.origin(), "device.changed", current.now(), str(number), {"fields": sorted(given)}
+    )
+    session().commit()
+    return answer(_shown(actor, None, None))
+
+
+@bp.delete("/app-users/<int:number>")
+@needs("devices.manage")
+@documented("devices")
+def delete_device(pid: int, number: int) -> ResponseReturnValue:
+    """Shut a device out at once. What it sent stays."""
+    begin_writing(session())
+    disable(session(), _device(pid, number), current.now())
+    record_act(session(), pid, current.origin(), "device.revoked", current.now(), str(number))
+    session().commit()
+    log("device_revoked", project=pid, actor=number)
+    return done()
+
+
+@bp.get("/qr.<any(png, svg):kind>")
+@needs("forms.fill")
+@documented("devices", answer="image/png")
+def get_code(pid: int, kind: str) -> ResponseReturnValue:
+    """The code that sets ODK Collect up for the device whose token is in the address: nobody else can know it."""
+    token, visitor = request.environ.get(KEY), current.visitor()
+    if token is None or visitor.kind != "device":
+        raise NotFound("Ask for the code with the device's token in the address: /v1/key/TOKEN/projects/NUMBER/qr.png.")
+    base = current.settings().public_url or request.host_url.rstrip("/")
+    project = session().get_one(Project, pid)
+    text = settings_text(device_setup(base, pid, project.name, visitor.name, token, language=visitor.language))
+    if kind == "png":
+        return Response(code_png(text), content_type="image/png")
+    return Response(code_svg(text), content_type="image/svg+xml")
+
+
+@bp.get("/actor-properties")
+@needs("devices.manage")
+@documented("devices", answer="application/json")
+def get_properties(pid: int) -> ResponseReturnValue:
+    """What the project notes of each device."""
+    return answer([{"name": name} for name in session().get_one(Project, pid).device_properties])
+
+
+@bp.post("/actor-properties")
+@needs("devices.manage")
+@documented("devices", body=PropertySchema)
+def post_property(pid: int) -> ResponseReturnValue:
+    """Note one thing more of each device."""
+    name = read_json(PropertySchema())["name"]
+    begin_writing(session())
+    project = session().get_one(Project, pid, with_for_update=True)
+    if name.lower() in {known.lower() for known in project.device_properties}:
+        raise Exists(f"Devices have a property called {name} already.")
+    project.device_properties = [*project.device_properties, name]
+    record_act(session(), pid, current.origin(), "device_property.added", current.now(), name)
+    session().commit()
+    return done()
+
+
+def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
+    if "displayName" in given:
+        name = on_one_line(given["displayName"])
+        other = find_device(session(), pid, name)
+        if other is not None and other.id != actor.id:
+            raise Exists(f"The project has a device called {name} already; give this one another name.")
+        actor.name = name
+    if "places" in given:
+        actor.places = _codes(pid, given["places"])
+    if "language" in given:
+        actor.language = given["language"]
+    if "properties" in given:
+        known = set(session().get_one(Project, pid).device_properties)
+        if unknown := sorted(set(given["properties"]) - known):
+            raise Unexpected(f"Devices have no property called {unknown[0]}; add it under actor-properties first.")
+        merged = actor.properties | given["properties"]
+        actor.properties = {name: value for name, value in merged.items() if value is not None}
+
+
+def _codes(pid: int, written: list[str]) -> list[str]:
+    tree = places_at(session(), pid, None)
+    codes = [(place, tree.code_of(place)) for place in written]
+    if unknown := [place for place, code in codes if code is None]:
+        raise Unexpected(f"‘{unknown[0]}’ is not a place of the project.")
+    return [code for _, code in codes if code is not None]
+
+
+def _device(pid: int, number: int) -> Actor:
+    actor = session().get(Actor, number)
+    if actor is None or actor.kind != "device" or actor.project_id != pid or actor.disabled_at:
+        raise NotFound
+    return actor
+
+
+def _shown(actor: Actor, token: str | None, last_used: Any) -> dict[str, Any]:
+    shown = {
+        **show_actor(actor),
+        "projectId": actor.project_id,
+        "token": token,
+        "properties": actor.properties,
+        "places": actor.places,
+        "language": actor.language,
+        "all_forms": not actor.assigned_only,
+    }
+    del shown["email"]
+    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+        shown |= {"lastUsed": last_used, "createdBy": None}
+    return shown

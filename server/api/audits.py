@@ -1,0 +1,83 @@
+"""Who did what in the whole installation."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from server.answers import answer
+from server.api.schemas import ListQuery, text
+from server.api.submission_shapes import actors_shown
+from server.bodies import read_query
+from server.db import session
+from server.documents import documented
+from server.guards import site_admin
+from sync.accounts.trail import Act, acts
+from sync.errors import Unexpected
+from sync.intake.items import storable
+
+bp = Blueprint("audits", __name__, url_prefix="/v1/audits")
+
+_MOST = 10_000
+
+
+class AuditsQuery(ListQuery):
+    """Which acts to tell. `start` and `end` are times or dates."""
+
+    action = text(load_default=None, metadata={"description": "one action, what several begin with, or nonverbose"})
+    start = text(load_default=None)
+    end = text(load_default=None)
+
+
+@bp.get("")
+@site_admin
+@documented("audits", query=AuditsQuery, answer="application/json")
+def get_audits() -> ResponseReturnValue:
+    """The audit trails of all projects as one, the newest first; 10,000 acts at most at a time."""
+    asked = read_query(AuditsQuery())
+    limit = _MOST if asked["limit"] is None else min(asked["limit"], _MOST)
+    found = list(
+        acts(
+            session(),
+            action=storable(asked["action"]) if asked["action"] else None,
+            start=_moment("start", asked["start"]),
+            end=_moment("end", asked["end"]),
+            limit=limit,
+            offset=asked["offset"],
+        )
+    )
+    actors = actors_shown(number for act in found for number in (act.actor_id, act.about_actor) if number is not None)
+    return answer([_shown(act, actors) for act in found])
+
+
+def _shown(act: Act, actors: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "actorId": act.actor_id,
+        "action": act.action,
+        "acteeId": act.about,
+        "details": dict(act.details or {}),
+        "notes": None,
+        "loggedAt": act.at,
+        "act": act.own,
+        "project": act.project_id,
+        "number": act.number,
+        "address": act.address,
+        "request": act.request_id,
+    }
+    if actors:
+        shown["actor"] = actors.get(act.actor_id) if act.actor_id is not None else None
+        shown["actee"] = actors.get(act.about_actor) if act.about_actor is not None else None
+    return shown
+
+
+def _moment(name: str, written: str | None) -> dt.datetime | None:
+    if not written:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(written.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise Unexpected(f"{name} is not a time such as 2026-11-01T08:00:00Z.") from error

@@ -1,0 +1,155 @@
+"""Exports of a form's submissions: CSV as ODK Central lays it out, spreadsheets, maps, SPSS, JSON lines."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+
+from server import current
+from server.api.schemas import Strict, text
+from server.bodies import load
+from server.db import db, release, session
+from server.documents import documented
+from server.exporting import deliver, described, is_known, kept_for, resume
+from server.guards import needs
+from server.logs import log
+from sync.accounts.audit import record_act
+from sync.errors import Forbidden, Unexpected
+from sync.exports.exporting import Export, prepare_export
+from sync.exports.options import Options
+from sync.exports.source import open_snapshot
+from sync.intake.content import session_info
+from sync.models.database import begin_writing
+
+bp = Blueprint("exports", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>")
+
+_CENTRAL = ("csv", "csv.zip")
+_LONGEST_PASSPHRASE = 1000
+_MOST_KEYS = 5
+
+
+class ExportQuery(Strict):
+    """What of the submissions, and in which words. `{keyId}={passphrase}` come in the body of a POST."""
+
+    attachments = fields.Boolean()
+    groupPaths = fields.Boolean(load_default=True)  # noqa: N815 — the wire's names
+    splitSelectMultiples = fields.Boolean(load_default=False)  # noqa: N815
+    deletedFields = fields.Boolean()  # noqa: N815
+    identifying = fields.Boolean()
+    pseudonyms = fields.Boolean(load_default=False)
+    safeCells = fields.Boolean(load_default=True)  # noqa: N815
+    bom = fields.Boolean(load_default=False)
+    labels = text()
+    fieldpath = text()
+    limit = fields.Integer(validate=validate.Range(min=1, max=2**31))
+    filter = fields.String(data_key="$filter", validate=validate.Length(max=10_000))
+
+
+@bp.route(
+    "/submissions.<any('csv', 'csv.zip', xlsx, geojson, kml, sav, 'sav.zip', jsonl):kind>", methods=["GET", "POST"]
+)
+@needs("data.export")
+@documented("exports", query=ExportQuery, answer="application/octet-stream")
+def export_submissions(pid: int, fid: str, kind: str) -> ResponseReturnValue:
+    """All submissions in one file. X-Total-Rows says how many; with If-Range and Range a cut download goes on."""
+    return _export(pid, fid, kind)
+
+
+@bp.get("/submissions/<iid>.geojson")
+@needs("data.export")
+@documented("exports", query=ExportQuery, answer="application/geo+json")
+def export_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
+    """One submission on the map."""
+    return _export(pid, fid, "geojson", iid)
+
+
+def _export(pid: int, fid: str, kind: str, iid: str | None = None) -> Response:
+    given, passphrases = _given()
+    options = _options(kind, given, iid)
+    current.store().require_room()
+    release()
+    snapshot = open_snapshot(db.engine, session_info(current.store()))
+    with ExitStack() as opened:
+        opened.callback(snapshot.close)
+        export = prepare_export(snapshot, pid, fid, options, current.now(), passphrases)
+        if is_known(export) or request.method == "HEAD":
+            return described(export, 304 if is_known(export) else 200)
+        earlier = kept_for(export)
+        _note(pid, fid, export, goes_on=earlier is not None)
+        if earlier is not None and (rest := resume(earlier)) is not None:
+            return rest
+        opened.pop_all()  # whoever makes the export ends its snapshot
+    return deliver(export)
+
+
+def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:
+    """Write down who exports what, before the first byte leaves. The filter may hold names, and is left out."""
+    options = export.source.options
+    details = {
+        "format": options.format,
+        "rows": export.facts.rows,
+        "identifying": options.identifying,
+        "pseudonyms": options.pseudonyms,
+        "attachments": options.attachments,
+        "filtered": options.filter is not None,
+        "decrypted": export.once,
+        "resumed": goes_on,
+    }
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "data.exported", current.now(), fid, details)
+    session().commit()
+    release()
+    log("exported", project=pid, form=fid, format=options.format, rows=export.facts.rows)
+
+
+def _options(kind: str, given: dict[str, Any], iid: str | None) -> Options:
+    sees_all = current.has_right("submissions.read")
+    pseudonyms: bool = given["pseudonyms"]
+    identifying: bool = given.get("identifying", sees_all and not pseudonyms)
+    if identifying and not sees_all:
+        raise Forbidden("You may export no columns that tell who somebody is.")
+    if identifying and pseudonyms:
+        raise Unexpected("Pseudonyms stand in place of what identifies people: ask for one of both.")
+    attachments = given.get("attachments", kind == "csv.zip") and kind == "csv.zip"
+    if given.get("attachments") and not identifying:
+        raise Forbidden("Photos and other files tell who somebody is; export them with identifying=true.")
+    return Options(
+        format=kind,
+        attachments=attachments and identifying,
+        group_paths=given["groupPaths"],
+        split=given["splitSelectMultiples"],
+        deleted_fields=given.get("deletedFields", kind not in _CENTRAL),
+        identifying=identifying,
+        pseudonyms=pseudonyms,
+        guarded=given["safeCells"],
+        bom=given["bom"],
+        labels=given.get("labels"),
+        filter=given.get("filter") or None,
+        field=given.get("fieldpath") or None,
+        limit=given.get("limit"),
+        instance_id=iid,
+    )
+
+
+def _given() -> tuple[dict[str, Any], dict[int, str]]:
+    """The options, from the address or a form in the body, and the passphrases, from the body alone."""
+    plain, passphrases = dict[str, str](), dict[int, str]()
+    for source in (request.args, request.form):
+        for name, values in source.lists():
+            if name in ("st", "lang", "__csrf"):
+                continue
+            if len(values) > 1 or name in plain:
+                raise Unexpected(f"Given more than once: {name}.")
+            if not (name.isascii() and name.isdecimal()):
+                plain[name] = values[0]
+            elif source is request.args:
+                raise Unexpected("Passphrases come in the body of a POST: addresses end up in logs.")
+            elif values[0]:
+                passphrases[int(name[:18])] = values[0][:_LONGEST_PASSPHRASE]
+    if len(passphrases) > _MOST_KEYS:
+        raise Unexpected(f"At most {_MOST_KEYS} passphrases in one export.")
+    return load(ExportQuery(), plain), passphrases

@@ -1,0 +1,177 @@
+"""Webhooks of a project: made, changed, replayed, and what became of each delivery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+
+from server import current
+from server.answers import answer, done
+from server.api.schemas import PageQuery, Strict
+from server.bodies import read_json, read_query
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from sync.accounts.audit import record_act
+from sync.journal import Journal, open_journal
+from sync.models import Delivery, Webhook
+from sync.webhooks.hooks import (
+    TYPES,
+    add_webhook,
+    change_webhook,
+    deliveries_of,
+    find_webhook,
+    remove_webhook,
+    replay,
+    webhooks_of,
+)
+
+bp = Blueprint("webhooks", __name__, url_prefix="/v1/projects/<int:pid>/webhooks")
+
+_EVENT = validate.Range(min=0, max=2**53)
+
+
+class WebhookChangeSchema(Strict):
+    """What may change of a webhook. No types means all of them; `answers` lets what was filled in come along."""
+
+    url = fields.String(validate=validate.Length(min=1, max=2000))
+    types = fields.List(fields.String(validate=validate.OneOf(TYPES)), validate=validate.Length(max=len(TYPES)))
+    answers = fields.Boolean()
+    paused = fields.Boolean()
+
+
+class NewWebhookSchema(WebhookChangeSchema):
+    """A webhook to make. It hears of what happens from now on, or of all after the event `since`."""
+
+    url = fields.String(required=True, validate=validate.Length(min=1, max=2000))
+    since = fields.Integer(strict=True, validate=_EVENT)
+
+
+class ReplaySchema(Strict):
+    """From where it is told again: what came after this event."""
+
+    since = fields.Integer(required=True, strict=True, validate=_EVENT)
+
+
+@bp.get("")
+@needs("project.manage")
+@documented("webhooks", answer="application/json")
+def get_webhooks(pid: int) -> ResponseReturnValue:
+    """The project's webhooks, and how far each has come."""
+    return answer([_shown(hook) for hook in webhooks_of(session(), pid)])
+
+
+@bp.post("")
+@needs("project.manage")
+@documented("webhooks", body=NewWebhookSchema, answer="application/json")
+def post_webhook(pid: int) -> ResponseReturnValue:
+    """Make a webhook. The answer carries the secret that its deliveries are signed with, this once."""
+    given = read_json(NewWebhookSchema())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    hook = add_webhook(
+        journal,
+        given["url"],
+        given.get("types", ()),
+        given.get("answers", False),
+        given.get("since"),
+        plain=current.settings().webhooks_inside,
+    )
+    if given.get("paused"):
+        change_webhook(journal, hook, paused=True)
+    _finish(journal, "webhook.added", hook)
+    return answer(_shown(hook) | {"secret": hook.secret})
+
+
+@bp.get("/<int:number>")
+@needs("project.manage")
+@documented("webhooks", answer="application/json")
+def get_webhook(pid: int, number: int) -> ResponseReturnValue:
+    """One webhook."""
+    return answer(_shown(find_webhook(session(), pid, number)))
+
+
+@bp.patch("/<int:number>")
+@needs("project.manage")
+@documented("webhooks", body=WebhookChangeSchema, answer="application/json")
+def patch_webhook(pid: int, number: int) -> ResponseReturnValue:
+    """Change a webhook, pause it, or let it go on."""
+    given = read_json(WebhookChangeSchema())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    hook = find_webhook(session(), pid, number)
+    change_webhook(journal, hook, **given, plain=current.settings().webhooks_inside)
+    _finish(journal, "webhook.changed", hook)
+    return answer(_shown(hook))
+
+
+@bp.delete("/<int:number>")
+@needs("project.manage")
+@documented("webhooks")
+def delete_webhook(pid: int, number: int) -> ResponseReturnValue:
+    """Tell it nothing any more."""
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    hook = find_webhook(session(), pid, number)
+    record_act(session(), pid, current.origin(), "webhook.removed", current.now(), str(number))
+    remove_webhook(session(), hook)
+    journal.close()
+    session().commit()
+    return done()
+
+
+@bp.post("/<int:number>/replay")
+@needs("project.manage")
+@documented("webhooks", body=ReplaySchema, answer="application/json")
+def post_replay(pid: int, number: int) -> ResponseReturnValue:
+    """Tell it again of everything after an event; each delivery has the same id as before."""
+    since = read_json(ReplaySchema())["since"]
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    hook = find_webhook(session(), pid, number)
+    replay(journal, hook, since)
+    _finish(journal, "webhook.replayed", hook)
+    return answer(_shown(hook))
+
+
+@bp.get("/<int:number>/deliveries")
+@needs("project.manage")
+@documented("webhooks", query=PageQuery, answer="application/json")
+def get_deliveries(pid: int, number: int) -> ResponseReturnValue:
+    """The attempts to tell it, the newest first; they are kept for 30 days."""
+    limit = read_query(PageQuery())["limit"]
+    return answer([_attempt(row) for row in deliveries_of(session(), find_webhook(session(), pid, number), limit)])
+
+
+def _finish(journal: Journal, action: str, hook: Webhook) -> None:
+    record_act(session(), journal.project_id, current.origin(), action, current.now(), str(hook.id))
+    journal.close()
+    session().commit()
+
+
+def _shown(hook: Webhook) -> dict[str, Any]:
+    return {
+        "id": str(hook.id),
+        "url": hook.url,
+        "types": hook.types,
+        "answers": hook.answers,
+        "state": hook.state,
+        "told": hook.told,
+        "failures": hook.failures,
+        "next_at": hook.next_at,
+        "last_status": hook.last_status,
+        "last_error": hook.last_error,
+        "created_at": hook.created_at,
+        "updated_at": hook.updated_at,
+    }
+
+
+def _attempt(row: Delivery) -> dict[str, Any]:
+    return {
+        "event": row.event,
+        "attempt": row.attempt,
+        "at": row.at,
+        "status": row.status,
+        "error": row.error,
+        "parked": row.parked,
+        "milliseconds": row.milliseconds,
+    }

@@ -1,0 +1,68 @@
+"""Commands that move a project in from another server."""
+
+from __future__ import annotations
+
+import click
+
+from server.commands.common import installation_opened, project_named
+from server.moving.central import Central
+from server.moving.found import Elsewhere
+from server.moving.moving import Moved, move_in
+from server.moving.openrosa import OpenRosa
+from sync.errors import Refusal
+
+_INTO = "Number or name of the project here that it goes into; else a new one is made."
+
+
+@click.group()
+def move() -> None:
+    """Move in from another server. It may be stopped and begun again; nothing comes twice."""
+
+
+@move.command()
+@click.argument("url")
+@click.option("--number", type=int, required=True, help="Number of the project on ODK Central.")
+@click.option("--email", required=True, help="Account there; it has to be a manager of the project.")
+@click.password_option("--password", envvar="SIBY_MOVE_PASSWORD", confirmation_prompt=False, help="Asked for.")
+@click.option("--project", help=_INTO)
+def central(url: str, number: int, email: str, password: str, project: str | None) -> None:
+    """A project on ODK Central at URL: forms, submissions, entity lists, people."""
+    with installation_opened():
+        _move(Central.signed_in(url, number, email, password), url, project)
+
+
+@move.command()
+@click.argument("url")
+@click.option("--name", required=True, help="User name there.")
+@click.password_option("--password", envvar="SIBY_MOVE_PASSWORD", confirmation_prompt=False, help="Asked for.")
+@click.option("--project", help=_INTO)
+def openrosa(url: str, name: str, password: str, project: str | None) -> None:
+    """What KoboToolbox, Ona or ODK Aggregate has at URL, its OpenRosa address: forms and submissions."""
+    with installation_opened():
+        _move(OpenRosa(url, name, password), url, project)
+
+
+def _move(elsewhere: Elsewhere, url: str, project: str | None) -> None:
+    into = project_named(project).id if project else None
+    host = url.split("://")[-1].strip("/")
+    try:
+        moved = move_in(elsewhere, into, host, lambda line: click.echo(line, err=True))
+    except Refusal as problem:
+        raise click.ClickException(str(problem)) from problem
+    _tell(moved)
+    if moved.problems:
+        raise SystemExit(1)
+
+
+def _tell(moved: Moved) -> None:
+    for problem in moved.problems:
+        click.echo(f"NOT moved: {problem}", err=True)
+    click.echo(
+        f"Project {moved.project_id}: {moved.versions} form versions, {moved.submissions} submissions with"
+        f" {moved.files} files, {moved.entities} entities, {moved.users} people."
+        f" {moved.here_before} submissions were here before."
+    )
+    if moved.users:
+        click.echo("People have no password yet: siby login-link EMAIL lets each of them in.")
+    click.echo(f"What arrives there from now on comes with the same command and --project {moved.project_id}.")
+    click.echo("Tablets need a new code: siby device add NAME shows one.")

@@ -1,0 +1,136 @@
+"""A project on ODK Central, or on any server with its REST."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from server.moving.fetching import Fetcher
+from server.moving.found import (
+    FoundEntity,
+    FoundForm,
+    FoundInstance,
+    FoundList,
+    FoundSubmission,
+    FoundUser,
+    FoundVersion,
+)
+from sync.errors import Unexpected
+
+_ROLES = {"manager": "administrator", "viewer": "viewer", "formfill": "collector", "coordinator": "coordinator"}
+_SYSTEM_COLUMNS = "__"
+
+
+class Central:
+    """Reads one project. `project` is its number there."""
+
+    def __init__(self, fetcher: Fetcher, project: int) -> None:
+        self._fetcher = fetcher
+        self._at = f"/v1/projects/{project}"
+
+    @classmethod
+    def signed_in(cls, url: str, project: int, email: str, password: str) -> Central:
+        """Begin a session there."""
+        fetcher = Fetcher(url, {})
+        session = fetcher.post_json("/v1/sessions", {"email": email, "password": password})
+        fetcher.carry("Authorization", f"Bearer {session['token']}")
+        return cls(fetcher, project)
+
+    def name(self) -> str:
+        return str(self._fetcher.get_json(self._at)["name"])
+
+    def forms(self) -> Iterator[FoundForm]:
+        for form in self._fetcher.get_json(f"{self._at}/forms"):
+            if not form.get("publishedAt"):
+                continue  # a draft that nobody has filled in
+            at = f"{self._at}/forms/{_quoted(form['xmlFormId'])}"
+            versions = sorted(self._fetcher.get_json(f"{at}/versions"), key=lambda row: row["publishedAt"])
+            yield FoundForm(
+                form_id=form["xmlFormId"],
+                title=form["name"] or form["xmlFormId"],
+                state=form["state"],
+                versions=[self._version(at, form["xmlFormId"], row["version"]) for row in versions],
+            )
+
+    def submission_ids(self, form_id: str) -> Iterator[str]:
+        rows = self._fetcher.get_json(f"{self._at}/forms/{_quoted(form_id)}/submissions", X_Extended_Metadata="true")
+        for row in sorted(rows, key=lambda row: row["createdAt"]):
+            yield row["instanceId"]
+
+    def submission(self, form_id: str, instance_id: str) -> FoundSubmission:
+        at = f"{self._at}/forms/{_quoted(form_id)}/submissions/{_quoted(instance_id)}"
+        row = self._fetcher.get_json(at)
+        versions = self._fetcher.get_json(f"{at}/versions", X_Extended_Metadata="true")
+        versions.reverse()  # to be oldest first, also where two were received at one moment
+        comments = self._fetcher.get_json(f"{at}/comments")
+        return FoundSubmission(
+            form_id=form_id,
+            instances=[self._instance(at, one) for one in sorted(versions, key=lambda one: one["createdAt"])],
+            review_state=row["reviewState"],
+            comments=[one["body"] for one in sorted(comments, key=lambda one: one["createdAt"])],
+        )
+
+    def lists(self) -> Iterator[FoundList]:
+        for row in self._fetcher.get_json(f"{self._at}/datasets"):
+            at = f"{self._at}/datasets/{_quoted(row['name'])}"
+            table = csv.DictReader(io.StringIO(self._fetcher.get(f"{at}/entities.csv").decode("utf-8-sig")))
+            properties = [
+                name for name in table.fieldnames or () if not name.startswith(_SYSTEM_COLUMNS) and name != "label"
+            ]
+            entities = [
+                FoundEntity(line["__id"], line["label"], {name: line[name] for name in properties if line.get(name)})
+                for line in table
+            ]
+            yield FoundList(row["name"], properties, entities)
+
+    def users(self) -> Iterator[FoundUser]:
+        """Those with a role in the project, as far as this account may see them."""
+        try:
+            people = {row["id"]: row for row in self._fetcher.get_json("/v1/users")}
+            assigned = self._fetcher.get_json(f"{self._at}/assignments")
+        except Unexpected:
+            return
+        for row in assigned:
+            person, role = people.get(row["actorId"]), _ROLES.get(self._role_names.get(row["roleId"], ""))
+            if person and role and person.get("email"):
+                yield FoundUser(person["email"], person["displayName"], role)
+
+    @cached_property
+    def _role_names(self) -> dict[int, str]:
+        return {row["id"]: row["system"] for row in self._fetcher.get_json("/v1/roles")}
+
+    def _version(self, at: str, form_id: str, version: str) -> FoundVersion:
+        here = f"{at}/versions/{_quoted(version) or '___'}"
+        files = {
+            row["name"]: self._fetcher.get(f"{here}/attachments/{_quoted(row['name'])}")
+            for row in self._fetcher.get_json(f"{here}/attachments")
+            if row.get("blobExists", row.get("exists")) and not row.get("datasetExists")
+        }
+        return FoundVersion(
+            form_id, version, self._fetcher.get(f"{here}.xml"), self._fetcher.get_or_none(f"{here}.xlsx"), files
+        )
+
+    def _instance(self, at: str, row: dict[str, Any]) -> FoundInstance:
+        here = f"{at}/versions/{_quoted(row['instanceId'])}"
+        files = {
+            file["name"]: self._fetcher.get(f"{here}/attachments/{_quoted(file['name'])}")
+            for file in self._fetcher.get_json(f"{here}/attachments")
+            if file["exists"]
+        }
+        return FoundInstance(
+            instance_id=row["instanceId"],
+            xml=self._fetcher.get(f"{here}.xml"),
+            files=files,
+            sent_at=dt.datetime.fromisoformat(row["createdAt"]),
+            sender=(row.get("submitter") or {}).get("displayName"),
+            device=row.get("deviceId"),
+        )
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,94 @@
+"""Reading from another server, politely: one request at a time, repeated where a repetition may help."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import urllib3
+from urllib3.util import Retry, Timeout
+
+from sync.errors import Unexpected
+
+_MOST = 500 * 1024 * 1024
+_PIECE = 1 << 20
+
+
+class Fetcher:
+    """GETs from one server, always with the same credentials. Redirects to another host are not followed."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise Unexpected("The server's address begins with https://.")
+        self.url = url.rstrip("/")
+        retry = Retry(
+            total=5, backoff_factor=1, status_forcelist=(429, 502, 503, 504), redirect=3, raise_on_status=False
+        )
+        self._pool = urllib3.connection_from_url(
+            self.url, headers=dict(headers), retries=retry, timeout=Timeout(connect=20, read=120)
+        )
+        self._headers = dict(headers)
+
+    def get(self, path: str, **headers: str) -> bytes:
+        """What is there. Raises Unexpected with what the server said when it is not."""
+        found = self.get_or_none(path, **headers)
+        if found is None:
+            raise Unexpected(f"{self.url}{path} is not there.")
+        return found
+
+    def get_or_none(self, path: str, **headers: str) -> bytes | None:
+        """None for 404."""
+        sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            answer = self._pool.request("GET", self._target(path), headers=sent, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unexpected(f"{self.url}{path} does not answer: {error}") from error
+        with answer:
+            if answer.status == 404:
+                return None
+            if answer.status in (401, 403):
+                raise Unexpected(f"{self.url} does not let this account read {path}.")
+            if answer.status != 200:
+                raise Unexpected(f"{self.url}{path} answers {answer.status}: {answer.read(300)!r}")
+            return self._whole(answer, path)
+
+    def get_json(self, path: str, **headers: str) -> Any:
+        """The JSON that is there."""
+        body = self.get(path, **headers)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Unexpected(f"{self.url}{path} does not answer with JSON.") from error
+
+    def post_json(self, path: str, given: Mapping[str, str]) -> Any:
+        """What a POST of JSON is answered with."""
+        sent = self._headers | {"Content-Type": "application/json"}
+        try:
+            answer = self._pool.request("POST", self._target(path), body=orjson.dumps(given), headers=sent)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unexpected(f"{self.url} does not answer: {error}") from error
+        if answer.status != 200:
+            raise Unexpected(f"{self.url}{path} answers {answer.status}: {answer.data[:300]!r}")
+        return orjson.loads(answer.data)
+
+    def carry(self, name: str, value: str) -> None:
+        """Send this header from now on."""
+        self._headers[name] = value
+
+    def _target(self, path: str) -> str:
+        return urllib3.util.parse_url(self.url + path).request_uri
+
+    def _whole(self, answer: Any, path: str) -> bytes:
+        found = bytearray()
+        while piece := answer.read(_PIECE):
+            found += piece
+            if len(found) > _MOST:
+                raise Unexpected(f"{self.url}{path} is larger than {_MOST >> 20} MB.")
+        return bytes(found)
+
+
+def basic(name: str, password: str) -> str:
+    """The value of `Authorization` for a name and a password."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"

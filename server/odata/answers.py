@@ -1,0 +1,105 @@
+"""Answers of OData: headers, tags, and the JSON around the rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from flask import Blueprint, Response, request, stream_with_context
+from sqlalchemy.exc import DataError
+
+from server.answers import FRESH, tagged, to_json
+from server.odata.options import Options, token_of
+from server.problems import refused
+from sync.errors import BadFilter
+
+JSON = "application/json; odata.metadata=minimal"
+XML = "application/xml"
+_PLAIN = "/()'"
+_VERSION = ("OData-Version", "4.0")
+
+
+def speak_odata(bp: Blueprint) -> None:
+    """Have every answer of the blueprint name the version, and tell what the database cannot work out as a bad filter.
+
+    PostgreSQL refuses some expressions only when it comes to certain rows.
+    """
+    bp.after_request(say_version)
+    bp.register_error_handler(
+        DataError, lambda _error: refused(BadFilter("The database cannot work out what was asked."))
+    )
+
+
+def say_version(response: Response) -> Response:
+    """Every answer of OData names the version, the refusals too."""
+    response.headers.setdefault(*_VERSION)
+    return response
+
+
+def tag_of(event: int, *more: object) -> str:
+    """The tag of a document that follows from the journal up to this event, from what was asked and from who asked."""
+    said = [event, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+
+
+def streamed(tag: str, rows: Iterator[Any], context: str, count: int | None) -> Response:
+    """A document of any length, which is never whole in memory; its rows are made while it is sent."""
+    around = {"@odata.context": context} | ({"@odata.count": count} if count is not None else {})
+
+    def pieces() -> Iterator[bytes]:
+        before = b'{"value":['
+        for row in rows:
+            yield before + to_json(row)
+            before = b","
+        yield (b"" if before == b"," else before) + b"]," + to_json(around)[1:]
+
+    response = Response(stream_with_context(pieces()), content_type=JSON)
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = FRESH
+    return response
+
+
+def known_already(tag: str) -> bool:
+    """Whether the client has just this, so that nobody needs to work it out."""
+    return request.if_none_match.contains_weak(tag)
+
+
+def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:
+    """A document, or word that the client has it already."""
+    if known_already(tag):
+        return tagged(b"", JSON, tag)
+    return tagged(to_json(make()), JSON, tag)
+
+
+def written(row: Mapping[str, Any]) -> orjson.Fragment:
+    """A row as it will stand in the document: as bytes, thousands are little to keep."""
+    return orjson.Fragment(to_json(row))
+
+
+def rows_document(
+    root: str,
+    name: str,
+    resource: str,
+    rows: Sequence[Any],
+    options: Options,
+    following: Mapping[str, Any] | None,
+    count: int | None,
+) -> dict[str, Any]:
+    """The rows of a set. `root` is the absolute address of the service, `resource` the path that was asked below it."""
+    found: dict[str, Any] = {"value": rows, "@odata.context": f"{root}/$metadata#{name}"}
+    if following is not None:
+        found["@odata.nextLink"] = f"{root}/{quote(resource, safe=_PLAIN)}?{_query(following)}"
+    if options.count and count is not None:
+        found["@odata.count"] = count
+    return found
+
+
+def _query(following: Mapping[str, Any]) -> str:
+    """What was asked, from that place on. A token in the address stays where it was."""
+    kept = [
+        (name, value) for name, value in request.args.items(multi=True) if name not in ("$skip", "$skiptoken", "st")
+    ]
+    return urlencode([*kept, ("$skiptoken", token_of(dict(following)))], safe="$", quote_via=quote)

@@ -1,0 +1,145 @@
+"""An entity list as an OData service."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from server import current
+from server.answers import tagged
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.odata.answers import JSON, XML, data, known_already, rows_document, speak_odata, tag_of
+from server.odata.feed import moment
+from server.odata.forms import sought_by
+from server.odata.metadata import entity_list_metadata, service_document
+from server.odata.options import Options, read_options, require_type, require_version
+from sync.accounts.audit import record_act
+from sync.entities.feed import entity_page
+from sync.entities.reading import names_of
+from sync.entities.registers import list_of
+from sync.errors import NotFound, Unexpected
+from sync.exports.naming import wire_name
+from sync.models import Entity, EntityList, Project
+from sync.models.database import begin_writing
+
+bp = Blueprint("odata_entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets")
+speak_odata(bp)
+
+ENTITIES = "Entities"
+_ONE = re.compile(rf"{ENTITIES}\('([^']*)'\)")
+Row = dict[str, Any]
+
+
+@bp.get("/<name>.svc")
+@needs("submissions.read")
+@documented("odata", answer="application/json")
+def get_list_service(pid: int, name: str) -> ResponseReturnValue:
+    """The one table of an entity list."""
+    require_version()
+    require_type("application/json")
+    list_of(session(), pid, name)
+    document = service_document(_root(pid, name), [ENTITIES])
+    return data(tag_of(0, repr(document)), lambda: document)
+
+
+@bp.get("/<name>.svc/$metadata")
+@needs("submissions.read")
+@documented("odata", answer="application/xml")
+def get_list_metadata(pid: int, name: str) -> ResponseReturnValue:
+    """The schema of an entity list, EDMX 4.0."""
+    require_version()
+    require_type(XML)
+    known = list_of(session(), pid, name)
+    return tagged(entity_list_metadata(name, ["label", *_names(known).values()]), XML)
+
+
+@bp.get("/<name>.svc/<path:resource>")
+@needs("submissions.read")
+@documented("odata", answer="application/json")
+def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
+    """The entities of a list, or one. They stand in the order of their ids, so that every page costs the same."""
+    require_version()
+    require_type("application/json")
+    options = read_options()
+    known = list_of(session(), pid, name)
+    one = _ONE.fullmatch(resource)
+    if resource != ENTITIES and one is None:
+        raise NotFound
+    moves = any("now(" in (text or "") for text in (options.filter, options.orderby))
+    event = session().scalar(select(Project.last_event).where(Project.id == pid)) or 0
+    tag = tag_of(event, current.own_address(""), current.now() if moves else None)
+    if known_already(tag):
+        return tagged(b"", JSON, tag)
+    page = entity_page(session(), known, sought_by(options, identifying=True), one[1] if one else None)
+    if one is not None and not page.rows:
+        raise NotFound
+    makers = {id_: actor.name for id_, actor in names_of(session(), [row.creator_id for row in page.rows]).items()}
+    names = _names(known)
+    rows = [_chosen(_row(entity, names, makers), options) for entity in page.rows]
+    if options.after is None:
+        _note(pid, name)
+    root = _root(pid, name)
+    return data(tag, lambda: rows_document(root, ENTITIES, resource, rows, options, page.next, page.count))
+
+
+def _row(entity: Entity, names: dict[str, str], makers: dict[int, str]) -> Row:
+    return {
+        "__id": entity.id,
+        "label": entity.label,
+        "__system": {
+            "createdAt": moment(entity.created_at),
+            "creatorId": None if entity.creator_id is None else str(entity.creator_id),
+            "creatorName": makers.get(entity.creator_id or 0),
+            "updates": entity.version - 1,
+            "updatedAt": moment(entity.updated_at),
+            "deletedAt": moment(entity.deleted_at),
+            "version": entity.version,
+            "conflict": entity.conflict,
+        },
+        **{wire: entity.data.get(prop) for prop, wire in names.items()},
+    }
+
+
+def _names(known: EntityList) -> dict[str, str]:
+    """Property → what it is called on the wire; no two alike."""
+    found: dict[str, str] = {}
+    taken = {"label"}
+    for prop in known.properties:
+        plain = candidate = wire_name(prop)
+        number = 1
+        while candidate in taken:
+            number += 1
+            candidate = f"{plain}_{number}"
+        taken.add(candidate)
+        found[prop] = candidate
+    return found
+
+
+def _chosen(row: Row, options: Options) -> Row:
+    if options.select is None:
+        return row
+    unknown = [name for name in options.select if name.partition("/")[0] not in row]
+    if unknown:
+        raise Unexpected(f"$select: there is no field ‘{unknown[0][:100]}’ here.")
+    whole = {name: value for name, value in row.items() if name in options.select}
+    parts = {part: row["__system"].get(part) for name in options.select for part in [name.removeprefix("__system/")]}
+    if "__system" not in whole and any(name.startswith("__system/") for name in options.select):
+        whole["__system"] = {part: value for part, value in parts.items() if f"__system/{part}" in options.select}
+    return whole
+
+
+def _note(pid: int, name: str) -> None:
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "odata.read", current.now(), f"{name}/{ENTITIES}")
+    session().commit()
+
+
+def _root(pid: int, name: str) -> str:
+    return current.own_address(f"/projects/{pid}/datasets/{quote(name, safe='')}.svc")

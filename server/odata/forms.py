@@ -1,0 +1,242 @@
+"""The tables of a form as an OData service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from orjson import Fragment
+from sqlalchemy import select
+
+from server import current
+from server.answers import tagged
+from server.db import session
+from server.documents import documented
+from server.guards import needs
+from server.odata.answers import JSON, XML, data, known_already, rows_document, speak_odata, streamed, tag_of, written
+from server.odata.feed import Feed, Shown, parent_id, row_id, steps
+from server.odata.metadata import form_metadata, service_document
+from server.odata.options import Options, read_options, require_type, require_version, seen, wants_all_at_once
+from server.odata.photos import linker
+from sync.accounts.audit import record_act
+from sync.errors import NotFound
+from sync.exports.fields import SUBMISSIONS, Table, repeats_in, tables_of
+from sync.exports.naming import WireNames, wire_table
+from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
+from sync.exports.rows import RepeatedRow
+from sync.models import Form, Project, SubmissionVersion
+from sync.models.database import begin_writing
+
+bp = Blueprint("odata_forms", __name__, url_prefix="/v1/projects/<int:pid>/forms")
+speak_odata(bp)
+
+_KEYED = re.compile(r"(?P<name>[^('/]+)\('(?P<key>(?:[^']|'')*)'\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an address below the service root means: a table, and of it perhaps one submission's part, or one row.
+
+    `around` is the id of the row in which the rows lie, `key` that of the one row that is wanted.
+    """
+
+    table: Table
+    instance_id: str | None = None
+    around: str | None = None
+    key: str | None = None
+
+
+@bp.get("/<fid>.svc")
+@needs("data.export")
+@documented("odata", answer="application/json")
+def get_service(pid: int, fid: str) -> ResponseReturnValue:
+    """The tables of a form: its submissions, and its repeats."""
+    require_version()
+    require_type("application/json")
+    tables = _tables(pid, fid)
+    root = _root(pid, fid)
+    return data(_tag(pid), lambda: service_document(root, [wire_table(tables, table) for table in tables]))
+
+
+@bp.get("/<fid>.svc/$metadata")
+@needs("data.export")
+@documented("odata", answer="application/xml")
+def get_metadata(pid: int, fid: str) -> ResponseReturnValue:
+    """The schema of the tables, EDMX 4.0."""
+    require_version()
+    require_type(XML)
+    tables, sees = _tables(pid, fid), _sees_people()
+    shown = {
+        table.identity: [column.path for column in table.columns if sees or not column.identifying] for table in tables
+    }
+    return tagged(form_metadata(fid, tables, shown), XML)
+
+
+@bp.get("/<fid>.svc/<path:resource>")
+@needs("data.export")
+@documented("odata", answer="application/json")
+def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
+    """Rows of a table, one submission, or the repeats in it.
+
+    `$filter` and `$orderby` take any field, `$top`, `$skip`, `$count`, `$select`, `$expand=*`, `$search` and `$wkt` as
+    OData has them. More than fits one answer goes on at `@odata.nextLink`, each row once while new ones arrive.
+    `links=true` puts addresses that show files in place of their names, for those who may see files.
+    """
+    require_version()
+    require_type("application/json")
+    options = read_options()
+    tables = _tables(pid, fid)
+    target = find_target(tables, resource)
+    sees = _sees_people()
+    links = options.links and sees
+    tag = _tag(pid, sees, current.now() if _moves(options) else None, current.now().date() if links else None)
+    if known_already(tag):
+        return tagged(b"", JSON, tag)
+    shown = Shown(sees, options.wkt, options.select, options.expand, linker(pid, fid) if links else None)
+    page = _page(pid, fid, tables, target, options, shown)
+    name = wire_table(tables, target.table)
+    if options.after is None:
+        _note(pid, fid, name)
+    if page.next is not None and wants_all_at_once(options):
+
+        def rows() -> Iterator[Fragment]:
+            part = page
+            yield from part.rows
+            while part.next is not None:
+                part = _page(pid, fid, tables, target, replace(options, after=seen(part.next), skip=0), shown)
+                yield from part.rows
+
+        return streamed(tag, rows(), f"{_root(pid, fid)}/$metadata#{name}", page.count if options.count else None)
+    return data(tag, lambda: rows_document(_root(pid, fid), name, resource, page.rows, options, page.next, page.count))
+
+
+def find_target(tables: Sequence[Table], resource: str) -> Target:
+    """Raises NotFound for what leads nowhere."""
+    for table in tables:
+        if resource == wire_table(tables, table):
+            return Target(table)
+    first = _KEYED.match(resource)
+    if first is None or first["name"] != SUBMISSIONS:
+        raise NotFound
+    key = _unquoted(first["key"])
+    target, rest = Target(tables[0], key, key=key), resource[first.end() :]
+    while rest:
+        target, rest = _step(tables, target, rest)
+    return target
+
+
+def _step(tables: Sequence[Table], target: Target, rest: str) -> tuple[Target, str]:
+    """One repeat further in: `/visit/people`, `/visit/people('…')`."""
+    if target.key is None:
+        raise NotFound
+    repeats = repeats_in(tables, target.table)
+    names = WireNames(target.table, repeats)
+    for repeat in repeats:
+        way = "/" + "/".join(names.of(repeat.within))
+        if not rest.startswith(way):
+            continue
+        after = rest[len(way) :]
+        if keyed := re.match(r"\('((?:[^']|'')*)'\)", after):
+            return Target(repeat, target.instance_id, target.key, _unquoted(keyed[1])), after[keyed.end() :]
+        if not after:
+            return Target(repeat, target.instance_id, target.key), ""
+    raise NotFound
+
+
+def _page(
+    pid: int, fid: str, tables: Sequence[Table], target: Target, options: Options, shown: Shown
+) -> RowsPage[Fragment]:
+    of = _submission_id(pid, fid, target.instance_id) if target.instance_id is not None else None
+    sought = sought_by(options, identifying=shown.identifying, of=of)
+    feed = Feed(tables, target.table, shown)
+    if target.table.parent is None:
+        page = submission_page(session(), pid, fid, tables, sought, lambda row: written(feed.submission(row)))
+        if of is not None and not page.rows:
+            raise NotFound
+        return page
+    if of is None:
+        return repeat_page(session(), pid, fid, tables, target.table, sought, lambda row: written(feed.iteration(row)))
+    inside = repeat_page(session(), pid, fid, tables, target.table, sought, lambda row: row)
+    kept = [written(feed.iteration(row)) for row in inside.rows if is_meant(tables, target, row)]
+    if target.key is not None and not kept:
+        raise NotFound
+    return RowsPage(kept, inside.next, inside.count)
+
+
+def sought_by(options: Options, *, identifying: bool, of: int | None = None) -> Sought:
+    """What the request asks for, as `sync` takes it."""
+    return Sought(
+        limit=options.page,
+        now=current.now(),
+        filter=options.filter,
+        search=options.search,
+        orderby=options.orderby,
+        skip=options.skip,
+        after=options.after,
+        count=options.count,
+        identifying=identifying,
+        of=of,
+    )
+
+
+def is_meant(tables: Sequence[Table], target: Target, row: RepeatedRow) -> bool:
+    """Whether a row of the repeat is one of those that the address means."""
+    table = target.table
+    if target.around is not None and parent_id(row.instance_id, tables, table, row.places) != target.around:
+        return False
+    return target.key is None or row_id(row.instance_id, steps(tables, table), row.places) == target.key
+
+
+def _submission_id(pid: int, fid: str, instance_id: str) -> int:
+    found = session().scalar(
+        select(SubmissionVersion.submission_id).where(
+            SubmissionVersion.project_id == pid,
+            SubmissionVersion.form_id == fid,
+            SubmissionVersion.instance_id == instance_id,
+        )
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _tables(pid: int, fid: str) -> list[Table]:
+    """Raises NotFound for a form that was deleted, too."""
+    living = select(Form.form_id).where(Form.project_id == pid, Form.form_id == fid, Form.deleted_at.is_(None))
+    if session().scalar(living) is None:
+        raise NotFound
+    return tables_of(session(), pid, fid)
+
+
+def _root(pid: int, fid: str) -> str:
+    return current.own_address(f"/projects/{pid}/forms/{quote(fid, safe='')}.svc")
+
+
+def _sees_people() -> bool:
+    """Whether what identifies people is for this visitor."""
+    return current.has_right("submissions.read")
+
+
+def _tag(pid: int, *more: object) -> str:
+    event = session().scalar(select(Project.last_event).where(Project.id == pid)) or 0
+    return tag_of(event, current.own_address(""), *more)
+
+
+def _moves(options: Options) -> bool:
+    """Whether the same question has another answer a moment later."""
+    return any("now(" in (text or "") for text in (options.filter, options.orderby))
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("''", "'")
+
+
+def _note(pid: int, fid: str, table: str) -> None:
+    """Somebody took rows along: it goes into the audit trail with the first page."""
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "odata.read", current.now(), f"{fid}/{table}")
+    session().commit()

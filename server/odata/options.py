@@ -1,0 +1,173 @@
+"""What a request of OData asks for: its system query options, its headers, and where its next page begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import request
+
+from forms.findings import Finding
+from sync.errors import NotAcceptable, NotFound, NotImplementedHere, Unexpected
+
+# So many rows are in an answer at most; a link leads to the next ones.
+LARGEST_PAGE = 2_000
+_KNOWN = frozenset(
+    f"${name}"
+    for name in (
+        "format",
+        "count",
+        "skip",
+        "top",
+        "filter",
+        "wkt",
+        "expand",
+        "select",
+        "skiptoken",
+        "orderby",
+        "search",
+    )
+)
+_MOST = 2**63 - 1
+_VERSION = re.compile(r"[0-9]{1,8}(?:\.|\Z)")
+_FOLLOW_NO_LINKS = ("pyodk", "ruodk", "httr")
+# Of a time with an offset, in an address in which nobody has written the plus as %2B.
+_LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`page` is how many rows an answer may have, `after` what the skip token holds of the row before the first."""
+
+    top: int | None
+    page: int
+    skip: int
+    count: bool
+    wkt: bool
+    expand: bool
+    links: bool
+    filter: str | None
+    orderby: str | None
+    search: str | None
+    select: tuple[str, ...] | None
+    after: dict[str, Any] | None
+
+
+def read_options() -> Options:
+    """Those of the request. Raises NotImplementedHere for one that is not known here, Unexpected for a faulty one."""
+    unknown = [name for name in request.args if name.startswith("$") and name not in _KNOWN]
+    if unknown:
+        raise NotImplementedHere(f"The query option {unknown[0][:50]} is not done here.")
+    top = _whole("$top")
+    expand = request.args.get("$expand")
+    if expand not in (None, "*"):
+        raise NotImplementedHere("Of $expand, only $expand=* is done here: all repeats in their places.")
+    select = request.args.get("$select")
+    if select is not None and expand is not None:
+        raise NotImplementedHere("$select and $expand do not go together here.")
+    limits = [limit for limit in (top, _preferred(), LARGEST_PAGE) if limit is not None]
+    return Options(
+        top=top,
+        page=min(limits),
+        skip=_whole("$skip") or 0,
+        count=_truth("$count"),
+        wkt=_truth("$wkt"),
+        expand=expand is not None,
+        links=_truth("links"),
+        filter=_LOST_PLUS.sub(r"\1+\2", request.args.get("$filter", "")) or None,
+        orderby=request.args.get("$orderby") or None,
+        search=request.args.get("$search") or None,
+        select=_listed(select),
+        after=_token(request.args.get("$skiptoken")),
+    )
+
+
+def wants_all_at_once(options: Options) -> bool:
+    """Whether the client would take the first page for everything: pyODK and ruODK follow no links, and ask without
+    `$top` for all that there is."""
+    agent = request.headers.get("User-Agent", "").lower()
+    plain = options.top is None and options.after is None and _preferred() is None
+    return plain and any(name in agent for name in _FOLLOW_NO_LINKS)
+
+
+def require_version() -> None:
+    """A client that knows no version 4 finds nothing here. Raises NotFound."""
+    most = request.headers.get("OData-MaxVersion", "").partition(";")[0].strip()
+    if most and not (_VERSION.match(most) and int(most[:9].partition(".")[0]) >= 4):
+        raise NotFound("This is OData 4.0, and the client asks for an older one.")
+
+
+def require_type(wanted: str) -> None:
+    """Raises NotAcceptable where the client takes only the other of JSON and XML. `$format` outweighs the header."""
+    named = request.args.get("$format")
+    if named is not None:
+        if named.partition(";")[0].strip().lower() not in (wanted, wanted.rpartition("/")[2]):
+            raise NotAcceptable(f"This is {wanted}.")
+        return
+    accepted = {kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality}
+    family = wanted.partition("/")[0]
+    if accepted and not accepted & {wanted, f"{family}/*", "*/*", "*"}:
+        raise NotAcceptable(f"This is {wanted}.")
+
+
+def token_of(place: dict[str, Any]) -> str:
+    """The skip token of a page that begins after this place."""
+    return "01" + base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def seen(place: Mapping[str, Any]) -> dict[str, Any]:
+    """A place as it comes back in a token."""
+    return orjson.loads(orjson.dumps(dict(place)))  # type: ignore[no-any-return]
+
+
+def _token(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        if not text.startswith("01"):
+            raise ValueError
+        padded = text[2:] + "=" * (-len(text[2:]) % 4)
+        place = orjson.loads(base64.urlsafe_b64decode(padded))
+        good = isinstance(place, dict) and all(
+            isinstance(place.get(key, 0), int) and 0 <= place.get(key, 0) <= _MOST for key in ("id", "number")
+        )
+        if not good or not isinstance(place.get("by", []), list):
+            raise ValueError
+    except (ValueError, binascii.Error) as error:
+        raise Unexpected("$skiptoken: this is no token of this feed. Begin again without it.") from error
+    return place  # type: ignore[no-any-return]
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    if text is None or text.strip() == "*":
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _whole(name: str) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise Unexpected(findings=[Finding(f"‘{text[:50]}’ is no whole number from 0 on.", "", name)])
+    return int(text)
+
+
+def _truth(name: str) -> bool:
+    text = request.args.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise Unexpected(findings=[Finding(f"‘{text[:50]}’ is neither true nor false.", "", name)])
+    return text == "true"
+
+
+def _preferred() -> int | None:
+    for preference in request.headers.get("Prefer", "").replace(";", ",").split(","):
+        name, _, value = preference.partition("=")
+        if name.strip().lower() in ("odata.maxpagesize", "maxpagesize") and value.strip().isdecimal():
+            return max(1, int(value.strip()[:9]))
+    return None

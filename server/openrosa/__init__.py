@@ -1,0 +1,1 @@
+"""The door for ODK Collect, Enketo and other clients that speak OpenRosa."""

@@ -1,0 +1,96 @@
+"""Forms as somebody hands them in: a workbook or an XForm, read and tried out before anything waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from flask import request
+
+from forms.findings import Faulty, Finding
+from forms.indicators.sheets import Sheets
+from forms.workbooks.oldexcel import is_old_excel
+from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
+from server.bodies import read_body
+from server.db import release, session
+from sync.errors import Missing, Unexpected, WorkbookFaulty, WorkbookWarnings
+from sync.projects.catalogue import latest_sheets
+from sync.projects.validate import require_loadable
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS = "application/vnd.ms-excel"
+MOST_BYTES = 16 * 1024 * 1024
+_ENDINGS = (".xls", ".xlsx", ".xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A form that was read. `warnings` are about the form, `notes` about what could not be tried here."""
+
+    workbook: Workbook
+    warnings: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+
+def has_body() -> bool:
+    """Whether the request brings a form at all: without one, a draft is a copy of what is published."""
+    return bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+
+
+def read_handed(pid: int, fallback: str) -> Handed:
+    """The form in the body. `fallback` is its id where it names none. Raises WorkbookFaulty with all that is wrong.
+
+    Takes its time, so it is done before the project is locked, and without a connection to the database.
+    """
+    neighbours = latest_sheets(session(), pid)
+    release()
+    return tried(read_body(MOST_BYTES), fallback, neighbours)
+
+
+def tried(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
+    """A form from its bytes, held against the others of its project and tried with ODK Validate."""
+    if not body:
+        raise Missing("There is no form in the body.")
+    try:
+        workbook = _read(body, fallback, neighbours)
+        _require_fit(workbook.form.form_id)
+        notes = require_loadable(workbook.xform, workbook.form.form_id)
+    except Faulty as faulty:
+        raise WorkbookFaulty(
+            f"The form cannot be taken: {faulty}", findings=faulty.findings, details={"error": str(faulty)}
+        ) from faulty
+    return Handed(workbook, list(workbook.warnings), notes)
+
+
+def fallback_id(default: str) -> str:
+    """The form's id where its settings have none: what the client says, else the default."""
+    return unquote(request.headers.get("X-XlsForm-FormId-Fallback", "")).strip() or default
+
+
+def require_no_warnings(handed: Handed, workflow: Sequence[Finding], ignored: bool) -> None:
+    """Raises WorkbookWarnings unless there are none, or they are to be passed over."""
+    if ignored or not (handed.warnings or workflow):
+        return
+    details = {
+        "warnings": {
+            "xlsFormWarnings": [str(finding) for finding in handed.warnings],
+            "workflowWarnings": [{"type": finding.column, "details": finding.fault} for finding in workflow],
+        }
+    }
+    raise WorkbookWarnings(findings=[*handed.warnings, *workflow], details=details)
+
+
+def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Workbook:
+    if body.startswith(b"PK") or is_old_excel(body):
+        draft = draft_workbook(body, f"{fallback}.xlsx")
+        return finish(draft, [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id])
+    return read_xform(body, f"{fallback}.xml")
+
+
+def _require_fit(form_id: str) -> None:
+    """Ids that no address could tell from something else."""
+    if form_id.lower().endswith(_ENDINGS):
+        raise Unexpected("A form's id cannot end in .xls, .xlsx or .xml; give it another form_id in the settings.")
+    if not form_id.isprintable():
+        raise Unexpected("A form's id stands on one line; give it another form_id in the settings.")

@@ -1,0 +1,1 @@
+"""Encrypted forms after the ODK encryption specification: keys of a project, and what opens only with them."""

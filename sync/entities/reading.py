@@ -1,0 +1,283 @@
+"""Entities and their lists as people and programs read them: rows, versions, what changed between, and who did it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
+from sqlalchemy.orm import Session
+
+from sync.entities.folding import RESOLVES, Snapshot, fold
+from sync.entities.registers import list_of
+from sync.entities.stored import LIST_FILE, steps_of_entities
+from sync.errors import EntityNotFound
+from sync.exports.filters import Among, compile_filter, compile_search
+from sync.exports.naming import wire_name
+from sync.exports.values import Value, moment_value, number_value, text_value
+from sync.models import Actor, Audit, Entity, EntityList, Event, Form, Submission
+from sync.models.database import is_sqlite
+from sync.models.probing import rows_of_ids
+from sync.projects.catalogue import Published, published
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An entity after one change. `actor_id` is 0 where nobody is known; `submission` is an instance id."""
+
+    version: int
+    label: str
+    data: Mapping[str, str]
+    at: dt.datetime
+    actor_id: int
+    user_agent: str
+    base_version: int | None
+    conflict: str | None
+    conflicting: Sequence[str]
+    resolved: bool
+    submission: str | None
+    form_id: str | None
+    source: Mapping[str, Any]
+    current: bool
+    trunk_version: int | None = None
+    branch_id: str | None = None
+
+
+def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """By list and property: the forms, id and title, whose current version saves it; the list itself under `""`."""
+    found: dict[str, dict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    rows = session.execute(
+        select(Form.form_id, Form.version, Form.title)
+        .where(Form.project_id == project_id, Form.deleted_at.is_(None))
+        .order_by(Form.form_id)
+    ).all()
+    for form_id, version, title in rows:
+        known = published(session, project_id, form_id, version)
+        if not isinstance(known, Published):
+            continue
+        for declared in known.form.entities:
+            for name in ("", *declared.saves):
+                if (form_id, title) not in found[declared.list_name][name]:
+                    found[declared.list_name][name].append((form_id, title))
+    return found
+
+
+def lists_of_project(session: Session, project_id: int) -> list[EntityList]:
+    """Those that are not deleted, by name."""
+    query = select(EntityList).where(EntityList.project_id == project_id, EntityList.deleted_at.is_(None))
+    return list(session.scalars(query.order_by(EntityList.name)))
+
+
+def rows_of_list(
+    session: Session,
+    project_id: int,
+    name: str,
+    *,
+    deleted: bool = False,
+    now: dt.datetime,
+    asked: str | None = None,
+    search: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> Iterator[Entity]:
+    """The newest first, all of them in portions, each of a transaction of its own.
+
+    `asked` is a `$filter` and `search` a `$search` of OData; raises BadFilter.
+    """
+    query = (
+        select(Entity)
+        .where(
+            Entity.project_id == project_id,
+            Entity.list_name == name,
+            Entity.withdrawn.is_(False),
+            Entity.deleted_at.is_not(None) if deleted else Entity.deleted_at.is_(None),
+        )
+        .order_by(Entity.created_at.desc(), Entity.id.desc())
+    )
+    among = what_may_be_asked(session, list_of(session, project_id, name), now)
+    if asked:
+        query = query.where(compile_filter(asked, among))
+    if search:
+        query = query.where(compile_search(search, among))
+    if limit is not None or offset:
+        return iter(session.scalars(query.limit(limit).offset(offset)).all())
+    return _in_portions(session, query)
+
+
+def _in_portions(session: Session, query: Select[Any]) -> Iterator[Entity]:
+    after: ColumnElement[bool] = true()
+    while True:
+        some = session.scalars(query.where(after).limit(_AT_ONCE)).all()
+        yield from some
+        if len(some) < _AT_ONCE:
+            return
+        after = tuple_(Entity.created_at, Entity.id) < tuple_(
+            literal(some[-1].created_at, Entity.created_at.type), literal(some[-1].id)
+        )
+
+
+def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> Among:
+    """What a filter on the list may speak of: its label, its properties by their names in OData, and `__system/…`."""
+    values: dict[str, Value] = {
+        wire_name(name): text_value(func.coalesce(Entity.data[name].as_string(), "")) for name in known.properties
+    }
+    values |= {
+        "__id": text_value(Entity.id),
+        "label": text_value(Entity.label),
+        "__system/createdAt": moment_value(Entity.created_at),
+        "__system/updatedAt": moment_value(Entity.updated_at),
+        "__system/deletedAt": moment_value(Entity.deleted_at),
+        "__system/creatorId": text_value(cast(Entity.creator_id, Text)),
+        "__system/conflict": text_value(Entity.conflict),
+        "__system/version": number_value(Entity.version),
+        "__system/updates": number_value(Entity.version - 1),
+    }
+    return Among(values, now, is_sqlite(session))
+
+
+def one_entity(session: Session, project_id: int, name: str, entity_id: str, *, deleted: bool = True) -> Entity:
+    """Raises EntityNotFound, also for one whose submissions were rejected, and for deleted ones unless they do."""
+    plain = entity_id.lower().removeprefix("uuid:")
+    entity = session.get(Entity, (project_id, name, plain))
+    if entity is None or entity.withdrawn or (entity.deleted_at is not None and not deleted):
+        raise EntityNotFound(f"There is no entity {plain[:80]} in the list {name}.")
+    return entity
+
+
+def versions_of(session: Session, entity: Entity) -> list[Version]:
+    """Every version with what brought it, the oldest first; the last one is the current."""
+    key = (entity.list_name, entity.id)
+    steps = steps_of_entities(session.connection(), entity.project_id, [key]).get(key, [])
+    history = sorted(fold(steps, entity.version, remember=True).history, key=lambda shot: shot.version)
+    events = _events(session, entity.project_id, {shot.step.event for shot in history})
+    submissions = _submissions(session, entity.project_id, {shot.step.submission_id for shot in history})
+    by_number = {shot.version: shot for shot in history}  # a conflict that was settled adds no version of its own
+    found = [_version(shot, events, submissions) for shot in by_number.values()]
+    if not found or found[-1].version < entity.version:
+        found.append(_as_it_stands(entity))
+    last = found[-1]
+    return [*found[:-1], _replaced(last, label=entity.label, data=entity.data, current=True)]
+
+
+def diffs_of(versions: Sequence[Version]) -> list[list[dict[str, Any]]]:
+    """For each version after the first, which properties became something else."""
+    found = []
+    for before, after in pairwise(versions):
+        names = [*dict.fromkeys([*before.data, *after.data])]
+        changes = [
+            {"propertyName": name, "old": before.data.get(name), "new": after.data.get(name)}
+            for name in names
+            if (before.data.get(name) or "") != (after.data.get(name) or "")
+        ]
+        if before.label != after.label:
+            changes.insert(0, {"propertyName": "label", "old": before.label, "new": after.label})
+        found.append(changes)
+    return found
+
+
+def acts_on(session: Session, entity: Entity) -> list[Audit]:
+    """What people did to the entity itself, the newest first."""
+    subject = f"{entity.list_name}/{entity.id}"
+    query = select(Audit).where(Audit.project_id == entity.project_id, Audit.subject == subject)
+    return list(session.scalars(query.order_by(Audit.number.desc()).limit(_AT_ONCE)))
+
+
+def names_of(session: Session, actor_ids: Collection[int | None]) -> dict[int, Actor]:
+    """The actors with these numbers."""
+    ids = sorted({id_ for id_ in actor_ids if id_})
+    return {actor.id: actor for actor in session.scalars(select(Actor).where(Actor.id.in_(ids)))} if ids else {}
+
+
+def creators_of(session: Session, project_id: int, name: str) -> list[Actor]:
+    """Everybody who made an entity of the list, by name."""
+    ids = select(Entity.creator_id).where(Entity.project_id == project_id, Entity.list_name == name).distinct()
+    return list(session.scalars(select(Actor).where(Actor.id.in_(ids)).order_by(Actor.name)))
+
+
+def deleted_among(session: Session, project_id: int, name: str, ids: Sequence[str] | None) -> list[tuple[str, bool]]:
+    """Of these entities, or all, whether each is gone; one that was never here is not among them."""
+    columns = [Entity.id, Entity.withdrawn, Entity.deleted_at]
+    if ids is None:
+        rows: Any = session.execute(
+            select(*columns).where(Entity.project_id == project_id, Entity.list_name == name).order_by(Entity.id)
+        )
+    else:
+        fixed = [(Entity.project_id, project_id), (Entity.list_name, name)]
+        rows = rows_of_ids(session.connection(), columns, fixed, Entity.id, sorted(set(ids)))
+    return [(id_, bool(withdrawn or deleted_at)) for id_, withdrawn, deleted_at in rows]
+
+
+def _events(session: Session, project_id: int, numbers: Collection[int]) -> dict[int, Any]:
+    rows = rows_of_ids(
+        session.connection(),
+        [Event.number, Event.at, Event.actor_id, Event.details],
+        [(Event.project_id, project_id)],
+        Event.number,
+        sorted(numbers),
+    )
+    return {row.number: row for row in rows}
+
+
+def _submissions(session: Session, project_id: int, ids: Collection[int]) -> dict[int, Any]:
+    rows = rows_of_ids(
+        session.connection(),
+        [Submission.id, Submission.instance_id, Submission.form_id, Submission.user_agent],
+        [(Submission.project_id, project_id)],
+        Submission.id,
+        sorted(set(ids) - {LIST_FILE}),
+    )
+    return {row.id: row for row in rows}
+
+
+def _version(shot: Snapshot, events: Mapping[int, Any], submissions: Mapping[int, Any]) -> Version:
+    step = shot.step
+    event, submission = events.get(step.event), submissions.get(step.submission_id)
+    said = ((event.details or {}) if event is not None else {}).get("source") or {}
+    return Version(
+        version=shot.version,
+        label=shot.label,
+        data=shot.data,
+        at=event.at if event is not None else dt.datetime(1970, 1, 1, tzinfo=dt.UTC),
+        actor_id=step.actor_id or 0,
+        user_agent=(submission.user_agent if submission is not None else said.get("userAgent")) or "",
+        base_version=shot.base,
+        conflict=shot.conflict,
+        conflicting=shot.conflicting,
+        resolved=step.path == RESOLVES,
+        submission=submission.instance_id if submission is not None else None,
+        form_id=submission.form_id if submission is not None else None,
+        source=said,
+        current=False,
+        trunk_version=step.trunk_version,
+        branch_id=step.branch_id,
+    )
+
+
+def _as_it_stands(entity: Entity) -> Version:
+    """Since the last step something was taken back, which gave the entity a version without a step."""
+    return Version(
+        version=entity.version,
+        label=entity.label,
+        data=entity.data,
+        at=entity.updated_at or entity.created_at,
+        actor_id=entity.creator_id or 0,
+        user_agent="",
+        base_version=None,
+        conflict=None,
+        conflicting=(),
+        resolved=False,
+        submission=None,
+        form_id=None,
+        source={},
+        current=True,
+    )
+
+
+def _replaced(version: Version, **values: Any) -> Version:
+    return Version(**{name: getattr(version, name) for name in Version.__slots__} | values)

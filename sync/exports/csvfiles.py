@@ -1,0 +1,261 @@
+"""CSV as ODK Central and Briefcase lay it out: a file for the submissions, one for each repeat, files, audit logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, Any, cast
+
+from sqlalchemy import and_, select, true
+
+from sync.exports.cells import Cell, csv_pieces, file_name
+from sync.exports.fields import Table
+from sync.exports.flat import Outlet, key_of, moment_text, row_maker
+from sync.exports.growing import Sink, Unseekable
+from sync.exports.rows import SubmissionRow
+from sync.exports.source import Source
+from sync.intake.content import ContentStore
+from sync.models import Attachment, Submission, SubmissionVersion
+
+AFTER = (
+    *("KEY", "SubmitterID", "SubmitterName", "AttachmentsPresent", "AttachmentsExpected"),
+    *("Status", "ReviewState", "DeviceID", "Edits", "FormVersion"),
+)
+AFTER_REPEAT = ("PARENT_KEY", "KEY")
+STATUS = {"notDecrypted": "not decrypted", "missingEncryptedFormData": "missing encrypted form data"}
+AUDIT = "audit.csv"
+_AUDIT_COLUMNS = (
+    *("event", "node", "start", "end", "latitude", "longitude", "accuracy"),
+    *("old-value", "new-value", "user", "change-reason"),
+)
+_UNREADABLE = "(the rest of this log is no CSV)"
+# Fast enough to keep up with the rows; the next levels cost twice the time for a tenth less.
+_LEVEL = 1
+_WHEN = (1980, 1, 1, 0, 0, 0)  # the same data are the same bytes
+_PIECE = 1 << 16
+# Beyond so many rows a file may pass what a zip without its 64-bit extension can say.
+_MANY = 200_000
+
+
+class Tally:
+    """How many submissions went by."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def __call__(self, rows: Iterable[Any]) -> Iterator[Any]:
+        for row in rows:
+            self.rows += 1
+            yield row
+
+
+def write_csv(source: Source, sink: Sink) -> int:
+    """The submissions alone, as one CSV file; gives how many."""
+    tally = Tally()
+    for piece in _pieces(source, source.tables[0], tally):
+        sink.write(piece)
+    return tally.rows
+
+
+def write_csv_zip(source: Source, sink: Sink, store: ContentStore, rows: int) -> int:
+    """All tables, and on demand the files; gives how many submissions. The archive's comment says it too."""
+    tally = Tally()
+    with zipped(sink) as archive:
+        for table, name in file_names(source.form_id, source.tables):
+            with entry(archive, name, large=rows > _MANY) as file:
+                for piece in _pieces(source, table, tally):
+                    file.write(piece)
+        if source.options.attachments:
+            _write_files(source, archive, store)
+            _write_audits(source, archive, store)
+        archive.comment = f"rows={tally.rows}".encode()
+    return tally.rows
+
+
+def zipped(sink: Sink) -> zipfile.ZipFile:
+    """A zip archive that is written in one go, so that it can be read while it grows."""
+    return zipfile.ZipFile(cast(IO[bytes], Unseekable(sink)), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+
+
+def entry(archive: zipfile.ZipFile, name: str, *, large: bool = False, packed: bool = True) -> Any:
+    """A file of the archive to write to."""
+    told = zipfile.ZipInfo(name, _WHEN)
+    told.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    told._compresslevel = _LEVEL  # type: ignore[attr-defined]
+    told.external_attr = 0o600 << 16
+    return archive.open(told, "w", force_zip64=large)
+
+
+def file_names(form_id: str, tables: Sequence[Table], ending: str = ".csv") -> list[tuple[Table, str]]:
+    """Each table with the name of its file: `{form}.csv`, `{form}-{repeat}.csv`, and `…~1.csv` for a second repeat of
+    the same name."""
+    form, taken = file_name(form_id), set[str]()
+    found = []
+    for table in tables:
+        stem = form if table.parent is None else f"{form}-{file_name(table.path[-1])}"
+        name, number = stem, 0
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}~{number}"
+        taken.add(name.casefold())
+        found.append((table, name + ending))
+    return found
+
+
+def header_of(table: Table, outlets: Sequence[Outlet]) -> list[str]:
+    """The first line of a table."""
+    named = [outlet.header for outlet in outlets]
+    return ["SubmissionDate", *named, *AFTER] if table.parent is None else [*named, *AFTER_REPEAT]
+
+
+def rows_of(
+    source: Source, table: Table, outlets: Sequence[Outlet], count: Callable[[Iterable[Any]], Iterator[Any]]
+) -> Iterator[list[Cell]]:
+    """The rows under that line. Only submissions are counted."""
+    cells = row_maker(outlets)
+    if table.parent is None:
+        for row in count(source.submissions()):
+            yield [moment_text(row.created), *cells(row.answers), *_after(row)]
+        return
+    for repeated in source.repeats(table):
+        key = key_of(table, repeated.instance_id, repeated.places)
+        parent = key_of(table.parent, repeated.instance_id, repeated.places[:-1])
+        yield [*cells(repeated.answers), parent, key]
+
+
+def _after(row: SubmissionRow) -> tuple[Cell, ...]:
+    return (
+        row.instance_id,
+        row.submitter_id,
+        row.submitter,
+        row.present,
+        row.expected,
+        STATUS.get(row.status or "", row.status),
+        row.review_state,
+        row.device,
+        row.edits,
+        row.form_version,
+    )
+
+
+def _pieces(source: Source, table: Table, tally: Tally) -> Iterator[bytes]:
+    outlets, options = source.outlets(table), source.options
+    rows = rows_of(source, table, outlets, tally)
+    return csv_pieces(header_of(table, outlets), rows, guarded=options.guarded, bom=options.bom)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file of a submission, with its bytes as they are before anybody encrypts them."""
+
+    instance_id: str
+    name: str
+    content: str  # equal for equal bytes
+    pieces: Iterator[bytes]
+
+
+def _write_files(source: Source, archive: zipfile.ZipFile, store: ContentStore) -> None:
+    """Files under media/, each once; one that has the name of another goes into a folder of its submission."""
+    taken: dict[str, int] = {}
+    for file in _attached(source, store):
+        if file.name == AUDIT:
+            continue
+        name, content = file_name(file.name), hash(file.content)
+        if name not in taken:
+            taken[name] = content
+            _put(archive, f"media/{name}", file.pieces)
+        elif taken[name] != content:
+            _put(archive, f"media/{file_name(file.instance_id)}/{name}", file.pieces)
+
+
+def _put(archive: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
+    with entry(archive, name, packed=name.endswith((".csv", ".txt", ".xml"))) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+def _write_audits(source: Source, archive: zipfile.ZipFile, store: ContentStore) -> None:
+    """The clients' audit logs in one file, each line with the submission that it is about."""
+    logs = (file for file in _attached(source, store) if file.name == AUDIT)
+    first = next(logs, None)
+    if first is None:
+        return
+    with entry(archive, f"{file_name(source.form_id)} - audit.csv") as target:
+        header = ("instance ID", *_AUDIT_COLUMNS)
+        for piece in csv_pieces(header, _lines(chain([first], logs)), guarded=source.options.guarded):
+            target.write(piece)
+
+
+def _lines(logs: Iterable[Attached]) -> Iterator[list[Cell]]:
+    for log in logs:
+        text = b"".join(log.pieces).decode("utf-8-sig", "replace")
+        try:
+            for line in csv.DictReader(io.StringIO(text, newline="")):
+                yield [log.instance_id, *(line.get(column) for column in _AUDIT_COLUMNS)]
+        except csv.Error:  # anybody may have written it, and everybody else's lines are here too
+            yield [log.instance_id, _UNREADABLE, *(None for _ in _AUDIT_COLUMNS[1:])]
+
+
+def _attached(source: Source, store: ContentStore) -> Iterator[Attached]:
+    """Files that are here, of the current versions of what is exported; those of closed submissions stay closed."""
+    opened = None
+    for submission_id, instance_id, current, version, encrypted, name, sha256 in _stored(source):
+        if not encrypted:
+            if store.holds(sha256):
+                yield Attached(instance_id, name, sha256, _read(store, sha256))
+        elif source.opener is not None and current != opened:
+            opened = current
+            for plain, pieces in source.opener.media(submission_id, current, version):
+                yield Attached(instance_id, plain, f"{current}/{plain}", pieces)
+
+
+def _read(store: ContentStore, sha256: str) -> Iterator[bytes]:
+    with store.open(sha256) as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _stored(source: Source) -> Iterator[Any]:
+    """In the order of submissions, then by name."""
+    query = (
+        select(
+            Submission.id,
+            Submission.instance_id,
+            Submission.current_instance_id,
+            Submission.form_version,
+            SubmissionVersion.encrypted_key.is_not(None),
+            Attachment.name,
+            Attachment.sha256,
+        )
+        .join(
+            Attachment,
+            and_(
+                Attachment.project_id == Submission.project_id,
+                Attachment.submission_id == Submission.id,
+                Attachment.instance_id == Submission.current_instance_id,
+            ),
+        )
+        .join(
+            SubmissionVersion,
+            and_(
+                SubmissionVersion.project_id == Submission.project_id,
+                SubmissionVersion.form_id == Submission.form_id,
+                SubmissionVersion.instance_id == Submission.current_instance_id,
+            ),
+        )
+        .where(
+            Submission.project_id == source.project_id,
+            Submission.form_id == source.form_id,
+            true() if source.deleted else Submission.deleted_at.is_(None),
+            Attachment.present,
+            Attachment.sha256.is_not(None),
+        )
+        .order_by(Submission.id.desc(), Attachment.name)
+    )
+    if source.where is not None:
+        query = query.where(source.where)
+    return iter(source.session.execute(query.execution_options(yield_per=500)))

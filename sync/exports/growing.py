@@ -1,0 +1,247 @@
+"""Where finished exports lie for a day, and grow while they are read: a cut download goes on from the same bytes."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from sync.errors import DiskFull
+
+KEPT_SECONDS = 24 * 3600
+_PART, _FACTS = ".part", ".json"
+_PIECE = 1 << 17
+_BUFFER = 1 << 16
+_CHECK_EVERY = 16 * 1024 * 1024
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+
+
+class Sink(Protocol):
+    """Where an export is written to, once and in order."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+class Broken(Exception):
+    """Whoever made the file gave up, or its process ended; what was read of it is no whole file."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an export before its first byte."""
+
+    name: str  # as whoever downloads it will see it
+    type: str
+    rows: int  # submissions in it
+
+
+class Making:
+    """The sole right to make a file, as a sink of bytes. `keep` or `give_up` ends it.
+
+    The right is a lock on the file that ends with the process at the latest, so that nobody waits for the dead.
+    """
+
+    def __init__(self, files: GrowingFiles, tag: str, descriptor: int) -> None:
+        self._files = files
+        self._tag = tag
+        self._file = cast(io.BufferedWriter, os.fdopen(descriptor, "wb", buffering=_BUFFER))
+        self._unchecked = 0
+
+    def write(self, data: bytes) -> int:
+        """Append bytes. Raises DiskFull before they would eat into the reserve."""
+        self._unchecked += len(data)
+        if self._unchecked >= _CHECK_EVERY:
+            self._files.require_room(len(data))
+            self._unchecked = 0
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Let readers have what was written so far."""
+        self._file.flush()
+
+    def keep(self) -> None:
+        """The file is whole."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if _is(self._files.path(self._tag, _PART), self._file.fileno()):
+            os.replace(self._files.path(self._tag, _PART), self._files.path(self._tag))
+        self._file.close()
+
+    def give_up(self) -> None:
+        """The file will never be whole; its readers are told."""
+        self._files.path(self._tag, _PART).unlink(missing_ok=True)
+        self._files.path(self._tag, _FACTS).unlink(missing_ok=True)
+        try:
+            self._file.close()
+        except OSError:  # the disk is full, and what was still to be written is of no use
+            self._file.raw.close()
+
+
+class GrowingFiles:
+    """Files by a tag that says all of what they hold, in one folder that all processes share."""
+
+    def __init__(self, folder: Path, reserve: int) -> None:
+        self.folder = folder
+        self.reserve = reserve
+
+    def require_room(self, coming: int = 0) -> None:
+        """Raises DiskFull when `coming` bytes would eat into the reserve."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if shutil.disk_usage(self.folder).free - coming < self.reserve:
+            raise DiskFull
+
+    def path(self, tag: str, ending: str = "") -> Path:
+        """Where the file of a tag lies."""
+        if not tag.replace("-", "").isalnum() or not tag.isascii():
+            raise ValueError(f"{tag!r} is not a tag")
+        return self.folder / f"{tag}{ending}"
+
+    def facts(self, tag: str) -> Facts | None:
+        """What was said of a file when it was begun; None if there is no such file."""
+        try:
+            return Facts(**json.loads(self.path(tag, _FACTS).read_text()))
+        except (OSError, ValueError):
+            return None
+
+    def open(self, tag: str) -> BinaryIO | None:
+        """A whole file to read; None if there is none."""
+        try:
+            return self.path(tag).open("rb")
+        except FileNotFoundError:
+            return None
+
+    def claim(self, tag: str, facts: Facts) -> Making | None:
+        """The right to make the file; None while somebody else has it or when it is whole already."""
+        self.require_room()
+        part = self.path(tag, _PART)
+        while not self.path(tag).exists():
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+            if not _lock(descriptor, fcntl.LOCK_EX):
+                os.close(descriptor)
+                return None
+            if _is(part, descriptor):
+                try:
+                    os.truncate(descriptor, 0)
+                    _write_whole(self.path(tag, _FACTS), json.dumps(asdict(facts)))
+                except OSError:
+                    os.close(descriptor)  # or this process would keep the lock, and all readers wait for ever
+                    raise
+                return Making(self, tag, descriptor)
+            os.close(descriptor)  # it was finished or given up while we waited for the lock
+        return None
+
+    def follow(self, tag: str) -> Iterator[bytes] | None:
+        """The bytes of a file as it grows, to its end; None if nobody makes it and it is not there.
+
+        The iterator raises Broken when the file will not become whole.
+        """
+        for ending in (_PART, ""):  # in this order: a part that is gone has become the file
+            try:
+                file = self.path(tag, ending).open("rb", buffering=0)
+            except FileNotFoundError:
+                continue
+            return self._growing(tag, file)
+        return None
+
+    def wait(self, tag: str, seconds: float) -> BinaryIO | None:
+        """The whole file once it is there; None if nobody makes it, or not within so many seconds."""
+        until = time.monotonic() + seconds
+        while (whole := self.open(tag)) is None:
+            if not self.is_made(tag) and (whole := self.open(tag)) is None:
+                return None
+            if whole is not None or time.monotonic() > until:
+                break
+            time.sleep(_LONGEST_PAUSE)
+        return whole
+
+    def drop(self, tag: str) -> None:
+        """Delete a file at once, whole or not; who reads it already may read on."""
+        for ending in ("", _PART, _FACTS):
+            self.path(tag, ending).unlink(missing_ok=True)
+
+    def sweep(self, now: float, older_than: float = KEPT_SECONDS) -> int:
+        """Delete files that were written so many seconds before `now`, in seconds since 1970; gives how many."""
+        gone = 0
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            try:
+                if now - path.stat().st_mtime > older_than:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    gone += 1
+            except FileNotFoundError:  # another process sweeps too
+                continue
+        return gone
+
+    def _growing(self, tag: str, file: io.FileIO) -> Iterator[bytes]:
+        pause = _FIRST_PAUSE
+        with file:
+            while True:
+                if piece := file.read(_PIECE):
+                    pause = _FIRST_PAUSE
+                    yield piece
+                elif _is(self.path(tag), file.fileno()):
+                    yield from iter(lambda: file.read(_PIECE), b"")
+                    return
+                elif _lock(file.fileno(), fcntl.LOCK_SH):
+                    # Nobody makes it any more: it became whole just now, or it never will.
+                    if not _is(self.path(tag), file.fileno()):
+                        raise Broken(tag)
+                else:
+                    time.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def is_made(self, tag: str) -> bool:
+        """Whether somebody makes the file at this moment."""
+        try:
+            with self.path(tag, _PART).open("rb") as file:
+                return not _lock(file.fileno(), fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+
+
+class Unseekable(io.RawIOBase):
+    """A sink that can only go on, as zip files are told that must not go back and mend what readers already have."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        return self._sink.write(data)
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the path names the very file that is open."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    here = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    beside = path.with_suffix(f".{os.getpid()}.new")
+    beside.write_text(text)
+    os.replace(beside, path)

@@ -1,0 +1,174 @@
+"""How columns are called on the wire of OData, and what a filter may speak of in each table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import Session
+
+from sync.exports.fields import SUBMISSIONS, Column, Path, Table
+from sync.exports.filters import Among
+from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
+from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
+from sync.models.database import is_sqlite
+
+_ODD = re.compile(r"[^A-Za-z0-9_]")
+DELETED = "__system/deletedAt"
+
+
+def wire_name(name: str) -> str:
+    """An identifier of OData: what it may not hold is `_`."""
+    plain = _ODD.sub("_", name)
+    return plain if plain[:1].isalpha() or plain[:1] == "_" else f"_{plain}"
+
+
+class WireNames:
+    """The names on the wire of the columns and groups in one table, so that no two are the same."""
+
+    def __init__(self, table: Table, repeats: Sequence[Table] = ()) -> None:
+        self._paths: dict[Path, Path] = {(): ()}
+        self._taken: set[Path] = set()
+        for path in [*(column.path for column in table.columns), *(repeat.within for repeat in repeats)]:
+            for length in range(1, len(path) + 1):
+                self._name(path[:length])
+
+    def of(self, path: Path) -> Path:
+        """The path on the wire of a column, of a group or of a repeat directly in the table."""
+        return self._paths[path]
+
+    def _name(self, path: Path) -> None:
+        if path in self._paths:
+            return
+        around, plain = self._paths[path[:-1]], wire_name(path[-1])
+        candidate, number = plain, 1
+        while (*around, candidate) in self._taken:
+            number += 1
+            candidate = f"{plain}_{number}"
+        self._paths[path] = (*around, candidate)
+        self._taken.add((*around, candidate))
+
+
+def wire_path(tables: Sequence[Table], table: Table) -> Path:
+    """The path of a repeat from the top, as it is called on the wire."""
+    if table.parent is None:
+        return ()
+    beside = [other for other in tables if other.parent is table.parent]
+    return wire_path(tables, table.parent) + WireNames(table.parent, beside).of(table.within)
+
+
+def wire_table(tables: Sequence[Table], table: Table) -> str:
+    """`Submissions`, `Submissions.visit.people`: the table as OData's service document names it."""
+    return ".".join((SUBMISSIONS, *wire_path(tables, table)))
+
+
+def among_of(
+    session: Session,
+    tables: Sequence[Table],
+    table: Table,
+    *,
+    now: dt.datetime,
+    identifying: bool = True,
+) -> Among:
+    """What a filter on rows of this table may speak of, for `compile_filter`.
+
+    Questions by their names on the wire with `/` between, `__id`, `__system/…`; in a repeat its own questions, and
+    those of its submission after `$root/Submissions/`. Without `identifying` the questions that tell who somebody is
+    are left out, so that nobody finds them out by asking. The condition is for the queries of `sync.exports.rows`.
+    """
+    sqlite = is_sqlite(session)
+    top = tables[0]
+    of_top = _system(who=identifying) | _answers(
+        tables, top, SubmissionVersion.answers, sqlite=sqlite, identifying=identifying
+    )
+    values = {f"$root/{SUBMISSIONS}/{name}": value for name, value in of_top.items()}
+    if table.parent is None:
+        values |= of_top
+    else:
+        values |= _answers(tables, table, RepeatRow.answers, sqlite=sqlite, identifying=identifying)
+    return Among(_OnDemand(values), now, sqlite)
+
+
+class _OnDemand(Mapping[str, Value]):
+    """Values that are made when somebody asks: a filter names few of a form's questions."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Value]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Value:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def _answers(
+    tables: Sequence[Table], table: Table, answers: object, *, sqlite: bool, identifying: bool
+) -> dict[str, Callable[[], Value]]:
+    names = WireNames(table, [other for other in tables if other.parent is table])
+    shown = (column for column in table.columns if identifying or not column.identifying)
+    return {
+        "/".join(names.of(column.path)): partial(_answer, column, table, answers, sqlite=sqlite) for column in shown
+    }
+
+
+def _answer(column: Column, table: Table, answers: object, *, sqlite: bool) -> Value:
+    beside: Mapping[str, ColumnElement[str]] = {
+        "/data/meta/instanceID": Submission.current_instance_id,  # type: ignore[dict-item]
+        "/data/meta/instanceName": Submission.instance_name,  # type: ignore[dict-item]
+    }
+    if table.parent is None and column.identity in beside:
+        return text_value(beside[column.identity])
+    return answer_value(column, table, answers, Submission.form_version, sqlite=sqlite)  # type: ignore[arg-type]
+
+
+def _system(*, who: bool) -> dict[str, Callable[[], Value]]:
+    """What `__id` and `__system` hold of a submission; who sent it and from which device only for `who`."""
+    return {name: partial(_SYSTEM.__getitem__, name) for name in _SYSTEM if who or name not in _WHO}
+
+
+def _of_system() -> dict[str, Value]:
+    name = select(Actor.name).where(Actor.id == Submission.actor_id).correlate(Submission).scalar_subquery()
+    encrypted = case(
+        (SubmissionVersion.encrypted_key.is_(None), None),
+        (Submission.missing > 0, "missingEncryptedFormData"),
+        else_="notDecrypted",
+    )
+    return {
+        "__id": text_value(Submission.instance_id),
+        "__system/submissionDate": moment_value(Submission.received_at),
+        "__system/updatedAt": moment_value(Submission.updated_at),
+        DELETED: moment_value(Submission.deleted_at),
+        "__system/submitterId": Value("number_or_text", Submission.actor_id),  # type: ignore[arg-type]
+        "__system/submitterName": text_value(name),
+        "__system/attachmentsPresent": number_value(_attachments(case((Attachment.present, 1)))),
+        "__system/attachmentsExpected": number_value(_attachments(Attachment.name)),
+        "__system/status": text_value(encrypted),
+        "__system/reviewState": text_value(Submission.review_state),
+        "__system/deviceId": text_value(Submission.device),
+        "__system/edits": number_value(Submission.versions - 1),
+        "__system/formVersion": text_value(Submission.form_version),
+    }
+
+
+def _attachments(counted: object) -> object:
+    return (
+        select(func.count(counted))  # type: ignore[arg-type]
+        .where(
+            Attachment.project_id == Submission.project_id,
+            Attachment.submission_id == Submission.id,
+            Attachment.instance_id == Submission.current_instance_id,
+        )
+        .correlate(Submission)
+        .scalar_subquery()
+    )
+
+
+_SYSTEM = _of_system()
+_WHO = frozenset({"__system/submitterName", "__system/deviceId"})

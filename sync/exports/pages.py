@@ -1,0 +1,282 @@
+"""A page of rows for OData: filtered, searched and ordered by any question, and where the next one begins."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Float,
+    Numeric,
+    Select,
+    String,
+    UnaryExpression,
+    and_,
+    cast,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from sync.errors import Unexpected
+from sync.exports.fields import Table
+from sync.exports.filters import Among, Order, compile_filter, compile_order, compile_search, names_in
+from sync.exports.naming import DELETED, among_of
+from sync.exports.rows import (
+    CURRENT,
+    WHOSE,
+    Reader,
+    RepeatedRow,
+    SubmissionRow,
+    after_repeat,
+    count_repeats,
+    count_submissions,
+)
+from sync.models import RepeatRow, Submission, SubmissionVersion
+from sync.models.base import UtcDateTime
+
+Row = TypeVar("Row")
+Made = TypeVar("Made")
+Place = dict[str, Any]
+_WIDEST = 2**63
+_LARGEST_POWER = 10_000  # of ten, in a number to order by
+_LONG = 1_000  # rows of a page that is read in portions
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What rows are wanted. `after` is the place of the last row that one has seen, `of` keeps to one submission."""
+
+    limit: int
+    now: dt.datetime
+    filter: str | None = None
+    search: str | None = None
+    orderby: str | None = None
+    skip: int = 0
+    after: Place | None = None
+    count: bool = False
+    identifying: bool = True
+    of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage(Generic[Row]):
+    """`next` is the place after which the next page begins, None on the last; `count` is of all pages, if wanted."""
+
+    rows: Sequence[Row]
+    next: Place | None
+    count: int | None
+
+
+def submission_page(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    tables: Sequence[Table],
+    sought: Sought,
+    make: Callable[[SubmissionRow], Made],
+) -> RowsPage[Made]:
+    """What `make` makes of each row, the newest first unless an order is wanted.
+
+    Raises BadFilter for what cannot be asked, Unexpected for a place that is none of this listing.
+    """
+    among = among_of(session, tables, tables[0], now=sought.now, identifying=sought.identifying)
+    where = _where(sought, among)
+    if sought.of is not None:
+        where.append(Submission.id == sought.of)
+    deleted = _asks_for_deleted(sought)
+    orders = _orders(sought, among)
+    reader = Reader(session, project_id, tables)
+    query = (
+        reader.submissions(form_id, deleted=deleted).where(*where).order_by(*sorted_by(orders), Submission.id.desc())
+    )
+    if sought.after is not None:
+        query = query.where(after_place(orders, sought.after, Submission.id < _number(sought.after, "id")))
+    query = query.offset(sought.skip or None).limit(sought.limit + 1)
+    found = reader.read_on(query) if sought.limit > _LONG else reader.read(query)
+    rows, lasts = _cut(found, sought.limit, make)
+    following = None
+    for last in lasts:
+        following = {"id": last.id} | _values(session, project_id, orders, last.id, None)
+    count = None
+    if sought.count:
+        count = count_submissions(session, project_id, form_id, where=_all(where), deleted=deleted)
+    return RowsPage(rows, following, count)
+
+
+def repeat_page(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    tables: Sequence[Table],
+    table: Table,
+    sought: Sought,
+    make: Callable[[RepeatedRow], Made],
+) -> RowsPage[Made]:
+    """The rows of a repeat by the order of their submissions, as `submission_page`."""
+    among = among_of(session, tables, table, now=sought.now, identifying=sought.identifying)
+    where = _where(sought, among)
+    if sought.of is not None:
+        where.append(RepeatRow.submission_id == sought.of)
+    deleted = _asks_for_deleted(sought)
+    orders = _orders(sought, among)
+    reader = Reader(session, project_id, tables)
+    query = reader.repeats(form_id, table, deleted=deleted).where(*where)
+    if sought.filter or sought.orderby or sought.search:
+        query = query.join(SubmissionVersion, CURRENT)
+    query = query.order_by(*sorted_by(orders), RepeatRow.submission_id.desc(), RepeatRow.number)
+    if sought.after is not None:
+        seen = after_repeat(_number(sought.after, "id"), _number(sought.after, "number"))
+        query = query.where(after_place(orders, sought.after, seen))
+    query = query.offset(sought.skip or None).limit(sought.limit + 1)
+    found = reader.read_repeats_on(query, table) if sought.limit > _LONG else reader.read_repeats(query, table)
+    rows, lasts = _cut(found, sought.limit, make)
+    following = None
+    for last in lasts:
+        following = {"id": last.submission_id, "number": last.number}
+        following |= _values(session, project_id, orders, last.submission_id, (form_id, table, last.number))
+    count = None
+    if sought.count:
+        count = count_repeats(session, project_id, form_id, table, where=_all(where), deleted=deleted)
+    return RowsPage(rows, following, count)
+
+
+def _cut(found: Iterable[Row], limit: int, make: Callable[[Row], Made]) -> tuple[list[Made], list[Row]]:
+    """So many rows, and if others follow the last of them."""
+    rows: list[Made] = []
+    last: list[Row] = []
+    for row in found:
+        if len(rows) == limit:
+            return rows, last
+        rows.append(make(row))
+        last = [row]
+    return rows, []
+
+
+def _where(sought: Sought, among: Among) -> list[ColumnElement[bool]]:
+    where = []
+    if sought.filter:
+        where.append(compile_filter(sought.filter, among))
+    if sought.search:
+        where.append(compile_search(sought.search, among))
+    return where
+
+
+def _all(where: Sequence[ColumnElement[bool]]) -> ColumnElement[bool] | None:
+    return and_(*where) if where else None
+
+
+def _asks_for_deleted(sought: Sought) -> bool:
+    """Deleted ones are left out unless the filter speaks of deletion."""
+    return sought.filter is not None and any(name.endswith(DELETED) for name in names_in(sought.filter))
+
+
+def _orders(sought: Sought, among: Among) -> list[Order]:
+    return compile_order(sought.orderby, among) if sought.orderby else []
+
+
+def sorted_by(orders: Sequence[Order]) -> list[UnaryExpression[Any]]:
+    """Null is less than everything, as OData has it."""
+    return [
+        order.value.sql.desc().nulls_last() if order.descending else order.value.sql.asc().nulls_first()
+        for order in orders
+    ]
+
+
+def after_place(orders: Sequence[Order], place: Place, rest: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What comes after the place in this order; `rest` decides among equals."""
+    values = place.get("by", [])
+    if len(values) != len(orders):
+        raise Unexpected("$skiptoken: this is no token of this feed in this order. Begin again without it.")
+    for order, value in reversed(list(zip(orders, values, strict=True))):
+        sql = order.value.sql
+        if value is None:
+            alike = and_(sql.is_(None), rest)
+            rest = alike if order.descending else or_(sql.is_not(None), alike)
+            continue
+        bound = _bound(order.value.kind, value)
+        alike = and_(sql == bound, rest)
+        rest = or_(sql < bound, sql.is_(None), alike) if order.descending else or_(sql > bound, alike)
+    return rest
+
+
+def _bound(kind: str, value: Any) -> ColumnElement[Any]:
+    try:
+        match kind:
+            case "null":
+                raise ValueError
+            case "moment":
+                moment = dt.datetime.fromisoformat(value)
+                if moment.tzinfo is None:
+                    raise ValueError
+                return literal(moment.astimezone(dt.UTC), UtcDateTime())
+            case "boolean":
+                return literal(bool(value), Boolean())
+            case "number" | "number_or_text":
+                if isinstance(value, int) and abs(value) < _WIDEST:
+                    return literal(int(value), BigInteger())
+                return _decimal(value)
+            case _:
+                if "\0" in str(value):
+                    raise ValueError
+                return literal(str(value), String())
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise Unexpected("$skiptoken: this is no token of this feed. Begin again without it.") from error
+
+
+def _decimal(value: Any) -> ColumnElement[Any]:
+    if isinstance(value, float):
+        return literal(value, Float())
+    number = Decimal(value)
+    if number.is_finite() and abs(number.adjusted()) > _LARGEST_POWER:
+        raise ValueError
+    return cast(literal(str(number), String()), Numeric())
+
+
+def _values(
+    session: Session,
+    project_id: int,
+    orders: Sequence[Order],
+    submission_id: int,
+    repeated: tuple[str, Table, int] | None,
+) -> Place:
+    """By what the last row of a page stands where it does."""
+    if not orders:
+        return {}
+    query: Select[Any] = select(*(order.value.sql.label(f"o{place}") for place, order in enumerate(orders)))
+    if repeated is None:
+        query = query.select_from(Submission)
+    else:
+        form_id, table, number = repeated
+        query = query.select_from(RepeatRow).join(Submission, WHOSE)
+        query = query.where(
+            RepeatRow.project_id == project_id,
+            RepeatRow.form_id == form_id,
+            RepeatRow.path == table.identity,
+            RepeatRow.submission_id == submission_id,
+            RepeatRow.number == number,
+        )
+    query = query.join(SubmissionVersion, CURRENT)
+    query = query.where(Submission.project_id == project_id, Submission.id == submission_id)
+    return {"by": [plain(value) for value in session.execute(query).one()]}
+
+
+def plain(value: Any) -> Any:
+    """A value to order by, as a token holds it."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _number(place: Place, name: str) -> int:
+    found = place.get(name)
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise Unexpected("$skiptoken: this is no token of this feed. Begin again without it.")
+    return found

@@ -1,0 +1,393 @@
+"""The rows of a form's tables, newest submissions first, read in portions of constant cost at any depth."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select
+from sqlalchemy.orm import Session
+
+from sync.exports.fields import Column, Path, Table, repeats_in, tables_of
+from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
+
+_AT_ONCE = 500
+Answers = dict[str, Any]
+
+
+@dataclass(slots=True)
+class SubmissionRow:
+    """A submission as it stands, with the answers of its current version by the newest names of their questions.
+
+    `meta` in the answers holds instanceID and instanceName too. An encrypted submission has none, and a `status`.
+    """
+
+    id: int
+    instance_id: str  # of the first version, by which it is named
+    current_instance_id: str
+    created: dt.datetime
+    updated: dt.datetime  # of the last edit, review or deletion; at first it is when it came
+    deleted: dt.datetime | None
+    submitter_id: int
+    submitter: str
+    device: str | None
+    user_agent: str | None
+    review_state: str | None
+    edits: int
+    form_version: str
+    instance_name: str | None
+    present: int  # attachments of the current version that are here
+    expected: int
+    status: str | None  # None | notDecrypted | missingEncryptedFormData
+    answers: Answers
+
+
+@dataclass(slots=True)
+class RepeatedRow:
+    """One iteration of a repeat. `places` are the positions of each repeat on the way to it, from 0."""
+
+    submission_id: int
+    instance_id: str
+    number: int  # in document order among those of its submission, from 0
+    places: Sequence[int]
+    form_version: str
+    answers: Answers  # without the repeats inside
+
+
+def submission_rows(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+    where: ColumnElement[bool] | None = None,
+    ascending: bool = False,
+    deleted: bool = False,
+) -> Iterator[SubmissionRow]:
+    """The newest first, or the oldest; `before` is the id of the last row that one has seen in that order.
+
+    `where` may speak of `Submission` and of its current `SubmissionVersion`. Deleted ones are left out unless
+    `deleted`. Every row that was there at the beginning comes once, however many are written meanwhile.
+    """
+    reader = Reader(session, project_id, tables_of(session, project_id, form_id))
+    query = reader.submissions(form_id, deleted=deleted)
+    if where is not None:
+        query = query.where(where)
+    order = Submission.id.asc() if ascending else Submission.id.desc()
+    left = limit
+    while left is None or left > 0:
+        some = _AT_ONCE if left is None else min(left, _AT_ONCE)
+        portion = query.order_by(order).limit(some)
+        if before is not None:
+            portion = portion.where(Submission.id > before if ascending else Submission.id < before)
+        rows = reader.read(portion)
+        yield from rows
+        if len(rows) < some:
+            return
+        before, left = rows[-1].id, None if left is None else left - some
+
+
+def repeat_rows(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    table: Table,
+    *,
+    before: tuple[int, int] | None = None,
+    limit: int | None = None,
+    where: ColumnElement[bool] | None = None,
+    ascending: bool = False,
+    deleted: bool = False,
+) -> Iterator[RepeatedRow]:
+    """The rows of a repeat in the order of `submission_rows`, those of one submission in document order.
+
+    `before` is submission and number of the last row that one has seen. `where` may speak of `RepeatRow` too.
+    """
+    reader = Reader(session, project_id, tables_of(session, project_id, form_id))
+    query = reader.repeats(form_id, table, deleted=deleted)
+    if where is not None:
+        query = query.join(SubmissionVersion, CURRENT).where(where)
+    order = (RepeatRow.submission_id.asc() if ascending else RepeatRow.submission_id.desc(), RepeatRow.number)
+    left = limit
+    while left is None or left > 0:
+        some = _AT_ONCE if left is None else min(left, _AT_ONCE)
+        portion = query.order_by(*order).limit(some)
+        if before is not None:
+            portion = portion.where(after_repeat(*before, ascending=ascending))
+        rows = reader.read_repeats(portion, table)
+        yield from rows
+        if len(rows) < some:
+            return
+        before, left = (rows[-1].submission_id, rows[-1].number), None if left is None else left - some
+
+
+def after_repeat(submission_id: int, number: int, *, ascending: bool = False) -> ColumnElement[bool]:
+    """The rows of a repeat that follow this one, said so that an index leads there."""
+    seen = and_(RepeatRow.submission_id == submission_id, RepeatRow.number <= number)
+    # Said of both tables: a join that merges them would read one of them from its beginning otherwise.
+    columns = (RepeatRow.submission_id, Submission.id)
+    begun = (column >= submission_id if ascending else column <= submission_id for column in columns)
+    return and_(*begun, not_(seen))
+
+
+def count_submissions(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    *,
+    where: ColumnElement[bool] | None = None,
+    deleted: bool = False,
+) -> int:
+    """How many rows `submission_rows` would give."""
+    query = select(func.count()).where(*_of_form(project_id, form_id, deleted=deleted))
+    if where is not None:
+        query = query.select_from(Submission).join(SubmissionVersion, CURRENT).where(where)
+    return session.scalar(query) or 0
+
+
+def count_repeats(
+    session: Session,
+    project_id: int,
+    form_id: str,
+    table: Table,
+    *,
+    where: ColumnElement[bool] | None = None,
+    deleted: bool = False,
+) -> int:
+    """How many rows `repeat_rows` would give."""
+    query = select(func.count()).select_from(RepeatRow).join(Submission, WHOSE)
+    query = query.where(*_of_repeat(project_id, form_id, table), *_of_form(project_id, form_id, deleted=deleted))
+    if where is not None:
+        query = query.join(SubmissionVersion, CURRENT).where(where)
+    return session.scalar(query) or 0
+
+
+class Reader:
+    """Makes rows of what is stored: names of people, attachments and renamed questions are looked up by the portion."""
+
+    def __init__(self, session: Session, project_id: int, tables: Sequence[Table]) -> None:
+        self._session = session
+        self._project_id = project_id
+        self._tables = tables
+        self._names: dict[int, str] = {}
+        self._renamings: dict[tuple[str, str], Callable[[Answers], Answers] | None] = {}
+        self._has_meta = frozenset(column.path[1] for column in tables[0].columns if column.path[0] == "meta")
+
+    def submissions(self, form_id: str, *, deleted: bool = False) -> Select[Any]:
+        """The query for submissions of a form, to be narrowed, ordered and given to `read`."""
+        return (
+            select(*_COLUMNS)
+            .join(SubmissionVersion, CURRENT)
+            .where(*_of_form(self._project_id, form_id, deleted=deleted))
+        )
+
+    def repeats(self, form_id: str, table: Table, *, deleted: bool = False) -> Select[Any]:
+        """The query for rows of a repeat, to be narrowed, ordered and given to `read_repeats`."""
+        return (
+            select(*_REPEAT_COLUMNS)
+            .join(Submission, WHOSE)
+            .where(*_of_repeat(self._project_id, form_id, table), *_of_form(self._project_id, form_id, deleted=deleted))
+        )
+
+    def read(self, query: Select[Any]) -> list[SubmissionRow]:
+        """All rows of a query made by `submissions`."""
+        return self._made(self._session.execute(query).all())
+
+    def read_on(self, query: Select[Any]) -> Iterator[SubmissionRow]:
+        """The same one after the other, so that a long answer is never in memory whole."""
+        for portion in self._portions(query):
+            yield from self._made(portion)
+
+    def _portions(self, query: Select[Any]) -> Iterator[Sequence[Any]]:
+        yield from self._session.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions()
+
+    def _made(self, found: Sequence[Any]) -> list[SubmissionRow]:
+        self._look_up({row.actor_id for row in found} - self._names.keys())
+        files = self._files([row.id for row in found])
+        return [self._row(row, files.get((row.id, row.current_instance_id), (0, 0))) for row in found]
+
+    def read_repeats(self, query: Select[Any], table: Table) -> list[RepeatedRow]:
+        """All rows of a query made by `repeats`."""
+        return self._iterated(self._session.execute(query).all(), table)
+
+    def read_repeats_on(self, query: Select[Any], table: Table) -> Iterator[RepeatedRow]:
+        """The same one after the other."""
+        for portion in self._portions(query):
+            yield from self._iterated(portion, table)
+
+    def _iterated(self, found: Sequence[Any], table: Table) -> list[RepeatedRow]:
+        return [
+            RepeatedRow(
+                submission_id=row.submission_id,
+                instance_id=row.instance_id,
+                number=row.number,
+                places=row.places,
+                form_version=row.form_version,
+                answers=self.renamed(table, row.form_version, row.answers),
+            )
+            for row in found
+        ]
+
+    def renamed(self, table: Table, version: str, answers: Answers) -> Answers:
+        """The answers in a row of a table by their newest names; the very same where nothing was renamed."""
+        key = (table.identity, version)
+        if key not in self._renamings:
+            self._renamings[key] = renaming(self._tables, table, version)
+        rename = self._renamings[key]
+        return rename(answers) if rename else answers
+
+    def _row(self, row: Any, files: tuple[int, int]) -> SubmissionRow:
+        answers = row.answers
+        if answers is None:
+            status, answers = "missingEncryptedFormData" if row.missing else "notDecrypted", {}
+        else:
+            status, answers = None, self.renamed(self._tables[0], row.form_version, answers)
+        self._complete(answers, row)
+        return SubmissionRow(
+            id=row.id,
+            instance_id=row.instance_id,
+            current_instance_id=row.current_instance_id,
+            created=row.received_at,
+            updated=row.updated_at,
+            deleted=row.deleted_at,
+            submitter_id=row.actor_id,
+            submitter=self._names.get(row.actor_id, ""),
+            device=row.device,
+            user_agent=row.user_agent,
+            review_state=row.review_state,
+            edits=row.versions - 1,
+            form_version=row.form_version,
+            instance_name=row.instance_name,
+            present=files[0],
+            expected=files[1],
+            status=status,
+            answers=answers,
+        )
+
+    def _complete(self, answers: Answers, row: Any) -> None:
+        """What stands beside the answers in our store, and among them in a form."""
+        if not self._has_meta:
+            return
+        meta = answers.get("meta")
+        if not isinstance(meta, dict):
+            meta = answers["meta"] = {}
+        if "instanceID" in self._has_meta:
+            meta["instanceID"] = row.current_instance_id
+        if "instanceName" in self._has_meta:
+            meta["instanceName"] = row.instance_name
+
+    def _look_up(self, actor_ids: Iterable[int]) -> None:
+        wanted = sorted(actor_ids)
+        if wanted:
+            self._names.update(self._session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(wanted))).all())
+
+    def _files(self, submission_ids: Sequence[int]) -> dict[tuple[int, str], tuple[int, int]]:
+        """Of each instance that has attachments: how many are here, and how many there should be."""
+        if not submission_ids:
+            return {}
+        present = func.sum(case((Attachment.present, 1), else_=0))
+        rows = self._session.execute(
+            select(Attachment.submission_id, Attachment.instance_id, present, func.count())
+            .where(Attachment.project_id == self._project_id, Attachment.submission_id.in_(submission_ids))
+            .group_by(Attachment.submission_id, Attachment.instance_id)
+        )
+        return {(submission_id, instance_id): (int(here), all_) for submission_id, instance_id, here, all_ in rows}
+
+
+def renaming(tables: Sequence[Table], table: Table, version: str) -> Callable[[Answers], Answers] | None:
+    """Calls the answers of a version as the newest ones are called, repeats inside too; None if they are already."""
+    leaves = [(column.versions[version], column.path) for column in table.columns if version in column.versions]
+    inner = [
+        (repeat.versions[version], repeat.within, renaming(tables, repeat, version))
+        for repeat in repeats_in(tables, table)
+        if version in repeat.versions
+    ]
+    if all(old == new for old, new in leaves) and all(old == new and deep is None for old, new, deep in inner):
+        return None
+
+    def rename(answers: Answers) -> Answers:
+        found: Answers = {}
+        if isinstance(answers.get("meta"), dict):
+            found["meta"] = dict(answers["meta"])
+        for old, new in leaves:
+            value = value_at(answers, old, _ABSENT)
+            if value is not _ABSENT:
+                put(found, new, value)
+        for old, new, deep in inner:
+            value = value_at(answers, old, _ABSENT)
+            if isinstance(value, list):
+                put(found, new, [deep(one) for one in value] if deep else value)
+        return found
+
+    return rename
+
+
+def value_at(answers: Mapping[str, Any], path: Path, absent: Any = None) -> Any:
+    """The answer at a path; `absent` where there is none."""
+    found: Any = answers
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return absent
+        found = found[name]
+    return found
+
+
+def answer_of(row: SubmissionRow | RepeatedRow, column: Column) -> Any:
+    """What a row answers to a question; None if nothing."""
+    return value_at(row.answers, column.path)
+
+
+def put(answers: Answers, path: Path, value: Any) -> None:
+    """Place an answer at a path, making the groups on the way."""
+    for name in path[:-1]:
+        inner = answers.get(name)
+        if not isinstance(inner, dict):
+            inner = answers[name] = {}
+        answers = inner
+    answers[path[-1]] = value
+
+
+_ABSENT = object()
+CURRENT = and_(
+    SubmissionVersion.project_id == Submission.project_id,
+    SubmissionVersion.form_id == Submission.form_id,
+    SubmissionVersion.instance_id == Submission.current_instance_id,
+)
+WHOSE = and_(Submission.project_id == RepeatRow.project_id, Submission.id == RepeatRow.submission_id)
+_COLUMNS = (
+    Submission.id,
+    Submission.instance_id,
+    Submission.current_instance_id,
+    Submission.received_at,
+    Submission.updated_at,
+    Submission.deleted_at,
+    Submission.actor_id,
+    Submission.device,
+    Submission.user_agent,
+    Submission.review_state,
+    Submission.versions,
+    Submission.form_version,
+    Submission.instance_name,
+    Submission.missing,
+    SubmissionVersion.answers,
+)
+_REPEAT_COLUMNS = (
+    RepeatRow.submission_id,
+    Submission.instance_id,
+    RepeatRow.number,
+    RepeatRow.places,
+    Submission.form_version,
+    RepeatRow.answers,
+)
+
+
+def _of_form(project_id: int, form_id: str, *, deleted: bool) -> list[ColumnElement[bool]]:
+    where = [Submission.project_id == project_id, Submission.form_id == form_id]
+    return where if deleted else [*where, Submission.deleted_at.is_(None)]
+
+
+def _of_repeat(project_id: int, form_id: str, table: Table) -> list[ColumnElement[bool]]:
+    return [RepeatRow.project_id == project_id, RepeatRow.form_id == form_id, RepeatRow.path == table.identity]

@@ -1,0 +1,225 @@
+"""SPSS: .sav files with labels of variables and values, written portion by portion in memory that does not grow.
+
+The library wants a whole table in memory. So each portion becomes a small file of its own, all with one dictionary, and
+what is kept of it are its rows; the dictionary of the first is told how many there are. It needs the extra `spss`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import importlib.util
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sync.errors import NotImplementedHere
+from sync.exports.cells import Cell
+from sync.exports.csvfiles import Tally, header_of, rows_of
+from sync.exports.disguise import identifies
+from sync.exports.fields import Table
+from sync.exports.flat import Outlet, label_in, moment_of
+from sync.exports.growing import Sink
+from sync.exports.source import Source
+
+_AT_ONCE = 2000
+_LONGEST_NAME = 64
+_LONGEST_LABEL = 255
+_LONGEST_VALUE_LABEL = 120
+_LONGEST_TEXT = 32_767
+_MOST_LABELS = 2000
+_EPOCH = dt.datetime(1582, 10, 14, tzinfo=dt.UTC)
+_FORMATS = {"date": "DATE11", "dateTime": "DATETIME20"}
+_CASES = 80  # where the number of rows stands in a file
+_MADE = slice(92, 109)  # where the day and time of writing stand
+_ALWAYS = b"01 Jan 8000:00:00"  # the same data are the same bytes
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
+_RESERVED = frozenset(["all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"])
+_NAN = float("nan")
+
+
+@dataclass(slots=True)
+class Variable:
+    """A column of the file. `kind` is text, number, flag, date or dateTime."""
+
+    name: str
+    label: str
+    kind: str
+    values: Mapping[Any, str] = field(default_factory=dict)
+    width: int = 1  # bytes of the longest text
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind == "text"
+
+
+def require_library() -> None:
+    """Raises NotImplementedHere where the libraries for .sav are not installed."""
+    if importlib.util.find_spec("pyreadstat") is None or importlib.util.find_spec("pandas") is None:
+        raise NotImplementedHere("SPSS files need what is not installed here: pip install -c constraints.txt '.[spss]'")
+
+
+def write_sav(source: Source, table: Table, sink: Sink, folder: Path, tally: Tally) -> None:
+    """One table as a .sav file. The rows are read twice: first for the widths of texts, which stand before them."""
+    outlets = source.outlets(table)
+    variables = variables_of(source, table, outlets)
+    texts = [index for index, variable in enumerate(variables) if variable.is_text]
+    count = 0
+    for row in rows_of(source, table, outlets, iter):
+        count += 1
+        for index in texts:
+            if (cell := row[index]) is not None:
+                variables[index].width = max(variables[index].width, len(str(cell).encode("utf-8", "replace")))
+    for variable in variables:
+        variable.width = min(variable.width, _LONGEST_TEXT)
+    writing = _Writing(variables, folder)
+    sink.write(writing.head(count))
+    rows = (_values(variables, row) for row in rows_of(source, table, outlets, tally))
+    for some in iter(lambda: list(islice(rows, _AT_ONCE)), []):
+        sink.write(writing.body(some))
+
+
+def variables_of(source: Source, table: Table, outlets: Sequence[Outlet]) -> list[Variable]:
+    """The variables of a table: names that SPSS takes, labels in the chosen language."""
+    names, language = _Names(), source.options.labels or ""
+    header = header_of(table, outlets)
+    named = _by_header(header, outlets)
+    return [_variable(names.take(text), text, outlet, language, source) for text, outlet in named]
+
+
+def _by_header(header: Sequence[str], outlets: Sequence[Outlet]) -> Iterator[tuple[str, Outlet | None]]:
+    """Each column of a row with the question that it answers; None for those that no question does."""
+    before = 1 if header and header[0] == "SubmissionDate" else 0
+    for index, text in enumerate(header):
+        within = before <= index < before + len(outlets)
+        yield text, outlets[index - before] if within else None
+
+
+def _variable(name: str, header: str, outlet: Outlet | None, language: str, source: Source) -> Variable:
+    if outlet is None:
+        kind = "dateTime" if header == "SubmissionDate" else "text"
+        kind = "number" if header in ("SubmitterID", "AttachmentsPresent", "AttachmentsExpected", "Edits") else kind
+        return Variable(name, header, kind)
+    column = outlet.column
+    label = label_in(column.labels, language) or header
+    if outlet.kind == "flag":
+        chosen = next((labels for value, labels in column.choices if value == outlet.choice), {})
+        return Variable(name, _cut(f"{label}: {label_in(chosen, language) or outlet.choice}"), "flag", {1: "✓", 0: "–"})
+    if column.kind == "geopoint":
+        label = f"{label} {outlet.header.rpartition('-')[2]}"
+    label = _cut(label)
+    labels = {value: _cut(label_in(said, language) or value, _LONGEST_VALUE_LABEL) for value, said in column.choices}
+    disguised = source.pseudonym is not None and identifies(column)
+    if column.kind != "select_one" or disguised or not labels or len(labels) > _MOST_LABELS:
+        return Variable(name, label, outlet.kind)
+    if all(_WHOLE.fullmatch(value) and str(int(value)) == value for value in labels):
+        return Variable(name, label, "number", {float(value): text for value, text in labels.items()})
+    longest = max(len(value.encode()) for value in labels)
+    return Variable(name, label, "text", labels, longest)
+
+
+def _values(variables: Sequence[Variable], row: Sequence[Cell]) -> list[Any]:
+    return [_value(variable, cell) for variable, cell in zip(variables, row, strict=True)]
+
+
+def _value(variable: Variable, cell: Cell) -> Any:
+    if variable.is_text:
+        return None if cell is None else _cut(str(cell), variable.width)
+    if cell is None:
+        return _NAN
+    if variable.kind == "date":
+        return _day(cell)
+    if variable.kind == "dateTime":
+        moment = moment_of(cell)
+        return _NAN if moment is None else (moment - _EPOCH).total_seconds()
+    try:
+        return float(cell)
+    except ValueError:  # an answer that is no number has no place under one
+        return _NAN
+
+
+def _day(cell: Cell) -> float:
+    try:
+        day = dt.datetime.fromisoformat(str(cell)).date()
+        return (dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) - _EPOCH).total_seconds()
+    except ValueError:
+        return _NAN
+
+
+class _Writing:
+    """Portions of one file. Each begins with a row whose texts are as wide as any, so that all have one layout."""
+
+    def __init__(self, variables: Sequence[Variable], folder: Path) -> None:
+        self._pandas: Any = importlib.import_module("pandas")
+        self._library: Any = importlib.import_module("pyreadstat")
+        self._variables = variables
+        self._path = folder / "portion.sav"
+        self._widest = [("x" * one.width if one.is_text else 0.0) for one in variables]
+        one, two = self._file([]), self._file([self._widest])
+        self._row = len(two) - len(one)
+        self._head = one[: -self._row]
+        # The number of rows stands in two places, and nothing else tells a file with one row from a file with two.
+        self._counts = [index for index in range(len(self._head)) if two[index] != one[index]]
+
+    def head(self, rows: int) -> bytes:
+        """The dictionary, which says how many rows follow."""
+        first, second = self._counts
+        if first != _CASES:
+            raise RuntimeError("the library writes the number of rows elsewhere")
+        head = bytearray(self._head)
+        struct.pack_into("<i", head, first, rows)
+        struct.pack_into("<q", head, second, rows)
+        return bytes(head)
+
+    def body(self, rows: list[list[Any]]) -> bytes:
+        """The bytes of rows."""
+        body = self._file(rows)[len(self._head) + self._row :]
+        if len(body) != len(rows) * self._row:
+            raise RuntimeError("a row is not as wide as the others")
+        return body
+
+    def _file(self, rows: list[list[Any]]) -> bytes:
+        columns = zip(*[self._widest, *rows], strict=True)
+        frame = self._pandas.DataFrame(
+            {
+                variable.name: self._pandas.Series(list(cells), dtype=object if variable.is_text else "float64")
+                for variable, cells in zip(self._variables, columns, strict=True)
+            }
+        )
+        self._library.write_sav(
+            frame,
+            str(self._path),
+            column_labels={variable.name: variable.label for variable in self._variables},
+            variable_value_labels={one.name: dict(one.values) for one in self._variables if one.values},
+            variable_format={one.name: _FORMATS[one.kind] for one in self._variables if one.kind in _FORMATS},
+        )
+        made = bytearray(self._path.read_bytes())
+        made[_MADE] = _ALWAYS
+        return bytes(made)
+
+
+class _Names:
+    """Names of variables: a letter first, 64 bytes at most, all different whatever their case."""
+
+    def __init__(self) -> None:
+        self._taken = set(_RESERVED)
+
+    def take(self, text: str) -> str:
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", text)
+        plain = plain if plain[:1].isalpha() else f"v{plain}"
+        name, number = plain[:_LONGEST_NAME].rstrip("_") or "v", 1
+        while name.casefold() in self._taken:
+            number += 1
+            ending = f"_{number}"
+            name = plain[: _LONGEST_NAME - len(ending)] + ending
+        self._taken.add(name.casefold())
+        return name
+
+
+def _cut(text: str, most: int = _LONGEST_LABEL) -> str:
+    """The text in so many bytes of UTF-8 at most."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")

@@ -1,0 +1,309 @@
+"""One filled form as OpenRosa clients post it: filed like an item of a batch, and what the client is to be told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import StatementError
+from sqlalchemy.orm import Session
+
+from forms.findings import Faulty
+from forms.xforms.instance import read_instance
+from sync.errors import (
+    ContentDiffers,
+    Deleted,
+    FormClosed,
+    IdTaken,
+    NotFound,
+    OriginalUnknown,
+    Refusal,
+    Superseded,
+    Unparseable,
+    VersionUnknown,
+)
+from sync.intake.content import Incoming
+from sync.intake.files import complete, held_files
+from sync.intake.filing import Receipt, Sender
+from sync.intake.items import Item, shortened, storable
+from sync.intake.prepare import Prepared, Ready, Refused, Surroundings, Waiting, sha256_of
+from sync.intake.receive import file_item, prepare_xml, unstorable, within
+from sync.intake.tally import Tally, tally_of
+from sync.journal import Journal, open_journal
+from sync.models import Attachment, StoredFile, SubmissionVersion
+from sync.models.database import insert_rows
+
+_FEW, _AT_ONCE = 3, 8
+_NO_ANSWER = frozenset({"unreadable", "malformed", "unknown_form", "not_allowed"})
+
+
+@dataclass(frozen=True, slots=True)
+class PostedFile:
+    """A file that came along. `names` are all by which the form may call it, likeliest first.
+
+    Its bytes lie in the content store, or are still where they arrived.
+    """
+
+    names: tuple[str, ...]
+    sha256: str
+    size: int
+    type: str | None = None
+    content: Incoming | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What one request brought. `incomplete` says that more files will follow in others.
+
+    `forms` are those that the sender is bound to, if any. To an `anonymous` one nobody has signed in: of that sort only
+    answers are kept. `dated` lets the instance say when another server first received it, unless `first_received` does.
+    """
+
+    xml: bytes
+    files: tuple[PostedFile, ...] = ()
+    device: str | None = None
+    user_agent: str | None = None
+    incomplete: bool = False
+    forms: frozenset[str] | None = None
+    anonymous: bool = False
+    dated: bool = False
+    first_received: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of it. With a `refusal` it was not filed, but its bytes wait in quarantine all the same: the caller
+    commits in any case, and says no afterwards.
+
+    `missing` are the names of files that are not here; `news` says whether anything came that was not here before.
+    """
+
+    outcome: str  # stored | edited | duplicate | conflict | quarantined | refused
+    instance_id: str | None
+    form: str | None
+    version: str | None
+    submission: int | None
+    received_at: dt.datetime
+    tally: Tally
+    languages: Sequence[str]  # of the project
+    refusal: Refusal | None = None
+    missing: Sequence[str] = ()
+    news: bool = True
+    superseded: bool = False
+    deleted: bool = False
+
+
+def receive_post(session: Session, project_id: int, actor_id: int, post: Post, now: dt.datetime) -> Posted:
+    """File it under the project's lock, with whatever files came along. The caller commits, and only then answers.
+
+    Raises NotFound for an unknown project.
+    """
+    around = Surroundings(session, project_id, now)
+    item = Item(None, None, None, post.xml, None, None, None, raw={"attachments": [_said(file) for file in post.files]})
+    prepared = _allowed(prepare_xml(around, item), post)
+    kept = _kept(prepared, post)
+    settle_bytes(post.files, keep=not isinstance(kept, Refused))
+    if isinstance(kept, Waiting) and kept.reason == "form_closed" and _is_stored(session, project_id, kept):
+        prepared = kept = prepare_xml(around, item, even_if_closed=True)
+    if isinstance(kept, Ready) and post.files:
+        prepared = kept = _with_files(kept, post.files)
+    sender = Sender(actor_id, post.device, post.user_agent, post.incomplete, _first_received(post, now))
+
+    def file(kept: Prepared) -> Posted:
+        journal = open_journal(session, project_id, actor_id, now)
+        new = [] if isinstance(kept, Refused) else keep_files(journal, post.files)
+        receipt = file_item(journal, kept, sender, {file.sha256 for file in post.files})
+        if isinstance(prepared, Waiting):
+            receipt.why = prepared.reason
+        for sha256 in new:
+            complete(journal, sha256)
+        tally = tally_of(session, project_id, actor_id, now, around.tz)
+        posted = _posted(journal, prepared, receipt, tally, sender.received_at or now)
+        journal.close()
+        return posted
+
+    try:
+        return file(kept)
+    except StatementError as error:
+        session.rollback()
+        return file(unstorable(kept, error))
+
+
+# Reading.
+
+
+def _allowed(prepared: Prepared, post: Post) -> Prepared:
+    """What the sender is not bound to is for a coordinator to look at. Strangers correct nobody's answers."""
+    if post.anonymous and isinstance(prepared, Ready) and prepared.edits is not None:
+        return within(prepared, frozenset())
+    return within(prepared, post.forms)
+
+
+def _kept(prepared: Prepared, post: Post) -> Prepared:
+    """Of strangers nothing is kept but answers."""
+    if post.anonymous and isinstance(prepared, Waiting) and prepared.reason in _NO_ANSWER:
+        return Refused(prepared.instance_id, prepared.message)
+    return prepared
+
+
+def _first_received(post: Post, now: dt.datetime) -> dt.datetime | None:
+    """What another server wrote into the root: it is kept when submissions move from there to here."""
+    if post.first_received is not None:
+        return min(post.first_received, now)
+    if not post.dated or b"submissionDate" not in post.xml:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(read_instance(post.xml).root.get("submissionDate", ""))
+    except (Faulty, ValueError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return moment if moment.year >= 2000 and moment <= now else None
+
+
+def _is_stored(session: Session, project_id: int, waiting: Waiting) -> bool:
+    """Whether it is a resend of what came before the form was closed."""
+    stored = select(SubmissionVersion.sha256).where(
+        SubmissionVersion.project_id == project_id,
+        SubmissionVersion.form_id == waiting.form,
+        SubmissionVersion.instance_id == waiting.instance_id,
+    )
+    return session.scalar(stored) == sha256_of(waiting.raw)
+
+
+# Files.
+
+
+def _said(file: PostedFile, name: str | None = None) -> dict[str, Any]:
+    """A file as the items of a batch announce theirs."""
+    said = {"name": name or _written(file.names), "sha256": file.sha256, "size": file.size}
+    return said | ({"type": storable(file.type)[:200]} if file.type else {})
+
+
+def named_files(named: Sequence[str], files: Sequence[PostedFile]) -> list[dict[str, Any]]:
+    """Each file, as items announce theirs, by the one of its names that the instance names, if it names any."""
+    known = {_alike(name): name for name in named}
+    found = []
+    for file in files:
+        called = next((known[alike] for name in file.names if (alike := _alike(name)) in known), None)
+        found.append(_said(file, called))
+    return found
+
+
+def _with_files(item: Ready, files: Sequence[PostedFile]) -> Ready:
+    attachments = named_files(item.named, files)
+    return replace(item, attachments=attachments, envelope=lambda: {"attachments": attachments})
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _written(names: Sequence[str]) -> str:
+    """What a file is called that the instance does not name: by a name with an ending, if it has one."""
+    usable = [storable(name) for name in names if name.strip()]
+    return shortened(next((name for name in usable if "." in name), usable[0] if usable else "file"))[:1000]
+
+
+def settle_bytes(files: Sequence[PostedFile], *, keep: bool) -> None:
+    """Flush to the disk what is to be kept, and forget the rest; to be done before others are kept waiting."""
+    contents = [file.content for file in files if file.content is not None]
+    if keep and len(contents) > _FEW:  # the disk flushes several for little more than one
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(Incoming.keep, contents))
+        return
+    for content in contents:
+        if keep:
+            content.keep()
+        else:
+            content.drop()
+
+
+def keep_files(journal: Journal, files: Sequence[PostedFile]) -> list[str]:
+    """Note that the project has this content; gives what it had not before."""
+    by_hash = {file.sha256: file for file in files}
+    if not by_hash:
+        return []
+    new = sorted(by_hash.keys() - held_files(journal.session, journal.project_id, by_hash.keys()))
+    rows = [
+        {
+            "project_id": journal.project_id,
+            "sha256": sha256,
+            "size": by_hash[sha256].size,
+            "type": by_hash[sha256].type,
+            "stored_at": journal.now,
+        }
+        for sha256 in new
+    ]
+    insert_rows(journal.connection, StoredFile.__table__, rows)  # type: ignore[arg-type]
+    return new
+
+
+# Telling.
+
+
+def _missing(journal: Journal, prepared: Prepared, receipt: Receipt) -> Sequence[str]:
+    """The names of the files that this version of the submission lacks."""
+    if receipt.submission is None or not isinstance(prepared, Ready) or not (prepared.named or prepared.attachments):
+        return ()
+    if receipt.outcome == "stored":
+        came = {file["name"] for file in prepared.attachments}
+        return [name for name in prepared.named if name not in came]
+    lacking = select(Attachment.name).where(
+        Attachment.project_id == journal.project_id,
+        Attachment.submission_id == receipt.submission,
+        Attachment.instance_id == receipt.instance_id,
+        Attachment.present.is_(False),
+    )
+    return journal.session.scalars(lacking.order_by(Attachment.name)).all()
+
+
+def _posted(journal: Journal, prepared: Prepared, receipt: Receipt, tally: Tally, received_at: dt.datetime) -> Posted:
+    return Posted(
+        outcome=receipt.outcome,
+        instance_id=receipt.instance_id,
+        form=None if isinstance(prepared, Refused) else prepared.form,
+        version=None if isinstance(prepared, Refused) else prepared.version,
+        submission=receipt.submission,
+        received_at=received_at,
+        tally=tally,
+        languages=journal.project.languages,
+        refusal=_refusal(prepared, receipt),
+        missing=_missing(journal, prepared, receipt),
+        news=receipt.outcome != "duplicate" or receipt.news,
+        superseded=receipt.superseded,
+        deleted=receipt.deleted,
+    )
+
+
+def _refusal(prepared: Prepared, receipt: Receipt) -> Refusal | None:
+    """The decision table of OpenRosa (docs/decisions/0004): what it says no to, though nothing is thrown away."""
+    edit = isinstance(prepared, Ready | Waiting) and prepared.edits is not None
+    if receipt.superseded and receipt.news and edit:
+        return Superseded()
+    match receipt.why:
+        case None if isinstance(prepared, Refused):
+            return Unparseable(prepared.reason)
+        case None:
+            return None
+        case "unknown_form" | "not_allowed":
+            kept = " It is kept for the office." if receipt.outcome == "quarantined" else ""
+            return NotFound(f"There is no such form here, or not for you.{kept}")
+        case "unknown_version":
+            return VersionUnknown()
+        case "form_closed":
+            return FormClosed()
+        case "edits_unknown":
+            return OriginalUnknown()
+        case "superseded":
+            return Superseded()
+        case "deleted":
+            return Deleted()
+        case "other_content":
+            return IdTaken() if edit else ContentDiffers()
+    return Unparseable(receipt.reason)

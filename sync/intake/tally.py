@@ -1,0 +1,54 @@
+"""What a device has done today and has to do again, for the receipt that its user reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, text
+from sqlalchemy.orm import Session
+
+from sync.models import Comment, Submission
+from sync.models.base import UtcDateTime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many submissions came today, by the project's clock, and how many were sent back; to ten thousand each."""
+
+    today: int
+    to_correct: int
+
+
+def tally_of(session: Session, project_id: int, actor_id: int, now: dt.datetime, tz: dt.tzinfo) -> Tally:
+    """One that was rejected without a word asks for nothing."""
+    midnight = now.astimezone(tz).replace(hour=0, minute=0, second=0, microsecond=0)
+    row = session.connection().execute(_TALLY, {"project": project_id, "actor": actor_id, "midnight": midnight}).one()
+    return Tally(*row)
+
+
+_COUNTED_TO: ColumnElement[int] = literal_column("10000")  # PostgreSQL plans once for all what says how far it goes
+_OWN = (
+    Submission.project_id == bindparam("project"),
+    Submission.actor_id == bindparam("actor"),
+    Submission.deleted_at.is_(None),
+)
+_TODAY = select(Submission.id).where(*_OWN, Submission.received_at >= bindparam("midnight", type_=UtcDateTime()))
+_COMMENTED = (
+    select(Comment.id)
+    .where(Comment.project_id == Submission.project_id, Comment.submission_id == Submission.id)
+    .correlate(Submission)
+    .exists()
+)
+_SENT_BACK = select(Submission.id).where(
+    *_OWN,
+    # As the index has it, so that it is used.
+    text("review_state IN ('hasIssues', 'rejected')"),
+    or_(Submission.review_state == "hasIssues", _COMMENTED),
+)
+_TALLY = select(
+    *(
+        select(func.count()).select_from(ids.limit(_COUNTED_TO).subquery()).scalar_subquery()
+        for ids in (_TODAY, _SENT_BACK)
+    )
+)

@@ -1,0 +1,248 @@
+"""What a webhook is told next, and what follows from how it answered."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from sync.models import Actor, Delivery, Event, Project, Submission, SubmissionVersion, Webhook
+
+_TYPES = {
+    "submitted": "submission.stored",
+    "completed": "submission.stored",
+    "edited": "submission.edited",
+    "reviewed": "submission.reviewed",
+    "rejected": "submission.reviewed",
+    "deleted": "submission.deleted",
+    "published": "form.published",
+}
+# Nothing is said of these until all files of the submission are here; `completed` says it then.
+_WHEN_COMPLETE = ("submitted", "edited")
+_AT_ONCE = 50
+_FIRST_WAIT = dt.timedelta(seconds=10)
+_LONGEST_WAIT = dt.timedelta(hours=6)
+_PATIENCE = dt.timedelta(days=14)
+# So often a receiver may say no to one event before it is set aside for the next.
+_REFUSALS = 5
+# What is no fault of the event itself.
+_PASSING = frozenset({401, 403, 404, 407, 408, 421, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A delivery as it goes over the wire."""
+
+    event: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: the status of the answer, or why there was none. `retry_after` is in seconds."""
+
+    status: int | None
+    error: str | None
+    milliseconds: int
+    retry_after: int | None = None
+
+    @property
+    def heard(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def due(session: Session, now: dt.datetime) -> list[tuple[int, int]]:
+    """The webhooks that have something to hear now, as project and id; those that waited longest first."""
+    query = (
+        select(Webhook.project_id, Webhook.id)
+        .join(Project, Project.id == Webhook.project_id)
+        .where(
+            Webhook.state != "paused",
+            Webhook.told < Project.last_event,
+            Project.deleted_at.is_(None),
+            or_(Webhook.next_at.is_(None), Webhook.next_at <= now),
+        )
+        .order_by(Webhook.next_at, Webhook.told)
+    )
+    return [(row.project_id, row.id) for row in session.execute(query)]
+
+
+def next_message(session: Session, hook: Webhook, now: dt.datetime) -> Message | None:
+    """The first event after those it was told that it wishes to hear of; None if there is none.
+
+    What it has no wish for is passed over for good: the caller commits.
+    """
+    while True:
+        events = session.scalars(
+            select(Event)
+            .where(Event.project_id == hook.project_id, Event.number > hook.told)
+            .order_by(Event.number)
+            .limit(_AT_ONCE)
+        ).all()
+        if not events:
+            return None
+        silent = _incomplete(session, hook.project_id, [event.number for event in events])
+        for event in events:
+            kind = _type_of(event)
+            if kind is not None and event.number not in silent and (not hook.types or kind in hook.types):
+                return _message(session, hook, event, kind, now)
+            hook.told = event.number
+
+
+def note(session: Session, hook: Webhook, event: int, outcome: Outcome, now: dt.datetime) -> None:
+    """Write down how an attempt ended. Events are told in order, so one that was not heard holds up those after it.
+
+    A receiver that refuses this very event five times is told the next one. One that cannot be reached is tried
+    again, ever more rarely, for two weeks; then a person has to say that it should go on.
+    """
+    attempt = 1 + (
+        session.scalar(
+            select(func.max(Delivery.attempt)).where(
+                Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id, Delivery.event == event
+            )
+        )
+        or 0
+    )
+    refused = outcome.status is not None and 400 <= outcome.status < 500 and outcome.status not in _PASSING
+    hook.failures = 0 if outcome.heard else hook.failures + 1
+    parked = refused and hook.failures >= _REFUSALS
+    session.add(
+        Delivery(
+            project_id=hook.project_id,
+            webhook_id=hook.id,
+            event=event,
+            attempt=attempt,
+            at=now,
+            status=outcome.status,
+            error=outcome.error,
+            parked=parked,
+            milliseconds=outcome.milliseconds,
+        )
+    )
+    hook.last_status, hook.last_error = outcome.status, outcome.error
+    if outcome.heard or parked:
+        hook.told, hook.failures, hook.next_at = event, 0, None
+        hook.state = "active"
+        return
+    hook.state = "failing"
+    if outcome.status == 410 or _lost_patience(session, hook, event, now):
+        hook.state, hook.next_at = "paused", None
+    else:
+        hook.next_at = now + _wait(hook.failures, outcome.retry_after)
+
+
+def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
+    """The signature after the Standard Webhooks specification: HMAC-SHA256 over id, time in seconds and body."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{message_id}.{at}.".encode() + body
+    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
+
+
+def _type_of(event: Event) -> str | None:
+    if event.kind == "restored":
+        # Of a deletion, or of a rejection: the journal has one word for both.
+        return "submission.restored" if (event.details or {}).get("deleted") else "submission.reviewed"
+    return _TYPES.get(event.kind)
+
+
+def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[int]:
+    """Those of the events whose submission lacks files, or has become complete by an event of its own since."""
+    later = aliased(Event)
+    completed = exists().where(
+        later.project_id == Event.project_id,
+        later.submission_id == Event.submission_id,
+        later.kind == "completed",
+        later.number > Event.number,
+    )
+    query = (
+        select(Event.number)
+        .join(Submission, and_(Submission.project_id == Event.project_id, Submission.id == Event.submission_id))
+        .where(
+            Event.project_id == project_id,
+            Event.number.in_(numbers),
+            Event.kind.in_(_WHEN_COMPLETE),
+            or_(Submission.missing > 0, completed),
+        )
+    )
+    return set(session.scalars(query))
+
+
+def _message(session: Session, hook: Webhook, event: Event, kind: str, now: dt.datetime) -> Message:
+    message_id = f"{hook.project_id}-{hook.id}-{event.number}"
+    payload = {
+        "id": message_id,
+        "type": kind,
+        "project": hook.project_id,
+        "event": event.number,
+        "timestamp": event.at.isoformat(),
+        "data": _data(session, hook, event),
+    }
+    body = orjson.dumps(payload)
+    at = int(now.timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Siby-Webhooks/1",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": sign(hook.secret, message_id, at, body),
+    }
+    return Message(event.number, hook.url, headers, body)
+
+
+def _data(session: Session, hook: Webhook, event: Event) -> dict[str, Any]:
+    if event.submission_id is None:
+        return dict(event.details or {})
+    row = session.execute(
+        select(Submission, SubmissionVersion.answers, Actor.name)
+        .join(
+            SubmissionVersion,
+            and_(
+                SubmissionVersion.project_id == Submission.project_id,
+                SubmissionVersion.form_id == Submission.form_id,
+                SubmissionVersion.instance_id == Submission.current_instance_id,
+            ),
+        )
+        .outerjoin(Actor, Actor.id == Submission.actor_id)
+        .where(Submission.project_id == event.project_id, Submission.id == event.submission_id)
+    ).one_or_none()
+    if row is None:
+        return {"submission": str(event.submission_id)}  # purged since
+    submission, answers, sender = row
+    told: dict[str, Any] = {
+        "submission": str(submission.id),
+        "form": submission.form_id,
+        "version": submission.form_version,
+        "instance_id": submission.instance_id,
+        "current_instance_id": submission.current_instance_id,
+        "edits": submission.versions - 1,
+        "review_state": submission.review_state,
+        "received_at": submission.received_at.isoformat(),
+        "deleted_at": submission.deleted_at.isoformat() if submission.deleted_at else None,
+        "sender": sender,
+    }
+    return told | {"answers": answers} if hook.answers and submission.deleted_at is None else told
+
+
+def _wait(failures: int, retry_after: int | None) -> dt.timedelta:
+    wait = min(_FIRST_WAIT * int(2 ** min(failures - 1, 20)), _LONGEST_WAIT)
+    asked = dt.timedelta(seconds=min(retry_after or 0, int(_LONGEST_WAIT.total_seconds())))
+    return max(wait, asked)
+
+
+def _lost_patience(session: Session, hook: Webhook, event: int, now: dt.datetime) -> bool:
+    first = session.scalar(
+        select(func.min(Delivery.at)).where(
+            Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id, Delivery.event == event
+        )
+    )
+    return first is not None and now - first > _PATIENCE

@@ -1,0 +1,317 @@
+"""Exports on the wire: made once for all who ask, going on where they were cut, never whole when they are not."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from server.db import session
+from server.settings import Settings
+from sync.encryption.keys import make_key
+from sync.exports import csvfiles
+from sync.exports.exporting import prepare_export
+from sync.exports.growing import Broken
+from sync.exports.options import Options
+from sync.exports.source import Source, open_snapshot
+from sync.intake.content import ContentStore, session_info
+from sync.models import EncryptionKey
+from sync.models.database import begin_writing
+from tests.api.test_openrosa_submission import a_tablet
+from tests.support.encrypting import encrypted_submission
+from tests.support.exports import read_csv, tables_in, with_visits
+from tests.support.projects import NOON, SALE, a_sale
+from tests.support.web import PASSWORD, House, Voice, refused
+from tests.support.workbooks import a_workbook
+
+SALES = "forms/sale/submissions"
+PASSPHRASE = "karité de Siby"
+one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def send_sales(house: House, first: int, count: int) -> None:
+    sales = [a_sale(number) for number in range(first, first + count)]
+    assert set(house.amina.outcomes(*sales, batch=f"b{first}")) == {"stored"}
+
+
+def files_of(app: Flask) -> Path:
+    folder: Path = app.extensions["siby_exports"].files.folder
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["csv.zip", "xlsx", "jsonl"])
+@one_database
+def test_a_cut_download_goes_on_from_the_same_bytes_though_more_has_arrived(house: House, kind: str) -> None:
+    send_sales(house, 1, 50)
+    whole = house.baraka.get(f"{SALES}.{kind}")
+    body, tag = whole.get_data(), whole.headers["ETag"]
+    send_sales(house, 100, 5)
+
+    for cut in (1, 700, len(body) - 1):
+        headers = {"If-Range": tag, "Range": f"bytes={cut}-"}
+        rest = house.baraka.get(f"{SALES}.{kind}", headers=headers)
+
+        assert rest.status_code == 206
+        assert rest.headers["Content-Range"] == f"bytes {cut}-{len(body) - 1}/{len(body)}"
+        assert body[:cut] + rest.get_data() == body
+    now = house.baraka.get(f"{SALES}.{kind}")
+    assert now.headers["ETag"] != tag
+    assert (whole.headers["X-Total-Rows"], now.headers["X-Total-Rows"]) == ("50", "55")
+
+
+@one_database
+def test_a_range_of_a_file_that_nobody_names_is_the_whole_file(house: House) -> None:
+    send_sales(house, 1, 5)
+    tag = house.baraka.get(f"{SALES}.csv").headers["ETag"]
+
+    for headers in (
+        {"Range": "bytes=10-"},
+        {"Range": "bytes=10-", "If-Range": '"another"'},
+        {"Range": "bytes=10-", "If-Range": f"W/{tag}"},
+        {"Range": "rows=10-", "If-Range": tag},
+    ):
+        assert house.baraka.get(f"{SALES}.csv", headers=headers).status_code == 200
+
+
+@one_database
+def test_who_may_see_less_cannot_go_on_with_the_file_of_who_sees_more(house: House) -> None:
+    with_visits(house, 4)
+    tag = house.baraka.get("forms/visit/submissions.csv").headers["ETag"]
+
+    answer = house.fanta.get("forms/visit/submissions.csv", headers={"If-Range": tag, "Range": "bytes=5-"})
+
+    assert answer.status_code == 200
+    assert b"who" not in answer.get_data()
+
+
+@one_database
+def test_the_same_data_are_the_same_bytes_also_when_they_are_made_anew(house: House) -> None:
+    with_visits(house, 12)
+    for kind in ("csv", "csv.zip", "xlsx", "jsonl", "geojson", "kml", "sav.zip"):
+        first = house.baraka.get(f"forms/visit/submissions.{kind}")
+        body = first.get_data()
+        for path in files_of(house.app).iterdir():
+            path.unlink()
+        again = house.baraka.get(f"forms/visit/submissions.{kind}")
+
+        assert (kind, again.headers["ETag"]) == (kind, first.headers["ETag"])
+        assert again.get_data() == body, kind
+
+
+@one_database
+def test_whoever_asks_for_the_same_at_once_shares_one_making(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    send_sales(house, 1, 30)
+    made: list[Source] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def slowly(source: Source, *rest: Any) -> int:
+        made.append(source)
+        began.set()
+        go_on.wait(20)
+        return original(source, *rest)
+
+    original = csvfiles.write_csv
+    monkeypatch.setattr("sync.exports.exporting.write_csv", slowly)
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        voice = Voice(house.app.test_client(), house.baraka.token, house.baraka.actor_id, house.pid)
+        answers.append(voice.get(f"{SALES}.csv").get_data())
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    assert began.wait(20)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(made) == 1
+    assert len(answers) == 5
+    assert len(set(answers)) == 1
+    assert len(read_csv(answers[0])) == 30
+
+
+@one_database
+def test_an_export_that_breaks_raises_to_the_server(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    send_sales(house, 1, 10)
+
+    def broken(_source: Source, sink: Any) -> int:
+        sink.write(b"KEY\r\n")
+        sink.flush()
+        time.sleep(1)  # somebody reads it meanwhile
+        raise RuntimeError("lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sync.exports.exporting.write_csv", broken)
+        with pytest.raises(Broken):
+            house.baraka.get(f"{SALES}.csv").get_data()
+
+    assert len(read_csv(house.baraka.get(f"{SALES}.csv").get_data())) == 10
+
+
+BREAKING = """
+import time
+import sync.exports.exporting as exporting
+
+def broken(source, sink):
+    sink.write(b"KEY\\r\\n" * 100_000)
+    sink.flush()
+    time.sleep(1)
+    raise RuntimeError("lost")
+
+exporting.write_csv = broken
+from server.cli import main
+main()
+"""
+
+
+def test_no_client_takes_an_export_that_broke_for_whole(tmp_path: Path) -> None:
+    programme = tmp_path / "programme"
+    (programme / "forms").mkdir(parents=True)
+    (programme / "project.toml").write_text('name = "Siby"\n')
+    (programme / "forms" / "sale.xlsx").write_bytes(a_workbook("sale", "1", SALE))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIBY_")}
+    environment = kept | {"SIBY_RESERVE_MB": "0", "SIBY_WORKERS": "1"}
+    command = [sys.executable, "-c", BREAKING]
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*command, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    run("init")
+    run("load", "programme")
+    token = run("user", "add", "a@example.org", "--admin", "--token").split()[-1]
+    serving = subprocess.Popen(
+        [*command, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert serving.stdout is not None
+        port = int(serving.stdout.readline().strip().rsplit(":", 1)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", f"/v1/projects/1/{SALES}.csv", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+
+        assert (answer.status, answer.headers["Transfer-Encoding"]) == (200, "chunked")
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+@one_database
+def test_a_row_too_few_is_an_export_that_broke(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    send_sales(house, 1, 10)
+    monkeypatch.setattr("sync.exports.exporting.write_csv", lambda *_: 9)
+
+    assert refused(house.baraka.get(f"{SALES}.csv")) == 503.1
+
+
+@one_database
+def test_a_full_disk_is_said_before_the_first_byte(house: House) -> None:
+    send_sales(house, 1, 2)
+    house.app.extensions["siby_exports"].files.reserve = 10**18
+
+    assert refused(house.baraka.get(f"{SALES}.csv")) == 507.1
+    assert not [path for path in files_of(house.app).iterdir() if path.suffix == ".part"]
+
+
+def test_what_arrives_meanwhile_is_not_in_the_export_and_nothing_is_lost(house: House, settings: Settings) -> None:
+    send_sales(house, 1, 120)
+    with house.app.app_context():
+        engine = session().get_bind()
+        snapshot = open_snapshot(engine, session_info(ContentStore(settings.files_folder, 0)))  # type: ignore[arg-type]
+    export = prepare_export(snapshot, house.pid, "sale", Options(format="csv.zip"), NOON)
+    sink = io.BytesIO()
+    send_sales(house, 200, 40)  # between the count and the first row
+    assert (
+        house.baraka.patch(f"{SALES}/{a_sale(5)['instance_id']}", json={"reviewState": "rejected"}).status_code == 200
+    )
+
+    class Watched(io.RawIOBase):
+        """Sends more while the file is written."""
+
+        sent = 300
+
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            if Watched.sent < 303:
+                Watched.sent += 1
+                send_sales(house, Watched.sent * 10, 3)
+            return sink.write(data)
+
+    export.write(Watched(), settings.folder)
+    snapshot.close()
+
+    rows = tables_in(sink.getvalue())["sale.csv"]
+    assert export.facts.rows == len(rows) == 120
+    assert {row["KEY"] for row in rows} == {a_sale(number)["instance_id"] for number in range(1, 121)}
+    assert {row["ReviewState"] for row in rows} == {""}
+
+
+@one_database
+def test_a_browser_needs_the_token_of_its_page_to_post(house: House) -> None:
+    send_sales(house, 1, 1)
+    client, secure = house.app.test_client(), {"base_url": "https://localhost"}
+    credentials = {"email": "baraka@example.org", "password": PASSWORD}
+    csrf = client.post("/v1/sessions", json=credentials, **secure).get_json()["csrf"]
+    path = f"/v1/projects/{house.pid}/{SALES}.csv"
+
+    assert client.get(path, **secure).status_code == 200
+    assert client.post(path, **secure).status_code == 403
+    assert client.post(path, data={"__csrf": csrf}, **secure).status_code == 200
+
+
+@one_database
+def test_encrypted_submissions_are_listed_and_opened_for_whoever_has_the_passphrase(house: House) -> None:
+    key = make_key(PASSPHRASE)
+    with house.app.app_context():
+        begin_writing(session())
+        session().add(
+            EncryptionKey(
+                project_id=house.pid, id=77, public=key.public, private=key.private, hint=None, created_at=NOON
+            )
+        )
+        session().commit()
+    photo = b"\xff\xd8secret"
+    xml = (
+        b'<data id="sale" version="1"><seller>Awa</seller><sacks>7</sacks><photo>p.jpg</photo>'
+        b"<meta><instanceID>uuid:e1</instanceID></meta></data>"
+    )
+    sent = encrypted_submission(
+        key.public, xml, form_id="sale", version="1", instance_id="uuid:e1", media={"p.jpg": photo}
+    )
+    send_sales(house, 1, 2)
+    assert a_tablet(house).post(sent.manifest, sent.files).status == 201
+
+    closed = tables_in(house.baraka.get(f"{SALES}.csv.zip").get_data())["sale.csv"]
+    answer = house.baraka.post(f"{SALES}.csv.zip", data={"77": PASSPHRASE})
+    opened = answer.get_data()
+
+    (row,) = [row for row in closed if row["KEY"] == "uuid:e1"]
+    assert (row["Status"], row["seller"]) == ("not decrypted", "")
+    (row,) = [row for row in tables_in(opened)["sale.csv"] if row["KEY"] == "uuid:e1"]
+    assert (row["Status"], row["seller"], row["sacks"]) == ("", "Awa", "7")
+    assert zipfile.ZipFile(io.BytesIO(opened)).read("media/p.jpg") == photo
+    assert refused(house.baraka.post(f"{SALES}.csv", data={"77": "another one"})) == 400.12
+    assert "ETag" not in answer.headers
+    answer.close()
+    kept = b"".join(path.read_bytes() for path in files_of(house.app).iterdir() if path.is_file())
+    assert b"Awa," not in kept

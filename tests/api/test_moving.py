@@ -1,0 +1,170 @@
+"""Moving in from another server over its own interface: the other one here is a Siby too, asked as ODK Central and as
+KoboToolbox would be."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server import clock
+from server.app import create_app
+from server.db import engine_of, session
+from server.moving.central import Central
+from server.moving.moving import Moved, move_in
+from server.moving.openrosa import OpenRosa
+from server.settings import Settings
+from sync.accounts.installation import found_installation
+from sync.accounts.people import find_user
+from sync.accounts.roles import role_in
+from sync.errors import Unexpected
+from sync.intake.prepare import unpack
+from sync.models import Attachment, Comment, Entity, Form, FormVersion, Submission, SubmissionVersion
+from sync.models.database import begin_writing
+from tests.conftest import create_tables
+from tests.support.live import served
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import PASSWORD, House, shown
+
+PHOTO = b"\xff\xd8\xff a photo of sacks"
+
+
+@pytest.fixture
+def elsewhere(house: House, here: Flask) -> Iterator[str]:
+    """The address of a server with something to bring along."""
+    # It begins to answer once the other application is made: Python 3.11 cannot make two at once in two threads.
+    photo = {"name": "p.jpg", "sha256": hashlib.sha256(PHOTO).hexdigest(), "size": len(PHOTO), "type": "image/jpeg"}
+    items = [a_sale(1, photo="p.jpg") | {"attachments": [photo]}, a_sale(2), a_sale(3), a_sale(4, edits=3, sacks=9)]
+    assert house.amina.outcomes(*items) == ["stored", "stored", "stored", "edited"]
+    path = f"forms/sale/submissions/{instance_id(1)}"
+    assert house.baraka.post(f"{path}/attachments/p.jpg", data=PHOTO).status_code == 200
+    shown(house.baraka.patch(f"forms/sale/submissions/{instance_id(2)}", json={"reviewState": "hasIssues"}))
+    shown(house.baraka.post(f"forms/sale/submissions/{instance_id(2)}/comments", json={"body": "Quel village ?"}))
+    shown(house.djeneba.post("datasets/people/entities", json={"label": "Kadi", "data": {"seller": "Kadi"}}))
+    shown(house.djeneba.patch("forms/sale", json={"state": "closed"}))
+    with served(house.app) as url:
+        yield url
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Flask]:
+    """Another installation, still empty."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    app = create_app(Settings(folder=folder, reserve_mb=0))
+    engine = engine_of(app)
+    create_tables(str(engine.url))
+    with Session(engine) as opened:
+        begin_writing(opened)
+        found_installation(opened, clock.now())
+        opened.commit()
+    with app.app_context():
+        yield app
+    engine.dispose()
+
+
+def from_central(url: str, house: House, project: int | None = None) -> Moved:
+    central = Central.signed_in(url, house.pid, "djeneba@example.org", PASSWORD)
+    return move_in(central, project, "central.example.org", lambda _: None)
+
+
+def all_of(column: Any, *where: Any) -> list[Any]:
+    found = list(session().scalars(select(column).where(*where).order_by(column)))
+    session().rollback()
+    return found
+
+
+def versions_of(app: Flask, pid: int) -> dict[str, tuple[bytes, Any]]:
+    """The bytes of every instance, and when it was received."""
+    with app.app_context():
+        rows = session().scalars(select(SubmissionVersion).where(SubmissionVersion.project_id == pid)).all()
+        return {row.instance_id: (unpack(row.xml), row.received_at) for row in rows}
+
+
+def test_everything_of_a_project_on_central_comes_over_byte_for_byte(elsewhere: str, house: House, here: Flask) -> None:
+    moved = from_central(elsewhere, house)
+
+    pid = moved.project_id
+    assert moved.problems == []
+    assert (moved.versions, moved.submissions, moved.files) == (1, 3, 1)
+    assert versions_of(here, pid) == versions_of(house.app, house.pid)
+    with here.app_context():
+        reviewed = session().scalars(select(Submission).where(Submission.instance_id == instance_id(2))).one()
+        assert (reviewed.review_state, reviewed.missing) == ("hasIssues", 0)
+        edited = session().scalars(select(Submission).where(Submission.instance_id == instance_id(3))).one()
+        assert (edited.versions, edited.current_instance_id) == (2, instance_id(4))
+        assert session().get_one(Form, (pid, "sale")).state == "closed"
+    assert all_of(Comment.body) == ["Quel village ?"]
+    assert all_of(Attachment.present) == [True]
+    assert "Kadi" in all_of(Entity.label)
+    assert len(all_of(Entity.label)) == 4
+    with house.app.app_context():
+        there = session().scalars(select(FormVersion.md5).where(FormVersion.project_id == house.pid)).all()
+    assert all_of(FormVersion.md5) == there
+
+
+def test_who_worked_there_has_the_same_role_here_and_no_password(elsewhere: str, house: House, here: Flask) -> None:
+    shown(house.sekou.post(f"/v1/assignments/admin/{house.djeneba.actor_id}"))
+
+    moved = from_central(elsewhere, house)
+
+    found = {name: find_user(session(), f"{name}@example.org") for name in ("baraka", "fanta", "coumba")}
+    assert found["coumba"] is None
+    assert found["baraka"] is not None
+    assert found["fanta"] is not None
+    assert role_in(session(), found["baraka"], moved.project_id) == "coordinator"
+    assert role_in(session(), found["fanta"], moved.project_id) == "viewer"
+    assert found["fanta"].password_hash is None
+
+
+def test_moving_again_brings_nothing_twice_and_fetches_what_is_new(elsewhere: str, house: House, here: Flask) -> None:
+    first = from_central(elsewhere, house)
+    again = from_central(elsewhere, house, first.project_id)
+
+    assert (again.versions, again.users, again.problems) == (0, 0, [])
+    assert (again.submissions, again.here_before) == (1, 2)  # the last one is looked at once more
+
+    shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
+    house.amina.outcomes(a_sale(7), batch="b2")
+    late = from_central(elsewhere, house, first.project_id)
+
+    assert (late.problems, late.submissions) == ([], 2)
+    assert versions_of(here, first.project_id) == versions_of(house.app, house.pid)
+
+
+def test_a_wrong_password_and_a_server_that_is_none_are_told_in_words(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    with pytest.raises(Unexpected, match="answers 401"):
+        Central.signed_in(elsewhere, house.pid, "djeneba@example.org", "wrong password here")
+    with pytest.raises(Unexpected, match="does not answer"):
+        Central.signed_in("http://127.0.0.1:1", house.pid, "djeneba@example.org", PASSWORD)
+
+
+def test_forms_and_submissions_come_from_a_server_that_speaks_openrosa(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
+
+    moved = move_in(OpenRosa(elsewhere, "djeneba@example.org", PASSWORD), None, "kc.example.org", lambda _: None)
+
+    assert moved.problems == []
+    assert (moved.versions, moved.submissions, moved.files) == (1, 3, 1)
+    there, came = versions_of(house.app, house.pid), versions_of(here, moved.project_id)
+    assert set(came) == {instance_id(1), instance_id(2), instance_id(3)}
+    assert all(
+        abs(there[name][1] - received_at) < dt.timedelta(milliseconds=1) for name, (_, received_at) in came.items()
+    )
+    with here.app_context():
+        edited = (
+            session().scalars(select(SubmissionVersion).where(SubmissionVersion.instance_id == instance_id(3))).one()
+        )
+        assert (edited.answers or {})["sacks"] == 9
+    assert all_of(Attachment.present) == [True]

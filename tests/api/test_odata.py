@@ -1,0 +1,672 @@
+"""OData as Excel, Power BI, ruODK and pyODK meet it: documents, rows, filters, pages, and who sees what."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from lxml import etree
+from odatapy.client import EdmEnabledODataClient
+from odatapy.client.responses import ClientResponse
+from pyodk._utils.config import CentralConfig, Config
+from pyodk.client import Client
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+from forms.workbooks.workbook import read_workbook
+from server import clock
+from server.db import session
+from server.odata import options
+from sync.accounts.roles import withdraw
+from sync.journal import open_journal
+from sync.models import Audit, DraftSubmission, FormDraft
+from sync.models.database import begin_writing
+from sync.projects.publish import publish_form
+from tests.support.projects import NOON, a_sale, instance_id
+from tests.support.web import PASSWORD, House, Voice, a_house, refused, shown
+from tests.support.workbooks import a_workbook
+
+VISIT = """
+    | survey                |             |            |             |
+    | type                  | name        | label      | identifying |
+    | date                  | day         | Day        |             |
+    | text                  | village     | Village    |             |
+    | integer               | sacks       | Sacks      |             |
+    | decimal               | price       | Price      |             |
+    | dateTime              | at          | At         |             |
+    | select_multiple crops | crops       | Crops      |             |
+    | geopoint              | spot        | Spot       | no          |
+    | begin_group           | head        | Head       |             |
+    | text                  | head_name   | Name       | yes         |
+    | integer               | head_age    | Age        |             |
+    | end_group             | head        |            |             |
+    | begin_repeat          | people      | People     |             |
+    | text                  | nick        | Nick       |             |
+    | integer               | age         | Age        |             |
+    | begin_repeat          | loans       | Loans      |             |
+    | integer               | amount      | Amount     |             |
+    | end_repeat            | loans       |            |             |
+    | end_repeat            | people      |            |             |
+    | image                 | photo       | Photo      |             |
+    | choices               |             |            |             |
+    | list_name             | name        | label      |             |
+    | crops                 | rice        | Rice       |             |
+    | crops                 | millet      | Millet     |             |
+"""
+SVC = "forms/visit.svc"
+
+
+@pytest.fixture
+def house(app: Flask) -> House:
+    """The house, with the form `visit` in its project."""
+    made = a_house(app)
+    with app.app_context():
+        journal = open_journal(session(), made.pid, None, NOON)
+        publish_form(journal, read_workbook(a_workbook("visit", "1", VISIT), "visit.xlsx"))
+        journal.close()
+        session().commit()
+    return made
+
+
+def a_visit(number: int, **answers: Any) -> dict[str, Any]:
+    return {
+        "instance_id": instance_id(number),
+        "form": "visit",
+        "version": "1",
+        "recorded_at": NOON.isoformat(),
+        "answers": {"village": "Siby", "sacks": number, **answers},
+    }
+
+
+def rows(voice: Voice, path: str, **query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = shown(voice.get(f"{SVC}/{path}", query_string=query))["value"]
+    return found
+
+
+def numbers(voice: Voice, **query: str) -> list[int]:
+    return [row["sacks"] for row in rows(voice, "Submissions", **query)]
+
+
+def test_the_service_document_names_the_tables(house: House) -> None:
+    answer = house.fanta.get(SVC)
+
+    assert answer.headers["OData-Version"] == "4.0"
+    assert answer.content_type == "application/json; odata.metadata=minimal"
+    root = f"http://localhost/v1/projects/{house.pid}/{SVC}"
+    assert answer.get_json() == {
+        "@odata.context": f"{root}/$metadata",
+        "value": [
+            {"name": name, "kind": "EntitySet", "url": name}
+            for name in ("Submissions", "Submissions.people", "Submissions.people.loans")
+        ],
+    }
+
+
+def test_a_row_has_every_question_in_its_group_and_null_where_nothing_was_said(house: House) -> None:
+    house.amina.send(
+        a_visit(1, day="2026-11-02", crops=["rice", "millet"], spot=[12.5, -8.25, 340, 4.5], head={"head_name": "Awa"})
+    )
+
+    (row,) = rows(house.baraka, "Submissions")
+
+    assert row["__id"] == instance_id(1)
+    system = row["__system"]
+    assert system.pop("submissionDate") == system.pop("updatedAt")
+    assert system == {
+        "deletedAt": None,
+        "submitterId": str(house.amina.actor_id),
+        "submitterName": "Amina",
+        "attachmentsPresent": 0,
+        "attachmentsExpected": 0,
+        "status": None,
+        "reviewState": None,
+        "deviceId": None,
+        "edits": 0,
+        "formVersion": "1",
+    }
+    assert row["day"] == "2026-11-02"
+    assert row["crops"] == "rice millet"
+    assert row["spot"] == {"type": "Point", "coordinates": [-8.25, 12.5, 340], "properties": {"accuracy": 4.5}}
+    assert row["head"] == {"head_name": "Awa", "head_age": None}
+    assert row["price"] is None
+    assert row["meta"] == {"instanceID": instance_id(1), "instanceName": None} or "instanceName" not in row["meta"]
+    assert row["people@odata.navigationLink"] == f"Submissions('{instance_id(1).replace(':', '%3A')}')/people"
+
+
+@pytest.mark.parametrize(
+    ("filter_", "expected"),
+    [
+        ("sacks gt 2", [4, 3]),
+        ("village eq 'Bamako'", [2]),
+        ("village ne 'Bamako'", [4, 3, 1]),
+        ("head/head_age eq null", [4, 3, 2]),
+        ("head/head_age ne 40", [4, 3, 2]),
+        ("not (head/head_age gt 50)", [4, 3, 2, 1]),
+        ("contains(village, 'ama')", [2]),
+        ("startswith(village,'Si') and sacks lt 4", [1]),
+        ("not contains(village, 'x')", [4, 2, 1]),
+        ("endswith(village,'o')", [2]),
+        ("day ge 2026-11-02", [2]),
+        ("month(day) eq 10", [1]),
+        ("contains(crops, 'millet')", [1]),
+        ("crops eq 'rice millet'", [1]),
+        ("price eq 1.5 or sacks in (3, 4)", [4, 3, 1]),
+        ("at gt 2026-11-01T09:30:00Z", [1]),
+        ("at gt 2026-11-01T11:30:00 02:00", [1]),  # as it comes where nobody wrote the plus as %2B
+        ("hour(at) eq 10", [1]),
+        ("spot ne null", [1]),
+        ("sacks add 1 eq 3", [2]),
+        ("length(village) eq 6", [2]),
+        ("__system/submissionDate lt now()", [4, 3, 2, 1]),
+        ("__system/submissionDate gt 2026-01-01 and __system/edits eq 0", [4, 3, 2, 1]),
+        ("year(__system/submissionDate) lt 2000", []),
+        ("__id eq 'uuid:00000000-0000-0000-0000-000000000003'", [3]),
+        ("__system/reviewState eq null", [4, 3, 2, 1]),
+        ("__system/submitterName eq 'Amina' and __system/attachmentsExpected eq 0", [4, 3, 2]),
+        ("tolower(village) eq 'siby'", [4, 1]),
+    ],
+)
+def test_any_field_can_be_asked_for(house: House, filter_: str, expected: list[int]) -> None:
+    house.amina.send(
+        a_visit(
+            1,
+            day="2026-10-30",
+            price=1.5,
+            at="2026-11-01T10:00:00.000+00:00",
+            head={"head_age": 40},
+            crops=["rice", "millet"],
+            spot=[12.5, -8.25],
+            photo="a.jpg",
+        ),
+        a_visit(2, village="Bamako", day="2026-11-02"),
+        a_visit(3, village=None),
+        a_visit(4),
+    )
+
+    assert numbers(house.baraka, **{"$filter": filter_}) == expected
+
+
+@pytest.mark.parametrize(
+    ("filter_", "told"),
+    [
+        ("sackz gt 2", "sacks"),
+        ("sacks gt 'two'", "number"),
+        ("sacks gt", "end"),
+        ("village", "condition"),
+        ("(" * 400 + "sacks eq 1" + ")" * 400, "deep"),
+        ("spot gt 3", "map"),
+        ("at gt 9999-12-31T23:59:59-14:00", "time"),
+        ("at gt 0001-01-01T00:00:00+14:00", "time"),
+        ("sacks eq " + "9" * 5000, "number"),
+        (" or ".join(["sacks eq 1"] * 600), "parts"),
+        ("sacks in (" + ",".join(["1"] * 1200) + ")", "parts"),
+    ],
+)
+def test_a_filter_that_cannot_be_understood_is_told_why(house: House, filter_: str, told: str) -> None:
+    answer = house.baraka.get(f"{SVC}/Submissions", query_string={"$filter": filter_})
+
+    assert refused(answer) == 400.18
+    assert told in answer.get_data(as_text=True)
+
+
+def test_rows_can_be_ordered_by_any_field_and_paged_in_that_order(house: House) -> None:
+    house.amina.send(*(a_visit(n, price=None if n == 3 else n % 4 / 2) for n in range(1, 8)))
+
+    seen, query = [], {"$orderby": "price desc, village", "$top": "2"}
+    answer = shown(house.baraka.get(f"{SVC}/Submissions", query_string=query))
+    while True:
+        seen += [row["sacks"] for row in answer["value"]]
+        if "@odata.nextLink" not in answer:
+            break
+        answer = shown(house.baraka.get(local(answer["@odata.nextLink"])))
+
+    assert seen == [7, 6, 2, 5, 1, 4, 3]
+    assert numbers(house.baraka, **{"$orderby": "price"})[0] == 3
+
+
+def test_following_the_links_gives_each_row_once_while_new_ones_arrive(house: House) -> None:
+    people = [{"nick": f"n{n}", "age": n} for n in range(3)]
+    house.amina.send(*(a_visit(n, people=people) for n in range(1, 21)))
+
+    for table, per_row in (("Submissions", 1), ("Submissions.people", 3)):
+        seen: list[str] = []
+        answer = shown(house.baraka.get(f"{SVC}/{table}", query_string={"$top": "7", "$count": "true"}))
+        before = answer["@odata.count"]
+        while True:
+            seen += [row["__id"] for row in answer["value"]]
+            house.amina.send(a_visit(1000 + len(seen) + per_row * 100, people=people), batch=f"{table}{len(seen)}")
+            if "@odata.nextLink" not in answer:
+                break
+            answer = shown(house.baraka.get(local(answer["@odata.nextLink"])))
+
+        assert len(seen) == before
+        assert len(set(seen)) == before
+
+
+def test_the_rows_of_repeats_are_tables_that_join(house: House) -> None:
+    house.amina.send(
+        a_visit(
+            1,
+            people=[
+                {"nick": "Awa", "age": 30, "loans": [{"amount": 5}, {"amount": 6}]},
+                {"nick": "Ba", "age": 40, "loans": [{"amount": 7}]},
+            ],
+        ),
+        a_visit(2, village="Bamako", people=[{"nick": "Cé", "age": 50}]),
+    )
+
+    people = rows(house.baraka, "Submissions.people")
+    loans = rows(house.baraka, "Submissions.people.loans")
+
+    assert [row["nick"] for row in people] == ["Cé", "Awa", "Ba"]
+    assert [row["__Submissions-id"] for row in people] == [instance_id(2), instance_id(1), instance_id(1)]
+    assert [row["amount"] for row in loans] == [5, 6, 7]
+    assert [row["__Submissions-people-id"] for row in loans] == [people[1]["__id"]] * 2 + [people[2]["__id"]]
+    assert people[1]["loans@odata.navigationLink"].endswith(f"/people('{people[1]['__id']}')/loans")
+    there = rows(house.baraka, people[1]["loans@odata.navigationLink"])
+    assert [row["amount"] for row in there] == [5, 6]
+    one = rows(house.baraka, people[1]["loans@odata.navigationLink"].removesuffix("/loans"))
+    assert [row["nick"] for row in one] == ["Awa"]
+    asked = {"$filter": "age gt 35 and $root/Submissions/village ne 'Bamako'"}
+    assert [row["nick"] for row in rows(house.baraka, "Submissions.people", **asked)] == ["Ba"]
+
+
+def test_repeats_come_along_inside_the_row_on_demand(house: House) -> None:
+    house.amina.send(a_visit(1, people=[{"nick": "Awa", "age": 30, "loans": [{"amount": 5}]}]))
+
+    (row,) = rows(house.baraka, "Submissions", **{"$expand": "*"})
+    flat = rows(house.baraka, "Submissions.people.loans")
+
+    assert row["people"][0]["nick"] == "Awa"
+    assert row["people"][0]["loans"][0]["amount"] == 5
+    assert row["people"][0]["loans"][0]["__id"] == flat[0]["__id"]
+
+
+def test_columns_can_be_chosen(house: House) -> None:
+    house.amina.send(a_visit(1, head={"head_age": 40}))
+
+    (row,) = rows(house.baraka, "Submissions", **{"$select": "sacks,head/head_age,__system/edits"})
+
+    assert row == {"__system": {"edits": 0}, "sacks": 1, "head": {"head_age": 40}}
+    assert refused(house.baraka.get(f"{SVC}/Submissions", query_string={"$select": "sackz"})) == 400.8
+
+
+@pytest.mark.parametrize(
+    ("filter_", "expected"),
+    [
+        ("-null eq 1", []),
+        ("null add null eq null", [2, 1]),
+        ("substring(village,1,-5) eq ''", [2, 1]),
+        ("substring(village,99999999999999) eq ''", [2, 1]),
+        ("substring(village,2147483647) eq ''", [2, 1]),
+        ("sacks in (2, null, 7)", [2]),
+        ("head/head_age in (null, 5)", [2, 1]),
+        ("not (sacks in (2, 7))", [1]),
+        ("not (head/head_age in (2, 7))", [2, 1]),
+        ("null in (1, null)", [2, 1]),
+        ("village in ('Siby', village)", [2, 1]),
+    ],
+)
+def test_what_hardly_anybody_would_ask_has_an_answer_on_both_databases(
+    house: House, filter_: str, expected: list[int]
+) -> None:
+    house.amina.send(a_visit(1), a_visit(2))
+
+    assert numbers(house.baraka, **{"$filter": filter_}) == expected
+
+
+@pytest.mark.parametrize("order", ["null", "not true", "true", "sacks gt 1"])
+def test_whatever_has_a_value_can_be_ordered_by(house: House, order: str) -> None:
+    house.amina.send(a_visit(1), a_visit(2))
+    query = {"$orderby": f"{order},sacks", "$top": "1"}
+
+    first = shown(house.baraka.get(f"{SVC}/Submissions", query_string=query))
+    second = shown(house.baraka.get(local(first["@odata.nextLink"])))
+
+    assert [row["sacks"] for row in (*first["value"], *second["value"])] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("order", "by"),
+    [
+        ("sacks", 2**70),
+        ("sacks", "1e999999"),
+        ("at", "9999-12-31T23:59:59-14:00"),
+        ("at", "2026-01-01"),
+        ("village", "\0"),
+        ("null", 1),
+    ],
+)
+def test_a_token_that_nobody_was_given_is_refused(house: House, order: str, by: object) -> None:
+    token = "01" + base64.urlsafe_b64encode(json.dumps({"id": 5, "by": [by]}).encode()).decode()
+    answer = house.baraka.get(f"{SVC}/Submissions", query_string={"$orderby": order, "$skiptoken": token})
+
+    assert answer.status_code in (200, 400)
+
+
+def test_a_viewer_sees_nothing_that_tells_who_somebody_is_and_cannot_ask_for_it(house: House) -> None:
+    house.amina.send(a_visit(1, head={"head_name": "Awa Traoré", "head_age": 40}, spot=[12.5, -8.25]))
+
+    (row,) = rows(house.fanta, "Submissions")
+
+    assert row["head"] == {"head_age": 40}
+    assert "photo" not in row
+    assert row["spot"]["coordinates"] == [-8.25, 12.5]  # the workbook says that it does not tell
+    assert row["__system"]["submitterName"] is None
+    asked = house.fanta.get(f"{SVC}/Submissions", query_string={"$filter": "head/head_name eq 'Awa Traoré'"})
+    assert refused(asked) == 400.18
+    assert numbers(house.fanta, **{"$search": "Traoré"}) == []
+    assert numbers(house.baraka, **{"$search": "traoré"}) == [1]
+    assert b"head_name" not in house.fanta.get(f"{SVC}/$metadata").data
+
+
+def test_deletion_shows_to_whoever_asks_and_edits_and_reviews_move_the_date(house: House) -> None:
+    house.amina.send(a_visit(1), a_visit(2))
+    before = rows(house.baraka, "Submissions")[0]["__system"]["updatedAt"]
+    house.baraka.patch(f"forms/visit/submissions/{instance_id(1)}", json={"reviewState": "approved"})
+    deleted = house.djeneba.ask("DELETE", f"forms/visit/submissions/{instance_id(2)}")
+
+    assert deleted.status_code == 200
+    assert numbers(house.baraka) == [1]
+    assert numbers(house.baraka, **{"$filter": "__system/deletedAt ne null"}) == [2]
+    changed = {
+        "$filter": f"__system/updatedAt gt {before} and (__system/deletedAt eq null or __system/deletedAt ne null)"
+    }
+    assert numbers(house.baraka, **changed) == [2, 1]
+
+
+def test_a_document_that_has_not_changed_is_not_sent_again(house: House) -> None:
+    house.amina.send(a_visit(1))
+    first = house.baraka.get(f"{SVC}/Submissions")
+    same = house.baraka.get(f"{SVC}/Submissions", headers={"If-None-Match": first.headers["ETag"]})
+    house.amina.send(a_visit(2), batch="b2")
+    later = house.baraka.get(f"{SVC}/Submissions", headers={"If-None-Match": f"W/{first.headers['ETag']}"})
+
+    assert (same.status_code, same.data) == (304, b"")
+    assert later.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("Submissions?$apply=x", {}, 501.1),
+        ("Submissions?$top=-1", {}, 400.8),
+        ("Submissions?$skiptoken=01xx", {}, 400.8),
+        ("Submissions?$expand=people", {}, 501.1),
+        ("Submissions?$format=xml", {}, 406.1),
+        ("Submissions", {"Accept": "application/xml"}, 406.1),
+        ("$metadata", {"Accept": "application/json"}, 406.1),
+        ("Submissions", {"OData-MaxVersion": "3.0"}, 404.1),
+        ("Submissions", {"OData-MaxVersion": "4x"}, 404.1),
+        ("Submissions", {"OData-MaxVersion": "²"}, 404.1),
+        ("Submissions?$search=" + "%20OR%20".join("a" * 60), {}, 400.18),
+        ("Submissions?$orderby=" + ",".join(["sacks"] * 30), {}, 400.18),
+        ("Submissions?$skiptoken=01eyJpZCI6dHJ1ZX0", {}, 400.8),
+        ("Submissions.nothing", {}, 404.1),
+        ("Submissions('uuid%3Anobody')", {}, 404.1),
+        ("Submissions('x')/nothing", {}, 404.1),
+    ],
+)
+def test_what_is_not_done_is_said(house: House, path: str, headers: dict[str, str], code: float) -> None:
+    assert refused(house.baraka.get(f"{SVC}/{path}", headers=headers)) == code
+
+
+def test_the_schema_is_whole(house: House) -> None:
+    answer = house.baraka.get(f"{SVC}/$metadata", headers={"Accept": "application/xml"})
+    document = etree.fromstring(answer.data)
+    edm = "{http://docs.oasis-open.org/odata/ns/edm}"
+
+    assert answer.content_type == "application/xml"
+    types = {kind.get("Name") for kind in document.iter(f"{edm}EntityType", f"{edm}ComplexType")}
+    named = {
+        prop.get("Type", "").removeprefix("Collection(").removesuffix(")").removeprefix("org.opendatakit.user.visit.")
+        for prop in document.iter(f"{edm}Property", f"{edm}NavigationProperty")
+    }
+    own = {name for name in named if not name.startswith(("Edm.", "org."))}
+    assert own <= types
+    of = {prop.get("Name"): prop.get("Type") for prop in document.iter(f"{edm}Property")}
+    assert of["sacks"] == "Edm.Int64"
+    assert of["price"] == "Edm.Decimal"
+    assert of["spot"] == "Edm.GeographyPoint"
+    assert of["at"] == "Edm.DateTimeOffset"
+    assert of["crops"] == "Edm.String"
+
+
+def test_an_address_with_a_signature_shows_a_photo_and_nothing_else(house: House) -> None:
+    photo = b"\xff\xd8\xff a photo"
+    path = f"forms/visit/submissions/{instance_id(1)}/attachments/awa.jpg"
+    house.amina.send(a_visit(1, photo="awa.jpg"))
+    assert house.baraka.post(path, data=photo, content_type="image/jpeg").status_code == 200
+
+    plain = rows(house.baraka, "Submissions")[0]["photo"]
+    link = rows(house.baraka, "Submissions", links="true")[0]["photo"]
+    stranger = house.app.test_client()
+    seen = stranger.get(local(link))
+
+    assert plain == "awa.jpg"
+    assert (seen.status_code, seen.data) == (200, photo)
+    assert "photo" not in rows(house.fanta, "Submissions", links="true")[0]
+    assert refused(stranger.get(local(link)[:-2] + "xx")) == 403.1
+    assert refused(stranger.get(local(link).replace("awa.jpg", "other.jpg"))) == 404.1
+    with house.app.app_context():
+        acts = session().scalars(select(Audit.subject).where(Audit.action == "submission.shown")).all()
+        assert len(acts) == 1
+        begin_writing(session())
+        withdraw(session(), house.baraka.actor_id, house.pid, "coordinator")
+        session().commit()
+    assert refused(stranger.get(local(link))) == 403.1
+
+
+def test_an_address_of_a_photo_expires(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = b"a photo"
+    path = f"forms/visit/submissions/{instance_id(1)}/attachments/awa.jpg"
+    house.amina.send(a_visit(1, photo="awa.jpg"))
+    house.baraka.post(path, data=photo, content_type="image/jpeg")
+    link = rows(house.baraka, "Submissions", links="true")[0]["photo"]
+    later = clock.now() + dt.timedelta(days=8)
+
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    assert refused(house.app.test_client().get(local(link))) == 403.1
+
+
+@dataclass
+class InProcess:
+    """Carries the requests of an OData client to the application."""
+
+    voice: Voice
+
+    def send(self, method: str, url: str, headers: dict[str, str], body: bytes) -> ClientResponse:
+        answer = self.voice.ask(method, local(url), headers=headers, data=body)
+        return ClientResponse(answer.status_code, dict(answer.headers), answer.data)
+
+
+def test_a_real_client_reads_the_schema_and_types_the_rows_by_it(house: House) -> None:
+    people = [{"nick": f"n{n}", "age": n} for n in range(3)]
+    house.amina.send(*(a_visit(n, people=people, price=n / 2, day="2026-11-02") for n in range(1, 11)))
+    root = f"http://localhost/v1/projects/{house.pid}/{SVC}"
+    client = EdmEnabledODataClient(root, InProcess(house.baraka))
+
+    sets = set(client.get_service_document().entity_sets)
+    asked = client.entity_set_uri("Submissions").filter("price gt 2 and sacks le 8").orderby("sacks").top(2)
+    found = list(client.iter_entities(asked))
+    everybody = list(client.iter_entities(client.entity_set_uri("Submissions.people").top(7)))
+
+    assert sets == {"Submissions", "Submissions.people", "Submissions.people.loans"}
+    assert [row.get_value("sacks") for row in found] == [5, 6, 7, 8]
+    assert {row.get_value("day") for row in found} == {dt.date(2026, 11, 2)}
+    assert len(everybody) == 30
+
+
+def test_pyodk_gets_the_tables(house: House, tmp_path: Path) -> None:
+    house.amina.send(*(a_visit(n, people=[{"nick": "Awa", "age": 30}]) for n in range(1, 4)))
+    server = make_server("127.0.0.1", 0, house.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    central = CentralConfig(
+        base_url=f"http://127.0.0.1:{server.port}", username="baraka@example.org", password=PASSWORD
+    )
+
+    with Client(config=Config(central=central), cache_path=tmp_path / "cache.toml", project_id=house.pid) as pyodk:
+        whole = pyodk.submissions.get_table(form_id="visit")
+        asked = pyodk.submissions.get_table(form_id="visit", filter="sacks gt 1", top=1, count=True)
+        repeat = pyodk.submissions.get_table(form_id="visit", table_name="Submissions.people")
+    server.shutdown()
+    thread.join()
+
+    assert [row["sacks"] for row in whole["value"]] == [3, 2, 1]
+    assert ([row["sacks"] for row in asked["value"]], asked["@odata.count"]) == ([3], 2)
+    assert [row["nick"] for row in repeat["value"]] == ["Awa"] * 3
+
+
+@pytest.mark.parametrize("agent", ["pyodk v1.3.0", "ruODK/1.5.1 httr/1.4.7"])
+def test_a_client_that_follows_no_links_gets_all_rows_in_one_answer(
+    house: House, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_visit(number) for number in range(20, 25)))
+    query = {"$orderby": "village,sacks desc", "$count": "true"}
+
+    paged = shown(house.baraka.get(f"{SVC}/Submissions", query_string=query))
+    whole = shown(house.baraka.get(f"{SVC}/Submissions", query_string=query, headers={"User-Agent": agent}))
+
+    assert len(paged["value"]) == 2
+    assert "@odata.nextLink" in paged
+    assert "@odata.nextLink" not in whole
+    assert whole["@odata.context"] == paged["@odata.context"]
+    assert len(whole["value"]) == whole["@odata.count"] == paged["@odata.count"] == 5
+    assert len({row["__id"] for row in whole["value"]}) == len(whole["value"])
+
+
+def test_basic_with_a_token_for_a_password_is_how_excel_signs_in(house: House) -> None:
+    shown_as = base64.b64encode(f"baraka@example.org:{house.baraka.token}".encode()).decode()
+
+    answer = house.app.test_client().get(
+        f"/v1/projects/{house.pid}/{SVC}/Submissions", headers={"Authorization": f"Basic {shown_as}"}
+    )
+
+    assert answer.status_code == 200
+
+
+def test_questions_keep_their_columns_through_the_versions_of_a_form(house: House) -> None:
+    house.amina.send(a_visit(1, village="Siby", people=[{"nick": "Awa", "age": 30}]))
+    renamed = """
+        | survey       |        |        |         |
+        | type         | name   | label  | was     |
+        | begin_group  | place  | Place  |         |
+        | text         | hamlet | Hamlet | /data/village |
+        | end_group    | place  |        |         |
+        | integer      | sacks  | Sacks  |         |
+        | begin_repeat | guests | Guests | people  |
+        | text         | nick   | Nick   |         |
+        | integer      | years  | Years  | age     |
+        | end_repeat   | guests |        |         |
+        | text         | odd-one.x | Odd |         |
+        | text         | odd_one_x | Odd |         |
+    """
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, read_workbook(a_workbook("visit", "2", renamed), "visit.xlsx"))
+        journal.close()
+        session().commit()
+    new = {"place": {"hamlet": "Bamako"}, "sacks": 2, "guests": [{"nick": "Ba", "years": 5}], "odd-one.x": "a"}
+    house.amina.send(a_visit(2) | {"version": "2", "answers": new}, batch="b2")
+
+    found = rows(house.baraka, "Submissions")
+    guests = rows(house.baraka, "Submissions.guests", **{"$filter": "years gt 4", "$orderby": "years"})
+
+    assert [row["place"]["hamlet"] for row in found] == ["Bamako", "Siby"]
+    assert (found[0]["odd_one_x"], found[0]["odd_one_x_2"]) == ("a", None)
+    assert found[0]["crops"] is None
+    assert [row["sacks"] for row in rows(house.baraka, "Submissions", **{"$filter": "place/hamlet eq 'Siby'"})] == [1]
+    assert [(row["nick"], row["years"]) for row in guests] == [("Ba", 5), ("Awa", 30)]
+    assert len(rows(house.baraka, "Submissions", **{"$filter": "odd_one_x eq 'a'"})) == 1
+
+
+def test_an_entity_list_is_a_feed_too(house: House) -> None:
+    house.amina.send(*(a_sale(n) for n in range(1, 8)))
+    root = "datasets/people.svc"
+
+    service = shown(house.baraka.get(root))
+    schema = house.baraka.get(f"{root}/$metadata").data
+    seen, answer = [], shown(house.baraka.get(f"{root}/Entities", query_string={"$top": "3", "$count": "true"}))
+    while True:
+        seen += [row["label"] for row in answer["value"]]
+        if "@odata.nextLink" not in answer:
+            break
+        answer = shown(house.baraka.get(local(answer["@odata.nextLink"])))
+    asked = {"$filter": "seller eq 'Awa 3' and __system/version eq 1", "$orderby": "label"}
+    (one,) = shown(house.baraka.get(f"{root}/Entities", query_string=asked))["value"]
+
+    assert [each["name"] for each in service["value"]] == ["Entities"]
+    assert b'Name="seller"' in schema
+    assert sorted(seen) == [f"Awa {n}" for n in range(1, 8)]
+    assert (one["label"], one["seller"], one["__system"]["updates"]) == ("Awa 3", "Awa 3", 0)
+    alone = shown(house.baraka.get(f"{root}/Entities('{one['__id']}')"))["value"]
+    assert alone == [one]
+    assert refused(house.baraka.get(f"{root}/Entities", query_string={"$filter": "sellr eq 'x'"})) == 400.18
+
+
+def test_what_was_tried_out_in_a_draft_is_a_feed_of_its_own(house: House) -> None:
+    with house.app.app_context():
+        book = read_workbook(a_workbook("visit", "9", VISIT), "visit.xlsx")
+        begin_writing(session())
+        session().add(
+            FormDraft(
+                project_id=house.pid,
+                form_id="visit",
+                version="9",
+                title="visit",
+                xform=book.xform,
+                source=book.source,
+                sheets=book.sheets.to_json(),
+                md5="",
+                sha256="draft",
+                token="t",
+                token_sha256=b"t",
+                created_at=NOON,
+            )
+        )
+        session().flush()
+        for number in (1, 2):
+            answers = {"sacks": number, "people": [{"nick": f"n{number}", "age": number}]}
+            session().add(
+                DraftSubmission(
+                    project_id=house.pid,
+                    form_id="visit",
+                    instance_id=f"uuid:{number}",
+                    number=number,
+                    xml=b"",
+                    answers=answers,
+                    files={},
+                    flags=[],
+                    received_at=NOON,
+                )
+            )
+        session().commit()
+
+    def tried(path: str, **query: str) -> list[Any]:
+        found: list[Any] = shown(house.baraka.get(f"forms/visit/draft.svc/{path}", query_string=query))["value"]
+        return found
+
+    assert [row["sacks"] for row in tried("Submissions")] == [2, 1]
+    assert [row["sacks"] for row in tried("Submissions", **{"$filter": "sacks lt 2"})] == [1]
+    assert [row["nick"] for row in tried("Submissions.people")] == ["n2", "n1"]
+    assert [row["nick"] for row in tried("Submissions('uuid%3A1')/people")] == ["n1"]
+    first = shown(house.baraka.get("forms/visit/draft.svc/Submissions.people?$top=1"))
+    following = shown(house.baraka.get(local(first["@odata.nextLink"])))
+    assert [row["nick"] for row in following["value"]] == ["n1"]
+
+
+def local(link: str) -> str:
+    """The path and query of a link of the feed."""
+    parts = urlsplit(link)
+    return f"{parts.path}?{parts.query}"

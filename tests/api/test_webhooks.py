@@ -1,0 +1,313 @@
+"""Webhooks: told in order, signed, until they have heard it, and never a way into the server's own network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from server import outside
+from server.background import take_lease, tell_webhooks
+from server.clock import now
+from server.db import session
+from server.outside import is_outside, post
+from sync.models import Webhook
+from sync.models.database import begin_writing
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import House, refused, shown
+
+
+class Receiver:
+    """A server elsewhere that writes down what it is told; it answers with the next of `answers`, or 204."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.heard.append((dict(self.headers), body))
+                status = receiver.answers.pop(0) if receiver.answers else 204
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", f"{receiver.url}/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def told(self) -> list[dict[str, Any]]:
+        """The bodies since it was last asked."""
+        found = [json.loads(body) for _, body in self.heard]
+        self.heard.clear()
+        return found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def open_house(house: House) -> House:
+    """A house that may tell receivers inside its own network, as these tests have no other."""
+    parts = house.app.extensions["siby"]
+    object.__setattr__(parts, "settings", parts.settings.but(webhooks_inside=True))
+    return house
+
+
+def a_hook(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:
+    made: dict[str, Any] = shown(house.djeneba.post("webhooks", json={"url": f"{receiver.url}/hook?x=1", **more}))
+    return made
+
+
+def tell(app: Flask) -> int:
+    with app.app_context():
+        return tell_webhooks()
+
+
+def test_a_submission_is_told_once_with_a_signature_that_the_specifications_library_accepts(
+    open_house: House, receiver: Receiver
+) -> None:
+    hook = a_hook(open_house, receiver, answers=True)
+    open_house.amina.outcomes(a_sale(1))
+
+    assert tell(open_house.app) == 1
+    assert tell(open_house.app) == 0
+
+    ((headers, body),) = receiver.heard
+    verifier = Verifier(hook["secret"])
+    told = verifier.verify(body, {name.lower(): value for name, value in headers.items()})
+    assert (told["type"], told["data"]["instance_id"]) == ("submission.stored", instance_id(1))
+    assert told["data"]["answers"]["sacks"] is not None
+    with pytest.raises(WebhookVerificationError):
+        verifier.verify(body + b" ", {name.lower(): value for name, value in headers.items()})
+
+
+def test_answers_come_along_only_where_that_was_wished(open_house: House, receiver: Receiver) -> None:
+    a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1))
+
+    tell(open_house.app)
+
+    assert "answers" not in receiver.told()[0]["data"]
+
+
+def test_events_are_told_in_order_and_one_that_was_not_heard_holds_up_the_rest(
+    open_house: House, receiver: Receiver
+) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1), a_sale(2), a_sale(3))
+    receiver.answers = [204, 503]
+
+    tell(open_house.app)
+    first = receiver.told()
+    tell(open_house.app)
+    assert receiver.told() == []
+    state = shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))
+    assert (state["state"], state["last_status"], state["failures"]) == ("failing", 503, 1)
+    shown(open_house.djeneba.patch(f"webhooks/{hook['id']}", json={"paused": False}))
+    tell(open_house.app)
+    then = receiver.told()
+
+    assert [row["data"]["instance_id"] for row in first] == [instance_id(1), instance_id(2)]
+    assert [row["data"]["instance_id"] for row in then] == [instance_id(2), instance_id(3)]
+    assert first[1]["id"] == then[0]["id"]
+    attempts = shown(open_house.djeneba.get(f"webhooks/{hook['id']}/deliveries"))
+    assert sorted((row["attempt"], row["status"]) for row in attempts) == [(1, 204), (1, 204), (1, 503), (2, 204)]
+
+
+def test_a_submission_is_told_when_its_last_file_is_here(open_house: House, receiver: Receiver) -> None:
+    a_hook(open_house, receiver)
+    photo = b"a photo"
+    with_photo = a_sale(1, photo="p.jpg") | {"attachments": [_announced("p.jpg", photo)]}
+    open_house.amina.outcomes(with_photo, a_sale(2))
+
+    tell(open_house.app)
+    before = receiver.told()
+    _upload(open_house, photo)
+    tell(open_house.app)
+    after = receiver.told()
+
+    assert [row["data"]["instance_id"] for row in before] == [instance_id(2)]
+    assert [(row["type"], row["data"]["instance_id"]) for row in after] == [("submission.stored", instance_id(1))]
+
+
+def test_what_nobody_wished_to_hear_is_passed_over(open_house: House, receiver: Receiver) -> None:
+    hook = a_hook(open_house, receiver, types=["submission.reviewed"])
+    open_house.amina.outcomes(a_sale(1))
+    open_house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "approved"})
+
+    tell(open_house.app)
+
+    assert [(row["type"], row["data"]["review_state"]) for row in receiver.told()] == [
+        ("submission.reviewed", "approved")
+    ]
+    assert shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))["failures"] == 0
+
+
+def test_a_replay_tells_everything_again_under_the_same_ids(open_house: House, receiver: Receiver) -> None:
+    hook = a_hook(open_house, receiver, since=0)
+    open_house.amina.outcomes(a_sale(1), a_sale(2))
+    tell(open_house.app)
+    once = receiver.told()
+
+    shown(open_house.djeneba.post(f"webhooks/{hook['id']}/replay", json={"since": 0}))
+    tell(open_house.app)
+
+    assert [row["id"] for row in receiver.told()] == [row["id"] for row in once]
+    assert [row["type"] for row in once] == ["form.published", "submission.stored", "submission.stored"]
+    assert refused(open_house.djeneba.post(f"webhooks/{hook['id']}/replay", json={"since": 10**9})) == 400.8
+
+
+def test_an_event_that_is_refused_five_times_is_set_aside_for_the_next(open_house: House, receiver: Receiver) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1), a_sale(2))
+    receiver.answers = [422] * 5
+
+    for _ in range(5):
+        tell(open_house.app)
+        _let_go_on(open_house, hook)
+
+    tell(open_house.app)
+    told = [row["data"]["instance_id"] for row in receiver.told()]
+    assert told == [instance_id(1)] * 5 + [instance_id(2)]
+    attempts = shown(open_house.djeneba.get(f"webhooks/{hook['id']}/deliveries"))
+    assert [row["attempt"] for row in attempts if row["parked"]] == [5]
+
+
+def test_a_receiver_that_says_gone_is_paused(open_house: House, receiver: Receiver) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1))
+    receiver.answers = [410]
+
+    tell(open_house.app)
+
+    assert shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))["state"] == "paused"
+
+
+def test_a_redirect_is_not_followed(open_house: House, receiver: Receiver) -> None:
+    a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1))
+    receiver.answers = [302]
+
+    tell(open_house.app)
+
+    assert len(receiver.told()) == 1
+
+
+def test_a_webhook_leads_out_of_the_house_or_nowhere(house: House, receiver: Receiver) -> None:
+    for url in (
+        *("http://example.org/x", "ftp://example.org", "https://user:secret@example.org", "https://", "file:///x"),
+        *("https://example.org:99999", "https://exa mple.org", "nonsense"),
+    ):
+        assert refused(house.djeneba.post("webhooks", json={"url": url})) == 400.8
+    for url in ("https://localhost/x", "https://127.0.0.1", "https://[::1]/", "https://169.254.169.254/latest"):
+        outcome = post(url, b"{}", {})
+        assert (outcome.status, outcome.heard) == (None, False)
+        assert "own" in (outcome.error or "")
+    assert receiver.heard == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+        ),
+        *("::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
+        *("255.255.255.255", "240.0.0.1"),
+    ],
+)
+def test_addresses_of_closed_networks_are_known_in_every_notation(address: str) -> None:
+    assert not is_outside(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "196.200.80.1", "2606:4700::1111"])
+def test_addresses_of_the_public_internet_are_outside(address: str) -> None:
+    assert is_outside(address)
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
+def test_who_answers_a_byte_at_a_time_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, beginning: bytes) -> None:
+    monkeypatch.setattr(outside, "_WHOLE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            try:
+                connection.sendall(beginning)
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+            except OSError:
+                connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        began = time.monotonic()
+        outcome = post(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"{}", {}, inside=True)
+
+    assert time.monotonic() - began < 5
+    assert beginning or outcome.status is None
+
+
+def test_one_process_works_and_another_takes_over_when_it_falls_silent(house: House) -> None:
+    with house.app.app_context():
+        moment = now()
+
+        assert take_lease("first", moment)
+        assert not take_lease("second", moment)
+        assert take_lease("first", moment)
+        assert take_lease("second", moment.replace(year=moment.year + 1))
+
+
+def _announced(name: str, content: bytes) -> dict[str, Any]:
+    return {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "type": "image/jpeg"}
+
+
+def _upload(house: House, content: bytes) -> None:
+    sha256 = base64.b64encode(hashlib.sha256(content).hexdigest().encode()).decode()
+    headers = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": str(len(content)),
+        "Upload-Metadata": f"sha256 {sha256}",
+        "Content-Type": "application/offset+octet-stream",
+    }
+    assert house.amina.post("files", data=content, headers=headers).status_code == 201
+
+
+def _let_go_on(house: House, hook: dict[str, Any]) -> None:
+    """Its time has come again, without what a person would do about it."""
+    with house.app.app_context():
+        begin_writing(session())
+        session().execute(update(Webhook).where(Webhook.id == int(hook["id"])).values(next_at=None))
+        session().commit()

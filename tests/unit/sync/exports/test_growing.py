@@ -1,0 +1,134 @@
+"""Files that are read while they grow: whole or known to be broken, made by one, swept after a day."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sync.errors import DiskFull
+from sync.exports.growing import Broken, Facts, GrowingFiles, Making
+
+FACTS = Facts("sale.csv", "text/csv", 3)
+TAG = "a1-b2"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> GrowingFiles:
+    return GrowingFiles(tmp_path / "exports", reserve=0)
+
+
+def begun(files: GrowingFiles, tag: str = TAG) -> Making:
+    making = files.claim(tag, FACTS)
+    assert making is not None
+    return making
+
+
+def test_a_reader_has_the_first_bytes_before_the_last_are_written(files: GrowingFiles) -> None:
+    making = begun(files)
+    reading = files.follow(TAG)
+    assert reading is not None
+    making.write(b"first")
+    making.flush()
+
+    assert next(reading) == b"first"
+
+    making.write(b", last")
+    making.keep()
+    assert b"".join(reading) == b", last"
+    whole = files.open(TAG)
+    assert whole is not None
+    assert whole.read() == b"first, last"
+
+
+def test_two_readers_at_once_read_the_same_and_only_one_makes_it(files: GrowingFiles) -> None:
+    making = begun(files)
+    read: list[bytes] = []
+
+    def follow() -> None:
+        reading = files.follow(TAG)
+        assert reading is not None
+        read.append(b"".join(reading))
+
+    threads = [threading.Thread(target=follow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert files.claim(TAG, FACTS) is None
+    for number in range(1000):
+        making.write(b"%d\n" % number)
+    making.keep()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(read)) == 1
+    assert read[0].splitlines()[-1] == b"999"
+    assert files.claim(TAG, FACTS) is None
+
+
+def test_a_reader_of_what_was_given_up_is_told(files: GrowingFiles) -> None:
+    making = begun(files)
+    reading = files.follow(TAG)
+    assert reading is not None
+    making.write(b"first")
+    making.flush()
+    assert next(reading) == b"first"
+    making.give_up()
+
+    with pytest.raises(Broken):
+        next(reading)
+    assert files.open(TAG) is None
+    assert begun(files)
+
+
+def test_what_a_process_that_ended_left_behind_is_made_anew(files: GrowingFiles) -> None:
+    files.require_room()
+    files.path(TAG, ".part").write_bytes(b"half of it")
+    reading = files.follow(TAG)
+    assert reading is not None
+    with pytest.raises(Broken):
+        list(reading)
+
+    making = begun(files)
+    making.write(b"all of it")
+    making.keep()
+
+    whole = files.wait(TAG, 1)
+    assert whole is not None
+    assert whole.read() == b"all of it"
+    assert files.facts(TAG) == FACTS
+
+
+def test_nobody_waits_for_what_nobody_makes(files: GrowingFiles) -> None:
+    assert files.wait(TAG, 10) is None
+    assert files.follow(TAG) is None
+    assert files.facts(TAG) is None
+
+
+def test_a_full_disk_is_said_before_it_is_full(tmp_path: Path) -> None:
+    with pytest.raises(DiskFull):
+        GrowingFiles(tmp_path, reserve=10**18).claim(TAG, FACTS)
+
+
+def test_a_disk_that_fills_up_meanwhile_stops_the_making(files: GrowingFiles) -> None:
+    making = begun(files)
+    files.reserve = 10**18
+
+    with pytest.raises(DiskFull):
+        making.write(bytes(40 << 20))
+
+
+def test_files_go_after_a_day(files: GrowingFiles) -> None:
+    making = begun(files)
+    making.keep()
+    written = files.path(TAG).stat().st_mtime
+
+    assert files.sweep(written + 3600) == 0
+    assert files.sweep(written + 25 * 3600) == 2
+    assert files.open(TAG) is None
+
+
+@pytest.mark.parametrize("tag", ["../x", "a/b", "", "é"])
+def test_a_tag_is_never_a_path(files: GrowingFiles, tag: str) -> None:
+    with pytest.raises(ValueError, match="is not a tag"):
+        files.path(tag)

@@ -1,0 +1,90 @@
+"""What readers are told as the cause of a change, whatever the journal calls it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sync.indicators.causes import CAUSES, cause_of
+from sync.indicators.changes import changes
+from sync.indicators.evidence import evidence
+from sync.indicators.reading import Reading, resolve_as_of
+from sync.journal import open_journal
+from sync.review.decide import set_review_state
+from sync.review.view import submission_view
+from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "cause"),
+    [
+        *((cause, None, cause) for cause in CAUSES),
+        ("reviewed", {"from": None, "to": "approved"}, "restored"),
+        ("reviewed", {"from": "approved", "to": "hasIssues"}, "rejected"),
+        ("reviewed", {"from": "approved", "to": None}, "rejected"),
+        ("deleted", None, "rejected"),
+        ("published", {"form": "visit"}, "definition"),
+        ("settings", {"counts": "approved"}, "definition"),
+        ("places", None, "definition"),
+        ("rebuilt", None, "definition"),
+    ],
+)
+def test_each_kind_of_event_is_told_as_one_cause_of_the_list(kind: str, details: Any, cause: str) -> None:
+    assert cause_of(kind, details) == cause
+    assert cause in CAUSES
+
+
+def test_where_approved_ones_count_approval_restores_and_its_end_rejects(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path / "files", counts="approved")
+    desk.send([a_sale(1, sacks=4), a_sale(2, sacks=5)])
+    sent = now(desk)
+    decide(desk, 1, "approved")
+    decide(desk, 2, "approved")
+    approved = now(desk)
+    decide(desk, 2, "hasIssues")
+
+    assert effects(desk, sent, approved) == {"restored": (2, 9)}
+    assert effects(desk, approved, now(desk)) == {"rejected": (1, -5)}
+    assert behind(desk) == ["restored"]
+    assert seen(desk, 2) == [("restored", "rejected")]
+
+
+def decide(desk: Desk, number: int, state: str) -> None:
+    with desk.sessions() as session:
+        submission_id = submission_view(session, desk.project_id, "sale", instance_id(number)).id
+        journal = open_journal(session, desk.project_id, None, NOON)
+        set_review_state(journal, submission_id, state)
+        journal.close()
+        session.commit()
+
+
+def now(desk: Desk) -> int:
+    with desk.sessions() as session:
+        return resolve_as_of(session, desk.project_id, None, NOON).event
+
+
+def effects(desk: Desk, since: int, until: int) -> dict[str, tuple[int, Any]]:
+    with desk.sessions() as session:
+        before, after = (
+            Reading(session, desk.project_id, resolve_as_of(session, desk.project_id, str(event), NOON))
+            for event in (since, until)
+        )
+        told = changes(before, after, "sacks", sees_small_cells=True).to_json()
+    causes = {cause["cause"]: (cause["contributions"], cause["effect"]) for cause in told["causes"]}
+    assert {event["cause"] for event in told["events"]} == causes.keys()
+    return causes
+
+
+def behind(desk: Desk) -> list[str]:
+    """The causes of the evidence."""
+    with desk.sessions() as session:
+        reading = Reading(session, desk.project_id, resolve_as_of(session, desk.project_id, None, NOON))
+        return [row["opened"]["cause"] for row in evidence(reading, "sacks", sees_small_cells=True).rows]
+
+
+def seen(desk: Desk, number: int) -> list[tuple[str, str | None]]:
+    """The causes by which a submission's sacks came into the figures and went."""
+    with desk.sessions() as session:
+        rows = submission_view(session, desk.project_id, "sale", instance_id(number)).contributions
+    return [(row.opened.cause, row.closed.cause if row.closed else None) for row in rows if row.indicator == "sacks"]

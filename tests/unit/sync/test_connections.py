@@ -1,0 +1,56 @@
+"""Connections to PostgreSQL die while they lie idle, or in use; nobody is told more often than needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from sync.models import database
+from sync.models.database import open_engine
+
+
+@pytest.fixture
+def pool(postgres_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+def test_a_connection_that_died_while_it_lay_idle_is_replaced_unseen(
+    pool: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_TRIED_AFTER_SECONDS", 0.0)
+    _end_backends(pool, [_backend(pool)])
+
+    assert _backend(pool)
+
+
+def test_one_that_dies_between_two_requests_costs_one_of_them_and_all_others_are_opened_anew(pool: Engine) -> None:
+    with pool.connect() as one, pool.connect() as other:
+        backends = [connection.scalar(text("SELECT pg_backend_pid()")) for connection in (one, other)]
+    _end_backends(pool, backends)
+
+    with pytest.raises(OperationalError) as raised:
+        _backend(pool)
+    afterwards = [_backend(pool) for _ in range(4)]
+
+    assert raised.value.connection_invalidated  # which the web answers with 503 and Retry-After
+    assert not set(afterwards) & set(backends)
+
+
+def _backend(pool: Engine) -> int:
+    with pool.connect() as connection:
+        found: int = connection.scalar(text("SELECT pg_backend_pid()"))
+        return found
+
+
+def _end_backends(pool: Engine, backends: list[int]) -> None:
+    plain = make_url(pool.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        for backend in backends:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])

@@ -1,0 +1,205 @@
+"""Rows of a form's tables: merged over versions, kept beside the submissions, read newest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, select
+
+from forms.indicators.sheets import Sheets
+from forms.workbooks.workbook import read_workbook
+from forms.xforms.repeated import iterations_of
+from sync.exports.fields import Table, merged, repeats_in, tables_of
+from sync.exports.rows import count_repeats, count_submissions, repeat_rows, submission_rows
+from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.journal import open_journal
+from sync.models import RepeatRow
+from sync.models.database import begin_writing
+from tests.support.projects import NOON, Desk, a_desk, instance_id
+from tests.support.workbooks import a_workbook
+
+FIRST = """
+    | survey       |        |        |
+    | type         | name   | label  |
+    | text         | who    | Who    |
+    | integer      | age    | Age    |
+    | begin_repeat | people | People |
+    | text         | name   | Name   |
+    | begin_repeat | loans  | Loans  |
+    | integer      | amount | Amount |
+    | end_repeat   | loans  |        |
+    | end_repeat   | people |        |
+"""
+SECOND = """
+    | survey       |        |        |       |
+    | type         | name   | label  | was   |
+    | begin_group  | head   | Head   |       |
+    | text         | name   | Name   | /data/who |
+    | end_group    | head   |        |       |
+    | decimal      | age    | Years  |       |
+    | begin_repeat | guests | Guests | people |
+    | text         | called | Called | name  |
+    | end_repeat   | guests |        |       |
+"""
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    made = a_desk(engine, tmp_path / "files")
+    made.publish("visit", "1", FIRST)
+    return made
+
+
+def a_visit(number: int, version: str = "1", **answers: Any) -> dict[str, Any]:
+    item = {"instance_id": instance_id(number), "form": "visit", "version": version, "answers": answers}
+    return item | {"recorded_at": NOON.isoformat()}
+
+
+def of_repeats(desk: Desk) -> list[tuple[str, int, list[int], dict[str, Any]]]:
+    with desk.sessions() as session:
+        rows = session.scalars(select(RepeatRow).order_by(RepeatRow.submission_id, RepeatRow.path, RepeatRow.number))
+        return [(row.path, row.number, row.places, row.answers) for row in rows]
+
+
+def called(tables: list[Table], name: str) -> Table:
+    return next(table for table in tables if table.name == name)
+
+
+def test_iterations_are_numbered_through_the_record_and_hold_no_inner_ones() -> None:
+    form = read_workbook(a_workbook("visit", "1", FIRST), "visit.xlsx").form
+    answers = {
+        "people": [{"name": "Awa", "loans": [{"amount": 1}, {"amount": 2}]}, {"name": "Ba", "loans": [{"amount": 3}]}]
+    }
+
+    found = [(one.repeat, one.number, one.places, one.answers) for one in iterations_of(form, answers)]
+
+    assert found == [
+        ("/data/people", 0, (0,), {"name": "Awa"}),
+        ("/data/people/loans", 0, (0, 0), {"amount": 1}),
+        ("/data/people/loans", 1, (0, 1), {"amount": 2}),
+        ("/data/people", 1, (1,), {"name": "Ba"}),
+        ("/data/people/loans", 2, (1, 0), {"amount": 3}),
+    ]
+
+
+def test_filing_keeps_the_rows_of_repeats_and_an_edit_replaces_them(desk: Desk) -> None:
+    desk.send([a_visit(1, people=[{"name": "Awa", "loans": [{"amount": 1}]}, {"name": "Ba"}])])
+    before = of_repeats(desk)
+    desk.send([a_visit(2, people=[{"name": "Cé"}]) | {"edits": instance_id(1)}])
+    after = of_repeats(desk)
+    desk.send([a_visit(3) | {"edits": instance_id(2)}])
+
+    assert [row[:3] for row in before] == [
+        ("/data/people", 0, [0]),
+        ("/data/people", 1, [1]),
+        ("/data/people/loans", 0, [0, 0]),
+    ]
+    assert [row[3]["name"] for row in after] == ["Cé"]
+    assert of_repeats(desk) == []
+
+
+def test_a_record_and_its_correction_in_one_batch_leave_the_rows_of_the_correction(desk: Desk) -> None:
+    desk.send([a_visit(1, people=[{"name": "Awa"}]), a_visit(2) | {"edits": instance_id(1)}])
+
+    assert of_repeats(desk) == []
+
+
+def test_lost_rows_are_told_and_come_back_with_a_rebuild(desk: Desk) -> None:
+    desk.send([a_visit(1, people=[{"name": "Awa", "loans": [{"amount": 1}]}])])
+    before = of_repeats(desk)
+    with desk.sessions() as session:
+        begin_writing(session)
+        session.execute(delete(RepeatRow))
+        session.commit()
+
+    with desk.sessions() as session:
+        told = list(verify_portion(session, desk.project_id, 0).differences)
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        mended = list(rebuild_portion(journal, 0).differences)
+        journal.close()
+        session.commit()
+
+    assert [difference.partition(": ")[2] for difference in told] == ["rows of repeats"]
+    assert mended == told
+    assert of_repeats(desk) == before
+
+
+def test_versions_are_merged_by_what_their_questions_are_and_older_answers_take_the_new_names(desk: Desk) -> None:
+    desk.send([a_visit(1, who="Awa", age=4, people=[{"name": "Ba", "loans": [{"amount": 7}]}])])
+    desk.publish("visit", "2", SECOND)
+    desk.send([a_visit(2, "2", head={"name": "Cé"}, age=4.5, guests=[{"called": "Do"}])])
+
+    with desk.sessions() as session:
+        tables = tables_of(session, desk.project_id, "visit")
+        rows = list(submission_rows(session, desk.project_id, "visit"))
+        guests = list(repeat_rows(session, desk.project_id, "visit", called(tables, "Submissions.guests")))
+        loans = list(repeat_rows(session, desk.project_id, "visit", called(tables, "Submissions.guests.loans")))
+        living = tables_of(session, desk.project_id, "visit", deleted_fields=False)
+        first = tables_of(session, desk.project_id, "visit", version="1")
+
+    kinds = {column.path: column.kind for column in tables[0].columns}
+    assert kinds[("head", "name")] == "string"
+    assert kinds[("age",)] == "decimal"
+    assert [row.answers["head"]["name"] for row in rows] == ["Cé", "Awa"]
+    assert rows[1].answers["guests"][0]["called"] == "Ba"
+    assert [row.answers["called"] for row in guests] == ["Do", "Ba"]
+    assert [row.answers["amount"] for row in loans] == [7]
+    assert [table.name for table in living] == ["Submissions", "Submissions.guests"]
+    assert [table.name for table in first] == ["Submissions", "Submissions.people", "Submissions.people.loans"]
+    assert [table.name for table in repeats_in(tables, tables[1])] == ["Submissions.guests.loans"]
+
+
+def test_rows_go_on_after_any_row_in_either_direction(desk: Desk) -> None:
+    desk.send([a_visit(number, age=number, people=[{"name": "a"}, {"name": "b"}]) for number in range(1, 8)])
+
+    with desk.sessions() as session:
+        pid = desk.project_id
+        table = tables_of(session, pid, "visit")[1]
+        down = list(submission_rows(session, pid, "visit"))
+        rest = list(submission_rows(session, pid, "visit", before=down[2].id, limit=2))
+        up = list(submission_rows(session, pid, "visit", before=down[2].id, ascending=True))
+        repeated = list(repeat_rows(session, pid, "visit", table))
+        later = list(repeat_rows(session, pid, "visit", table, before=(repeated[4].submission_id, 0), limit=3))
+        counted = count_submissions(session, pid, "visit"), count_repeats(session, pid, "visit", table)
+
+    assert [row.answers["age"] for row in down] == [7, 6, 5, 4, 3, 2, 1]
+    assert [row.answers["age"] for row in rest] == [4, 3]
+    assert [row.answers["age"] for row in up] == [6, 7]
+    assert [(row.submission_id, row.number) for row in later] == [
+        (row.submission_id, row.number) for row in repeated[5:8]
+    ]
+    assert counted == (7, 14)
+
+
+def test_what_a_workbook_says_of_a_question_outweighs_what_it_is() -> None:
+    book = read_workbook(
+        a_workbook(
+            "visit",
+            "1",
+            """
+            | survey    |           |       |             |             |
+            | type      | name      | label | identifying | calculation |
+            | text      | nick      | Nick  | oui         |             |
+            | calculate | greeting  |       |             | concat('I ni ce ', ${nick}) |
+            | calculate | long      |       | no          | string-length(${nick}) |
+            | geopoint  | home      | Home  |             |             |
+            | geopoint  | centre    | Centre | no         |             |
+            | image     | photo     | Photo |             |             |
+            | text      | crop      | Crop  |             |             |
+            """,
+        ),
+        "visit.xlsx",
+    )
+
+    (table,) = merged([("1", book.form, book.sheets)])
+
+    telling = {column.name for column in table.columns if column.identifying}
+    assert telling == {"nick", "greeting", "home", "photo"}
+
+
+def test_sheets_that_say_nothing_of_identity_are_stored_as_before() -> None:
+    assert "identifying" not in Sheets("visit").to_json()
+    assert Sheets.from_json(Sheets("visit", identifying={"/data/a": True}).to_json()).identifying == {"/data/a": True}

@@ -1,0 +1,51 @@
+"""ODK Validate as an author meets it: it says what is wrong, and never keeps anybody waiting."""
+
+from __future__ import annotations
+
+import pytest
+
+from forms.findings import Faulty
+from forms.workbooks.workbook import read_workbook
+from sync.projects import validate
+from tests.support.projects import SALE
+from tests.support.workbooks import a_workbook
+
+needs_java = pytest.mark.skipif(validate.java() is None, reason="ODK Validate needs Java")
+
+
+@pytest.fixture(scope="module")
+def xform() -> bytes:
+    return read_workbook(a_workbook("sale", "1", SALE), "sale.xlsx").xform
+
+
+@needs_java
+def test_a_sound_form_has_no_findings(xform: bytes) -> None:
+    assert validate.require_loadable(xform, "sale") == []
+
+
+@needs_java
+def test_a_form_that_collect_cannot_open_is_refused_in_its_words(xform: bytes) -> None:
+    broken = xform.replace(b"</h:body>", b'<input ref="/data/nowhere"><label>?</label></input></h:body>')
+
+    with pytest.raises(Faulty) as told:
+        validate.require_loadable(broken, "sale")
+
+    (finding,) = told.value.findings
+    assert "nowhere" in finding.fault
+    assert "\tat " not in finding.fault
+    assert "/tmp" not in finding.fault
+
+
+@needs_java
+def test_a_form_that_takes_too_long_is_taken_with_a_warning(xform: bytes) -> None:
+    (warning,) = validate.require_loadable(xform, "sale", seconds=0.01)
+
+    assert "not done after 0.01 seconds" in warning.fault
+
+
+def test_without_java_there_is_a_warning_that_says_what_to_do(xform: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "java", lambda: None)
+
+    (warning,) = validate.require_loadable(xform, "sale")
+
+    assert "Install Java" in warning.remedy
