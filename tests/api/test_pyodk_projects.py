@@ -115,10 +115,14 @@ def test_devices_are_made_and_given_their_forms(client: Client, house: House) ->
     assert sorted(row["actorId"] for row in given) == sorted(user.id for user in made)
 
 
-def test_only_who_administers_the_project_gives_forms_to_devices(house: House, tmp_path: Path) -> None:
-    with pyodk_as(house, "Baraka", tmp_path) as client, pytest.raises(PyODKError) as refusal:
-        client.projects.create_app_users(["Tablette 1"], forms=["sale"])
+def test_who_coordinates_makes_devices_with_their_forms_and_who_reads_does_not(house: House, tmp_path: Path) -> None:
+    with pyodk_as(house, "Baraka", tmp_path) as client:
+        (made,) = client.projects.create_app_users(["Tablette 1"], forms=["sale"])
+    (tmp_path / "fanta").mkdir()  # pyODK keeps its session in the folder
+    with pyodk_as(house, "Fanta", tmp_path / "fanta") as client, pytest.raises(PyODKError) as refusal:
+        client.projects.create_app_users(["Tablette 2"], forms=["sale"])
 
+    assert shown(house.djeneba.get("assignments/forms")) == [{"actorId": made.id, "roleId": 2, "xmlFormId": "sale"}]
     assert refusal.value.is_central_error(403.1)
 
 

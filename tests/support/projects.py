@@ -69,7 +69,7 @@ class Desk:
     def publish(self, form_id: str, version: str, markdown: str) -> None:
         with self.sessions() as session:
             journal = open_journal(session, self.project_id, None, NOON)
-            publish_form(journal, _workbook(form_id, version, markdown))
+            publish_form(journal, workbook_of(form_id, version, markdown))
             journal.close()
             session.commit()
 
@@ -77,7 +77,7 @@ class Desk:
         """A second project in the same database, with the form `sale` and the same device."""
         with self.sessions() as session:
             journal = create_project(session, {"name": "Another", "time_zone": "Africa/Bamako", **settings}, None, NOON)
-            publish_form(journal, _workbook("sale", "1", SALE))
+            publish_form(journal, workbook_of("sale", "1", SALE))
             journal.close()
             session.commit()
         return replace(self, project_id=journal.project_id)
@@ -92,7 +92,7 @@ class Desk:
 
 
 @cache
-def _workbook(form_id: str, version: str, markdown: str) -> Workbook:
+def workbook_of(form_id: str, version: str, markdown: str) -> Workbook:
     return read_workbook(a_workbook(form_id, version, markdown), f"{form_id}.xlsx")
 
 

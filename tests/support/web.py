@@ -15,7 +15,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from forms.workbooks.workbook import read_workbook
 from server.db import session
 from sync.accounts.passwords import hash_password
 from sync.accounts.people import add_device, add_user
@@ -23,8 +22,7 @@ from sync.accounts.roles import assign
 from sync.accounts.tokens import issue_token
 from sync.models.database import begin_writing
 from sync.projects.publish import create_project, publish_form
-from tests.support.projects import NOON, SALE
-from tests.support.workbooks import a_workbook
+from tests.support.projects import NOON, SALE, workbook_of
 
 PASSWORD = "three sacks of rice"
 STAFF = {"Djeneba": "administrator", "Baraka": "coordinator", "Fanta": "viewer"}
@@ -107,7 +105,7 @@ def a_house(app: Flask) -> House:
 def a_project(name: str, **settings: Any) -> int:
     """A project with the form `sale`; needs an app context."""
     journal = create_project(session(), {"name": name, "time_zone": "Africa/Bamako", **settings}, None, NOON)
-    publish_form(journal, read_workbook(a_workbook("sale", "1", SALE), "sale.xlsx"))
+    publish_form(journal, workbook_of("sale", "1", SALE))
     journal.close()
     session().commit()
     return journal.project_id
