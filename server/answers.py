@@ -47,6 +47,11 @@ def answer(payload: object, status: int = 200, headers: Mapping[str, str] | None
     return Response(to_json(payload), status, headers, content_type="application/json; charset=utf-8")
 
 
+def wants_more() -> bool:
+    """Whether the client asks for what ODK calls extended metadata."""
+    return request.headers.get("X-Extended-Metadata", "").strip().lower() == "true"
+
+
 def done() -> Response:
     """What ODK's REST says when there is nothing else to say."""
     return answer({"success": True})

@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from sqlalchemy import func, select
 
 from server import current
-from server.answers import answer, done
+from server.answers import answer, done, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
 from server.bodies import read_json, read_query
@@ -219,6 +219,6 @@ def _shown(actor: Actor, token: str | None, last_used: Any) -> dict[str, Any]:
         "all_forms": not actor.assigned_only,
     }
     del shown["email"]
-    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+    if wants_more():
         shown |= {"lastUsed": last_used, "createdBy": None}
     return shown

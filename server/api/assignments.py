@@ -18,8 +18,9 @@ from server.guards import needs, public, site_admin
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.roles import RIGHTS, assign, assign_form, withdraw, withdraw_form
 from sync.errors import Forbidden, NotFound, Unexpected
-from sync.models import Actor, Assignment, Form, FormAssignment
+from sync.models import Actor, Assignment, FormAssignment
 from sync.models.database import begin_writing
+from sync.review.listing import require_form
 
 bp = Blueprint("assignments", __name__, url_prefix="/v1")
 
@@ -176,7 +177,7 @@ def delete_project_assignment(pid: int, role: str, number: int) -> ResponseRetur
 @documented("roles", answer="application/json")
 def get_assignments_of_form(pid: int, fid: str) -> ResponseReturnValue:
     """To whom this form was given."""
-    _require_form(pid, fid)
+    require_form(session(), pid, fid)
     return answer([{"actorId": actor.id, "roleId": _filling(actor).id} for actor, form in _by_form(pid) if form == fid])
 
 
@@ -185,7 +186,7 @@ def get_assignments_of_form(pid: int, fid: str) -> ResponseReturnValue:
 @documented("roles", answer="application/json")
 def get_actors_of_form(pid: int, fid: str, role: str) -> ResponseReturnValue:
     """To whom this form was given, in one role."""
-    _require_form(pid, fid)
+    require_form(session(), pid, fid)
     meant = _role(role)
     return answer([show_actor(actor) for actor, form in _by_form(pid) if form == fid and _filling(actor) == meant])
 
@@ -196,7 +197,7 @@ def get_actors_of_form(pid: int, fid: str, role: str) -> ResponseReturnValue:
 def post_form_assignment(pid: int, fid: str, role: str, number: int) -> ResponseReturnValue:
     """Let a device with chosen forms, or a person without a role in the project, fill in this form."""
     actor = filler(pid, role, number)
-    _require_form(pid, fid)
+    require_form(session(), pid, fid)
     begin_writing(session())
     assign_form(session(), actor.id, pid, fid)
     record_act(session(), pid, current.origin(), "form.given", current.now(), str(number), {"form": fid})
@@ -295,9 +296,3 @@ def filler(pid: int, role: str, number: int) -> Actor:
     if actor.kind == "user" and not current.has_right("project.manage"):
         raise Forbidden("Who administers the project gives forms to people; to devices, coordinators do too.")
     return actor
-
-
-def _require_form(pid: int, fid: str) -> None:
-    row = session().get(Form, (pid, fid))
-    if row is None or row.deleted_at:
-        raise NotFound

@@ -11,9 +11,10 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, done
+from server.answers import answer, done, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.bodies import read_json, read_query
+from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -32,7 +33,7 @@ from sync.entities.registers import (
     unassign_rows,
 )
 from sync.exports.naming import wire_name
-from sync.journal import Journal, open_journal
+from sync.journal import Journal
 from sync.models import EntityList, Form, FormFile
 
 bp = Blueprint("datasets", __name__, url_prefix="/v1/projects/<int:pid>/datasets")
@@ -105,7 +106,7 @@ def get_lists(pid: int) -> ResponseReturnValue:
 def post_list(pid: int) -> ResponseReturnValue:
     """Make a list, without properties."""
     given = read_json(NewListSchema())
-    journal = _open(pid)
+    journal = begin(pid)
     known = make_list(journal, given["name"], approval_required=given["approvalRequired"])
     if given["ownerOnly"]:
         change_list(journal, known.name, {"ownerOnly": True})
@@ -127,7 +128,7 @@ def get_list(pid: int, name: str) -> ResponseReturnValue:
 def patch_list(pid: int, name: str) -> ResponseReturnValue:
     """Change who gets which rows, and whether submissions have to be approved before they act."""
     given, convert = read_json(ListChangeSchema()), read_query(ListChangeQuery())["convert"]
-    journal = _open(pid)
+    journal = begin(pid)
     change_list(journal, name, given, convert=convert)
     _close(journal, "list.changed", name, {"fields": sorted(given)})
     return answer(_one_shown(pid, name))
@@ -138,7 +139,7 @@ def patch_list(pid: int, name: str) -> ResponseReturnValue:
 @documented("entities")
 def delete_one_list(pid: int, name: str) -> ResponseReturnValue:
     """Take a list from all devices. Publishing a form that writes it brings it back."""
-    journal = _open(pid)
+    journal = begin(pid)
     delete_list(journal, name)
     _close(journal, "list.deleted", name)
     return done()
@@ -150,7 +151,7 @@ def delete_one_list(pid: int, name: str) -> ResponseReturnValue:
 def post_property(pid: int, name: str) -> ResponseReturnValue:
     """Add a property, blank in every row."""
     wanted = read_json(PropertySchema())["name"]
-    journal = _open(pid)
+    journal = begin(pid)
     add_property(journal, name, wanted)
     _close(journal, "list.changed", name, {"property": wanted})
     return done()
@@ -186,7 +187,7 @@ def post_assigned(pid: int, name: str, actor: int) -> ResponseReturnValue:
 @documented("entities", answer="application/json")
 def delete_assigned(pid: int, name: str, actor: int) -> ResponseReturnValue:
     """Take all rows from a device."""
-    journal = _open(pid)
+    journal = begin(pid)
     taken = unassign_rows(journal, name, actor)
     _close(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
     return answer({"actorId": actor, "assigned": 0})
@@ -205,7 +206,7 @@ def put_one_assigned(pid: int, name: str, actor: int, uuid: str) -> ResponseRetu
 @documented("entities", answer="application/json")
 def delete_one_assigned(pid: int, name: str, actor: int, uuid: str) -> ResponseReturnValue:
     """Take one row from a device."""
-    journal = _open(pid)
+    journal = begin(pid)
     taken = unassign_rows(journal, name, actor, [uuid])
     left = len(assigned_rows(session(), pid, name, actor))
     _close(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
@@ -213,14 +214,10 @@ def delete_one_assigned(pid: int, name: str, actor: int, uuid: str) -> ResponseR
 
 
 def _assign(pid: int, name: str, actor: int, ids: Sequence[str], *, only: bool) -> ResponseReturnValue:
-    journal = _open(pid)
+    journal = begin(pid)
     count = assign_rows(journal, name, actor, ids, only=only)
     _close(journal, "rows.assigned", name, {"actor": str(actor), "rows": count})
     return answer({"actorId": actor, "assigned": count})
-
-
-def _open(pid: int) -> Journal:
-    return open_journal(session(), pid, current.visitor().actor_id, current.now())
 
 
 def _close(journal: Journal, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
@@ -232,7 +229,7 @@ def _close(journal: Journal, action: str, subject: str, details: Mapping[str, An
 def show_lists(pid: int, lists: Sequence[EntityList]) -> list[dict[str, Any]]:
     """The lists without their properties; how many rows they have where the extended fields are asked for."""
     shown = [_shown(known) for known in lists]
-    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+    if wants_more():
         counts = count_rows(session(), pid)
         for one in shown:
             count, last, conflicts = counts.get(one["name"], (0, None, 0))

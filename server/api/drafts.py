@@ -17,6 +17,7 @@ from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
 from server.api.shapes import kinds_in, show_fields, show_file, show_forms
 from server.bodies import read_body, read_json, read_query
+from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -27,7 +28,7 @@ from server.queries.forms import drafts_of
 from server.uploads import XLS, XLSX, has_body, read_handed, require_no_warnings
 from sync.errors import FormDeleted, NotFound, Unexpected
 from sync.intake.prepare import unpack
-from sync.journal import Journal, open_journal
+from sync.journal import Journal
 from sync.models import DraftFile, DraftSubmission, Form, FormDraft, StoredFile
 from sync.projects.catalogue import Unpublished, compiled_draft, published
 from sync.projects.drafts import (
@@ -79,7 +80,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
     ignored = read_query(DraftQuery())["ignoreWarnings"]
     _require_form(pid, fid)
     if not has_body():
-        journal = _journal(pid)
+        journal = begin(pid)
         copy_to_draft(journal, fid)
         finish(journal, "form.drafted", fid)
         return done()
@@ -88,7 +89,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
     if form.form_id != fid:
         raise Unexpected(f"The form's id is ‘{form.form_id}’; a draft of ‘{fid}’ has to have the same.")
     require_no_warnings(handed, _fields_gone(pid, fid, set(form.by_identity)), ignored)
-    journal = _journal(pid)
+    journal = begin(pid)
     put_draft(journal, handed.workbook)
     finish(journal, "form.drafted", fid)
     warnings = [as_json(finding) for finding in (*handed.warnings, *handed.notes)]
@@ -111,7 +112,7 @@ def get_draft(pid: int, fid: str) -> ResponseReturnValue:
 @documented("drafts")
 def delete_draft(pid: int, fid: str) -> ResponseReturnValue:
     """Throw the draft away, with the answers that were given to try it out."""
-    journal = _journal(pid)
+    journal = begin(pid)
     discard_draft(journal, fid)
     finish(journal, "form.draft_discarded", fid)
     return done()
@@ -123,7 +124,7 @@ def delete_draft(pid: int, fid: str) -> ResponseReturnValue:
 def publish(pid: int, fid: str) -> ResponseReturnValue:
     """Publish the draft: from now on devices get it. What was sent to try it out goes."""
     version = read_query(PublishQuery())["version"]
-    journal = _journal(pid)
+    journal = begin(pid)
     released = publish_draft(journal, fid, version)
     details = {"version": session().get_one(Form, (pid, fid)).version, "released": released}
     finish(journal, "form.published", fid, details)
@@ -209,7 +210,7 @@ def post_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     if session().get(DraftFile, (pid, fid, name)) is None:
         raise NotFound
     content = read_body(min(current.settings().max_file, current.settings().max_request))
-    journal = _journal(pid)
+    journal = begin(pid)
     file = fill_draft_file(journal, fid, name, content, (request.mimetype or type_of(name))[:200])
     return _finish_file(journal, file, "form.file_given")
 
@@ -220,7 +221,7 @@ def post_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
 def patch_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     """Let the entity list of its name stand for a file, or no more."""
     to_list = read_json(LinkSchema())["dataset"]
-    journal = _journal(pid)
+    journal = begin(pid)
     return _finish_file(journal, link_draft_file(journal, fid, name, to_list), "form.file_linked")
 
 
@@ -229,7 +230,7 @@ def patch_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
 @documented("drafts")
 def delete_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     """Take away what stands behind a file's name."""
-    journal = _journal(pid)
+    journal = begin(pid)
     empty_draft_file(journal, fid, name)
     finish(journal, "form.file_taken", fid, {"file": name})
     return done()
@@ -273,10 +274,6 @@ def _settings_of_draft(pid: int, fid: str) -> str:
     base = current.settings().public_url or request.host_url.rstrip("/")
     url = f"{base}/v1/test/{draft.token}{form_path(pid, fid)}/draft"
     return settings_text(Setup(url, f"[Draft] {draft.title}", autosend="wifi_and_cellular"))
-
-
-def _journal(pid: int) -> Journal:
-    return open_journal(session(), pid, current.visitor().actor_id, current.now())
 
 
 def _require_form(pid: int, fid: str) -> None:

@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from server import current
-from server.answers import answer, disposition, done, to_json
+from server.answers import answer, disposition, done, to_json, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
 from server.bodies import read_json, read_query
+from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -40,7 +41,7 @@ from sync.entities.writing import (
 from sync.errors import InvalidEntity, Missing, Unexpected
 from sync.exports.cells import csv_pieces
 from sync.exports.maps import geometry_of
-from sync.journal import Journal, open_journal
+from sync.journal import Journal
 from sync.models import Actor, Entity
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
@@ -115,7 +116,7 @@ def get_entities(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list, the newest first, without their properties."""
     asked = read_query(EntitiesQuery())
     rows = list(_rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"]))
-    actors = names_of(session(), [row.creator_id for row in rows]) if _extended() else {}
+    actors = names_of(session(), [row.creator_id for row in rows]) if wants_more() else {}
     return answer([_summary(row, actors) for row in rows])
 
 
@@ -129,7 +130,7 @@ def post_entities(pid: int, name: str) -> ResponseReturnValue:
     if many is not None and not given.get("source"):
         raise Missing("Many entities need a source: {“name”: …}.")
     wanted = [_new(each) for each in (many if many is not None else [given])]
-    journal = _open(pid)
+    journal = begin(pid)
     ids = create_entities(journal, name, wanted, _source(given.get("source")))
     subject = name if many is not None else f"{name}/{ids[0]}"
     _close(journal, "entity.bulk.create" if many is not None else "entity.create", subject, {"entities": len(ids)})
@@ -151,7 +152,7 @@ def get_creators(pid: int, name: str) -> ResponseReturnValue:
 def bulk_delete(pid: int, name: str) -> ResponseReturnValue:
     """Delete many rows, all or none."""
     ids = read_json(IdsSchema())["ids"]
-    journal = _open(pid)
+    journal = begin(pid)
     count = delete_entities(journal, name, ids)
     _close(journal, "entity.bulk.delete", name, {"entities": count})
     return done()
@@ -163,7 +164,7 @@ def bulk_delete(pid: int, name: str) -> ResponseReturnValue:
 def bulk_restore(pid: int, name: str) -> ResponseReturnValue:
     """Bring many deleted rows back, all or none."""
     ids = read_json(IdsSchema())["ids"]
-    journal = _open(pid)
+    journal = begin(pid)
     count = restore_entities(journal, name, ids)
     _close(journal, "entity.bulk.restore", name, {"entities": count})
     return done()
@@ -186,7 +187,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     given = read_json(EntityChangeSchema()) if request.content_length else {}
     if not (asked["force"] or asked["resolve"]) and asked["baseVersion"] is None:
         raise Missing("Say baseVersion, the version that you looked at, or force=true.")
-    journal = _open(pid)
+    journal = begin(pid)
     update_entity(
         journal,
         name,
@@ -208,7 +209,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 @documented("entities")
 def delete_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Take a row from every device; it can be restored."""
-    journal = _open(pid)
+    journal = begin(pid)
     delete_entities(journal, name, [uuid])
     _close(journal, "entity.delete", f"{name}/{_plain(uuid)}")
     return done()
@@ -219,7 +220,7 @@ def delete_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 @documented("entities")
 def restore_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Bring a deleted row back."""
-    journal = _open(pid)
+    journal = begin(pid)
     restore_entities(journal, name, [uuid])
     _close(journal, "entity.restore", f"{name}/{_plain(uuid)}")
     return done()
@@ -366,18 +367,10 @@ def _source(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (given or {}).items() if value is not None} | {"userAgent": agent}
 
 
-def _open(pid: int) -> Journal:
-    return open_journal(session(), pid, current.visitor().actor_id, current.now())
-
-
 def _close(journal: Journal, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
     record_act(session(), journal.project_id, current.origin(), action, current.now(), subject, details)
     journal.close()
     session().commit()
-
-
-def _extended() -> bool:
-    return request.headers.get("X-Extended-Metadata", "").lower() == "true"
 
 
 def _plain(uuid: str) -> str:
@@ -388,7 +381,7 @@ def _whole(pid: int, name: str, uuid: str) -> dict[str, Any]:
     list_of(session(), pid, name)
     entity = one_entity(session(), pid, name, uuid)
     version = versions_of(session(), entity)[-1]
-    actors = names_of(session(), [entity.creator_id, version.actor_id]) if _extended() else {}
+    actors = names_of(session(), [entity.creator_id, version.actor_id]) if wants_more() else {}
     return _summary(entity, actors) | {"currentVersion": _version(version, actors, whole=True)}
 
 

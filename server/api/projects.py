@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields
 from sqlalchemy import ColumnElement, func, select
@@ -15,7 +15,7 @@ from forms.findings import Faulty, Finding
 from forms.programmes.places import read_places
 from forms.programmes.programme import files_of_zip, read_programme
 from server import current
-from server.answers import answer, done
+from server.answers import answer, done, wants_more
 from server.api.assignments import filler
 from server.api.datasets import show_lists
 from server.api.forms import forms_for
@@ -30,18 +30,18 @@ from server.api.schemas import (
 )
 from server.api.shapes import show_forms
 from server.bodies import read_body, read_json, read_query
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs, signed_in, site_admin
 from server.logs import log
 from server.problems import as_json
-from sync.accounts.audit import record_act
 from sync.accounts.roles import RIGHTS, may, projects_of, role_in, share_forms
 from sync.entities.reading import lists_of_project
 from sync.entities.registers import change_places
 from sync.errors import Forbidden, Unexpected, WorkbookFaulty
 from sync.indicators.statements import put_statement
-from sync.journal import Journal, open_journal
+from sync.journal import Journal
 from sync.models import Actor, EntityList, Form, Project, Submission
 from sync.projects.lifecycle import set_state
 from sync.projects.publish import change_project, create_project, load_programme
@@ -79,7 +79,7 @@ def post_project() -> ResponseReturnValue:
     """Make a project."""
     given = _checked(read_json(NewProjectSchema()))
     journal = create_project(session(), given, current.visitor().actor_id, current.now())
-    _finish(journal, "project.created")
+    finish(journal, "project.created")
     return _answer_project(journal.project_id, "administrator")
 
 
@@ -97,10 +97,10 @@ def get_project(pid: int) -> ResponseReturnValue:
 def patch_project(pid: int) -> ResponseReturnValue:
     """Change some of a project's settings."""
     given = _checked(read_json(ProjectSettings()))
-    journal = _journal(pid)
+    journal = begin(pid)
     described = _describe(journal, given)
     if change_project(journal, given) or described:
-        _finish(journal, "project.changed", details={"settings": sorted(given)})
+        finish(journal, "project.changed", details={"settings": sorted(given)})
     return _answer_project(pid, current.role())
 
 
@@ -114,10 +114,10 @@ def put_project(pid: int) -> ResponseReturnValue:
     """
     given = {"description": None, "archived": False} | _checked(read_json(WholeProjectSchema()))
     forms = given.pop("forms", None)
-    journal = _journal(pid)
+    journal = begin(pid)
     changes = [_describe(journal, given), change_project(journal, given), forms is not None and _put(journal, forms)]
     if any(changes):
-        _finish(journal, "project.changed", details={"settings": sorted(given), "forms": len(forms or [])})
+        finish(journal, "project.changed", details={"settings": sorted(given), "forms": len(forms or [])})
     return _answer_project(pid, current.role())
 
 
@@ -128,9 +128,9 @@ def delete_project(pid: int) -> ResponseReturnValue:
     """Take a project away from everybody. Its data stays in the database until somebody removes it there."""
     if not current.visitor().admin:
         raise Forbidden("Who administers the installation may do this.")
-    journal = _journal(pid)
+    journal = begin(pid)
     journal.project.deleted_at = current.now()
-    _finish(journal, "project.deleted")
+    finish(journal, "project.deleted")
     return done()
 
 
@@ -172,7 +172,7 @@ def put_programme(pid: int) -> ResponseReturnValue:
     except Faulty as faulty:
         raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
     journal, report = load_programme(session(), programme, current.visitor().actor_id, current.now(), pid)
-    _finish(journal, "programme.loaded", details={"published": report.published, "changed": report.changed})
+    finish(journal, "programme.loaded", details={"published": report.published, "changed": report.changed})
     log("programme_loaded", project=pid, published=len(report.published), changed=len(report.changed))
     return answer(
         {
@@ -214,23 +214,13 @@ def _put(journal: Journal, wanted: list[dict[str, Any]]) -> bool:
 
 def _change(pid: int, kind: str, subject: str, change: Callable[[Journal, int], bool]) -> ResponseReturnValue:
     """One change that gets an event only if anything is different."""
-    journal = _journal(pid)
+    journal = begin(pid)
     changed = change(journal, journal.record(kind, None, {"changed": subject}))
     if changed:
-        _finish(journal, "project.changed", subject)
+        finish(journal, "project.changed", subject)
     else:
         session().rollback()
     return answer({"changed": changed})
-
-
-def _journal(pid: int) -> Journal:
-    return open_journal(session(), pid, current.visitor().actor_id, current.now())
-
-
-def _finish(journal: Journal, action: str, subject: str | None = None, details: dict[str, Any] | None = None) -> None:
-    record_act(session(), journal.project_id, current.origin(), action, current.now(), subject, details)
-    journal.close()
-    session().commit()
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +276,7 @@ def _shown(project: Project, role: str | None) -> dict[str, Any]:
         "counts": project.counts,
         "role": role,
     }
-    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+    if wants_more():
         shown |= _extended(project.id, role)
     return shown
 

@@ -20,8 +20,9 @@ from server.guards import needs
 from sync.accounts.audit import record_act
 from sync.accounts.people import add_public_link, disable
 from sync.errors import NotFound
-from sync.models import Actor, Form
+from sync.models import Actor
 from sync.models.database import begin_writing
+from sync.review.listing import require_form
 
 bp = Blueprint("public_links", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>/public-links")
 
@@ -38,7 +39,7 @@ class PublicLinkSchema(Strict):
 @documented("forms", query=ListQuery, answer="application/json")
 def get_links(pid: int, fid: str) -> ResponseReturnValue:
     """The form's public links; a token is shown only when it is made."""
-    _require_form(pid, fid)
+    require_form(session(), pid, fid)
     asked = read_query(ListQuery())
     query = (
         select(Actor)
@@ -56,7 +57,7 @@ def get_links(pid: int, fid: str) -> ResponseReturnValue:
 def post_link(pid: int, fid: str) -> ResponseReturnValue:
     """Make a public link. The answer carries its token, this once."""
     given = read_json(PublicLinkSchema())
-    _require_form(pid, fid)
+    require_form(session(), pid, fid)
     begin_writing(session())
     link, issued = add_public_link(session(), pid, fid, given["displayName"], bool(given["once"]), current.now())
     record_act(session(), pid, current.origin(), "public_link.added", current.now(), str(link.id), {"form": fid})
@@ -83,9 +84,3 @@ def _shown(link: Actor, token: str | None) -> dict[str, Any]:
     shown = show_actor(link) | {"token": token, "once": link.once}
     del shown["email"]
     return shown
-
-
-def _require_form(pid: int, fid: str) -> None:
-    row = session().get(Form, (pid, fid))
-    if row is None or row.deleted_at:
-        raise NotFound

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import request
-
 from forms.xforms.files import named_files
 from forms.xforms.layout import fields_of, odata_name
 from forms.xforms.xform import Form
+from server.answers import wants_more
 from server.api.users import show_actor
 from server.db import session
 from server.queries.forms import Counted, FormSeen, counts_of, links_of, makers_of, with_lists
 from server.uploads import XLS, XLSX
-
-
-def wants_more() -> bool:
-    """Whether the client asks for the extended fields."""
-    return request.headers.get("X-Extended-Metadata", "").lower() == "true"
 
 
 def show_forms(pid: int, forms: Sequence[FormSeen]) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flask import request
 from sqlalchemy import select
 
 from server import current
+from server.answers import wants_more
 from server.api.users import show_actor
 from server.db import session
 from sync.indicators.amounts import json_number
@@ -17,11 +17,6 @@ from sync.review.listing import Listed
 from sync.review.view import AttachmentSeen, CommentSeen, ContributionSeen, SubmissionSeen, VersionSeen
 
 Shown = dict[str, Any]
-
-
-def wants_more() -> bool:
-    """Whether the client asked for what ODK calls extended metadata."""
-    return request.headers.get("X-Extended-Metadata", "").strip().lower() == "true"
 
 
 def actors_shown(numbers: Iterable[int]) -> dict[int, Shown]:

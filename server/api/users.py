@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, done
+from server.answers import answer, done, wants_more
 from server.api.schemas import ActorSchema, ListQuery, Strict, text
 from server.bodies import read_json, read_query
 from server.db import session
@@ -102,7 +102,7 @@ def post_user() -> ResponseReturnValue:
 def get_current_user() -> ResponseReturnValue:
     """Who one is, as seen from here."""
     shown = show_actor(session().get_one(Actor, current.visitor().actor_id))
-    if request.headers.get("X-Extended-Metadata", "").lower() == "true":
+    if wants_more():
         shown["verbs"] = ["*"] if current.visitor().admin else []
     return answer(shown)
 

@@ -12,11 +12,10 @@ from server import current
 from server.answers import answer, done
 from server.api.schemas import PageQuery, Strict
 from server.bodies import read_json, read_query
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from sync.accounts.audit import record_act
-from sync.journal import Journal, open_journal
 from sync.models import Delivery, Webhook
 from sync.webhooks.hooks import (
     TYPES,
@@ -70,7 +69,7 @@ def get_webhooks(pid: int) -> ResponseReturnValue:
 def post_webhook(pid: int) -> ResponseReturnValue:
     """Make a webhook. The answer carries the secret that its deliveries are signed with, this once."""
     given = read_json(NewWebhookSchema())
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = begin(pid)
     hook = add_webhook(
         journal,
         given["url"],
@@ -81,7 +80,7 @@ def post_webhook(pid: int) -> ResponseReturnValue:
     )
     if given.get("paused"):
         change_webhook(journal, hook, paused=True)
-    _finish(journal, "webhook.added", hook)
+    finish(journal, "webhook.added", str(hook.id))
     return answer(_shown(hook) | {"secret": hook.secret})
 
 
@@ -99,10 +98,10 @@ def get_webhook(pid: int, number: int) -> ResponseReturnValue:
 def patch_webhook(pid: int, number: int) -> ResponseReturnValue:
     """Change a webhook, pause it, or let it go on."""
     given = read_json(WebhookChangeSchema())
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = begin(pid)
     hook = find_webhook(session(), pid, number)
     change_webhook(journal, hook, **given, plain=current.settings().webhooks_inside)
-    _finish(journal, "webhook.changed", hook)
+    finish(journal, "webhook.changed", str(hook.id))
     return answer(_shown(hook))
 
 
@@ -111,12 +110,10 @@ def patch_webhook(pid: int, number: int) -> ResponseReturnValue:
 @documented("webhooks")
 def delete_webhook(pid: int, number: int) -> ResponseReturnValue:
     """Tell it nothing any more."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = begin(pid)
     hook = find_webhook(session(), pid, number)
-    record_act(session(), pid, current.origin(), "webhook.removed", current.now(), str(number))
     remove_webhook(session(), hook)
-    journal.close()
-    session().commit()
+    finish(journal, "webhook.removed", str(number))
     return done()
 
 
@@ -126,10 +123,10 @@ def delete_webhook(pid: int, number: int) -> ResponseReturnValue:
 def post_replay(pid: int, number: int) -> ResponseReturnValue:
     """Tell it again of everything after an event; each delivery has the same id as before."""
     since = read_json(ReplaySchema())["since"]
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = begin(pid)
     hook = find_webhook(session(), pid, number)
     replay(journal, hook, since)
-    _finish(journal, "webhook.replayed", hook)
+    finish(journal, "webhook.replayed", str(hook.id))
     return answer(_shown(hook))
 
 
@@ -140,12 +137,6 @@ def get_deliveries(pid: int, number: int) -> ResponseReturnValue:
     """The attempts to tell it, the newest first; they are kept for 30 days."""
     limit = read_query(PageQuery())["limit"]
     return answer([_attempt(row) for row in deliveries_of(session(), find_webhook(session(), pid, number), limit)])
-
-
-def _finish(journal: Journal, action: str, hook: Webhook) -> None:
-    record_act(session(), journal.project_id, current.origin(), action, current.now(), str(hook.id))
-    journal.close()
-    session().commit()
 
 
 def _shown(hook: Webhook) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select
 from sqlalchemy.orm import Session
 
-from sync.exports.fields import Column, Path, Table, repeats_in, tables_of
+from sync.exports.fields import Path, Table, repeats_in, tables_of
 from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
 
 _AT_ONCE = 500
@@ -333,11 +333,6 @@ def value_at(answers: Mapping[str, Any], path: Path, absent: Any = None) -> Any:
             return absent
         found = found[name]
     return found
-
-
-def answer_of(row: SubmissionRow | RepeatedRow, column: Column) -> Any:
-    """What a row answers to a question; None if nothing."""
-    return value_at(row.answers, column.path)
 
 
 def put(answers: Answers, path: Path, value: Any) -> None:
