@@ -12,6 +12,7 @@ from sync.models.indicators import (
     Target,
 )
 from sync.models.intake import Batch, Quarantined, StoredFile, Upload
+from sync.models.matching import Match, MatchDecision, MatchKey, MatchModel, MatchTerm
 from sync.models.projects import (
     Assignment,
     Audit,
@@ -57,6 +58,11 @@ __all__ = [
     "IndicatorVersion",
     "Lease",
     "LoginFailures",
+    "Match",
+    "MatchDecision",
+    "MatchKey",
+    "MatchModel",
+    "MatchTerm",
     "Membership",
     "Place",
     "Project",

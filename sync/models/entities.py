@@ -92,7 +92,12 @@ class EntityStep(Base):
 
 
 class Membership(Base):
-    """From the event `opened` to the event `closed`, this entity stood for that person. Without a row, for itself."""
+    """From the event `opened` to the event `closed`, this entity stood for that person. Without a row, for itself.
+
+    `person_id` is the person in the value of a figure, `fewest_id` in its low bound, where whoever may be one is one,
+    `most_id` in its high bound, where only what is decided or nearly sure is. A person has the smallest id of its
+    entities.
+    """
 
     __tablename__ = "memberships"
 
@@ -102,6 +107,8 @@ class Membership(Base):
     opened: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     closed: Mapped[int | None]
     person_id: Mapped[str]
+    fewest_id: Mapped[str]
+    most_id: Mapped[str]
 
 
 class EntityAssignment(Base):

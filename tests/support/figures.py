@@ -101,7 +101,13 @@ class World:
         with self.change("merged") as (journal, event):
             for entity in entities:
                 membership = Membership(
-                    project_id=self.project_id, list_name=list_name, entity_id=entity, opened=event, person_id=person
+                    project_id=self.project_id,
+                    list_name=list_name,
+                    entity_id=entity,
+                    opened=event,
+                    person_id=person,
+                    fewest_id=person,
+                    most_id=person,
                 )
                 journal.session.add(membership)
         return event
