@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import literal_column, or_, select
 
@@ -248,6 +248,14 @@ class _Stretch:
             yield row.closed
 
 
+class _Member(NamedTuple):
+    list_name: str
+    entity_id: str
+    person_id: str
+    opened: int
+    closed: int | None
+
+
 def _near(
     reading: Reading, definition: Definition, cells: Cells, rows: list[Entry], members: Sequence[Any]
 ) -> list[Entry]:
@@ -328,17 +336,30 @@ def _moments(reading: Reading, table: Any, first: int, last: int, condition: Any
     return found
 
 
-def _members_since(reading: Reading, event: int) -> Sequence[Any]:
-    """The memberships that held at any time from the event on."""
-    return reading.session.execute(
-        select(
-            Membership.list_name, Membership.entity_id, Membership.person_id, Membership.opened, Membership.closed
-        ).where(
+def _members_since(reading: Reading, event: int) -> list[_Member]:
+    """Who stood for whom in the value of figures, at any time from the event on.
+
+    What only moved a bound is passed over, and of those who stood for themselves nothing is said.
+    """
+    rows = reading.session.execute(
+        select(Membership.list_name, Membership.entity_id, Membership.person_id, Membership.opened, Membership.closed)
+        .where(
             Membership.project_id == reading.project_id,
             Membership.opened <= reading.as_of.event,
             or_(Membership.closed.is_(None), Membership.closed > event),
         )
-    ).all()
+        .order_by(Membership.list_name, Membership.entity_id, Membership.opened)
+    )
+    found: list[_Member] = []
+    for row in rows:
+        if row.entity_id == row.person_id:
+            continue
+        last = found[-1] if found else None
+        if last and last[:3] == row[:3] and last.closed == row.opened:
+            found[-1] = last._replace(closed=row.closed)
+        else:
+            found.append(_Member(*row))
+    return found
 
 
 def _kinds(reading: Reading, numbers: set[int]) -> dict[int, str]:

@@ -214,9 +214,8 @@ class _Show:
             return Figure(
                 self.definition, self.period, self.place, by, *blank, target=target, baseline=baseline, hidden=True
             )
-        tally = self._tally(names, cell)
-        # With matches of people still open, low and high are where they differ from the value.
-        low = high = tally.value
+        tally = self._tally(self.reading, names, cell)
+        low, high = self._bounds(names, cell, tally.value)
         return Figure(
             self.definition,
             self.period,
@@ -232,10 +231,21 @@ class _Show:
             baseline=baseline,
         )
 
-    def _tally(self, names: tuple[str, ...], cell: Cell) -> Tally:
+    def _bounds(
+        self, names: tuple[str, ...], cell: Cell, value: Fraction | None
+    ) -> tuple[Fraction | None, Fraction | None]:
+        """The least and the most that the figure can be by what is not decided. More people are not always more: of a
+        gain, a mean or a ratio the least may lie at either end, or be the value."""
+        if not self.reading.doubts(self.definition):
+            return value, value
+        found = [value, *(self._tally(reading, names, cell).value for reading in self.reading.bounds)]
+        known = [one for one in found if one is not None]
+        return (min(known), max(known)) if value is not None else (None, None)
+
+    def _tally(self, reading: Reading, names: tuple[str, ...], cell: Cell) -> Tally:
         if not names:
-            return self.reading.total(self.definition, self.period, self.place)
-        cells = self.reading.table(self.definition, self.period, self.place, names).cells
+            return reading.total(self.definition, self.period, self.place)
+        cells = reading.table(self.definition, self.period, self.place, names).cells
         return cells.get(cell) or counting.over_nothing(self.definition)
 
     def _items(self, tally: Tally) -> tuple[Item, ...] | None:
@@ -304,10 +314,20 @@ def _hidden(
     if minimum is None:
         return set()
 
+    # A range gives away a small count at either of its ends.
+    readings = (reading, *reading.bounds) if reading.doubts(definition) else (reading,)
+
     def counts_of(positions: tuple[int, ...]) -> Mapping[Cell, int]:
-        if not positions:
-            return {(): reading.total(definition, period, place).units}
-        cells = reading.table(definition, period, place, tuple(by[position] for position in positions)).cells
-        return {cell: tally.units for cell, tally in cells.items()}
+        names = tuple(by[position] for position in positions)
+        counts: dict[Cell, int] = {}
+        for one in readings:
+            cells = (
+                one.table(definition, period, place, names).cells
+                if names
+                else {(): one.total(definition, period, place)}
+            )
+            for cell, tally in cells.items():
+                counts[cell] = min(counts.get(cell, tally.units), tally.units)
+        return counts
 
     return hidden_cells(counts_of, [not reading.breaking(definition, name).multiple for name in by], minimum)

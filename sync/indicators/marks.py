@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Undefined
 
 from sync.indicators.amounts import rounded
+from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Cells, Figure, figure
 from sync.indicators.reading import Reading
 from sync.indicators.templates import StatementEnvironment
@@ -24,6 +25,7 @@ from sync.indicators.wording import (
     percent_words,
     period_words,
     phrase,
+    range_words,
 )
 
 # Around the number of a mark; no text that is let in has these characters.
@@ -137,7 +139,14 @@ class Page:
             return self.place(self._persons(Fraction(value), number_words(Fraction(value), self.language)))
         shown = value.figure
         words = figure_words(shown, self.language)
-        return self.place(words if shown.value is None else self._persons(shown.value, words), shown)
+        if shown.value is None or shown.low is None or shown.high is None:
+            return self.place(words, shown)
+        bounds = [number_words(bound, self.language) for bound in (shown.low, shown.high)]
+        counted = self._persons(shown.value, number_words(shown.value, self.language))
+        if bounds[0] != bounds[1]:
+            pairs = pairs_behind(self.reading, shown)
+            counted = range_words(counted, bounds[0], bounds[1], pairs, self.language)
+        return self.place(counted, shown)
 
     def _persons(self, count: Fraction, words: str) -> str:
         one = count < 2 and count != 0 if self.language in ("fr", "bm") else count == 1
@@ -170,7 +179,8 @@ class FigureMark:
     def written(self, percent: bool | None = None, decimals: int | None = None) -> str:
         if self._asked.share:
             percent, decimals = True if percent is None else percent, decimals or 0
-        return self._page.place(figure_words(self.figure, self._page.language, percent, decimals), self.figure)
+        pairs = pairs_behind(self._page.reading, self.figure)
+        return self._page.place(figure_words(self.figure, self._page.language, percent, decimals, pairs), self.figure)
 
     def __str__(self) -> str:
         return self.written()
@@ -253,7 +263,15 @@ def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:
     if part.hidden or whole.hidden:
         return replace(part, value=None, low=None, high=None, n=None, hidden=True)
     share = None if part.value is None or not whole.value else part.value / whole.value
-    return replace(part, value=share, low=share, high=share, target=None, baseline=None)
+    found = [
+        one for one in (share, _quotient(part.low, whole.low), _quotient(part.high, whole.high)) if one is not None
+    ]
+    low, high = (min(found), max(found)) if share is not None else (None, None)
+    return replace(part, value=share, low=low, high=high, target=None, baseline=None)
+
+
+def _quotient(part: Fraction | None, whole: Fraction | None) -> Fraction | None:
+    return None if part is None or not whole else part / whole
 
 
 def period_name(page: Page, text: str) -> str:

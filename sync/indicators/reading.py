@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import re
 from collections import namedtuple
@@ -41,6 +42,8 @@ from sync.models.projects import Event, Project
 from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
+# Who is one person: in the value of a figure, and in its two bounds.
+VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -80,7 +83,8 @@ class Reading:
         self._tables: dict[tuple[str, Period, str | None, tuple[str, ...]], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
-        self._members: dict[frozenset[str] | None, Mapping[str, str]] = {}
+        self._members: dict[frozenset[str] | None, Mapping[str, Mapping[str, str]]] = {}
+        self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
 
     @cached_property
@@ -159,6 +163,47 @@ class Reading:
             if known[:3] == (definition.name, period, place):
                 return table.total
         return self.table(definition, period, place).total
+
+    @cached_property
+    def bounds(self) -> tuple[Reading, Reading]:
+        """The same with all who may be one person counted as one, and with only those who surely are."""
+        return self._under(FEWEST), self._under(MOST)
+
+    def doubts(self, definition: Definition) -> bool:
+        """Whether a figure may be another one in its bounds: whether anybody stands for somebody else there."""
+        if definition.aggregate == "ratio":
+            return any(self.doubts(part) for part in self.parts(definition))
+        members = self._memberships(definition.subject_lists) if definition.has_subject else {}
+        return any(members[bound] != members[VALUE] for bound in (FEWEST, MOST)) if members else False
+
+    @cached_property
+    def is_current(self) -> bool:
+        """Whether nothing has happened since the moment of the reading."""
+        last = self.session.scalar(select(Project.last_event).where(Project.id == self.project_id))
+        return last == self.as_of.event
+
+    @cached_property
+    def matched_lists(self) -> list[str]:
+        """The lists of which somebody stands for somebody else."""
+        query = select(Membership.list_name).where(Membership.project_id == self.project_id).distinct()
+        return sorted(self.session.scalars(query))
+
+    def standing(self, definition: Definition, bound: str) -> Mapping[str, str]:
+        """Entity → person in a bound, of the indicator's entities that stand for another than themselves."""
+        return self._memberships(definition.subject_lists)[bound]
+
+    def subjects(
+        self, definition: Definition, period: Period, place: str | None, cells: Mapping[str, str | None]
+    ) -> set[str]:
+        """The subjects that have a row in a cell."""
+        dimensions, chosen = self.dimensions(definition, tuple(cells)), tuple(cells.values())
+        columns = self._subjects(definition, period, place, dimensions)
+        keys = [[dimension.keys(text) for text in columns[dimension.column]] for dimension in dimensions]
+        return {
+            subject
+            for row, subject in enumerate(columns["subject"])
+            if subject is not None and all(key in keys[at][row] for at, key in enumerate(chosen))
+        }
 
     def entries(self, definition: Definition, period: Period, place: str | None) -> list[Entry]:
         """The rows that have a say in a figure for the period, in no order; some may lie before it."""
@@ -252,15 +297,30 @@ class Reading:
 
     # Fetching
 
+    def _under(self, standing: str) -> Reading:
+        """What was fetched is shared; what was counted is not."""
+        other = copy.copy(self)
+        other._tables, other._standing = {}, standing
+        return other
+
     def _persons(self, lists: frozenset[str] | None) -> Mapping[str, str]:
         """Entity → person, of the entities that stand for another than themselves."""
+        return self._memberships(lists)[self._standing]
+
+    def _memberships(self, lists: frozenset[str] | None) -> Mapping[str, Mapping[str, str]]:
+        """The same by standing."""
         if lists not in self._members:
-            query = select(Membership.entity_id, Membership.person_id).where(
+            columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in (VALUE, FEWEST, MOST)))
+            query = select(*columns).where(
                 Membership.project_id == self.project_id, *held_at(Membership, self.as_of.event)
             )
             if lists is not None:
                 query = query.where(Membership.list_name.in_(sorted(lists)))
-            self._members[lists] = dict(self.session.execute(query).all())
+            rows = self.session.execute(query).all()
+            self._members[lists] = {
+                standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
+                for place, standing in enumerate((VALUE, FEWEST, MOST), start=1)
+            }
         return self._members[lists]
 
     def _subjects(

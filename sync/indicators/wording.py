@@ -23,6 +23,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "hidden": "fewer than {minimum}",
         "withheld": "not shown",
         "range": "{value} ({low} to {high})",
+        "range_of_pair": "{value} ({low} to {high}, depending on one pair not reviewed)",
+        "range_of_pairs": "{value} ({low} to {high}, depending on {pairs} pairs not reviewed)",
         "person": "{value} person",
         "people": "{value} people",
         "all": "the whole time",
@@ -40,6 +42,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "hidden": "moins de {minimum}",
         "withheld": "non communiqué",
         "range": "{value} (de {low} à {high})",
+        "range_of_pair": "{value} (de {low} à {high}, selon une paire non vérifiée)",
+        "range_of_pairs": "{value} (de {low} à {high}, selon {pairs} paires non vérifiées)",
         "person": "{value} personne",
         "people": "{value} personnes",
         "all": "toute la durée",
@@ -105,9 +109,12 @@ def period_words(period: Period, language: str) -> str:
     return phrase("span", language, start=date_words(period.start, language), end=date_words(period.end, language))
 
 
-def figure_words(figure: Figure, language: str, percent: bool | None = None, decimals: int | None = None) -> str:
+def figure_words(
+    figure: Figure, language: str, percent: bool | None = None, decimals: int | None = None, pairs: int | None = None
+) -> str:
     """A figure as it stands in a text: a visible gap without a value, `fewer than 5` if it is hidden, its range if that
-    is not one number. `percent` is what its unit says unless told otherwise."""
+    is not one number: `4,012 (3,960 to 4,090, depending on 61 pairs not reviewed)`, where the number of `pairs` is
+    known. `percent` is what its unit says unless told otherwise."""
     row = figure.definition.row
     if figure.items is not None and not figure.hidden:
         items = (f"{item.text} ({date_words(dt.date.fromisoformat(item.date), language)})" for item in figure.items)
@@ -121,7 +128,14 @@ def figure_words(figure: Figure, language: str, percent: bool | None = None, dec
     shown = row.decimals_shown if decimals is None else decimals
     write = percent_words if (row.unit == "%" if percent is None else percent) else number_words
     value, low, high = (write(one, language, shown) for one in (figure.value, figure.low, figure.high))
-    return value if low == high else phrase("range", language, value=value, low=low, high=high)
+    return value if low == high else range_words(value, low, high, pairs, language)
+
+
+def range_words(value: str, low: str, high: str, pairs: int | None, language: str) -> str:
+    """A value with what it lies between, all written already."""
+    name = "range_of_pairs" if pairs and pairs > 1 else "range_of_pair" if pairs else "range"
+    shown = number_words(pairs or 0, language)
+    return phrase(name, language, value=value, low=low, high=high, pairs=shown)
 
 
 def _fiscal_name(year: int) -> str:

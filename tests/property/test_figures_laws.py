@@ -384,6 +384,46 @@ def test_every_figure_is_what_an_independent_count_says_now_and_as_of_every_even
             assert (json_number(figure.value), figure.n, figure.without or 0) == (json_number(value), n, without)
 
 
+PAIRS = st.lists(st.tuples(st.sampled_from(SUBJECTS), st.sampled_from(SUBJECTS)), max_size=3)
+
+
+@both
+@given(indicators(), STEPS, st.sampled_from(list(PERIODS)), st.sampled_from(CELLS), PAIRS, PAIRS, PAIRS)
+def test_low_and_high_are_what_a_count_says_of_all_who_may_be_one_and_of_those_who_surely_are(
+    session: Session,
+    indicator: Indicator,
+    steps: list[Any],
+    period: str,
+    cell: dict[str, str | None],
+    sure: list[tuple[str, str]],
+    probable: list[tuple[str, str]],
+    possible: list[tuple[str, str]],
+) -> None:
+    world = new_world(session)
+    state = live_through(world, indicator, steps)[world.event]
+    most, person, fewest = (one_of(links) for links in (sure, [*sure, *probable], [*sure, *probable, *possible]))
+    world.stand({subject: (person[subject], fewest[subject], most[subject]) for subject in SUBJECTS})
+
+    [figure] = world.figures("it", period=period, cells=cell)
+
+    readings = [State(state.facts, persons, state.inside, indicator) for persons in (person, fewest, most)]
+    value, *bounds = (counted(reading, period, None, cell)[0] for reading in readings)
+    assert json_number(figure.value) == json_number(value)
+    if value is not None:
+        known = [value, *(bound for bound in bounds if bound is not None)]
+        assert json_number(figure.low) == json_number(min(known))
+        assert json_number(figure.high) == json_number(max(known))
+
+
+def one_of(links: list[tuple[str, str]]) -> dict[str, str]:
+    """Who is one person when these pairs are: the smallest of those who hang together."""
+    persons = {subject: subject for subject in SUBJECTS}
+    for one, other in links:
+        both_of = {persons[one], persons[other]}
+        persons = {subject: min(both_of) if who in both_of else who for subject, who in persons.items()}
+    return persons
+
+
 @both
 @given(indicators(), STEPS, st.sampled_from(list(PERIODS)), st.sampled_from(["R", "C1", None]), st.sampled_from(WAYS))
 def test_whichever_way_is_quicker_counts_as_row_after_row_does(

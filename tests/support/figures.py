@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from forms.indicators.contributing import Contribution
@@ -98,18 +99,31 @@ class World:
         return self.event
 
     def merge(self, *entities: str, person: str, list_name: str = "people") -> int:
-        with self.change("merged") as (journal, event):
-            for entity in entities:
-                membership = Membership(
-                    project_id=self.project_id,
-                    list_name=list_name,
-                    entity_id=entity,
-                    opened=event,
-                    person_id=person,
-                    fewest_id=person,
-                    most_id=person,
+        return self.stand(dict.fromkeys(entities, (person, person, person)), list_name)
+
+    def stand(
+        self, standings: Mapping[str, tuple[str, str, str]], list_name: str = "people", kind: str = "merged"
+    ) -> int:
+        """From now on these entities stand for others: in the value, in the low bound and in the high one."""
+        with self.change(kind) as (journal, event):
+            here = Membership.project_id == self.project_id, Membership.list_name == list_name
+            journal.session.execute(
+                update(Membership)
+                .where(*here, Membership.entity_id.in_(standings), Membership.closed.is_(None))
+                .values(closed=event)
+            )
+            for entity, (person, fewest, most) in standings.items():
+                journal.session.add(
+                    Membership(
+                        project_id=self.project_id,
+                        list_name=list_name,
+                        entity_id=entity,
+                        opened=event,
+                        person_id=person,
+                        fewest_id=fewest,
+                        most_id=most,
+                    )
                 )
-                journal.session.add(membership)
         return event
 
     @property

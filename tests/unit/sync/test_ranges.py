@@ -1,0 +1,190 @@
+"""What is not decided about people shows in figures: as their low and their high, and in words."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.indicators.sheets import Indicator, Keep
+from sync.indicators.changes import changes
+from sync.indicators.statements import compose, put_statement
+from sync.models import EntityList, Match
+from tests.support.figures import World
+from tests.support.figures import a_contribution as row
+
+TRAINED = Indicator("trained", aggregate="distinct", subject="people", by=("sex",), unit="people")
+WOMEN = Indicator("women", aggregate="distinct", subject="people", where="${sex} = 'female'")
+SHARE = Indicator("share", aggregate="ratio", numerator="women", denominator="trained", unit="%")
+GREW = Indicator(
+    "grew",
+    aggregate="distinct",
+    subject="people",
+    value="${v}",
+    per_subject="growth",
+    keep=Keep(">=", 2),  # type: ignore[arg-type]
+)
+
+
+@pytest.fixture
+def world(session: Session) -> World:
+    """Five records: Awa for certain twice, perhaps three times; a Fanta who is perhaps a second Fanta; Seydou."""
+    world = World(session, languages=["fr", "en"])
+    session.add(EntityList(project_id=1, name="people", properties=[], created_at=world.now))
+    session.commit()
+    world.publish(TRAINED, WOMEN, SHARE, GREW)
+    women = ["awa1", "awa2", "awa3", "fanta1", "fanta2"]
+    world.submit(
+        *(row("trained", subject=who, ordinal=at, by=("female",)) for at, who in enumerate(women)),
+        row("trained", subject="seydou", ordinal=9, by=("male",)),
+        *(row("women", subject=who, ordinal=at) for at, who in enumerate(women)),
+    )
+    world.stand(
+        {
+            "awa2": ("awa1", "awa1", "awa1"),
+            "awa3": ("awa1", "awa1", "awa3"),
+            "fanta2": ("fanta2", "fanta1", "fanta2"),
+        }
+    )
+    return world
+
+
+def span(world: World, name: str, **asked: Any) -> tuple[Any, Any, Any]:
+    shown = world.figures(name, **asked)[0].to_json()
+    return shown["low"], shown["value"], shown["high"]
+
+
+def a_match(number: int, a: str, b: str, **given: Any) -> Match:
+    values = {"state": "open", "probability": 0.4, "weight": 0.0, "parts": [], "model": 0, "event": 1, **given}
+    return Match(project_id=1, id=number, list_name="people", a=a, b=b, **values)
+
+
+def line(world: World, source: str, language: str = "en", **asked: str) -> str:
+    with world.change() as (journal, event):
+        put_statement(journal, "results", language, source, event)
+    return compose(world.reading(), "results", language, sees_small_cells=True, **asked).to_markdown().splitlines()[0]
+
+
+def test_a_figure_lies_between_all_who_may_be_one_and_all_who_may_be_several(world: World) -> None:
+    assert span(world, "trained") == (3, 4, 5)
+
+
+def test_each_cell_has_a_range_of_its_own(world: World) -> None:
+    cells = {figure.by["sex"]: figure for figure in world.figures("trained", by=("sex",), totals=False)}
+
+    assert {key: (one.low, one.value, one.high) for key, one in cells.items()} == {
+        "female": (2, 3, 4),
+        "male": (1, 1, 1),
+    }
+
+
+def test_a_ratio_takes_both_its_parts_from_the_same_people(world: World) -> None:
+    low, value, high = span(world, "share")
+
+    assert (round(low, 4), value, high) == (0.6667, 0.75, 0.8)
+
+
+def test_a_figure_whose_people_are_certain_is_one_number(world: World) -> None:
+    assert span(world, "trained", cells={"sex": "male"}) == (1, 1, 1)
+
+
+def test_a_figure_of_the_past_has_the_range_that_it_had(world: World) -> None:
+    doubtful = world.event
+    world.stand({"awa3": ("awa1", "awa1", "awa1"), "fanta2": ("fanta1", "fanta1", "fanta1")})
+
+    assert span(world, "trained") == (3, 3, 3)
+    assert span(world, "trained", as_of=doubtful) == (3, 4, 5)
+    assert span(world, "trained", as_of=doubtful - 1) == (6, 6, 6)
+
+
+def test_where_more_people_are_not_more_the_range_still_holds_the_value(world: World) -> None:
+    world.submit(
+        row("grew", "2026-01-01", subject="awa1", value=1),
+        row("grew", "2026-02-01", subject="awa3", value=3, ordinal=1),
+        row("grew", "2026-01-01", subject="fanta1", value=1, ordinal=2),
+        row("grew", "2026-02-01", subject="fanta2", value=5, ordinal=3),
+    )
+
+    # One person each, the two grew; as four people nobody has an earlier value.
+    assert span(world, "grew") == (0, 1, 2)
+
+
+def test_a_range_does_not_give_a_hidden_cell_away(session: Session) -> None:
+    world = World(session)
+    world.publish(Indicator("few", aggregate="distinct", subject="people", minimum_cell=3))
+    world.submit(*(row("few", subject=who, ordinal=at) for at, who in enumerate(["a", "b", "c"])))
+    assert not world.figures("few", viewer=True)[0].hidden
+
+    world.stand({"b": ("b", "a", "b")})
+
+    assert world.figures("few", viewer=True)[0].hidden
+    assert span(world, "few") == (2, 3, 3)
+
+
+def test_a_decision_that_only_narrows_the_range_changes_no_value(world: World) -> None:
+    before = world.event
+    world.stand({"fanta2": ("fanta2", "fanta2", "fanta2")}, kind="decided")
+
+    found = changes(world.reading(before), world.reading(), "trained", sees_small_cells=True).to_json()
+
+    assert (found["before"], found["after"]) == (4, 4)
+    assert [cause for cause in found["causes"] if cause["contributions"]] == []
+
+
+def test_what_merged_people_is_named_as_the_cause(world: World) -> None:
+    before = world.event
+    world.stand({"fanta2": ("fanta1", "fanta1", "fanta1")})
+
+    found = changes(world.reading(before), world.reading(), "trained", sees_small_cells=True).to_json()
+
+    causes = {cause["cause"]: (cause["contributions"], cause["effect"]) for cause in found["causes"]}
+    assert causes == {"merged": (1, -1)}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "So 4 (3 to 5, depending on 2 pairs not reviewed)."),
+        ("fr", "So 4 (de 3 à 5, selon 2 paires non vérifiées)."),
+    ],
+)
+def test_a_statement_says_the_range_and_on_how_many_pairs_it_hangs(world: World, language: str, words: str) -> None:
+    # The last two decide nothing that this figure says: two who are one already, and one whom it does not count.
+    world.session.add_all(
+        [
+            a_match(900, "awa1", "awa3"),
+            a_match(901, "fanta1", "fanta2"),
+            a_match(902, "awa1", "awa2", state="same"),
+            a_match(903, "fanta2", "nobody"),
+        ]
+    )
+    world.session.commit()
+
+    assert line(world, "So {{ trained }}.", language) == words
+
+
+def test_people_and_their_range_are_one_phrase(world: World) -> None:
+    world.session.add(a_match(900, "awa1", "awa3"))
+    world.session.commit()
+
+    said = line(world, "So {{ trained | people }}.")
+    plain = line(world, "So {{ trained.value | number }} of {{ trained(sex='male') }}.")
+
+    assert said == "So 4 people (3 to 5, depending on one pair not reviewed)."
+    assert plain == "So 4 of 1."
+
+
+def test_a_share_has_the_range_that_its_parts_make(world: World) -> None:
+    assert line(world, "So {{ trained(sex='female').share }}.") == "So 75% (67% to 80%)."
+
+
+def test_of_the_past_the_range_is_said_without_the_pairs(world: World) -> None:
+    world.session.add(a_match(900, "awa1", "awa3"))
+    world.session.commit()
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", "So {{ trained }}.", event)
+    past = world.reading(world.event)
+    world.submit(row("trained", subject="other"))
+
+    said = compose(past, "results", "en", sees_small_cells=True).to_markdown()
+
+    assert said.splitlines()[0] == "So 4 (3 to 5)."
