@@ -1,0 +1,1 @@
+"""How alike two records of people are: pure functions, without database or clock."""

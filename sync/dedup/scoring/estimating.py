@@ -1,0 +1,237 @@
+"""Learning the model of a list from its records alone.
+
+Expectation maximisation (A. P. Dempster, N. M. Laird and D. B. Rubin, 1977) for the mixture of Fellegi and Sunter, with
+guards without which it collapsed when it was measured (indicators.md §5): u comes from pairs drawn in the same village,
+the same commune and elsewhere, and is held; m starts from expectation and is held to it as by 300 pairs; pairs that no
+blocking key brings together count as two persons.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sync.dedup.scoring.bulk import candidate_pairs
+from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE, LEVELS, STRATA, VILLAGE, Pattern, compare, stratum_of
+from sync.dedup.scoring.model import DEFAULT, Levels, Model, Term, frequency, scopes_of, weigh
+from sync.dedup.scoring.profiles import Profile
+
+_DRAWN, _DRAWN_EACH = 40_000, 20  # the most pairs for u, per stratum, and how many for each record
+_HELD_M, _HELD_U = 300.0, 40.0
+_ROUNDS, _REFINEMENTS = 40, 2
+_FEWEST = 50  # records below which nothing can be learnt
+_LEAST, _MOST = -20.0, -3.0  # log2 odds between which a prior stays
+_MOST_PAIRS = 3_000_000  # that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model, the counts of names that belong to it, and the numbers behind both for people to read."""
+
+    model: Model
+    terms: dict[Term, int]
+    explanation: dict[str, Any]
+
+
+def train(profiles: Sequence[Profile]) -> Trained:
+    """Learn from these records. The same records in any order give the same; so few that nothing can be learnt keep
+    expectation and get the counts of their names alone."""
+    ordered = sorted(profiles, key=lambda profile: profile.id)
+    terms = count_terms(ordered)
+    if len(ordered) < _FEWEST:
+        return Trained(DEFAULT, terms, _explain(DEFAULT, {}, len(ordered), 0, 0.0))
+    totals = _pairs_in_strata(ordered)
+    draws = {stratum: _draw(ordered, stratum) for stratum in STRATA}
+    patterns = {stratum: [compare(a, b) for a, b in drawn] for stratum, drawn in draws.items()}
+    u = {stratum: _estimate_u(patterns[stratum], None, DEFAULT.u[stratum]) for stratum in STRATA}
+    observed = _Observed(ordered, terms)
+    model = Model(DEFAULT.m, u, _priors({}, totals))
+    for _ in range(_REFINEMENTS):
+        model = _maximise(observed, model, totals)
+        # Some of the pairs drawn are one person; by what is known now they count the less.
+        weights = {
+            stratum: [1 - model.probability(weigh(model, terms, a, b)) for a, b in drawn]
+            for stratum, drawn in draws.items()
+        }
+        u = {stratum: _estimate_u(patterns[stratum], weights[stratum], DEFAULT.u[stratum]) for stratum in STRATA}
+        model = Model(model.m, u, model.prior)
+    model = _maximise(observed, model, totals)
+    explanation = _explain(model, totals, len(ordered), observed.size, observed.expected(model))
+    return Trained(model, terms, explanation)
+
+
+def count_terms(profiles: Sequence[Profile]) -> dict[Term, int]:
+    """How often each name occurs in each village, commune and the country."""
+    counts: Counter[Term] = Counter()
+    for profile in profiles:
+        for part, name in (("first", profile.first_name), ("last", profile.last_name)):
+            if name:
+                for scope in scopes_of(profile):
+                    counts[(scope, part, name)] += 1
+                    counts[(scope, part, "")] += 1
+    return dict(counts)
+
+
+class _Observed:
+    """The pairs that blocking brings together, as numbers: stratum, levels by field (-1 where one is missing), and how
+    much rarer than usual each name is that is the same."""
+
+    def __init__(self, profiles: Sequence[Profile], terms: Mapping[Term, int]) -> None:
+        strata: list[int] = []
+        levels: list[list[int]] = []
+        shares: list[tuple[float, float]] = []
+        for a, b in candidate_pairs(profiles):
+            if len(strata) == _MOST_PAIRS:
+                break
+            pattern, stratum = compare(a, b), stratum_of(a, b)
+            strata.append(STRATA.index(stratum))
+            levels.append([_INDEX[name].get(pattern.get(name, ""), -1) for name in LEVELS])
+            shares.append(tuple(_share(terms, a, b, stratum, pattern, name) for name in _NAMED))  # type: ignore[arg-type]
+        self.size = len(strata)
+        self._strata = np.array(strata, dtype=np.int8)
+        self._levels = np.array(levels, dtype=np.int8).reshape(self.size, len(LEVELS))
+        self._shares = np.array(shares, dtype=np.float64).reshape(self.size, len(_NAMED))
+
+    def probabilities(self, model: Model) -> Any:
+        """Of each pair, that it is one person."""
+        total = np.zeros(self.size)
+        for number, stratum in enumerate(STRATA):
+            inside = self._strata == number
+            weight = np.full(int(inside.sum()), model.prior[stratum])
+            for column, name in enumerate(LEVELS):
+                table = np.array([*model.weights[stratum][name].values(), 0.0])
+                weight += table[self._levels[inside, column]]
+            for column, name in enumerate(_NAMED):
+                shares = self._shares[inside, column]
+                common = np.zeros(len(shares))
+                known = shares > 0
+                common[known] = np.log2(model.u[stratum][name]["same"] / shares[known])
+                weight += common
+            total[inside] = weight
+        return 1 / (1 + np.exp2(-np.clip(total, -200, 200)))
+
+    def expected(self, model: Model) -> float:
+        """How many of the pairs are one person."""
+        return float(self.probabilities(model).sum())
+
+    def counts(self, probabilities: Any) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+        """How many pairs of one person stand at each level, and how many there are in each stratum."""
+        by_level = {}
+        for column, (name, names) in enumerate(LEVELS.items()):
+            levels = self._levels[:, column]
+            known = levels >= 0
+            sums = np.bincount(levels[known], weights=probabilities[known], minlength=len(names))
+            by_level[name] = dict(zip(names, map(float, sums), strict=True))
+        sums = np.bincount(self._strata, weights=probabilities, minlength=len(STRATA))
+        return by_level, dict(zip(STRATA, map(float, sums), strict=True))
+
+
+def _maximise(observed: _Observed, model: Model, totals: Mapping[str, int]) -> Model:
+    for _ in range(_ROUNDS):
+        by_level, by_stratum = observed.counts(observed.probabilities(model))
+        m = {name: _held(by_level[name], DEFAULT.m[name], _HELD_M) for name in LEVELS}
+        # Under another first name the household's telephone says nothing.
+        found = Model(m, model.u, _priors(by_stratum, totals))
+        moved = max(abs(found.m[name][level] - model.m[name][level]) for name in LEVELS for level in LEVELS[name])
+        model = found
+        if moved < 1e-5:
+            break
+    return model
+
+
+def _held(counts: Mapping[str, float], expected: Mapping[str, float], pairs: float) -> dict[str, float]:
+    total = sum(counts.values()) + pairs
+    return {level: (counts[level] + pairs * expected[level]) / total for level in expected}
+
+
+def _estimate_u(patterns: Sequence[Pattern], weights: Sequence[float] | None, expected: Levels) -> Levels:
+    found: dict[str, dict[str, float]] = {name: dict.fromkeys(levels, 0.0) for name, levels in LEVELS.items()}
+    for index, pattern in enumerate(patterns):
+        weight = 1.0 if weights is None else weights[index]
+        for name, level in pattern.items():
+            found[name][level] += weight
+    return {name: _held(found[name], expected[name], _HELD_U) for name in LEVELS}
+
+
+def _priors(matches: Mapping[str, float], totals: Mapping[str, int]) -> dict[str, float]:
+    """log2 odds that two records of a stratum are one person, held to expectation as by 300 pairs of one person."""
+    prior = {}
+    for stratum in STRATA:
+        total = max(totals[stratum], 1)
+        usual = 2.0 ** DEFAULT.prior[stratum]
+        held = min(20.0, total * usual)
+        share = (matches.get(stratum, total * usual) + held) / (total + held / usual)
+        prior[stratum] = min(_MOST, max(_LEAST, math.log2(share)))
+    return prior
+
+
+def _pairs_in_strata(profiles: Sequence[Profile]) -> dict[str, int]:
+    def pairs(count: int) -> int:
+        return count * (count - 1) // 2
+
+    villages = Counter((profile.commune, profile.village) for profile in profiles if profile.village)
+    communes = Counter(profile.commune for profile in profiles)
+    in_village = sum(map(pairs, villages.values()))
+    in_commune = sum(map(pairs, communes.values()))
+    return {VILLAGE: in_village, COMMUNE: in_commune - in_village, ELSEWHERE: pairs(len(profiles)) - in_commune}
+
+
+def _draw(profiles: Sequence[Profile], stratum: str) -> list[tuple[Profile, Profile]]:
+    """Pairs of the stratum, drawn with a seed of their own from the records in the order of their ids."""
+    rng = random.Random(f"pairs:{stratum}")  # noqa: S311 — a sample that has to be the same each time
+    around: Callable[[Profile], Any] = {
+        VILLAGE: lambda profile: (profile.commune, profile.village),
+        COMMUNE: lambda profile: profile.commune,
+        ELSEWHERE: lambda profile: None,
+    }[stratum]
+    groups: dict[Any, list[Profile]] = defaultdict(list)
+    for profile in profiles:
+        groups[around(profile)].append(profile)
+    several = [group for group in groups.values() if len(group) > 1]
+    if not several:
+        return []
+    weights = [len(group) * (len(group) - 1) for group in several]
+    wanted = min(_DRAWN, _DRAWN_EACH * len(profiles), sum(weights))
+    return list(_drawn(rng, several, weights, stratum, wanted))
+
+
+def _drawn(
+    rng: random.Random, groups: Sequence[Sequence[Profile]], weights: Sequence[int], stratum: str, wanted: int
+) -> Iterator[tuple[Profile, Profile]]:
+    for group in rng.choices(groups, weights, k=wanted):
+        a, b = rng.sample(range(len(group)), 2)
+        if stratum_of(group[a], group[b]) == stratum:
+            yield group[a], group[b]
+
+
+def _share(terms: Mapping[Term, int], a: Profile, b: Profile, stratum: str, pattern: Pattern, name: str) -> float:
+    """How common the name is that both have; 0 where they have not the same, or where it is not known which it is."""
+    if pattern.get(name) != "same" or pattern.get("order") == "swapped":
+        return 0.0
+    text = a.first_name if name == "first_name" else a.last_name
+    return frequency(terms, a, b, stratum, _NAMED[name], text)
+
+
+def _explain(model: Model, totals: Mapping[str, int], records: int, compared: int, expected: float) -> dict[str, Any]:
+    return {
+        "records": records,
+        "pairs": dict(totals),
+        "compared": compared,
+        "expected_matches": round(expected, 1),
+        "prior": {stratum: round(odds, 2) for stratum, odds in model.prior.items()},
+        "m": {name: {level: round(p, 4) for level, p in levels.items()} for name, levels in model.m.items()},
+        "u": {
+            stratum: {name: {level: round(p, 4) for level, p in levels.items()} for name, levels in u.items()}
+            for stratum, u in model.u.items()
+        },
+    }
+
+
+_NAMED = {"first_name": "first", "last_name": "last"}
+_INDEX = {name: {level: number for number, level in enumerate(levels)} for name, levels in LEVELS.items()}

@@ -1,0 +1,148 @@
+"""What speaks for a match and what against it, in words: French and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sync.dedup.scoring.model import Part
+
+# By field and level; {a} and {b} are the values as they stand in the records.
+_EN: Mapping[str, Mapping[str, str]] = {
+    "start": {"": "two records of this list are seldom one"},
+    "place": {
+        "village": "same village ({a}): before anything else is looked at",
+        "commune": "same commune, not the same village or none given ({a}, {b})",
+        "elsewhere": "different communes ({a}, {b})",
+        "same": "same place ({a})",
+        "different": "different places ({a}, {b})",
+    },
+    "first_name": {
+        "same": "first name same ({a})",
+        "short": "one first name is part of the other ({a}, {b})",
+        "close": "first name spelt almost alike ({a}, {b})",
+        "near": "first name similar ({a}, {b})",
+        "different": "first name differs ({a}, {b})",
+    },
+    "last_name": {
+        "same": "last name same ({a})",
+        "short": "one last name is part of the other ({a}, {b})",
+        "close": "last name spelt almost alike ({a}, {b})",
+        "near": "last name similar ({a}, {b})",
+        "different": "last name differs ({a}, {b})",
+    },
+    "name": {
+        "same": "name same ({a})",
+        "acronym": "one name is the other’s in initials ({a}, {b})",
+        "short": "one name is part of the other ({a}, {b})",
+        "close": "name spelt almost alike ({a}, {b})",
+        "different": "name differs ({a}, {b})",
+    },
+    "order": {"kept": "names in the usual order", "swapped": "first and last name in each other’s place"},
+    "sex": {"same": "same sex", "different": "sex differs ({a}, {b})"},
+    "birth_year": {
+        "same": "same year of birth ({a})",
+        "1": "years of birth one apart ({a}, {b})",
+        "3": "years of birth two or three apart ({a}, {b})",
+        "far": "years of birth far apart ({a}, {b})",
+    },
+    "age": {
+        "1": "ages agree within a year ({a}, {b})",
+        "3": "ages agree within three years ({a}, {b})",
+        "6": "ages four to six years apart ({a}, {b})",
+        "10": "ages seven to ten years apart ({a}, {b})",
+        "far": "ages far apart ({a}, {b})",
+    },
+    "phone": {
+        "same": "same telephone ({a})",
+        "typo": "telephone differs by one digit ({a}, {b})",
+        "household": "same telephone under another first name: the household’s",
+        "different": "telephone differs ({a}, {b})",
+    },
+    "group": {"same": "same group ({a})", "different": "group differs ({a}, {b})"},
+    "id_number": {
+        "same": "same number ({a})",
+        "close": "number differs by one sign ({a}, {b})",
+        "different": "number differs ({a}, {b})",
+    },
+}
+_FR: Mapping[str, Mapping[str, str]] = {
+    "start": {"": "deux fiches de cette liste en font rarement une"},
+    "place": {
+        "village": "même village ({a}) : avant tout autre regard",
+        "commune": "même commune, villages différents ou inconnus ({a}, {b})",
+        "elsewhere": "communes différentes ({a}, {b})",
+        "same": "même lieu ({a})",
+        "different": "lieux différents ({a}, {b})",
+    },
+    "first_name": {
+        "same": "même prénom ({a})",
+        "short": "un prénom fait partie de l’autre ({a}, {b})",
+        "close": "prénom écrit presque pareil ({a}, {b})",
+        "near": "prénoms proches ({a}, {b})",
+        "different": "prénom différent ({a}, {b})",
+    },
+    "last_name": {
+        "same": "même nom ({a})",
+        "short": "un nom fait partie de l’autre ({a}, {b})",
+        "close": "nom écrit presque pareil ({a}, {b})",
+        "near": "noms proches ({a}, {b})",
+        "different": "nom différent ({a}, {b})",
+    },
+    "name": {
+        "same": "même nom ({a})",
+        "acronym": "un nom est l’autre en initiales ({a}, {b})",
+        "short": "un nom fait partie de l’autre ({a}, {b})",
+        "close": "nom écrit presque pareil ({a}, {b})",
+        "different": "nom différent ({a}, {b})",
+    },
+    "order": {"kept": "noms dans l’ordre habituel", "swapped": "prénom et nom intervertis"},
+    "sex": {"same": "même sexe", "different": "sexe différent ({a}, {b})"},
+    "birth_year": {
+        "same": "même année de naissance ({a})",
+        "1": "années de naissance à un an près ({a}, {b})",
+        "3": "années de naissance à deux ou trois ans près ({a}, {b})",
+        "far": "années de naissance éloignées ({a}, {b})",
+    },
+    "age": {
+        "1": "âges à un an près ({a}, {b})",
+        "3": "âges à trois ans près ({a}, {b})",
+        "6": "âges à quatre à six ans près ({a}, {b})",
+        "10": "âges à sept à dix ans près ({a}, {b})",
+        "far": "âges éloignés ({a}, {b})",
+    },
+    "phone": {
+        "same": "même téléphone ({a})",
+        "typo": "téléphone différent d’un chiffre ({a}, {b})",
+        "household": "même téléphone sous un autre prénom : celui du ménage",
+        "different": "téléphone différent ({a}, {b})",
+    },
+    "group": {"same": "même groupe ({a})", "different": "groupe différent ({a}, {b})"},
+    "id_number": {
+        "same": "même numéro ({a})",
+        "close": "numéro différent d’un signe ({a}, {b})",
+        "different": "numéro différent ({a}, {b})",
+    },
+}
+_COMMON = {
+    "en": ("“{a}” is common here", "“{a}” is rare here"),
+    "fr": ("« {a} » est courant ici", "« {a} » est rare ici"),
+}
+_BLANK = {"en": "none", "fr": "rien"}
+
+
+def sentences(parts: Sequence[Part], language: str) -> list[str]:
+    """One for each part, with its weight: “first name same (Awa) +5.1”. Other languages than French get English."""
+    return [f"{_words(part, 'fr' if language == 'fr' else 'en')} {_signed(part.weight, language)}" for part in parts]
+
+
+def _words(part: Part, language: str) -> str:
+    if part.field == "common":
+        return _COMMON[language][part.weight >= 0].format(a=part.a)
+    table = _FR if language == "fr" else _EN
+    blank = _BLANK[language]
+    return table[part.field][part.level].format(a=part.a or blank, b=part.b or blank)
+
+
+def _signed(weight: float, language: str) -> str:
+    text = f"{weight:+.1f}".replace("-", "−")
+    return text.replace(".", ",") if language == "fr" else text

@@ -1,0 +1,35 @@
+"""A list matched from scratch comes to what its pairs come to one by one."""
+
+from itertools import combinations
+
+import pytest
+
+from sync.dedup.scoring import bulk
+from sync.dedup.scoring.blocking import keys_of
+from sync.dedup.scoring.estimating import train
+from sync.dedup.scoring.model import FLOOR, score
+from tests.support.lookalikes import a_profile, registered
+
+
+def test_all_at_once_and_one_by_one_give_the_same() -> None:
+    profiles = sorted((profile for _, profile in registered(120)), key=lambda one: one.id)
+    trained = train(profiles)
+    model, terms = trained.model, trained.terms
+
+    found = list(bulk.match_all(model, terms, profiles))
+
+    expected = [
+        (a.id, b.id, score(model, terms, a, b))
+        for a, b in combinations(profiles, 2)
+        if set(keys_of(a)) & set(keys_of(b)) and score(model, terms, a, b).weight >= FLOOR
+    ]
+    assert found == expected
+    assert found == list(bulk.match_all(model, terms, reversed(profiles)))
+
+
+def test_a_key_that_too_many_have_finds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "CAP", 4)
+    alike = [a_profile(str(number)) for number in range(5)]
+
+    assert list(bulk.candidate_pairs(alike)) == []
+    assert len(list(bulk.candidate_pairs(alike[:4]))) == 6
