@@ -19,7 +19,7 @@ from sync.projects.catalogue import Shelf, compiled_draft, form_versions
 SUBMISSIONS = "Submissions"
 Path = tuple[str, ...]
 # What a matching sheet says of a property that tells who somebody is.
-IDENTIFYING_ROLES = frozenset({"first_name", "last_name", "full_name", "phone", "id_number"})
+IDENTIFYING_ROLES = frozenset({"first_name", "last_name", "full_name", "birth_date", "phone", "id_number", "address"})
 _IDENTIFYING_KINDS = frozenset({"geopoint", "geotrace", "geoshape", "binary"})
 _IDENTIFYING_PROPERTIES = frozenset({"username", "email", "phonenumber", "phone number", "simserial", "subscriberid"})
 _KINDS = {"select1": "select_one", "barcode": "string"}

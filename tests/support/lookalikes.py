@@ -13,13 +13,41 @@ ROLES = {
     name: name
     for name in (
         *("first_name", "last_name", "full_name", "sex", "birth_year", "age"),
-        *("phone", "village", "commune", "group", "id_number", "asked_on"),
+        *("phone", "village", "commune", "group", "id_number", "asked_on", "birth_date", "address"),
     )
 }
-FIRST = (
-    "Awa Fatoumata Mariam Oumou Kadiatou Djénéba Rokia Bintou Salimata Safiatou Maïmouna Nana Assétou Sira"
-).split()
-LAST = "Traoré Coulibaly Diarra Keïta Diallo Koné Dembélé Konaté Touré Sidibé Sangaré Cissé Samaké Doumbia".split()
+FIRST = [
+    "Awa",
+    "Fatoumata",
+    "Mariam",
+    "Oumou",
+    "Kadiatou",
+    "Djénéba",
+    "Rokia",
+    "Bintou",
+    "Salimata",
+    "Safiatou",
+    "Maïmouna",
+    "Nana",
+    "Assétou",
+    "Sira",
+]
+LAST = [
+    "Traoré",
+    "Coulibaly",
+    "Diarra",
+    "Keïta",
+    "Diallo",
+    "Koné",
+    "Dembélé",
+    "Konaté",
+    "Touré",
+    "Sidibé",
+    "Sangaré",
+    "Cissé",
+    "Samaké",
+    "Doumbia",
+]
 SPELLINGS = [("ou", "u"), ("dj", "di"), ("c", "k"), ("é", "e"), ("ï", "i"), ("ss", "s")]
 
 

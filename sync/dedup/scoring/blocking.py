@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import combinations
 
 from sync.dedup.scoring.names import skeleton
 from sync.dedup.scoring.profiles import Profile
@@ -53,6 +54,13 @@ def _keys(profile: Profile) -> Iterator[tuple[str, ...]]:
         yield "phone", profile.phone
     if profile.id_number:
         yield "number", profile.id_number
+    if profile.birth_date:
+        yield "date", profile.birth_date
+    telling = sorted(sorted(map(skeleton, profile.address.split()), key=len, reverse=True)[:4])
+    for one, other in combinations(telling, 2):
+        yield "address", one, other
+    for one in telling:
+        yield "street", village, one, initial
 
 
 def _number(text: str) -> int:

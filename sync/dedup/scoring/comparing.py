@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
+from rapidfuzz.fuzz import ratio, token_set_ratio
 
 from sync.dedup.scoring.profiles import Profile
 
@@ -20,9 +21,11 @@ LEVELS: dict[str, tuple[str, ...]] = {
     # A year that was given and an age that was guessed are different evidence.
     "birth_year": (SAME, "1", "3", "far"),
     "age": ("1", "3", "6", "10", "far"),
+    "birth_date": (SAME, CLOSE, "year", DIFFERENT),
     "phone": (SAME, "typo", "household", DIFFERENT),
     "group": (SAME, DIFFERENT),
     "id_number": (SAME, CLOSE, DIFFERENT),
+    "address": (SAME, CLOSE, NEAR, DIFFERENT),
 }
 VILLAGE, COMMUNE, ELSEWHERE = "village", "commune", "elsewhere"
 STRATA = (VILLAGE, COMMUNE, ELSEWHERE)
@@ -53,7 +56,9 @@ def compare(a: Profile, b: Profile) -> Pattern:
         pattern["last_name"] = last
     if a.sex and b.sex:
         pattern["sex"] = SAME if a.sex == b.sex else DIFFERENT
-    if a.birth is not None and b.birth is not None:
+    if a.birth_date and b.birth_date:
+        pattern["birth_date"] = _dates(a.birth_date, b.birth_date)
+    elif a.birth is not None and b.birth is not None:
         given = a.birth_given and b.birth_given
         pattern["birth_year" if given else "age"] = _years(abs(a.birth - b.birth), given)
     if a.phone and b.phone:
@@ -62,6 +67,8 @@ def compare(a: Profile, b: Profile) -> Pattern:
         pattern["group"] = SAME if _one_group(a.group, b.group) else DIFFERENT
     if a.id_number and b.id_number:
         pattern["id_number"] = _number(a.id_number, b.id_number)
+    if a.address and b.address:
+        pattern["address"] = _address(a.address, b.address)
     return pattern
 
 
@@ -98,6 +105,23 @@ def _years(between: int, given: bool) -> str:
     if given:
         return SAME if between == 0 else "1" if between == 1 else "3" if between <= 3 else "far"
     return next((str(most) for most in (1, 3, 6, 10) if between <= most), "far")
+
+
+def _dates(a: str, b: str) -> str:
+    if a == b:
+        return SAME
+    turned = b[:4] + b[6:] + b[4:6]  # day and month in each other's place
+    if a == turned or DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1:
+        return CLOSE
+    return "year" if a[:4] == b[:4] else DIFFERENT
+
+
+def _address(a: str, b: str) -> str:
+    if a == b:
+        return SAME
+    # A part that one of them leaves out, and words that ran together, take little from an address.
+    likeness = max(token_set_ratio(a, b), ratio(a.replace(" ", ""), b.replace(" ", "")))
+    return CLOSE if likeness >= 85 else NEAR if likeness >= 70 else DIFFERENT
 
 
 def _phone(a: str, b: str, first: str) -> str:

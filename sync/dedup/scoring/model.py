@@ -191,7 +191,9 @@ _M = {
     "age": _spread("age", 0.55, 0.27, 0.12, 0.04, 0.02),
     "phone": _spread("phone", 0.66, 0.03, 0.02, 0.29),
     "group": _spread("group", 0.92, 0.08),
+    "birth_date": _spread("birth_date", 0.90, 0.05, 0.01, 0.04),
     "id_number": _spread("id_number", 0.95, 0.03, 0.02),
+    "address": _spread("address", 0.60, 0.20, 0.08, 0.12),
 }
 
 
@@ -205,7 +207,9 @@ def _u(first: float, last: float, phone: float, household: float, group: float) 
         "age": _spread("age", 0.08, 0.10, 0.14, 0.16, 0.52),
         "phone": _spread("phone", phone, 0.0001, household, 1 - phone - household - 0.0001),
         "group": _spread("group", group, 1 - group),
+        "birth_date": _spread("birth_date", 0.0003, 0.001, 0.02, 0.9787),
         "id_number": _spread("id_number", 0.0001, 0.0001, 0.9998),
+        "address": _spread("address", 0.0005, 0.001, 0.03, 0.9685),
     }
 
 

@@ -13,6 +13,7 @@ from sync.dedup.scoring.names import LONGEST, words
 _FEMALE = frozenset({"f", "female", "femme", "feminin", "féminin", "fille", "woman", "w", "muso", "2"})
 _MALE = frozenset({"m", "male", "homme", "masculin", "garçon", "garcon", "man", "h", "cɛ", "ce", "1"})
 _DIGITS = re.compile(r"\d+")
+_WORDS = re.compile(r"\w+")
 _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 
 
@@ -20,8 +21,8 @@ _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 class Profile:
     """A record with its names folded. `written` holds the values as they stand in the record, by role.
 
-    `birth_given`: the year was given; else it was worked out from an age, which is often a guess. Without a value a
-    text is empty and a year None.
+    `birth_given`: the year was given; else it was worked out from an age, which is often a guess. `birth_date` is eight
+    digits, year first. Without a value a text is empty and a year None.
     """
 
     id: str
@@ -35,6 +36,8 @@ class Profile:
     commune: str
     group: tuple[str, ...]
     id_number: str
+    birth_date: str
+    address: str
     written: Mapping[str, str]
 
     @property
@@ -71,6 +74,8 @@ def profile_of(entity_id: str, roles: Mapping[str, str], data: Mapping[str, Any]
         commune="".join(words(written.get("commune", ""))) or written.get("commune", "").casefold(),
         group=words(written.get("group", "")),
         id_number="".join(letter for letter in written.get("id_number", "").casefold() if letter.isalnum()),
+        birth_date=_date(written.get("birth_date", "")),
+        address=" ".join(_WORDS.findall(written.get("address", "").casefold())),
         written=written,
     )
 
@@ -86,9 +91,17 @@ def _phone(text: str) -> str:
     return digits[-8:] if len(digits) >= 8 else ""
 
 
+def _date(text: str) -> str:
+    """Of `1980-05-31` and `19800531` the digits; of what is no date nothing."""
+    digits = "".join(letter for letter in text[:10] if letter.isascii() and letter.isdigit())
+    return digits if len(digits) == 8 and digits[:2] in ("18", "19", "20") else ""
+
+
 def _birth(written: Mapping[str, str], created: dt.date) -> tuple[int | None, bool]:
     if said := _YEAR.search(written.get("birth_year", "")):
         return int(said[0]), True
+    if date := _date(written.get("birth_date", "")):
+        return int(date[:4]), True
     age = _DIGITS.search(written.get("age", ""))
     if age is None or len(age[0]) > 3 or not 0 <= int(age[0]) <= 120:
         return None, False

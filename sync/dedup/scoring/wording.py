@@ -64,6 +64,18 @@ _EN: Mapping[str, Mapping[str, str]] = {
         "close": "number differs by one sign ({a}, {b})",
         "different": "number differs ({a}, {b})",
     },
+    "birth_date": {
+        "same": "same date of birth ({a})",
+        "close": "date of birth almost the same ({a}, {b})",
+        "year": "dates of birth in one year ({a}, {b})",
+        "different": "date of birth differs ({a}, {b})",
+    },
+    "address": {
+        "same": "same address ({a})",
+        "close": "address almost the same ({a}, {b})",
+        "near": "address similar ({a}, {b})",
+        "different": "address differs ({a}, {b})",
+    },
 }
 _FR: Mapping[str, Mapping[str, str]] = {
     "start": {"": "deux fiches de cette liste en font rarement une"},
@@ -121,6 +133,18 @@ _FR: Mapping[str, Mapping[str, str]] = {
         "same": "même numéro ({a})",
         "close": "numéro différent d’un signe ({a}, {b})",
         "different": "numéro différent ({a}, {b})",
+    },
+    "birth_date": {
+        "same": "même date de naissance ({a})",
+        "close": "date de naissance presque la même ({a}, {b})",
+        "year": "dates de naissance de la même année ({a}, {b})",
+        "different": "date de naissance différente ({a}, {b})",
+    },
+    "address": {
+        "same": "même adresse ({a})",
+        "close": "adresse presque la même ({a}, {b})",
+        "near": "adresses proches ({a}, {b})",
+        "different": "adresse différente ({a}, {b})",
     },
 }
 _COMMON = {

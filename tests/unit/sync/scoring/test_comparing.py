@@ -72,3 +72,34 @@ def test_what_one_of_the_two_does_not_say_is_not_compared() -> None:
     nothing = dict.fromkeys(("first_name", "last_name", "sex", "birth_year", "village", "commune"), "")
 
     assert compare(a_profile("a"), a_profile("b", **nothing)) == {}
+
+
+@pytest.mark.parametrize(
+    ("date", "level"),
+    [("1980-05-31", "same"), ("1980-05-30", "close"), ("1980-03-12", "year"), ("1999-01-01", "different")],
+)
+def test_a_date_of_birth_stands_for_its_year(date: str, level: str) -> None:
+    pattern = compare(a_profile("a", birth_date="1980-05-31"), a_profile("b", birth_date=date))
+
+    assert (pattern["birth_date"], pattern.get("birth_year")) == (level, None)
+
+
+def test_day_and_month_in_each_others_place_are_nearly_the_same_date() -> None:
+    pattern = compare(a_profile("a", birth_date="1980-05-11"), a_profile("b", birth_date="1980-11-05"))
+
+    assert pattern["birth_date"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("address", "level"),
+    [
+        ("Rue 40, porte 12, Badalabougou", "same"),
+        ("Rue 40 porte 12", "close"),
+        ("rue40 porte 12 Badala bougou", "close"),
+        ("Rue 7, Hamdallaye", "different"),
+    ],
+)
+def test_addresses_agree_by_degrees(address: str, level: str) -> None:
+    one = a_profile("a", address="rue 40 porte 12 badalabougou")
+
+    assert compare(one, a_profile("b", address=address))["address"] == level
