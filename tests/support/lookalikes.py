@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from collections.abc import Iterator
 
 from sync.dedup.scoring.profiles import Profile, profile_of
@@ -16,38 +17,9 @@ ROLES = {
         *("phone", "village", "commune", "group", "id_number", "asked_on", "birth_date", "address"),
     )
 }
-FIRST = [
-    "Awa",
-    "Fatoumata",
-    "Mariam",
-    "Oumou",
-    "Kadiatou",
-    "Djénéba",
-    "Rokia",
-    "Bintou",
-    "Salimata",
-    "Safiatou",
-    "Maïmouna",
-    "Nana",
-    "Assétou",
-    "Sira",
-]
-LAST = [
-    "Traoré",
-    "Coulibaly",
-    "Diarra",
-    "Keïta",
-    "Diallo",
-    "Koné",
-    "Dembélé",
-    "Konaté",
-    "Touré",
-    "Sidibé",
-    "Sangaré",
-    "Cissé",
-    "Samaké",
-    "Doumbia",
-]
+_names = re.compile(r"\w+").findall
+FIRST = _names("Awa Fatoumata Mariam Oumou Kadiatou Djénéba Rokia Bintou Salimata Safiatou Maïmouna Nana Assétou Sira")
+LAST = _names("Traoré Coulibaly Diarra Keïta Diallo Koné Dembélé Konaté Touré Sidibé Sangaré Cissé Samaké Doumbia")
 SPELLINGS = [("ou", "u"), ("dj", "di"), ("c", "k"), ("é", "e"), ("ï", "i"), ("ss", "s")]
 
 
