@@ -11,11 +11,11 @@ JOBS ?= auto
 # A Java that came as a wheel lies beside the environment's Python.
 READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true; $(BIN)/python -m tests.support.machine
 
-.PHONY: help demo test check fix run bench migrate lock clean
+.PHONY: help demo test check fix run bench bench-people migrate lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made.
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 demo: $(VENV)/.run ## A year of visits by 60 tablets, and the statement that comes of it.
 	@$(BIN)/python -m demo $(ARGS)
@@ -40,13 +40,17 @@ run: $(VENV)/.run ## The server, on 127.0.0.1.
 bench: $(VENV)/.test ## Speed and size, on SQLite and on PostgreSQL.
 	@$(READY) && $(BIN)/python -m bench $(ARGS)
 
+bench-people: $(VENV)/.test ## How well people are told apart, beside splink (250 MB, installed for this alone).
+	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[bench-people]'
+	@$(READY) && $(BIN)/python -m bench.people $(ARGS)
+
 migrate: $(VENV)/.run ## Bring the database up to date.
 	@$(BIN)/siby migrate
 
 lock: ## Write constraints.txt anew, with the newest versions that pyproject.toml allows.
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip --quiet install 'setuptools>=80' -e '.[test,embedded]'
+	build/lock/bin/python -m pip --quiet install 'setuptools>=80' -e '.[test,embedded,bench-people]'
 	{ echo '# The exact versions that are tested. Written by `make lock`; change pyproject.toml instead.'; \
 	  build/lock/bin/python -m pip freeze --all --exclude-editable | grep -Ev '^(pip|wheel)=='; } > constraints.txt
 	rm -rf build/lock

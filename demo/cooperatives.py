@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -183,6 +183,35 @@ def _with_visitors(rng: random.Random, session: Session, visitors: Sequence[Pers
     near = [person for person in visitors if person.area == session.area]
     dropped_in = [Attendance(person, rng.choice(("part", "absent"))) for person in rng.sample(near, min(2, len(near)))]
     return Session(session.day, session.area, session.audience, session.topics, (*session.attendances, *dropped_in))
+
+
+def attending_again(sessions: Sequence[Session]) -> list[Person]:
+    """Those who follow more than one of the sessions to the end, in the order of their ids."""
+    whole: dict[str, list[Person]] = {}
+    for session in sessions:
+        for attendance in session.attendances:
+            if attendance.presence == "whole":
+                whole.setdefault(attendance.person.id, []).append(attendance.person)
+    return [people[0] for _, people in sorted(whole.items()) if len(people) > 1]
+
+
+def not_recognised(sessions: Sequence[Session], again: Mapping[str, Person]) -> list[Session]:
+    """The same sessions, at the last of which these people were not found in the list and were registered again."""
+    last: dict[str, dt.date] = {}
+    for session in sorted(sessions, key=lambda session: session.day):
+        last |= {attendance.person.id: session.day for attendance in session.attendances}
+    return [
+        replace(
+            session,
+            attendances=tuple(
+                replace(attendance, person=again[attendance.person.id])
+                if attendance.person.id in again and last[attendance.person.id] == session.day
+                else attendance
+                for attendance in session.attendances
+            ),
+        )
+        for session in sessions
+    ]
 
 
 def health_sessions(

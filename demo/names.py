@@ -158,6 +158,14 @@ class Crowd:
         first, last = self._name(women if sex == "female" else men, families, country)
         return Person(self.id(), first, last, sex, self.rng.randint(1958, 2001), None, country, None)
 
+    def names(self, person: Person) -> bool:
+        """Take the name of somebody who was not drawn; False if another in the commune has it."""
+        name = (person.first_name, person.last_name, person.area.commune if person.area else person.village)
+        if name in self.taken:
+            return False
+        self.taken.add(name)
+        return True
+
     def id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 

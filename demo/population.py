@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from demo import cooperatives, health
+from demo import cooperatives, doubles, health
 from demo.cooperatives import Earnings, Session, Telling
 from demo.diary import OLD_VERSION, VERSION, Diary, Draft
 from demo.names import RICE_AREAS, SHEA_AREAS, Crowd, Organisation, Person, organisations
@@ -45,10 +45,13 @@ def make(seed: int = 7) -> Year:
     partners = organisations()
     truth: dict[str, Decimal | tuple[str, ...]] = {}
     rice, shea = _rice_earnings(crowd), _shea_earnings(crowd)
+    known = doubles.Doubles()
     drafts = [
         *_organisation_visits(rng, partners, truth),
         *_volunteer_visits(rng, crowd, partners, truth),
-        *_training_visits(rng, crowd, partners, _some_women(rng, rice, 1_200) + _some_women(rng, shea, 700), truth),
+        *_training_visits(
+            rng, crowd, partners, _some_women(rng, rice, 1_200) + _some_women(rng, shea, 700), truth, known
+        ),
         *cooperatives.rice_visits(rng, rice, (FIRST, LAST)),
         *cooperatives.shea_visits(rng, shea, (FIRST, LAST)),
         *_contract_visits(rng, crowd, partners, truth),
@@ -66,6 +69,7 @@ def make(seed: int = 7) -> Year:
         truth,
         naive(diary.visits),
         {trouble: tuple(ids) for trouble, ids in diary.troubles.items()},
+        known,
     )
 
 
@@ -106,10 +110,12 @@ def _training_visits(
     partners: Sequence[Organisation],
     women_known: list[Person],
     truth: dict[str, Decimal | tuple[str, ...]],
+    known: doubles.Doubles,
 ) -> Iterable[Draft]:
     areas = (*RICE_AREAS, *SHEA_AREAS)
-    women = women_known + crowd.people(WOMEN_TRAINED - len(women_known), "female", areas)
-    people = women + crowd.people(TRAINED - WOMEN_TRAINED, "male", areas)
+    only_trained = crowd.people(WOMEN_TRAINED - len(women_known), "female", areas)
+    only_trained += crowd.people(TRAINED - WOMEN_TRAINED, "male", areas)
+    people = women_known + doubles.with_lookalikes(rng, crowd, only_trained, known)
     visitors = crowd.people(120, "female", areas) + crowd.people(60, "male", areas)
     year_before = crowd.people(70, "female", areas[:4]) + crowd.people(30, "male", areas[:4])
     staff = crowd.people(HEALTH_PROFESSIONALS, "female", (areas[2],))
@@ -123,6 +129,9 @@ def _training_visits(
     truth["training_sessions"] = Decimal(len(community) + len(professional))
     for topic in cooperatives.COMMUNITY_TOPICS:
         truth[f"people_trained.topics={topic}"] = Decimal(_trained_in(community, topic))
+    often = cooperatives.attending_again(community)
+    again = doubles.register_again(rng, crowd, rng.sample(often, doubles.TWICE), known)
+    community = cooperatives.not_recognised(community, again)
     yield from cooperatives.trainings(rng, [*community, *professional, *before], partners)
 
 

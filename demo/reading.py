@@ -29,10 +29,19 @@ class Reader:
 
     def get(self, path: str, **query: str) -> Any:
         """The JSON at `path` below the project."""
+        return self._ask("GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    def post(self, path: str, content: Mapping[str, Any]) -> Any:
+        """What the project answers to this JSON."""
+        return self._ask("POST", path, json.dumps(content))
+
+    def _ask(self, method: str, path: str, body_sent: str | None = None) -> Any:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=60)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        headers |= {"Content-Type": "application/json"} if body_sent is not None else {}
         try:
-            target = f"{self._root}/{path}" + (f"?{urlencode(query)}" if query else "")
-            connection.request("GET", target, headers={"Authorization": f"Bearer {self._token}"})
+            target = f"{self._root}/{path}"
+            connection.request(method, target, body_sent, headers)
             response = connection.getresponse()
             body = response.read()
         finally:
@@ -57,14 +66,26 @@ class Reader:
         return found
 
 
+def outside(reader: Reader, truth: Truth, period: str) -> list[str]:
+    """A sentence for each figure of which the truth is not even in its range."""
+    found = []
+    for key, true in truth.items():
+        if isinstance(true, Decimal):
+            said = reader.figure(key, period)
+            if said["low"] is None or not said["low"] - _CLOSE <= true <= said["high"] + _CLOSE:
+                found.append(f"{key} is {true}, and the product says {said['low']} to {said['high']}.")
+    return found
+
+
 def differences(reader: Reader, truth: Truth, period: str) -> list[str]:
-    """A sentence for each figure that is not what is true."""
+    """A sentence for each figure that is certain, and is not what is true."""
     lists = [row["name"] for row in reader.get("indicators")["indicators"] if row["aggregate"] == "list"]
     found = []
     for key, true in truth.items():
         if isinstance(true, Decimal):
-            said = reader.figure(key, period)["value"]
-            if said is None or abs(said - true) > _CLOSE:
+            figure = reader.figure(key, period)
+            said, certain = figure["value"], figure["low"] == figure["high"]
+            if said is None or (certain and abs(said - true) > _CLOSE):
                 found.append(f"{key} is {true}, and the product says {said}.")
             continue
         for name in (name for name in lists if name.startswith(key)):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from demo.coordinator import Decided
 from demo.fieldwork import Fieldwork
 from demo.installation import READER
 from demo.reading import Reader
@@ -18,6 +19,10 @@ from demo.visits import Year
 
 _WIDTH = 100
 _MOST_LISTED = 20
+_OF_PEOPLE = (
+    *("people_trained", "people_trained.sex=female", "volunteers", "health_professionals_trained"),
+    *("rice_parboilers_doubled", "shea_producers_tenfold"),
+)
 _RULE = "─" * _WIDTH
 
 
@@ -56,6 +61,44 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
         lines.append(f"      {address}/projects/{project}/figures/{figure['indicator']}?{urlencode(query, safe=':,')}")
     lines.append("A plain count adds up every row that arrived, copies, repeats and earlier versions among them.")
     return "\n".join(lines)
+
+
+def ranges(reader: Reader, period: str) -> dict[str, Mapping[str, Any]]:
+    """The figures that count people, as they are now."""
+    return {key: reader.figure(key, period) for key in _OF_PEOPLE}
+
+
+def people(
+    year: Year,
+    naive: Mapping[str, Decimal],
+    before: Mapping[str, Mapping[str, Any]],
+    after: Mapping[str, Mapping[str, Any]],
+    decided: Decided,
+) -> str:
+    """People counted once: what each figure can be before anybody has decided, and after."""
+    alike = sum(map(len, year.doubles.alike.values()))
+    lines = [
+        *(_RULE, "People counted once", _RULE),
+        f"Two teams registered {len(year.doubles.twice)} people a second time, and {alike} pairs of others only look "
+        "like one person: twins, cousins of one name, people named after an elder, wives of one man.",
+        f"Between the two counts a coordinator, who knows who is who as somebody does who rings the villages up, went "
+        f"through the {decided.pairs:,} pairs at the head of the queue: {decided.same:,} were one person, "
+        f"{decided.different:,} were two.",
+    ]
+    table = [f"{'figure':<30}{'plain count':>12}{'before any decision':>25}{'after them':>25}{'true':>8}"]
+    for key in before:
+        told = f"{naive[key]:,.0f}" if key in naive else ""
+        true = year.truth[key]
+        assert isinstance(true, Decimal)
+        spans = "".join(f"{_span(figure):>25}" for figure in (before[key], after[key]))
+        table.append(f"{key.replace('.', ', '):<30}{told:>12}{spans}{true:>8,.0f}")
+    return "\n".join([*_wrapped(lines), *table])
+
+
+def _span(figure: Mapping[str, Any]) -> str:
+    """`3,990 (3,700 to 4,350)`."""
+    value, low, high = (f"{figure[name]:,.0f}" for name in ("value", "low", "high"))
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def journey(field: Fieldwork, year: Year, reader: Reader) -> str:
@@ -108,7 +151,10 @@ def verdict(lost: Sequence[Record], wrong: Sequence[str], field: Fieldwork) -> s
     if wrong:
         lines += ["NOT TRUE:", *(f"  {sentence}" for sentence in wrong)]
     else:
-        lines.append("Every figure is what is true of the population from which the visits were drawn.")
+        lines.append(
+            "Every figure is what is true of the population from which the visits were drawn, or has it in its range; "
+            "it lay in the range before anybody had decided who is who."
+        )
     return "\n".join(_wrapped(lines))
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 
 from demo import population, report
+from demo.coordinator import decide_top
 from demo.fieldwork import Fieldwork, Stopped, rounds_of
 from demo.installation import FolderInUse, Installation, first_versions
-from demo.reading import Reader, differences
+from demo.reading import Reader, differences, outside
 from demo.screen import Screen
 from demo.serving import ServerFailed, Serving, end_leftover, free_port
 from demo.tablets import LoginNeeded, Record, ServerFull
@@ -63,17 +65,32 @@ def _run(chosen: Namespace, screen: Screen) -> int:
             field = Fieldwork(project, port, tokens, chosen.seed, chosen.fast)
             lost = _Year(field, year, programme, installation, serving, screen).pass_by()
             reader = Reader(port, installation.reader_token("api"), project)
-            wrong = differences(reader, year.truth, population.PERIOD)
+            people, wrong = _count_people_once(reader, year, population.naive(field.arrived), screen)
+            wrong += differences(reader, year.truth, population.PERIOD)
             marks = report.Marks()
             screen.say(report.statements(reader, population.PERIOD, marks))
             naive = population.naive(field.arrived)
             screen.say(report.figures(marks, naive, serving.address, project, population.PERIOD, reader))
+            screen.say(people)
             screen.say(report.journey(field, year, reader))
             screen.say(report.verdict(lost, wrong, field))
             screen.say(f"It took {time.monotonic() - began:.0f} seconds.")
             if not chosen.no_wait:
                 _keep_serving(installation, serving, reader, project, screen)
     return 1 if lost or wrong else 0
+
+
+def _count_people_once(
+    reader: Reader, year: Year, naive: Mapping[str, Decimal], screen: Screen
+) -> tuple[str, list[str]]:
+    """What the figures say before anybody has decided who is who, and after; and of which the truth is not in their
+    range at either time."""
+    screen.progress("learning how people are told apart")
+    reader.post("datasets/people/train", {})
+    before, wrong = report.ranges(reader, population.PERIOD), outside(reader, year.truth, population.PERIOD)
+    decided = decide_top(reader, year.doubles, lambda done: screen.progress(f"{done} pairs decided"))
+    after, still = report.ranges(reader, population.PERIOD), outside(reader, year.truth, population.PERIOD)
+    return report.people(year, naive, before, after, decided), [*wrong, *still]
 
 
 class _Year:

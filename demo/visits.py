@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from demo.doubles import Doubles
+
 Answers = dict[str, Any]
 
 
@@ -46,9 +48,11 @@ class Year:
     `truth` is figure → value, `people_trained.sex=female` for a cell; `milestones` are the events' codes. `naive` is
     what a plain count or sum over all rows would say of the same figures. `troubles` names what goes wrong on the way
     (`double_save`, `edit`, `conflict`, `same_id`, `unreadable`, `old_version`), each → the instance ids concerned.
+    `doubles` says who was registered twice.
     """
 
     visits: tuple[Visit, ...]
     truth: Mapping[str, Decimal | tuple[str, ...]]
     naive: Mapping[str, Decimal]
     troubles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doubles: Doubles = field(default_factory=Doubles)

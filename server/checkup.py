@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import platform
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server import clock
 from server.db import db, session
+from server.keeping import last_backup
 from server.schema import TooNew, pending, version
 from server.settings import Settings
 from sync.accounts.audit import NO_PROJECT, first_broken
@@ -22,6 +24,7 @@ from sync.projects.validate import java
 
 # SQLite before this may, very rarely, corrupt a file that two connections write to at the same instant.
 _MENDED_SQLITE = (3, 51, 3)
+_BACKUP_WITHIN = dt.timedelta(hours=48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,23 @@ def _contents() -> Iterator[Line]:
     if here is None:
         yield Line(False, "The installation has no epoch: run siby init")
         return
+    yield _backup(here.created_at)
     yield Line(True, f"Epoch {here.epoch}; it is {clock.now():%Y-%m-%d %H:%M} UTC here, which should be right")
-    for project in session().scalars(select(Project).order_by(Project.id)):
+    for project in session().scalars(select(Project).where(Project.deleted_at.is_(None)).order_by(Project.id)):
         yield Line(True, f"Project {project.id}, {project.name}: {_in(project.id)}")
         yield _trail(project.id)
     yield _trail(NO_PROJECT)
+
+
+def _backup(founded: dt.datetime) -> Line:
+    """Nothing is saved yet in the first two days: nobody has to be told."""
+    last, now = last_backup(), clock.now()
+    remedy = "siby backup FILE makes one"
+    if last is None:
+        return Line(now - founded < _BACKUP_WITHIN, f"No backup was made here yet: {remedy}")
+    hours = int((now - last).total_seconds()) // 3600
+    words = f"The last backup was made {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC)"
+    return Line(now - last < _BACKUP_WITHIN, words if now - last < _BACKUP_WITHIN else f"{words}: {remedy}")
 
 
 def _in(project_id: int) -> str:

@@ -15,6 +15,8 @@ from server.app import create_app
 from server.checkup import examine
 from server.commands.common import HERE, installation_opened, project_named
 from server.commands.forms import form
+from server.commands.keeping import backup, restore_command
+from server.commands.matching import people
 from server.commands.moving import move
 from server.commands.people import device, login_link, user
 from server.commands.results import indicators, intake, statement
@@ -64,7 +66,7 @@ def siby() -> None:
     """
 
 
-for command in (user, device, form, login_link, statement, indicators, intake, move):
+for command in (user, device, form, login_link, statement, indicators, intake, people, move, backup, restore_command):
     siby.add_command(command)
 
 

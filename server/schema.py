@@ -48,10 +48,10 @@ def require_up_to_date() -> None:
 
 def pending() -> list[str]:
     """The migrations that the database lacks, in order. Raises TooNew for one that this program does not know."""
-    known, found = _known(), version()
-    if found is not None and found not in known:
+    steps, found = known(), version()
+    if found is not None and found not in steps:
         raise TooNew
-    return known[known.index(found) + 1 :] if found else known
+    return steps[steps.index(found) + 1 :] if found else steps
 
 
 def version() -> str | None:
@@ -63,7 +63,7 @@ def version() -> str | None:
     return found
 
 
-def _known() -> list[str]:
-    """Migrations are numbered in the order in which they are made: `0001_….py`."""
+def known() -> list[str]:
+    """The migrations of this program, in the order in which they are made: `0001_….py`."""
     versions = Path(str(migrations.__file__)).parent / "versions"
     return sorted(path.name.split("_")[0] for path in versions.glob("[0-9]*.py"))

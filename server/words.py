@@ -38,9 +38,10 @@ class Words:
         """A number as the language writes it; a dash for none."""
         return "—" if value is None else format_decimal(value, locale=self.language)
 
-    def figure(self, figure: Figure) -> str:
-        """A figure as texts have it: with its decimals and unit, a dash where it has no value."""
-        return figure_words(figure, self.language)
+    def figure(self, figure: Figure, pairs: int | None = None) -> str:
+        """A figure as texts have it: with its decimals and unit, a dash where it has no value, and its range with the
+        number of pairs that it hangs on."""
+        return figure_words(figure, self.language, pairs=pairs)
 
     def label(self, labels: Mapping[str, str]) -> str:
         """A label in this language, else in another."""
@@ -174,6 +175,13 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "A dash under “Counted”: another row of the same subject decides, or the indicator leaves this one out.",
         "Un tiret sous « Compté » : une autre ligne du même sujet décide, ou l'indicateur écarte celle-ci.",
     ),
+    "range_means": (
+        "The least if all who may be one person are one, the most if only those are whom somebody has said to be one, "
+        "or who almost surely are.",
+        "Le minimum si toutes celles qui sont peut-être une même personne n'en font qu'une ; le maximum si seules "
+        "n'en font qu'une celles dont quelqu'un l'a dit, ou dont c'est presque certain.",
+    ),
+    "perhaps_another": ("perhaps the same as another", "peut-être la même qu'une autre"),
     "nothing_behind": ("Nothing stands behind this figure yet.", "Rien n'appuie encore ce chiffre."),
     "shown_for": ("For another period, place or day", "Pour une autre période, un autre lieu, un autre jour"),
     "period_hint": (
@@ -203,6 +211,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "flag_calculation": ("calculation differs", "calcul différent"),
     "flag_double_save": ("saved twice", "enregistrée deux fois"),
     "flag_same_day": ("same subject on the same day", "même sujet le même jour"),
+    "flag_rival_file": ("two files of one name", "deux fichiers du même nom"),
     "flag_clock": ("clock of the tablet", "horloge de la tablette"),
     "flag_match": ("perhaps registered already", "peut-être déjà inscrite"),
     "no_flags": ("No flags.", "Aucun signalement."),

@@ -20,12 +20,16 @@ ROLES = (
     "full_name",
     "sex",
     "birth_year",
+    "birth_date",
     "age",
+    "asked_on",  # the date on which the age was asked
     "phone",
     "village",
     "commune",
     "group",
     "id_number",
+    "address",
+    "name",  # of an organisation or a household
 )
 OPERATORS = ("<=", ">=", "!=", "=", "<", ">")
 _PLAIN_REFERENCE = re.compile(r"\s*\$\{\s*([^\s{}]+)\s*\}\s*")

@@ -41,19 +41,20 @@ def upgrade() -> None:
     op.create_table(
         "match_keys",
         sa.Column("project_id", sa.BigInteger(), nullable=False),
-        sa.Column("list_name", sa.Text(), nullable=False),
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("project_id", "list_name", "key", "entity_id", name=op.f("pk_match_keys")),
+        sa.Column("list_name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "key", "entity_id", "list_name", name=op.f("pk_match_keys")),
     )
     with op.batch_alter_table("match_keys", schema=None) as batch_op:
-        batch_op.create_index("ix_match_keys_entity", ["project_id", "list_name", "entity_id"], unique=False)
+        batch_op.create_index("ix_match_keys_entity", ["project_id", "entity_id", "list_name"], unique=False)
 
     op.create_table(
         "match_models",
         sa.Column("project_id", sa.BigInteger(), nullable=False),
         sa.Column("list_name", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("terms", sa.BigInteger(), nullable=False),
         sa.Column("model", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("explanation", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("records", sa.BigInteger(), nullable=False),
@@ -104,11 +105,11 @@ def upgrade() -> None:
             name=op.f("fk_matches_project_id_list_name"),
         ),
         sa.PrimaryKeyConstraint("project_id", "id", name=op.f("pk_matches")),
-        sa.UniqueConstraint("project_id", "list_name", "a", "b", name=op.f("uq_matches_project_id_list_name_a_b")),
+        sa.UniqueConstraint("project_id", "a", "b", "list_name", name=op.f("uq_matches_project_id_a_b_list_name")),
     )
     with op.batch_alter_table("matches", schema=None) as batch_op:
-        batch_op.create_index("ix_matches_b", ["project_id", "list_name", "b"], unique=False)
-        batch_op.create_index("ix_matches_state", ["project_id", "list_name", "state", "probability"], unique=False)
+        batch_op.create_index("ix_matches_b", ["project_id", "b", "list_name"], unique=False)
+        batch_op.create_index("ix_matches_state", ["project_id", "state", "list_name", "probability"], unique=False)
 
     with op.batch_alter_table("memberships", schema=None) as batch_op:
         batch_op.add_column(sa.Column("fewest_id", sa.Text(), nullable=True))

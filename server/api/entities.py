@@ -43,10 +43,12 @@ from sync.exports.cells import csv_pieces
 from sync.exports.maps import geometry_of
 from sync.journal import Journal
 from sync.models import Actor, Entity
+from sync.models.database import begin_writing
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
 
 _GEOMETRY = "geometry"
+VIEWED = "entity.viewed"
 
 
 class EntitiesQuery(ListQuery):
@@ -117,7 +119,7 @@ def get_entities(pid: int, name: str) -> ResponseReturnValue:
     asked = read_query(EntitiesQuery())
     rows = list(_rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"]))
     actors = names_of(session(), [row.creator_id for row in rows]) if wants_more() else {}
-    return answer([_summary(row, actors) for row in rows])
+    return _noted(pid, name, "", [_summary(row, actors) for row in rows])
 
 
 @bp.post("/entities")
@@ -175,7 +177,7 @@ def bulk_restore(pid: int, name: str) -> ResponseReturnValue:
 @documented("entities", answer="application/json")
 def get_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """One row as it stands."""
-    return answer(_whole(pid, name, uuid))
+    return _noted(pid, name, uuid, _whole(pid, name, uuid))
 
 
 @bp.patch("/entities/<uuid>")
@@ -234,7 +236,7 @@ def get_versions(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     list_of(session(), pid, name)
     versions = versions_of(session(), one_entity(session(), pid, name, uuid))
     actors = names_of(session(), [version.actor_id for version in versions])
-    return answer([_version(version, actors, whole=True) for version in versions])
+    return _noted(pid, name, uuid, [_version(version, actors, whole=True) for version in versions])
 
 
 @bp.get("/entities/<uuid>/diffs")
@@ -243,7 +245,7 @@ def get_versions(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 def get_diffs(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """For each version after the first, what became something else."""
     list_of(session(), pid, name)
-    return answer(diffs_of(versions_of(session(), one_entity(session(), pid, name, uuid))))
+    return _noted(pid, name, uuid, diffs_of(versions_of(session(), one_entity(session(), pid, name, uuid))))
 
 
 @bp.get("/entities/<uuid>/audits")
@@ -270,6 +272,7 @@ def get_csv(pid: int, name: str) -> ResponseReturnValue:
     header = ["__id", "label", *properties]
     header += ["__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"]
     pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties))
+    _note_view(pid, name)
     return _file(pieces, "text/csv; charset=utf-8", f"{name}.csv")
 
 
@@ -283,7 +286,24 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
     if asked["property"] != _GEOMETRY and asked["property"] not in known.properties:
         raise Unexpected(f"The list has no property called {asked['property']}.")
     rows = _rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"])
+    _note_view(pid, name)
     return _file(_features(rows, asked["property"]), "application/geo+json; charset=utf-8", f"{name}.geojson")
+
+
+def _noted(pid: int, name: str, uuid: str, shown: object) -> Response:
+    made = answer(shown)  # before the commit, after which what was read would be read again
+    _note_view(pid, name, uuid)
+    return made
+
+
+def _note_view(pid: int, name: str, uuid: str = "") -> None:
+    """Write into the audit trail that somebody looked at a list whose rows may be people, or at one of them."""
+    if not list_of(session(), pid, name).matching:
+        return
+    begin_writing(session())
+    subject = f"{name}/{_plain(uuid)}" if uuid else name
+    record_act(session(), pid, current.origin(), VIEWED, current.now(), subject)
+    session().commit()
 
 
 def _rows(pid: int, name: str, asked: Mapping[str, Any], limit: int | None = None, offset: int = 0) -> Iterator[Entity]:
@@ -448,7 +468,7 @@ def _from_versions(entity: Entity) -> Iterator[dict[str, Any]]:
 
 def _from_trail(entity: Entity) -> Iterator[dict[str, Any]]:
     for act in acts_on(session(), entity):
-        if act.action not in ("entity.create", "entity.update.version"):
+        if act.action not in ("entity.create", "entity.update.version", VIEWED):
             yield {
                 "actorId": act.actor_id,
                 "action": act.action,

@@ -1,4 +1,4 @@
-"""The list of what a coordinator looks at."""
+"""The list of what a coordinator looks at, and one decision about many of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from server.answers import answer
-from server.api.schemas import TEXT, CursorQuery, text
-from server.bodies import read_query
+from server.api.matches import show_shift
+from server.api.schemas import TEXT, CursorQuery, Strict, text
+from server.bodies import read_json, read_query
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from sync.review.queue import STATES, Sought, Waiting, review_queue
+from server.logs import log
+from server.words import words
+from sync.review.bulk import MOST_AT_ONCE, WORDS, LeftOut, Moved, review_many, undo_review
+from sync.review.decide import STATES
+from sync.review.queue import STATES as FOUND_BY
+from sync.review.queue import Sought, Waiting, review_queue
 
 bp = Blueprint("review", __name__, url_prefix="/v1/projects/<int:pid>/review")
 
@@ -22,7 +29,7 @@ bp = Blueprint("review", __name__, url_prefix="/v1/projects/<int:pid>/review")
 class ReviewQuery(CursorQuery):
     """Which submissions to list."""
 
-    state = text(load_default=None, validate=validate.OneOf(STATES))
+    state = text(load_default=None, validate=validate.OneOf(FOUND_BY))
     form = text(load_default=None, validate=[TEXT, validate.ContainsNoneOf("\0")])
     place = text(load_default=None, metadata={"description": "a place's code; everything below it is included"})
     collector = fields.Integer(
@@ -41,6 +48,111 @@ def get_review(pid: int) -> ResponseReturnValue:
     sought = Sought(query["state"], query["form"], query["place"], query["collector"])
     page = review_queue(session(), pid, sought, query["cursor"], query["limit"])
     return answer({"submissions": [_shown(waiting) for waiting in page.items], "cursor": page.cursor})
+
+
+class SoughtSchema(Strict):
+    """Which submissions, as the list takes it."""
+
+    state = text(load_default=None, allow_none=True, validate=validate.OneOf(FOUND_BY))
+    form = text(load_default=None, allow_none=True, validate=[TEXT, validate.ContainsNoneOf("\0")])
+    place = text(load_default=None, allow_none=True)
+    collector = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=0, max=2**63 - 1))
+
+
+class BulkReviewSchema(Strict):
+    """A decision about many: all that `filter` finds, or those of `ids`. With `preview` nothing is done, and what would
+    be is told. What has changed after the event `seen` is left out."""
+
+    filter = fields.Nested(SoughtSchema, load_default=None, allow_none=True)
+    ids = fields.List(
+        fields.Integer(validate=validate.Range(min=1, max=2**63 - 1)),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=MOST_AT_ONCE),
+    )
+    state = fields.String(required=True, allow_none=True, validate=validate.OneOf([one for one in STATES if one]))
+    comment = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10_000))
+    seen = fields.Integer(load_default=None, allow_none=True, strict=True, validate=validate.Range(min=0, max=2**53))
+    preview = fields.Boolean(load_default=False)
+
+    @validates_schema
+    def _one_of_both(self, given: dict[str, Any], **_: Any) -> None:
+        if (given.get("filter") is None) == (given.get("ids") is None):
+            raise ValidationError("Give either a filter or ids.", "filter")
+
+
+@bp.post("/bulk")
+@needs("submissions.review")
+@documented("review", body=BulkReviewSchema, answer="application/json")
+def post_bulk(pid: int) -> ResponseReturnValue:
+    """Decide alike about many submissions at once; figures, entities and second copies follow.
+
+    With `preview` nothing is done; give its `seen` back to leave out what changes until you decide. Otherwise `undo` is
+    the number by which all of it can be taken back.
+    """
+    given = read_json(BulkReviewSchema())
+    asked = given["filter"]
+    meant = given["ids"] if asked is None else Sought(asked["state"], asked["form"], asked["place"], asked["collector"])
+    state, preview = given["state"], given["preview"]
+    journal = begin(pid)
+    found = review_many(journal, meant, state, comment=given["comment"], seen=given["seen"], preview=preview)
+    shown = {
+        "state": state,
+        "submissions": [_moved(one) for one in found.moved],
+        "unchanged": found.unchanged,
+        "left_out": [_left_out(one) for one in found.left_out],
+        "more": found.more,
+        "figures": [show_shift(shift) for shift in found.shifts],
+        "seen": found.seen,
+        "undo": str(found.bulk) if found.bulk is not None else None,
+    }
+    if found.bulk is None:
+        session().rollback()
+        return answer(shown)
+    details = {"state": state, "submissions": len(found.moved), "left_out": len(found.left_out)}
+    finish(journal, "review.decided", str(found.bulk), details | {"event": journal.last_event})
+    log("many_reviewed", project=pid, submissions=len(found.moved), state=state)
+    return answer(shown)
+
+
+@bp.post("/bulk/<int:number>/undo")
+@needs("submissions.review")
+@documented("review", answer="application/json")
+def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
+    """Give back the states that submissions had before a decision about many, but for those touched since."""
+    journal = begin(pid)
+    found = undo_review(journal, number)
+    details = {"submissions": len(found.restored), "left_out": len(found.left_out), "event": found.event}
+    finish(journal, "review.undone", str(number), details)
+    log("many_reviews_undone", project=pid, submissions=len(found.restored))
+    return answer(
+        {
+            "submissions": [_moved(one) for one in found.restored],
+            "left_out": [_left_out(one) for one in found.left_out],
+            "figures": [show_shift(shift) for shift in found.shifts],
+            "event": found.event,
+        }
+    )
+
+
+def _moved(one: Moved) -> dict[str, Any]:
+    return {
+        "id": str(one.id),
+        "form": one.form_id,
+        "instance_id": one.instance_id,
+        "before": one.before,
+        "after": one.after,
+    }
+
+
+def _left_out(one: LeftOut) -> dict[str, Any]:
+    return {
+        "id": str(one.id),
+        "form": one.form_id,
+        "instance_id": one.instance_id,
+        "why": one.why,
+        "words": WORDS[one.why][words().language],
+    }
 
 
 def _shown(waiting: Waiting) -> dict[str, Any]:

@@ -16,6 +16,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "received": ("Reçu.", "Received.", "A sera."),
     "corrected": ("Correction reçue.", "Correction received.", "A sera."),
     "completed": ("Reçu, avec ce qui manquait.", "Received, with what was missing.", "A tɔ sera."),
+    "beside": ("Reçu aussi, gardé à côté du reste.", "Received too, kept beside the rest.", "A fana sera."),
     "known": ("Déjà reçu.", "Already received.", "A tun sera kaban."),
     "superseded": (
         "Déjà reçu ; une correction plus récente existe.",
@@ -62,6 +63,8 @@ def _word_for(posted: Posted) -> str:
         return "deleted"
     if posted.superseded:
         return "superseded"
+    if posted.beside:
+        return "beside"
     return "completed" if posted.news else "known"
 
 

@@ -35,6 +35,7 @@ from server.queries.submissions import (
 from server.words import link, words
 from sync.accounts.roles import projects_of
 from sync.indicators.definitions import definitions_at
+from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import figure, read_cells
 from sync.indicators.statements import compose, statements_at
 from sync.intake.quarantine import OPEN, quarantined_items
@@ -128,18 +129,20 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     definition = known_indicator(reading, indicator)
     cells = read_cells(query["cells"])
     found = evidence_for_visitor(reading, indicator, query)
+    shown = figure(
+        reading,
+        indicator,
+        period=query["period"],
+        place=query["place"],
+        cells=cells,
+        sees_small_cells=sees_small_cells(),
+    )
     return render_template(
         "evidence.html",
         project=_project(pid),
         definition=definition,
-        figure=figure(
-            reading,
-            indicator,
-            period=query["period"],
-            place=query["place"],
-            cells=cells,
-            sees_small_cells=sees_small_cells(),
-        ),
+        figure=shown,
+        pairs=pairs_behind(reading, shown),
         evidence=found,
         as_of=reading.as_of,
         query={data_key: value for data_key, value in request.args.items() if data_key not in ("cursor", "lang")},

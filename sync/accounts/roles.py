@@ -31,6 +31,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "submissions.review": _STAFF,
     "submissions.delete": frozenset({"administrator"}),
     "quarantine.decide": _STAFF,
+    "people.decide": _STAFF,  # who may be the same person: records side by side, decisions, lists to load
     "statements.issue": _STAFF,
     "devices.manage": _STAFF,  # devices, which rows reach them
     "project.manage": frozenset({"administrator"}),  # settings, places, forms, statement texts, who has which role

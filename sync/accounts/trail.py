@@ -52,7 +52,15 @@ ACTIONS = {
     "submission.commented": "comment.create",
 }
 # Left out of what is called `nonverbose`: whatever happens many times a day.
-_VERBOSE = ("submission.viewed", "quarantine.viewed", "submission.file_added", "submission.file_removed")
+_VERBOSE = (
+    "submission.viewed",
+    "quarantine.viewed",
+    "entity.viewed",
+    "match.viewed",
+    "people.viewed",
+    "submission.file_added",
+    "submission.file_removed",
+)
 _ABOUT_ACTORS = frozenset({"user", "device", "role", "session", "public_link", "token", "link"})
 
 

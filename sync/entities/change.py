@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from sync.dedup.following import Appearing, follow
 from sync.entities.folding import APPLIED, FORCED, HELD, RESOLVES, WITHDRAWN, Step, changed_by, fold
 from sync.entities.reach import place_named, tree_of
 from sync.entities.stored import (
@@ -39,6 +40,8 @@ class Change:
         self._places: PlaceTree | None = None
         self._project_id = journal.project_id
         self._entities: dict[Key, EntityNow] = {}
+        self._former: dict[Key, tuple[dict[str, Any], bool]] = {}  # what was said of them, and whether withdrawn
+        self._alike: dict[Key, str] = {}
         self._new_steps: list[Step] = []
         self._changed_steps: dict[int, Step] = {}
         self._new: dict[Key, EntityNow] = {}
@@ -57,6 +60,11 @@ class Change:
         """The submissions whose flags were looked at, because they create what another created."""
         return set(self._creations)
 
+    @property
+    def alike(self) -> Mapping[Key, str]:
+        """The entities that came to look like another one of their list, with its id."""
+        return self._alike
+
     def make(self, before: Sequence[Step], wanted: Sequence[Step], event: int) -> bool:
         """Replace the steps `before` by those wanted, and let the entities follow; whether anything was different."""
         coming = self._exchange(before, wanted)
@@ -64,7 +72,7 @@ class Change:
         keys = coming.keys() | replaced
         if not keys:
             return False
-        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._fetch(keys)
         unsettled = keys_with_unsettled_steps(self._connection, self._project_id, keys)
         whole = set()
         for key in keys:
@@ -81,12 +89,12 @@ class Change:
 
     def look_again(self, keys: Collection[Key]) -> None:
         """Fold the stored steps of these entities."""
-        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._fetch(keys)
         self._fold_whole(keys, {})
 
     def force(self, keys: Collection[Key], upto: int) -> None:
         """Have the updates of these entities that are held since this event, or before, wait no longer."""
-        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._fetch(keys)
         stored = steps_of_entities(self._connection, self._project_id, keys)
         for key in keys:
             steps = stored.get(key, [])
@@ -103,7 +111,7 @@ class Change:
 
     def look_for_places(self, keys: Collection[Key]) -> None:
         """Find the places of these entities anew."""
-        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._fetch(keys)
         for key, entity in self._entities.items():
             place = self._place(key[0], entity.data)
             if place != entity.place:
@@ -120,6 +128,33 @@ class Change:
         write_entities(connection, project_id, self._new, self._changed, event, now)
         if self._creations:
             flag_creations(connection, project_id, self._creations, self._twice)
+        for name, appearing in self._appearing().items():
+            alike = follow(self._journal, name, self._roles(name), appearing, event)
+            self._alike |= {(name, entity_id): other for entity_id, other in alike.items()}
+
+    def _fetch(self, keys: Collection[Key]) -> None:
+        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._former = {key: (entity.data, entity.withdrawn) for key, entity in self._entities.items()}
+
+    def _roles(self, name: str) -> Mapping[str, str]:
+        rules = self._rules.get(name)
+        return rules.roles if rules else {}
+
+    def _appearing(self) -> dict[str, list[Appearing]]:
+        """By list whose entities are compared: those of which something else is said than before."""
+        found: dict[str, list[Appearing]] = defaultdict(list)
+        for (name, entity_id), entity in self._new.items():
+            if self._roles(name):
+                found[name].append(
+                    Appearing(entity_id, entity.data, self._journal.now, lives=not entity.withdrawn, new=True)
+                )
+        for key, entity in self._changed.items():
+            if self._roles(key[0]) and self._former[key] != (entity.data, entity.withdrawn):
+                lives = not entity.withdrawn and entity.deleted_at is None
+                found[key[0]].append(
+                    Appearing(key[1], entity.data, entity.created_at or self._journal.now, lives=lives)
+                )
+        return found
 
     def _exchange(self, before: Sequence[Step], wanted: Sequence[Step]) -> dict[Key, list[Step]]:
         there = {place_of(step): step for step in before}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,15 @@ from sync.projects.places import PlaceTree, places_at
 PLACE_PROPERTIES = ("place", "village_code", "commune", "cercle", "region")
 OWNER, ASSIGNED, BY_PROPERTY = "ownerOnly", "assigned", "property"
 _COLUMNS = [Entity.id, Entity.label, Entity.version, Entity.data]
+_COVERED = [
+    Entity.id,
+    Entity.label,
+    Entity.data,
+    Entity.place,
+    Entity.creator_id,
+    Entity.withdrawn,
+    Entity.deleted_at,
+]
 _LIVES = (Entity.withdrawn.is_(False), Entity.deleted_at.is_(None))
 
 
@@ -76,6 +85,33 @@ def rows_within(session: Session, project_id: int, name: str, reach: Reach) -> l
     # Sorted here: asked for their order, SQLite would read the whole list by the primary key.
     placed = rows_of_keys(session.connection(), _COLUMNS, [Entity.place], [(code,) for code in reach.codes], *at)
     return _by_id([*placed, *session.execute(select(*_COLUMNS).where(*at, Entity.place.is_(None)))])
+
+
+def covered(session: Session, project_id: int, name: str, reach: Reach, entity_ids: Collection[str]) -> dict[str, Any]:
+    """Label and place of those of these rows that are within reach; the cost is that of the rows that are asked for."""
+    fixed = [(Entity.project_id, project_id), (Entity.list_name, name)]
+    rows = rows_of_ids(session.connection(), _COVERED, fixed, Entity.id, sorted(entity_ids))
+    living = {row.id: row for row in rows if not row.withdrawn and row.deleted_at is None}
+    given: set[str] = set()
+    if reach.assigned is not None:
+        query = select(EntityAssignment.entity_id).where(
+            EntityAssignment.project_id == project_id,
+            EntityAssignment.list_name == name,
+            EntityAssignment.actor_id == reach.assigned,
+            EntityAssignment.entity_id.in_(list(living)),
+        )
+        given = set(session.scalars(query))
+    return {id_: row for id_, row in living.items() if id_ in given or _covers(reach, row)}
+
+
+def _covers(reach: Reach, row: Any) -> bool:
+    if reach.everything:
+        return True
+    owner = reach.assigned if reach.assigned is not None else reach.own
+    if owner is not None:
+        return bool(row.creator_id == owner)
+    placed = reach.codes is None or row.place is None or row.place in reach.codes
+    return placed and (reach.values is None or any(row.data.get(name) == value for name, value in reach.values))
 
 
 def changed_since(session: Session, project_id: int, name: str, after: int) -> set[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.programmes.places import Place as PlaceRow
 from forms.xforms.corrections import OWN_LISTS
+from sync.dedup.following import follow_list
 from sync.entities.approval import settle_submissions, waiting_submissions
 from sync.entities.change import Change
 from sync.entities.reach import ASSIGNED, BY_PROPERTY, OWNER, filter_of
@@ -235,6 +236,7 @@ def _bury_rows(journal: Journal, known: EntityList, event: int) -> None:
         .values(deleted_at=journal.now, event=event)
         .execution_options(synchronize_session=False)
     )
+    follow_list(journal, known.name, event)
     journal.session.execute(
         delete(EntityAssignment).where(
             EntityAssignment.project_id == journal.project_id, EntityAssignment.list_name == known.name

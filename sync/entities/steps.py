@@ -14,11 +14,13 @@ from forms.indicators.sheets import Sheets
 from forms.programmes.entitylists import EntityListFile, ListRow
 from forms.xforms.entities import EntityAction
 from forms.xforms.xform import Form
+from sync.dedup.following import follow_list
 from sync.entities.change import Change, place_of, said_by
 from sync.entities.folding import HELD, WITHDRAWN, Step
 from sync.entities.stored import (
     AT_ONCE,
     LIST_FILE,
+    Key,
     Rules,
     actors_of_submissions,
     all_keys,
@@ -47,18 +49,27 @@ class Arrived:
     new: bool = False
 
 
-def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> set[int]:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of it: the submissions whose flags may be others now, and the entities that came to look like another
+    one of their list, with its id."""
+
+    flagged: set[int]
+    alike: Mapping[Key, str]
+
+
+def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> Applied:
     """Make these submissions' steps what their actions say; without actions they are withdrawn.
 
     Updates of entities that have not arrived, and steps of an offline branch that come before their predecessor, are
     held and applied once it is here. A second creation of one entity is held, and flagged on its submission, whose
-    row must be stored. Faulty actions are passed over. An edit keeps its place in the order of arrival. Gives the
-    submissions whose flags may be others now.
+    row must be stored. Faulty actions are passed over. An edit keeps its place in the order of arrival.
     """
     wanted = {arrival.submission_id: arrival for arrival in arrived}
     connection = journal.connection
     rules = _rules(connection, journal.project_id, arrived)
     flagged: set[int] = set()
+    alike: dict[Key, str] = {}
     for some in _portions(list(wanted)):
         older = [submission_id for submission_id in some if not wanted[submission_id].new]
         before = steps_of_submissions(connection, journal.project_id, older)
@@ -72,7 +83,8 @@ def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> set[int]:
         change = Change(journal, connection, rules)
         change.make(before, steps, journal.last_event)
         flagged |= change.flagged
-    return flagged
+        alike |= change.alike
+    return Applied(flagged, alike)
 
 
 def load_list(journal: Journal, name: str, file: EntityListFile, event: int) -> bool:
@@ -113,12 +125,14 @@ def declare_lists(journal: Journal, form: Form, sheets: Sheets, event: int) -> b
         properties[declaration.list_name].extend(declaration.saves)
     for row in sheets.matching:
         roles[row.list_name][row.property] = row.role
-    connection = journal.connection
+    connection, project_id = journal.connection, journal.project_id
     changed = False
+    before = rules_of_lists(connection, project_id, roles) if roles else {}
     for name in sorted(properties.keys() | roles.keys()):
-        changed |= put_list(
-            connection, journal.project_id, name, properties.get(name, ()), roles.get(name, {}), event, journal.now
-        )
+        new_roles = roles.get(name, {})
+        changed |= put_list(connection, project_id, name, properties.get(name, ()), new_roles, event, journal.now)
+        if name in before and {**before[name].roles, **new_roles} != before[name].roles:
+            follow_list(journal, name, event)
     return changed
 
 

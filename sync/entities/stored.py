@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, func, literal, select, tuple_, update
@@ -33,6 +33,8 @@ class EntityNow:
     conflict: str | None
     place: str | None = None
     creator_id: int | None = None
+    created_at: dt.datetime | None = None  # None: now
+    deleted_at: dt.datetime | None = None
 
     def follow(self, folded: Folded, place: str | None) -> bool:
         """Become what the steps say, in this place; whether anything is different from before."""
@@ -67,6 +69,7 @@ class Rules:
 
     place_property: str | None = None
     approval_from: int | None = None  # None: nothing has to be approved
+    roles: Mapping[str, str] = field(default_factory=dict)  # of properties, in a list whose entities are compared
 
     def awaits_approval(self, came: int) -> bool:
         """Whether what a submission that came with this event says acts only when it is approved."""
@@ -124,7 +127,7 @@ def keys_with_unsettled_steps(connection: Connection, project_id: int, keys: Col
 
 def entities_of_keys(connection: Connection, project_id: int, keys: Collection[Key]) -> dict[Key, EntityNow]:
     """Those that there are."""
-    columns = [Entity.id, *(getattr(Entity, field.name) for field in fields(EntityNow))]
+    columns = [Entity.id, *(getattr(Entity, name) for name in _ENTITY_FIELDS)]
     found: dict[Key, EntityNow] = {}
     for list_name, ids in _by_list(keys).items():
         fixed = [(Entity.project_id, project_id), (Entity.list_name, list_name)]
@@ -258,7 +261,9 @@ def put_list(
 def rules_of_lists(connection: Connection, project_id: int, names: Collection[str]) -> dict[str, Rules]:
     """How each of these lists, as far as there are such, is kept."""
     rows = rows_of_ids(connection, _RULES, [(EntityList.project_id, project_id)], EntityList.name, list(names))
-    return {name: Rules(place, since if required else None) for name, place, required, since in rows}
+    return {
+        name: Rules(place, since if required else None, roles or {}) for name, place, required, since, roles in rows
+    }
 
 
 def actors_of_submissions(connection: Connection, project_id: int, submission_ids: Sequence[int]) -> dict[int, int]:
@@ -285,9 +290,17 @@ def flag_creations(
             )
 
 
-_RULES = (EntityList.name, EntityList.place_property, EntityList.approval_required, EntityList.approval_from)
+_RULES = (
+    EntityList.name,
+    EntityList.place_property,
+    EntityList.approval_required,
+    EntityList.approval_from,
+    EntityList.matching,
+)
 _UNSETTLED = EntityStep.state != APPLIED
-_STEP_FIELDS = [field.name for field in fields(Step)]
+_STEP_FIELDS = [each.name for each in fields(Step)]
+_ENTITY_FIELDS = [each.name for each in fields(EntityNow)]
+_MADE_ONCE = ("created_at", "deleted_at")  # steps do not change these
 _STEP_COLUMNS = [getattr(EntityStep, name) for name in _STEP_FIELDS]
 _UPDATE_STEP = (
     update(EntityStep)
@@ -312,7 +325,8 @@ _UPDATE_ENTITY = (
     .values(
         {
             name: bindparam(f"b_{name}", type_=Entity.__table__.c[name].type)
-            for name in (*(field.name for field in fields(EntityNow)), "event", "updated_at")
+            for name in (*_ENTITY_FIELDS, "event", "updated_at")
+            if name not in _MADE_ONCE
         }
     )
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from sync.dedup.following import follow_ids
 from sync.entities.change import Change
 from sync.entities.folding import HELD, RESOLVES, Step
 from sync.entities.registers import list_of
@@ -60,6 +61,43 @@ def create_entities(
             raise Exists(f"There is an entity {min(taken)[1]} in the list {name} already.")
         Change(journal, journal.session.connection()).make([], some, event)
     return ids
+
+
+def update_entities(
+    journal: Journal, name: str, wanted: Mapping[str, NewEntity], source: Mapping[str, Any] | None = None
+) -> int:
+    """Change these rows, by id, whatever they stand at, as one event; a blank label leaves theirs. Gives how many.
+
+    Raises EntityNotFound for one that there is not, InvalidEntity.
+    """
+    known = list_of(journal.session, journal.project_id, name)
+    if not wanted:
+        return 0
+    event = journal.record("entities", None, {"list": name, "updated": len(wanted), "source": dict(source or {})})
+    source_id, ids = journal.new_id(), sorted(wanted)
+    for start in range(0, len(ids), _AT_ONCE):
+        keys: list[Key] = [(name, entity_id) for entity_id in ids[start : start + _AT_ONCE]]
+        there = entities_of_keys(journal.session.connection(), journal.project_id, keys)
+        living = {key for key, now in there.items() if not now.withdrawn and now.deleted_at is None}
+        if missing := sorted(set(keys) - living):
+            raise EntityNotFound(f"There is no entity {missing[0][1]} in the list {name}.")
+        steps = [
+            _step(
+                journal,
+                name,
+                entity_id,
+                source_id,
+                event,
+                label=_label(wanted[entity_id].label) if wanted[entity_id].label else None,
+                data=_data(known, wanted[entity_id].data),
+                base=there[key].version,
+            )
+            for key in keys
+            for entity_id in [key[1]]
+        ]
+        Change(journal, journal.session.connection()).make([], steps, event)
+    journal.session.expire_all()
+    return len(ids)
 
 
 def update_entity(
@@ -168,6 +206,7 @@ def _mark(journal: Journal, name: str, entity_ids: Collection[str], *, deleted: 
         )
         if int(done.rowcount) < len(some):  # type: ignore[attr-defined]
             raise EntityNotFound(f"One of the entities is not in the list {name}.")
+        follow_ids(journal, name, some, event)
     journal.session.expire_all()
     return len(ids)
 

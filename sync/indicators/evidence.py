@@ -86,8 +86,9 @@ def evidence(
 
     `counted` is what a row gives to the figure, so that for `count`, `distinct` and `sum` the counted parts add up to
     it, and a mean, median, minimum or maximum is that of the counted parts of each subject. A ratio has the rows of its
-    numerator (`"part": "numerator"`), then those of its denominator. For the same pages while data comes in, read them
-    as of one event. Raises Forbidden for figures with small cells that the caller may not see.
+    numerator (`"part": "numerator"`), then those of its denominator. `person` is who the subject is in the value of the
+    figure; where nobody has decided whether it is somebody else, the row has `"sure": false`. For the same pages while
+    data comes in, read them as of one event. Raises Forbidden for figures with small cells that the caller may not see.
     """
     definition = reading.definition(name)
     forbid_small_cells(reading, definition, sees_small_cells)
@@ -178,6 +179,8 @@ def _row(reading: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[st
             "at": detail.at.isoformat() if detail.at else None,
         },
     }
+    if detail.subject is not None and not reading.is_sure(definition)(detail.subject):
+        row["sure"] = False
     if definition.spreads:
         row["until"] = (detail.until or detail.day).isoformat()
     if definition.row.per_subject in ("gain", "growth"):

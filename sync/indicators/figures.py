@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -123,6 +123,26 @@ def figure(
     return figures(reading, [name], period=period, place=place, cells=cells, sees_small_cells=sees_small_cells)[0]
 
 
+def share(
+    reading: Reading,
+    name: str,
+    *,
+    period: str = "all",
+    place: str | None = None,
+    cells: Cells | None = None,
+    sees_small_cells: bool,
+) -> Figure:
+    """A figure divided by the one without its cells, both of the same people at either end of its range. It is hidden
+    with its parts, and has no target."""
+    show = _Show(reading, reading.definition(name), reading.period(period), reading.place(place), sees_small_cells)
+    picked = dict(cells or {})
+    part, whole = show.one(tuple(picked), tuple(picked.values())), show.one((), ())
+    if part.hidden or whole.hidden:
+        return replace(part, value=None, low=None, high=None, n=None, hidden=True)
+    value, low, high = show.share(tuple(picked), tuple(picked.values()))
+    return replace(part, value=value, low=low, high=high, target=None, baseline=None)
+
+
 def read_cells(text: str) -> dict[str, str | None]:
     """`sex:female,topic:marketing` of `is=`. `place:cercle:ML-2` picks a place; a blank or `null` is the key null."""
     cells: dict[str, str | None] = {}
@@ -215,7 +235,7 @@ class _Show:
                 self.definition, self.period, self.place, by, *blank, target=target, baseline=baseline, hidden=True
             )
         tally = self._tally(self.reading, names, cell)
-        low, high = self._bounds(names, cell, tally.value)
+        _, low, high = _span([self._tally(one, names, cell).value for one in self._readings])
         return Figure(
             self.definition,
             self.period,
@@ -231,16 +251,15 @@ class _Show:
             baseline=baseline,
         )
 
-    def _bounds(
-        self, names: tuple[str, ...], cell: Cell, value: Fraction | None
-    ) -> tuple[Fraction | None, Fraction | None]:
-        """The least and the most that the figure can be by what is not decided. More people are not always more: of a
-        gain, a mean or a ratio the least may lie at either end, or be the value."""
-        if not self.reading.doubts(self.definition):
-            return value, value
-        found = [value, *(self._tally(reading, names, cell).value for reading in self.reading.bounds)]
-        known = [one for one in found if one is not None]
-        return (min(known), max(known)) if value is not None else (None, None)
+    def share(self, names: tuple[str, ...], cell: Cell) -> tuple[Fraction | None, Fraction | None, Fraction | None]:
+        """Of the cell in the whole: the value, the least and the most."""
+        return _span(
+            [_divided(self._tally(one, names, cell).value, self._tally(one, (), ()).value) for one in self._readings]
+        )
+
+    @property
+    def _readings(self) -> tuple[Reading, ...]:
+        return under_all(self.reading, self.definition)
 
     def _tally(self, reading: Reading, names: tuple[str, ...], cell: Cell) -> Tally:
         if not names:
@@ -252,6 +271,22 @@ class _Show:
         if self.definition.aggregate != "list":
             return None
         return tuple(item_of(self.reading, self.definition, entry) for entry in tally.items)
+
+
+def under_all(reading: Reading, definition: Definition) -> tuple[Reading, ...]:
+    """The reading, and those in which the figures of the indicator may be others by what is not decided."""
+    return (reading, *reading.bounds) if reading.doubts(definition) else (reading,)
+
+
+def _span(values: Sequence[Fraction | None]) -> tuple[Fraction | None, Fraction | None, Fraction | None]:
+    """The value, which comes first, and the least and the most that it can be. More people are not always more: of a
+    gain, a mean or a ratio the least may lie at either end, or be the value. Without a value there is no range."""
+    value, known = values[0], [one for one in values if one is not None]
+    return (value, min(known), max(known)) if value is not None else (None, None, None)
+
+
+def _divided(part: Fraction | None, whole: Fraction | None) -> Fraction | None:
+    return None if part is None or not whole else part / whole
 
 
 def _planned(
@@ -314,20 +349,19 @@ def _hidden(
     if minimum is None:
         return set()
 
-    # A range gives away a small count at either of its ends.
-    readings = (reading, *reading.bounds) if reading.doubts(definition) else (reading,)
-
     def counts_of(positions: tuple[int, ...]) -> Mapping[Cell, int]:
+        """A range gives away a small count wherever it has one: the smallest is that of the cell. None at all is not
+        small, and does not keep the others from being so."""
         names = tuple(by[position] for position in positions)
         counts: dict[Cell, int] = {}
-        for one in readings:
+        for one in under_all(reading, definition):
             cells = (
                 one.table(definition, period, place, names).cells
                 if names
                 else {(): one.total(definition, period, place)}
             )
             for cell, tally in cells.items():
-                counts[cell] = min(counts.get(cell, tally.units), tally.units)
+                counts[cell] = min(filter(None, (counts.get(cell), tally.units)), default=0)
         return counts
 
     return hidden_cells(counts_of, [not reading.breaking(definition, name).multiple for name in by], minimum)

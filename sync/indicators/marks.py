@@ -14,23 +14,25 @@ from jinja2 import Undefined
 
 from sync.indicators.amounts import rounded
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.figures import Cells, Figure, figure
+from sync.indicators.figures import Figure, figure, share
 from sync.indicators.reading import Reading
 from sync.indicators.templates import StatementEnvironment
 from sync.indicators.wording import (
     GAP,
+    Noun,
     date_words,
     figure_words,
     number_words,
     percent_words,
     period_words,
     phrase,
-    range_words,
 )
 
 # Around the number of a mark; no text that is let in has these characters.
 OPEN, CLOSE = "\ue000", "\ue001"
 MARK = re.compile(f"{OPEN}([0-9]+){CLOSE}")
+# Between paragraphs, and before each item of a list.
+_BETWEEN = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+]|[0-9]+[.)])[ \t])")
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f]")
 ATTRIBUTES = frozenset(
     {"share", "value", "low", "high", "n", "without", "target", "baseline", "items", "label", "unit", "hidden"}
@@ -40,10 +42,17 @@ _NOT_CELLS = ("period", "place")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands in a text at one place: the words, and the figure that they are from, if they are from one."""
+    """What stands in a text at one place: the words, and the figure that they are from, if they are from one.
+
+    Of words with a range: `asked` is the figure as the text asks for it, `briefly` are the words without the pairs that
+    the range hangs on, and `plainly` those without the range.
+    """
 
     words: str
     figure: Figure | None = None
+    asked: Asked | None = None
+    briefly: str = ""
+    plainly: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class Page:
         self.asked: dict[Asked, None] = {}
         self._period, self._place = period, place
         self._figures: dict[Asked, Figure] = {}
+        self._pairs: dict[Asked, int | None] = {}
 
     def values(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """What a text may name."""
@@ -81,6 +91,7 @@ class Page:
             "date": self._date,
             "people": self._people,
             "person": self._people,
+            "noun": self._noun,
             "join": self._join,
             "length": len,
         }
@@ -95,8 +106,42 @@ class Page:
 
     def place(self, words: str, shown: Figure | None = None) -> str:
         """Put a mark into the text."""
-        self.marks.append(Mark(clean(words), shown))
+        return self._put(Mark(clean(words), shown))
+
+    def write(self, asked: Asked, noun: Noun | None = None) -> str:
+        """Put a figure into the text, with its range."""
+        shown = self.figure(asked)
+        if asked not in self._pairs:
+            self._pairs[asked] = pairs_behind(self.reading, shown)
+        pairs = self._pairs[asked]
+        words, briefly, plainly = (
+            clean(words_of(shown, asked, self.language, known, noun, ranged))
+            for known, ranged in ((pairs, True), (None, True), (None, False))
+        )
+        if briefly == plainly:
+            return self._put(Mark(words, shown))
+        return self._put(Mark(words, shown, asked, briefly, plainly))
+
+    def _put(self, mark: Mark) -> str:
+        self.marks.append(mark)
         return f"{OPEN}{len(self.marks) - 1}{CLOSE}"
+
+    def settled(self, text: str) -> list[Mark]:
+        """The marks as they read in the written text: a paragraph says the range of a figure once, and on how many
+        pairs it hangs once for each indicator."""
+        marks = list(self.marks)
+        for paragraph in _BETWEEN.split(text):
+            said: set[Asked] = set()
+            for found in MARK.finditer(paragraph):
+                mark = marks[int(found[1])]
+                if mark.asked is None:
+                    continue
+                if mark.asked in said:
+                    marks[int(found[1])] = replace(mark, words=mark.plainly)
+                elif mark.asked.name in {asked.name for asked in said}:
+                    marks[int(found[1])] = replace(mark, words=mark.briefly)
+                said.add(mark.asked)
+        return marks
 
     def show(self, value: Any) -> Any:
         """What {{ }} writes: figures and data as marks, so that neither can be taken for markup."""
@@ -121,7 +166,7 @@ class Page:
 
     def _as(self, value: Any, percent: bool, decimals: int | None) -> str:
         if isinstance(value, FigureMark):
-            return value.written(percent, _small(decimals))
+            return value.plain(percent, _small(decimals))
         if value is None:
             return GAP
         write = percent_words if percent else number_words
@@ -135,22 +180,16 @@ class Page:
         return self.place(date_words(day, self.language))
 
     def _people(self, value: Any) -> str:
-        if not isinstance(value, FigureMark):
-            return self.place(self._persons(Fraction(value), number_words(Fraction(value), self.language)))
-        shown = value.figure
-        words = figure_words(shown, self.language)
-        if shown.value is None or shown.low is None or shown.high is None:
-            return self.place(words, shown)
-        bounds = [number_words(bound, self.language) for bound in (shown.low, shown.high)]
-        counted = self._persons(shown.value, number_words(shown.value, self.language))
-        if bounds[0] != bounds[1]:
-            pairs = pairs_behind(self.reading, shown)
-            counted = range_words(counted, bounds[0], bounds[1], pairs, self.language)
-        return self.place(counted, shown)
+        return self._noun(value, phrase("person", self.language), phrase("people", self.language))
 
-    def _persons(self, count: Fraction, words: str) -> str:
-        one = count < 2 and count != 0 if self.language in ("fr", "bm") else count == 1
-        return phrase("person" if one else "people", self.language, value=words)
+    def _noun(self, value: Any, one: Any = None, several: Any = None) -> str:
+        if not (isinstance(one, str) and isinstance(several, str)):
+            raise TypeError("a noun is two texts, for one and for several")
+        noun = Noun(one, several)
+        if isinstance(value, FigureMark):
+            return value.written(noun)
+        count = Fraction(value)
+        return self.place(f"{number_words(count, self.language)} {noun.for_(count, self.language)}")
 
     def _join(self, values: Iterable[Any], between: str = ", ") -> str:
         return self.place(between).join(str(self.show(value)) for value in values)
@@ -176,11 +215,15 @@ class FigureMark:
     def figure(self) -> Figure:
         return self._page.figure(self._asked)
 
-    def written(self, percent: bool | None = None, decimals: int | None = None) -> str:
-        if self._asked.share:
-            percent, decimals = True if percent is None else percent, decimals or 0
-        pairs = pairs_behind(self._page.reading, self.figure)
-        return self._page.place(figure_words(self.figure, self._page.language, percent, decimals, pairs), self.figure)
+    def written(self, noun: Noun | None = None) -> str:
+        """With its range."""
+        return self._page.write(self._asked, noun)
+
+    def plain(self, percent: bool, decimals: int | None) -> str:
+        """The number alone, for where a text says more about it itself."""
+        decimals = decimals or 0 if self._asked.share else decimals
+        words = figure_words(self.figure, self._page.language, percent, decimals, ranged=False)
+        return self._page.place(words, self.figure)
 
     def __str__(self) -> str:
         return self.written()
@@ -244,34 +287,24 @@ class FigureMark:
 
 
 def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:
-    """The figure that a text asks for, as of the reading. A share is hidden with its parts."""
-
-    def ask(cells: Cells) -> Figure:
-        return figure(
-            reading,
-            asked.name,
-            period=asked.period,
-            place=asked.place,
-            cells=cells,
-            sees_small_cells=sees_small_cells,
-        )
-
-    part = ask(dict(asked.cells))
-    if not asked.share:
-        return part
-    whole = ask({})
-    if part.hidden or whole.hidden:
-        return replace(part, value=None, low=None, high=None, n=None, hidden=True)
-    share = None if part.value is None or not whole.value else part.value / whole.value
-    found = [
-        one for one in (share, _quotient(part.low, whole.low), _quotient(part.high, whole.high)) if one is not None
-    ]
-    low, high = (min(found), max(found)) if share is not None else (None, None)
-    return replace(part, value=share, low=low, high=high, target=None, baseline=None)
+    """The figure that a text asks for, as of the reading."""
+    work_out = share if asked.share else figure
+    return work_out(
+        reading,
+        asked.name,
+        period=asked.period,
+        place=asked.place,
+        cells=dict(asked.cells),
+        sees_small_cells=sees_small_cells,
+    )
 
 
-def _quotient(part: Fraction | None, whole: Fraction | None) -> Fraction | None:
-    return None if part is None or not whole else part / whole
+def words_of(
+    shown: Figure, asked: Asked, language: str, pairs: int | None = None, noun: Noun | None = None, ranged: bool = True
+) -> str:
+    """A figure as a text says it: a share as a percentage without decimals."""
+    percent, decimals = (True, 0) if asked.share else (None, None)
+    return figure_words(shown, language, percent, decimals, pairs, noun, ranged)
 
 
 def period_name(page: Page, text: str) -> str:

@@ -14,7 +14,8 @@ import mistune
 from sync.indicators.figures import Figure
 from sync.indicators.marks import MARK, Mark
 
-_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])|^([-+]|[0-9]+(?=[.)]))")
+_SIGNS = re.compile(r"[\\`*_\[\]<>#|~&]")
+_MARKUP = re.compile(rf"({_SIGNS.pattern})|^([-+]|[0-9]+(?=[.)]))")
 _STARTS = ("http://", "https://", "mailto:")
 
 Link = Callable[[Figure], str]
@@ -109,9 +110,9 @@ def _anchor(mark: Mark, link: Link) -> str:
 
 
 def _escaped(mark: Mark) -> str:
-    """Data is not markup, whatever it looks like."""
+    """Data is not markup, whatever it looks like; nor is a noun beside a number."""
     if mark.figure is not None and mark.figure.items is None:
-        return mark.words
+        return _SIGNS.sub(r"\\\g<0>", mark.words)
     return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", mark.words)
 
 

@@ -192,6 +192,18 @@ class Reading:
         """Entity → person in a bound, of the indicator's entities that stand for another than themselves."""
         return self._memberships(definition.subject_lists)[bound]
 
+    def is_sure(self, definition: Definition) -> Callable[[str], bool]:
+        """Whether it is decided who a subject of the indicator is: not so of all whom the low bound counts as one and
+        the high one as several."""
+        fewest, most = self.standing(definition, FEWEST), self.standing(definition, MOST)
+        # A person has the smallest id of its entities: in a bound, whoever stands for itself is the first of its own.
+        doubtful = {
+            fewest.get(subject, subject)
+            for subject in {*fewest, *most}
+            if most.get(subject, subject) != fewest.get(subject, subject)
+        }
+        return lambda subject: fewest.get(subject, subject) not in doubtful
+
     def subjects(
         self, definition: Definition, period: Period, place: str | None, cells: Mapping[str, str | None]
     ) -> set[str]:

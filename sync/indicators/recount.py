@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.xforms.instance import read_instance
 from sync.dedup.doubles import settle_doubles
+from sync.dedup.rematching import all_differences, rematch_all
 from sync.entities.steps import Arrived, apply_actions, rebuild_entities, steps_differ
 from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
@@ -24,7 +25,7 @@ from sync.projects.lookups import lists_of
 from sync.review.names import fill_names, names_lacking
 
 _AT_ONCE = 500
-_NEIGHBOURLY = frozenset({"double_save", "same_day", "match"})  # flags that other submissions decide
+_NEIGHBOURLY = frozenset({"double_save", "same_day", "match", "rival_file"})  # flags that its answers do not decide
 
 
 @dataclass(slots=True)
@@ -100,14 +101,21 @@ class Portion:
     differences: Sequence[str]
 
 
-def recount(journal: Journal, submission_ids: Collection[int], event: int) -> int:
-    """Replace the contributions of these submissions by what they should be; gives how many rows closed or opened."""
+def recount(
+    journal: Journal, submission_ids: Collection[int], event: int, events: Mapping[int, int] | None = None
+) -> int:
+    """Replace the contributions of these submissions by what they should be; gives how many rows closed or opened.
+
+    `events` says by which event a submission changed; the others changed by `event`.
+    """
+    own = events or {}
     changed = 0
     ids = sorted(submission_ids)
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         derivations = list(_derivations(journal.session, journal.project_id, some))
-        changed += replace_contributions(journal, [derivation.wanted(event) for derivation in derivations])
+        wanted = [derivation.wanted(own.get(derivation.submission.id, event)) for derivation in derivations]
+        changed += replace_contributions(journal, wanted)
     return changed
 
 
@@ -123,8 +131,8 @@ def recount_form(journal: Journal, form_id: str, event: int) -> int:
 def rebuild_portion(journal: Journal, after: int) -> Portion:
     """Rebuild what derives from the next submissions after this id; the caller commits each portion on its own.
 
-    With the last portion the entities are worked out anew from their steps. Where all is as it should be, nothing is
-    written and no event recorded.
+    With the last portion the entities are worked out anew from their steps, and then who may be whom. Where all is as
+    it should be, nothing is written and no event recorded.
     """
     session, project_id = journal.session, journal.project_id
     mark = journal.mark()
@@ -153,13 +161,16 @@ def rebuild_portion(journal: Journal, after: int) -> Portion:
     session.execute(update(Project).where(Project.id == project_id).values(rebuilt_to=upto))
     if not differences:
         journal.return_to(mark)
-    if upto is None and (wrong := rebuild_entities(journal)):
-        differences.append(f"{wrong} entities")
+    if upto is None:
+        if wrong := rebuild_entities(journal):
+            differences.append(f"{wrong} entities")
+        differences += rematch_all(journal)
     return Portion(upto, len(ids), differences)
 
 
 def verify_portion(session: Session, project_id: int, after: int) -> Portion:
-    """Compare the next submissions after this id with what their raw instances say; writes nothing."""
+    """Compare the next submissions after this id with what their raw instances say, and with the last portion who may
+    be whom; writes nothing."""
     ids = _next_ids(session, project_id, after)
     derivations = list(_derivations(session, project_id, ids))
     differences = [fault for derivation in derivations for fault in _column_faults(derivation)]
@@ -172,7 +183,10 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
         f"submission {lacking.submission_id}: instance name" for lacking in names_lacking(session, project_id, ids)
     ]
     differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
-    return Portion(ids[-1] if len(ids) == _AT_ONCE else None, len(ids), differences)
+    upto = ids[-1] if len(ids) == _AT_ONCE else None
+    if upto is None:
+        differences += all_differences(session.connection(), project_id)
+    return Portion(upto, len(ids), differences)
 
 
 def _column_faults(derivation: Derivation) -> list[str]:

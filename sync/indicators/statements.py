@@ -18,12 +18,12 @@ from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
-from sync.indicators.marks import Asked, Mark, Page, clean, figure_of, period_name
+from sync.indicators.marks import Asked, Mark, Page, clean, figure_of, period_name, words_of
 from sync.indicators.pages import as_docx, as_html, as_markdown, as_paragraphs, blocks_of
 from sync.indicators.periods import read_period
 from sync.indicators.reading import AsOf, Reading
 from sync.indicators.templates import check_source, render_source
-from sync.indicators.wording import GAP, date_words, figure_words, number_words, phrase
+from sync.indicators.wording import GAP, date_words, number_words, phrase
 from sync.journal import Journal
 from sync.models.indicators import StatementIssue, StatementText
 from sync.models.projects import Event, Project
@@ -143,7 +143,7 @@ def compose(
     }
     text = render_source(page.environment(), clean(source), page.values(extra))
     return Statement(
-        name, written, reading.as_of, text, page.marks, tuple(page.asked), _basis(reading, written, waiting)
+        name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
     )
 
 
@@ -267,8 +267,8 @@ def issue_changes(
     found = []
     for asked in issued.asked:
         was = figure_of(before, asked, sees_small_cells)
-        words, is_now = _words(was, asked, language), _now(after, asked, sees_small_cells)
-        words_now = GAP if is_now is None else _words(is_now, asked, language)
+        words, is_now = words_of(was, asked, language), _now(after, asked, sees_small_cells)
+        words_now = GAP if is_now is None else words_of(is_now, asked, language)
         if words == words_now and (is_now is None or was.value == is_now.value):
             continue
         found.append(
@@ -284,10 +284,6 @@ def issue_changes(
             }
         )
     return found
-
-
-def _words(figure: Figure, asked: Asked, language: str) -> str:
-    return figure_words(figure, language, True if asked.share else None, 0 if asked.share else None)
 
 
 def _now(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -25,8 +26,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "range": "{value} ({low} to {high})",
         "range_of_pair": "{value} ({low} to {high}, depending on one pair not reviewed)",
         "range_of_pairs": "{value} ({low} to {high}, depending on {pairs} pairs not reviewed)",
-        "person": "{value} person",
-        "people": "{value} people",
+        "person": "person",
+        "people": "people",
         "all": "the whole time",
         "span": "{start} to {end}",
         "quarter": "quarter {quarter} of {year}",
@@ -44,8 +45,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "range": "{value} (de {low} à {high})",
         "range_of_pair": "{value} (de {low} à {high}, selon une paire non vérifiée)",
         "range_of_pairs": "{value} (de {low} à {high}, selon {pairs} paires non vérifiées)",
-        "person": "{value} personne",
-        "people": "{value} personnes",
+        "person": "personne",
+        "people": "personnes",
         "all": "toute la durée",
         "span": "du {start} au {end}",
         "quarter": "trimestre {quarter} de {year}",
@@ -58,6 +59,19 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "and": "et",
     },
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What is counted, as one and as several."""
+
+    one: str
+    several: str
+
+    def for_(self, count: Fraction, language: str) -> str:
+        """The one that goes with a count; in French, one and a half are still one."""
+        french = _WRITTEN_LIKE.get(language, language).partition("-")[0] == "fr"
+        return self.one if count == 1 or (french and 0 < count < 2) else self.several
 
 
 def locale_of(language: str) -> Locale:
@@ -110,11 +124,18 @@ def period_words(period: Period, language: str) -> str:
 
 
 def figure_words(
-    figure: Figure, language: str, percent: bool | None = None, decimals: int | None = None, pairs: int | None = None
+    figure: Figure,
+    language: str,
+    percent: bool | None = None,
+    decimals: int | None = None,
+    pairs: int | None = None,
+    noun: Noun | None = None,
+    ranged: bool = True,
 ) -> str:
-    """A figure as it stands in a text: a visible gap without a value, `fewer than 5` if it is hidden, its range if that
-    is not one number: `4,012 (3,960 to 4,090, depending on 61 pairs not reviewed)`, where the number of `pairs` is
-    known. `percent` is what its unit says unless told otherwise."""
+    """A figure as it stands in a text: a visible gap without a value, `fewer than 5` if it is hidden, its range (where
+    it may be `ranged`) if that is not one number: `4,012 people (3,960 to 4,090, depending on 61 pairs not reviewed)`,
+    where there is a `noun` and the number of `pairs` is known. `percent` is what its unit says unless told otherwise.
+    """
     row = figure.definition.row
     if figure.items is not None and not figure.hidden:
         items = (f"{item.text} ({date_words(dt.date.fromisoformat(item.date), language)})" for item in figure.items)
@@ -128,14 +149,12 @@ def figure_words(
     shown = row.decimals_shown if decimals is None else decimals
     write = percent_words if (row.unit == "%" if percent is None else percent) else number_words
     value, low, high = (write(one, language, shown) for one in (figure.value, figure.low, figure.high))
-    return value if low == high else range_words(value, low, high, pairs, language)
-
-
-def range_words(value: str, low: str, high: str, pairs: int | None, language: str) -> str:
-    """A value with what it lies between, all written already."""
+    if noun is not None:
+        value = f"{value} {noun.for_(figure.value, language)}"
+    if low == high or not ranged:
+        return value
     name = "range_of_pairs" if pairs and pairs > 1 else "range_of_pair" if pairs else "range"
-    shown = number_words(pairs or 0, language)
-    return phrase(name, language, value=value, low=low, high=high, pairs=shown)
+    return phrase(name, language, value=value, low=low, high=high, pairs=number_words(pairs or 0, language))
 
 
 def _fiscal_name(year: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import select, update
@@ -17,6 +18,16 @@ from sync.models.database import insert_rows
 
 Instance = tuple[int, str]  # submission, instance id
 Row = dict[str, Any]
+
+
+class Brought(IntEnum):
+    """What a resent item brought: nothing new, only what nothing asked for or is kept beside, or what was missing."""
+
+    NOTHING = 0
+    BESIDE = 1
+    MISSING = 2
+
+
 _SAYS = ("sha256", "size", "type", "present")
 
 
@@ -47,10 +58,10 @@ class Attaching:
         if item.attachments or item.named:
             self._add(item, submission_id, {})
 
-    def attach_again(self, item: Ready, submission_id: int) -> bool:
-        """What a resent item brings or announces beyond what its version has; False if that is nothing."""
+    def attach_again(self, item: Ready, submission_id: int) -> Brought:
+        """What a resent item brings or announces beyond what its version has."""
         if not item.attachments:
-            return False
+            return Brought.NOTHING
         brought = self._add(item, submission_id, self._stored((submission_id, item.instance_id)))
         if brought:
             self._again.add(submission_id)
@@ -74,6 +85,10 @@ class Attaching:
         """How many files of a version that is filed now are not here."""
         return sum(not row["present"] for row in self._rows.get((submission_id, instance_id), {}).values())
 
+    def rivalled(self) -> list[int]:
+        """The submissions to which a file came under the name of another."""
+        return sorted({key[0] for key, rows in self._rows.items() if any(row["rival_of"] for row in rows.values())})
+
     def write(self) -> None:
         """Write the attachments down, once their submissions are."""
         rows = [row for named in self._rows.values() for row in named.values()]
@@ -81,34 +96,38 @@ class Attaching:
         for submission_id in sorted(self._again):
             recount_missing(self._journal, submission_id)
 
-    def _add(self, item: Ready, submission_id: int, known: dict[str, Row]) -> bool:
+    def _add(self, item: Ready, submission_id: int, known: dict[str, Row]) -> Brought:
         rows = self._rows[(submission_id, item.instance_id)]
         brought = [self._place(item, submission_id, said, known) for said in item.attachments]
         for name in item.named:
             if name not in known and name not in rows:
                 rows[name] = self._row(item, submission_id, name, {})
-        return any(brought)
+        return max(brought, default=Brought.NOTHING)
 
-    def _place(self, item: Ready, submission_id: int, said: Mapping[str, Any], known: dict[str, Row]) -> bool:
+    def _place(self, item: Ready, submission_id: int, said: Mapping[str, Any], known: dict[str, Row]) -> Brought:
         """Give what came or was announced its name; whether that is news."""
         rows, name, sha256 = self._rows[(submission_id, item.instance_id)], said["name"], said["sha256"]
         place = known.get(name) or rows.get(name)
         if place is None:
             rows[name] = self._row(item, submission_id, name, said)
-            return True
+            return Brought.MISSING if name in item.named else Brought.BESIDE
         if place["sha256"] is None:
             place.update(self._saying(said))
             if name in known:
                 self._tell(item, submission_id, name, self._saying(said))
-            return True
+            return Brought.MISSING
         if place["sha256"] == sha256:
-            return not place["present"] and sha256 in self._held
+            return self._arrives(place, sha256)
         rival = _rival_name(name, sha256)
         if place := known.get(rival) or rows.get(rival):
-            return not place["present"] and sha256 in self._held
+            return self._arrives(place, sha256)
         rows[rival] = {**self._row(item, submission_id, rival, said), "rival_of": name}
         self._journal.record("rival_file", submission_id, {"name": name, "kept_as": rival})
-        return True
+        return Brought.BESIDE
+
+    def _arrives(self, place: Row, sha256: str) -> Brought:
+        """Whether what was announced before is here now."""
+        return Brought.MISSING if not place["present"] and sha256 in self._held else Brought.NOTHING
 
     def _row(self, item: Ready, submission_id: int, name: str, said: Mapping[str, Any]) -> Row:
         return {

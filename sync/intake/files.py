@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections.abc import Collection
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from forms.form import Flag
 from sync.errors import Gone, HashDiffers, NotFound, OffsetDiffers, TooLarge, Unexpected
 from sync.intake.content import store_of
 from sync.intake.items import SHA256
 from sync.journal import Journal
 from sync.models import Attachment, StoredFile, Submission, Upload
 from sync.models.probing import rows_of_ids
+from sync.review.flags import RIVAL_FILE, replace_code
 
 MAX_FILE = 100 * 1024 * 1024
 EXPIRES_AFTER = dt.timedelta(days=7)
@@ -150,6 +152,33 @@ def complete(journal: Journal, sha256: str) -> int:
         .execution_options(synchronize_session=False)
     )
     return sum(recount_missing(journal, submission_id) == 0 for submission_id in sorted(waiting))
+
+
+def flag_rivals(journal: Journal, submission_id: int) -> list[Any]:
+    """Flag the submission for each rival among the files of its current version, and no others; gives its flags."""
+    session, project_id = journal.session, journal.project_id
+    own = Submission.project_id == project_id, Submission.id == submission_id
+    current = select(Submission.current_instance_id).where(*own).scalar_subquery()
+    rivals = session.execute(
+        select(Attachment.name, Attachment.rival_of)
+        .where(
+            Attachment.project_id == project_id,
+            Attachment.submission_id == submission_id,
+            Attachment.instance_id == current,
+            Attachment.rival_of.is_not(None),
+        )
+        .order_by(Attachment.name)
+    ).all()
+    flags = [
+        Flag(RIVAL_FILE, "/data", f"Two files came under the name {name}; the second one is kept as {rival}.")
+        for rival, name in rivals
+    ]
+    stored: list[Any] = session.execute(select(Submission.flags).where(*own)).scalar_one()
+    wanted = replace_code(stored, RIVAL_FILE, flags)
+    if wanted != stored:
+        values = {"flags": wanted, "event": journal.last_event, "updated_at": journal.now}
+        session.execute(update(Submission).where(*own).values(values))
+    return wanted
 
 
 def drop_upload(session: Session, upload: Upload) -> None:

@@ -13,11 +13,13 @@ from sqlalchemy import bindparam, select, tuple_, update
 
 from forms.form import Flag
 from sync.dedup.doubles import Former, Saved, settle_doubles
-from sync.entities.steps import Arrived, apply_actions
+from sync.dedup.telling import Alike, flags_about
+from sync.entities.steps import Applied, Arrived, apply_actions
 from sync.exports.repeats import Repeated, replace_repeat_rows
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.recount import recount
-from sync.intake.attaching import Attaching
+from sync.intake.attaching import Attaching, Brought
+from sync.intake.files import flag_rivals
 from sync.intake.prepare import Prepared, Ready, Refused, Waiting, pack, sha256_of, unpack
 from sync.journal import Journal
 from sync.models import Quarantined, Submission, SubmissionVersion
@@ -50,20 +52,22 @@ class Receipt:
     submission: int | None = None
     missing: list[str] = field(default_factory=list)
     flags: Sequence[Flag] = ()
+    alike: Sequence[Flag] = ()  # about others, and told only once
     reason: str | None = None
     why: str | None = None
-    news: bool = False
+    news: Brought = Brought.NOTHING
     superseded: bool = False
     deleted: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As batch-api.md §1 has it."""
+    def to_json(self, *, again: bool = False) -> dict[str, Any]:
+        """As batch-api.md §1 has it; `again` as it may be told any time."""
+        flags = self.flags if again or not self.alike else [*self.flags, *self.alike]
         return {
             "instance_id": self.instance_id,
             "outcome": self.outcome,
             "submission": str(self.submission) if self.submission is not None else None,
             "missing": self.missing,
-            "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in self.flags],
+            "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in flags],
             "reason": self.reason,
         }
 
@@ -140,6 +144,7 @@ class Filing:
         self._comparable: dict[int, Former | None] = {}
         self._saved: dict[int, Saved] = {}  # new submissions, as they are stored
         self._latest: dict[int, Receipt] = {}  # by submission: of the version that is its current one
+        self._alike: Alike = {}
 
     def file(self, items: Sequence[Prepared]) -> list[Receipt]:
         """One receipt per item, in order. Items that correct another of the same batch are filed after it."""
@@ -149,6 +154,8 @@ class Filing:
             receipts[index] = self._decide(items[index])
         self._write()
         self._tell_flags([receipt for receipt in self._latest.values() if receipt.submission in self._comparable])
+        if self._alike:
+            self._tell_alike()
         return [receipts[index] for index in range(len(items))]
 
     # What is known already.
@@ -274,7 +281,7 @@ class Filing:
         receipt.news = self._files.attach_again(item, chain.submission_id)
         if chain.more_to_come and not self._sender.more_to_come and not receipt.superseded:
             self._no_more.add(chain.submission_id)
-            receipt.news = True
+            receipt.news = Brought.MISSING
         return receipt
 
     def _add(self, item: Ready) -> Receipt:
@@ -403,6 +410,13 @@ class Filing:
         for receipt in receipts:
             receipt.flags = flags.get(receipt.submission or 0, ())
 
+    def _tell_alike(self) -> None:
+        actions = {submission_id: arrived.actions for submission_id, arrived in self._arrived.items()}
+        about = flags_about(self._journal, self._sender.actor_id, actions, self._alike)
+        for submission_id, flags in about.items():
+            if submission_id in self._latest:
+                self._latest[submission_id].alike = flags
+
     # Quarantine.
 
     def _park(self, item: Waiting, outcome: str = "quarantined", why: str | None = None) -> Receipt:
@@ -476,13 +490,18 @@ class Filing:
                     for submission_id, change in self._edited.items()
                 ],
             )
-        flagged = apply_actions(journal, list(self._arrived.values())) if self._arrived else set()
+        applied = apply_actions(journal, list(self._arrived.values())) if self._arrived else Applied(set(), {})
+        self._alike = applied.alike
         self._saved = {
             row["id"]: Saved(**{field.name: row[field.name] for field in fields(Saved)})
             for row in self._new
-            if row["id"] not in flagged
+            if row["id"] not in applied.flagged
         }
         self._settle()
+        for submission_id in self._files.rivalled():
+            flags = flag_rivals(journal, submission_id)
+            if submission_id in self._saved:
+                self._saved[submission_id].flags = flags
 
     def _end_waiting(self) -> None:
         """Nothing more is to come for these submissions: they are complete once they have what they name."""

@@ -27,6 +27,7 @@ from sync.errors import (
     Unparseable,
     VersionUnknown,
 )
+from sync.intake.attaching import Brought
 from sync.intake.content import Incoming
 from sync.intake.files import complete, held_files
 from sync.intake.filing import Receipt, Sender
@@ -94,6 +95,7 @@ class Posted:
     refusal: Refusal | None = None
     missing: Sequence[str] = ()
     news: bool = True
+    beside: bool = False  # all that is new is a file that nothing had asked for, or one of a known name
     superseded: bool = False
     deleted: bool = False
 
@@ -275,7 +277,8 @@ def _posted(journal: Journal, prepared: Prepared, receipt: Receipt, tally: Tally
         languages=journal.project.languages,
         refusal=_refusal(prepared, receipt),
         missing=_missing(journal, prepared, receipt),
-        news=receipt.outcome != "duplicate" or receipt.news,
+        news=receipt.outcome != "duplicate" or receipt.news > Brought.NOTHING,
+        beside=receipt.news == Brought.BESIDE,
         superseded=receipt.superseded,
         deleted=receipt.deleted,
     )

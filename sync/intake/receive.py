@@ -126,7 +126,8 @@ def store_batch(
         receipts = _still_missing(session, prepared.project_id, known.receipts)
         return BatchAnswer(prepared.batch_id, epoch, known.received_at, journal.last_event, receipts, again=True)
     sender = Sender(actor_id, prepared.device, user_agent)
-    receipts = [receipt.to_json() for receipt in file_items(journal, prepared.items, sender)]
+    filed = file_items(journal, prepared.items, sender)
+    receipts = [receipt.to_json() for receipt in filed]
     if known is None:
         session.add(
             Batch(
@@ -137,7 +138,7 @@ def store_batch(
                 device=prepared.device,
                 sent_at=prepared.sent_at,
                 received_at=now,
-                receipts=receipts,
+                receipts=[receipt.to_json(again=True) for receipt in filed],
                 event=journal.last_event,
             )
         )

@@ -28,7 +28,15 @@ from sync.models.projects import (
     Place,
     Project,
 )
-from sync.models.submissions import Attachment, Comment, RepeatRow, Submission, SubmissionVersion
+from sync.models.submissions import (
+    Attachment,
+    BulkReviewed,
+    Comment,
+    RepeatRow,
+    ReviewBulk,
+    Submission,
+    SubmissionVersion,
+)
 from sync.models.webhooks import Delivery, Lease, Webhook
 
 __all__ = [
@@ -38,6 +46,7 @@ __all__ = [
     "Audit",
     "Base",
     "Batch",
+    "BulkReviewed",
     "Comment",
     "Contribution",
     "Delivery",
@@ -68,6 +77,7 @@ __all__ = [
     "Project",
     "Quarantined",
     "RepeatRow",
+    "ReviewBulk",
     "Server",
     "StatementIssue",
     "StatementText",

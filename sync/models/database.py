@@ -98,10 +98,13 @@ def fetch_rows(connection: Connection, query: Select[Any] | CompoundSelect[Any])
     """What a query of table columns finds, as plain tuples: thousands of them are here in half the time that it takes
     to make SQLAlchemy's rows of them."""
     result, dialect = connection.execute(query), connection.dialect
-    rows = [*result.cursor.fetchall()] if result.cursor else []
+    cursor = result.cursor
+    rows = [*cursor.fetchall()] if cursor else []
+    codes = [column[1] for column in (cursor.description if cursor else None) or ()]
     result.close()
     kinds = [column.type.dialect_impl(dialect) for column in query.selected_columns]
-    converters = [kind.result_processor(dialect, None) for kind in kinds]
+    # PostgreSQL's numbers are told apart by their codes.
+    converters = [kind.result_processor(dialect, code) for kind, code in zip(kinds, codes, strict=False)]
     if not rows or not any(converters):
         return rows
     # The same few days come again and again.

@@ -24,6 +24,7 @@ class MatchModel(Base):
     project_id: Mapped[int] = mapped_column(primary_key=True)
     list_name: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    terms: Mapped[int]  # the version with whose terms it scores: its own, but for one that was only calibrated
     model: Mapped[dict[str, Any]]
     explanation: Mapped[dict[str, Any]]  # the numbers behind it, for people to read
     records: Mapped[int]
@@ -49,15 +50,19 @@ class MatchTerm(Base):
 
 
 class MatchKey(Base):
-    """A blocking key of an entity as it stands: only entities that share one are compared."""
+    """A blocking key of an entity as it stands: only entities that share one are compared.
+
+    What tells rows apart comes first in an index: of two that begin with project and list, PostgreSQL takes either for
+    the right one as long as it has no statistics, and reads the whole list.
+    """
 
     __tablename__ = "match_keys"
-    __table_args__ = (Index("ix_match_keys_entity", "project_id", "list_name", "entity_id"),)
+    __table_args__ = (Index("ix_match_keys_entity", "project_id", "entity_id", "list_name"),)
 
     project_id: Mapped[int] = mapped_column(primary_key=True)
-    list_name: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     entity_id: Mapped[str] = mapped_column(primary_key=True)
+    list_name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Match(Base):
@@ -70,9 +75,9 @@ class Match(Base):
     __tablename__ = "matches"
     __table_args__ = (
         _of_list(),
-        UniqueConstraint("project_id", "list_name", "a", "b"),
-        Index("ix_matches_b", "project_id", "list_name", "b"),
-        Index("ix_matches_state", "project_id", "list_name", "state", "probability"),
+        UniqueConstraint("project_id", "a", "b", "list_name"),
+        Index("ix_matches_b", "project_id", "b", "list_name"),
+        Index("ix_matches_state", "project_id", "state", "list_name", "probability"),
     )
 
     project_id: Mapped[int] = mapped_column(primary_key=True)

@@ -167,3 +167,33 @@ class Comment(Base):
     actor_id: Mapped[int]
     body: Mapped[str]
     at: Mapped[dt.datetime]
+
+
+class ReviewBulk(Base):
+    """A decision on many submissions at once. What comes after `event` was done later."""
+
+    __tablename__ = "review_bulks"
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str | None]
+    actor_id: Mapped[int | None]
+    event: Mapped[int]
+    at: Mapped[dt.datetime]
+    undone: Mapped[int | None]  # the last event when it was taken back
+
+
+class BulkReviewed(Base):
+    """A submission that a decision on many changed, and the review state that it had before."""
+
+    __tablename__ = "bulk_reviewed"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "bulk"], ["review_bulks.project_id", "review_bulks.id"]),
+        ForeignKeyConstraint(["project_id", "submission_id"], ["submissions.project_id", "submissions.id"]),
+        Index("ix_bulk_reviewed_submission", "project_id", "submission_id"),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    bulk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    submission_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    before: Mapped[str | None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sync.errors import Stale, Unexpected
 from sync.intake.items import storable
 from sync.journal import Journal
@@ -28,7 +30,7 @@ def set_review_state(journal: Journal, submission_id: int, state: str | None, se
     before = submission.review_state
     if state == before:
         return None
-    event = journal.record(_kind(before, state), submission_id, {"from": before, "to": state})
+    event = journal.record(kind_of(before, state), submission_id, {"from": before, "to": state})
     touch(journal, submission_id, event, review_state=state)
     if {REJECTED, APPROVED} & {before, state}:
         entities_follow(journal, submission, state)
@@ -38,26 +40,42 @@ def set_review_state(journal: Journal, submission_id: int, state: str | None, se
 
 def add_comment(journal: Journal, submission_id: int, body: str) -> int:
     """Write down what a coordinator says; the device is told if it has something to correct. Gives the comment's id."""
-    text = storable(body.strip())
-    if not text or len(text) > _LONGEST_COMMENT:
-        raise Unexpected(f"A comment has between one and {_LONGEST_COMMENT} characters.")
+    text = comment_text(body)
     standing(journal, submission_id)
-    event = journal.record("commented", submission_id)
-    comment_id = journal.new_id()
-    row = {
-        "project_id": journal.project_id,
-        "id": comment_id,
-        "submission_id": submission_id,
-        "actor_id": journal.actor_id,
-        "body": text,
-        "at": journal.now,
-    }
-    insert_rows(journal.session.connection(), Comment.__table__, [row])  # type: ignore[arg-type]
+    event, comment_id = write_comments(journal, [submission_id], text)[submission_id]
     touch(journal, submission_id, event)
     return comment_id
 
 
-def _kind(before: str | None, state: str | None) -> str:
+def comment_text(body: str) -> str:
+    """A comment as it is kept. Raises Unexpected for an empty or endless one."""
+    text: str = storable(body.strip())
+    if not text or len(text) > _LONGEST_COMMENT:
+        raise Unexpected(f"A comment has between one and {_LONGEST_COMMENT} characters.")
+    return text
+
+
+def write_comments(journal: Journal, submission_ids: Sequence[int], text: str) -> dict[int, tuple[int, int]]:
+    """Say the same about each of these submissions; the event and the comment's id by submission. Their rows are still
+    to be touched."""
+    said = {id_: (journal.record("commented", id_), journal.new_id()) for id_ in submission_ids}
+    rows = [
+        {
+            "project_id": journal.project_id,
+            "id": comment_id,
+            "submission_id": submission_id,
+            "actor_id": journal.actor_id,
+            "body": text,
+            "at": journal.now,
+        }
+        for submission_id, (_, comment_id) in said.items()
+    ]
+    insert_rows(journal.session.connection(), Comment.__table__, rows)  # type: ignore[arg-type]
+    return said
+
+
+def kind_of(before: str | None, state: str | None) -> str:
+    """The kind of event that a decision is."""
     if state == REJECTED:
         return "rejected"
     return "restored" if before == REJECTED else "reviewed"

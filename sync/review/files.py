@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from forms.xforms.answers import attachments_named
 from forms.xforms.instance import read_instance
 from sync.errors import Exists, NotFound, Unexpected
-from sync.intake.files import complete, keep_file, recount_missing
+from sync.intake.files import complete, flag_rivals, keep_file, recount_missing
 from sync.intake.items import shortened, storable
 from sync.intake.prepare import unpack
 from sync.journal import Journal
@@ -106,6 +106,8 @@ def _changed(journal: Journal, submission_id: int, details: dict[str, str | None
     journal.session.flush()
     touch(journal, submission_id, event)
     recount_missing(journal, submission_id)
+    journal.session.flush()
+    flag_rivals(journal, submission_id)
 
 
 def _current(session: Session, project_id: int, submission_id: int) -> str:

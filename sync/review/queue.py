@@ -67,11 +67,7 @@ def review_queue(
     A page costs the same however far down it lies. Raises Unexpected for an unknown state or cursor. An unknown place
     has no submissions.
     """
-    where = [Submission.project_id == project_id, Submission.deleted_at.is_(None), *_filters(session, sought)]
-    in_the_bin = select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
-    where.append(Submission.form_id.not_in(in_the_bin))
-    if sought.place is not None:
-        where.append(Submission.place.in_(codes_below(session, project_id, sought.place, None)))
+    where = _where(session, project_id, sought)
     before = id_at(cursor)
     if before is not None:
         where.append(Submission.id < before)
@@ -84,6 +80,12 @@ def review_queue(
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None)
 
 
+def ids_sought(session: Session, project_id: int, sought: Sought, limit: int) -> list[int]:
+    """The ids of what is sought, the oldest first, at most `limit`."""
+    query = select(Submission.id).where(*_where(session, project_id, sought))
+    return list(session.scalars(query.order_by(Submission.id).limit(limit)))
+
+
 _COPY = aliased(Submission)
 _DOUBLE_OF = (
     select(_COPY.instance_id)
@@ -93,6 +95,15 @@ _DOUBLE_OF = (
     .label("double_of")
 )
 _COLUMNS = [_DOUBLE_OF if field.name == "double_of" else getattr(Submission, field.name) for field in fields(Waiting)]
+
+
+def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
+    in_the_bin = select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
+    where = [Submission.project_id == project_id, Submission.deleted_at.is_(None), *_filters(session, sought)]
+    where.append(Submission.form_id.not_in(in_the_bin))
+    if sought.place is not None:
+        where.append(Submission.place.in_(codes_below(session, project_id, sought.place, None)))
+    return where
 
 
 def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:

@@ -14,6 +14,7 @@ from sync.intake.content import ContentStore
 from sync.journal import Journal
 from sync.models import (
     Attachment,
+    BulkReviewed,
     Comment,
     DraftFile,
     DraftSubmission,
@@ -117,7 +118,7 @@ def _purge(journal: Journal, ids: Sequence[int]) -> Purged:
         )
     )
     _forget_entities(session, project_id, ids)
-    for kind in (Comment, Attachment, RepeatRow, SubmissionVersion):
+    for kind in (BulkReviewed, Comment, Attachment, RepeatRow, SubmissionVersion):
         session.execute(delete(kind).where(kind.project_id == project_id, kind.submission_id.in_(ids)))
     session.execute(delete(Submission).where(Submission.project_id == project_id, Submission.id.in_(ids)))
     session.execute(

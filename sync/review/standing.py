@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -23,22 +23,7 @@ from sync.review.counting import APPROVED, REJECTED
 def standing(journal: Journal, submission_id: int, deleted: bool = False) -> Any:
     """The submission with its current version. Raises NotFound; a deleted one is found only if it is asked for."""
     row = journal.session.execute(
-        select(
-            Submission.id,
-            Submission.form_id,
-            Submission.review_state,
-            Submission.event,
-            SubmissionVersion.form_version,
-            SubmissionVersion.xml,
-            SubmissionVersion.event.label("version_event"),
-        )
-        .join(
-            SubmissionVersion,
-            (SubmissionVersion.project_id == Submission.project_id)
-            & (SubmissionVersion.form_id == Submission.form_id)
-            & (SubmissionVersion.instance_id == Submission.current_instance_id),
-        )
-        .where(
+        _STANDING.where(
             Submission.project_id == journal.project_id,
             Submission.id == submission_id,
             Submission.deleted_at.is_not(None) if deleted else Submission.deleted_at.is_(None),
@@ -47,6 +32,16 @@ def standing(journal: Journal, submission_id: int, deleted: bool = False) -> Any
     if row is None:
         raise NotFound
     return row
+
+
+def all_standing(journal: Journal, submission_ids: Sequence[int]) -> list[Any]:
+    """Those of these submissions that are not deleted, each with its current version, in the order of their ids."""
+    query = _STANDING.where(
+        Submission.project_id == journal.project_id,
+        Submission.id.in_(submission_ids),
+        Submission.deleted_at.is_(None),
+    )
+    return list(journal.session.execute(query.order_by(Submission.id)))
 
 
 def touch(journal: Journal, submission_id: int, event: int, **values: Any) -> None:
@@ -60,15 +55,49 @@ def touch(journal: Journal, submission_id: int, event: int, **values: Any) -> No
 
 def entities_follow(journal: Journal, submission: Any, state: str | None, living: bool = True) -> None:
     """Make the submission's entity steps what they should be in this review state: none while it is rejected."""
-    actions = _actions(journal, submission) if living and state != REJECTED else []
-    arrived = Arrived(submission.id, submission.version_event, actions, approved=state == APPROVED)
-    apply_actions(journal, [arrived])
+    all_entities_follow(journal, [submission], state, living)
 
 
-def figures_follow(journal: Journal, submission_ids: Sequence[int], event: int) -> None:
-    """Decide anew which copies count, among these submissions and their neighbours, and count accordingly."""
+def all_entities_follow(journal: Journal, submissions: Sequence[Any], state: str | None, living: bool = True) -> None:
+    """The same for many that come to have one state."""
+    arrived = [
+        Arrived(
+            submission.id,
+            submission.version_event,
+            _actions(journal, submission) if living and state != REJECTED else [],
+            approved=state == APPROVED,
+        )
+        for submission in submissions
+    ]
+    apply_actions(journal, arrived)
+
+
+def figures_follow(
+    journal: Journal, submission_ids: Sequence[int], event: int, events: Mapping[int, int] | None = None
+) -> None:
+    """Decide anew which copies count, among these submissions and their neighbours, and count accordingly.
+
+    `events` says by which event a submission changed; the others changed by `event`, the last of all.
+    """
     changed = settle_doubles(journal, submission_ids, event)
-    recount(journal, changed, event)
+    recount(journal, changed, event, events)
+
+
+_STANDING = select(
+    Submission.id,
+    Submission.form_id,
+    Submission.instance_id,
+    Submission.review_state,
+    Submission.event,
+    SubmissionVersion.form_version,
+    SubmissionVersion.xml,
+    SubmissionVersion.event.label("version_event"),
+).join(
+    SubmissionVersion,
+    (SubmissionVersion.project_id == Submission.project_id)
+    & (SubmissionVersion.form_id == Submission.form_id)
+    & (SubmissionVersion.instance_id == Submission.current_instance_id),
+)
 
 
 def _actions(journal: Journal, submission: Any) -> list[EntityAction]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from server.db import session
 from sync.accounts.people import add_public_link
+from sync.indicators.recount import verify_portion
 from sync.intake.prepare import unpack
 from sync.journal import open_journal
 from sync.models import (
@@ -385,6 +386,40 @@ def test_another_file_under_a_known_name_replaces_nothing_and_is_not_lost(house:
         f"/v1/projects/1/forms/sale/submissions/{stored(house)[0].instance_id}/attachments"
     ).get_json()
     assert {file["name"]: file["rivalOf"] for file in shown} == {"a.jpg": None, rival: "a.jpg"}
+
+
+def test_a_rival_is_flagged_for_whoever_reviews_until_it_is_taken_away_or_the_visit_corrected(house: House) -> None:
+    tablet = a_tablet(house)
+    sale = a_filled_sale(photo="a.jpg")
+    tablet.post(sale, {"a.jpg": PHOTO})
+    told = tablet.post(sale, {"a.jpg": OTHER})
+
+    assert "beside" in told.body.decode() or "à côté" in told.body.decode()
+    [waiting] = house.baraka.get("review?state=flagged").get_json()["submissions"]
+    rival = f"a~{sha256_of(OTHER)[:8]}.jpg"
+    assert [flag["code"] for flag in waiting["flags"]] == ["rival_file"]
+    assert rival in waiting["flags"][0]["message"]
+    with house.app.app_context():
+        assert verify_portion(session(), house.pid, 0).differences == []
+
+    path = f"forms/sale/submissions/{waiting['instance_id']}"
+    assert house.baraka.delete(f"{path}/attachments/{rival}").status_code == 200
+    assert house.baraka.get("review?state=flagged").get_json()["submissions"] == []
+    assert tablet.post(sale, {"a.jpg": OTHER}).status == 201
+    [flagged] = house.baraka.get("review?state=flagged").get_json()["submissions"]
+    assert flagged["event"] > waiting["event"]
+
+
+def test_a_file_that_nothing_asked_for_is_not_called_what_was_missing(house: House) -> None:
+    tablet = a_tablet(house)
+    sale = a_filled_sale(photo="a.jpg")
+    tablet.post(sale)
+
+    extra = tablet.post(sale, {"b.jpg": OTHER}).body.decode()
+    missing = tablet.post(sale, {"a.jpg": PHOTO, "c.jpg": OTHER}).body.decode()
+
+    assert "Reçu aussi" in extra or "Received too" in extra
+    assert "ce qui manquait" in missing or "what was missing" in missing
 
 
 def test_a_batch_that_announces_another_file_under_a_known_name_loses_neither(house: House) -> None:

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from flask.testing import FlaskClient
 
+from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import a_sale, instance_id
-from tests.support.web import PASSWORD, House
+from tests.support.web import PASSWORD, House, shown
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 STATEMENT = "# Sold\n\n{{ sacks }} sacks, {{ sacks(village='Siby') }} of them in Siby.\n"
@@ -196,6 +197,30 @@ def test_signing_out_takes_a_word_of_our_own_page(house: House) -> None:
     assert client.post("/sign-out", data={"__csrf": "guess"}).status_code == 403
     assert client.post("/sign-out", data={"__csrf": word[1] if word else ""}).status_code == 303
     assert client.get("/").status_code == 303
+
+
+def test_a_figure_of_people_says_what_it_hangs_on_until_somebody_has_decided(house: House) -> None:
+    publish_gathering(house)
+    second = a_gathering(2, first="Dieneba", last="Koulibali")
+    third = a_gathering(3, first="Oumou", last="Keita", phone="66 11 22 33", born="1975")
+    house.amina.send(a_gathering(1), second, third)
+    house.djeneba.put("statements/results/en", data="We reached {{ reached | people }}.")
+    client = signed_in(house)
+    pages = f"/projects/{house.pid}/statements/results", f"/projects/{house.pid}/figures/reached"
+
+    open_statement, open_page = (read(client, page) for page in pages)
+    in_french = read(client, f"{pages[1]}?lang=fr")
+    [pair] = shown(house.baraka.get("matches?list=people&state=open"))["matches"]
+    house.baraka.post(f"matches/{pair['id']}", json={"decision": "same", "seen": pair["event"]})
+    statement, page = (read(client, page) for page in pages)
+
+    assert re.search(r">. people \(2 to 3, depending on one pair not reviewed\)</a>", open_statement)
+    assert re.search(r"<strong>. \(2 to 3, depending on one pair not reviewed\)</strong>", open_page)
+    assert open_page.count("(perhaps the same as another)") == 2
+    assert re.search(r"<strong>. \(de 2 à 3, selon une paire non vérifiée\)</strong>", in_french)
+    assert ">2 people</a>" in statement
+    assert "<strong>2</strong>" in page
+    assert "perhaps" not in page
 
 
 def test_a_long_list_of_evidence_has_further_pages(sold: House) -> None:

@@ -112,6 +112,8 @@ POST   /v1/projects/{pid}/statements/results/issues           ac
 GET    /v1/projects/{pid}/statements/results/issues/1         acv
 GET    /v1/projects/{pid}/statements/results/issues/1/changes acv
 GET    /v1/projects/{pid}/review                              ac
+POST   /v1/projects/{pid}/review/bulk                         ac
+POST   /v1/projects/{pid}/review/bulk/1/undo                  ac
 GET    /v1/projects/{pid}/forms/sale/submissions              acv
 POST   /v1/projects/{pid}/forms/sale/submissions              acd
 GET    /v1/projects/{pid}/forms/sale/submissions/submitters   ac
@@ -193,6 +195,17 @@ GET    /v1/projects/{pid}/quarantine                          ac
 GET    /v1/projects/{pid}/quarantine/1                        ac
 GET    /v1/projects/{pid}/quarantine/1/raw                    ac
 POST   /v1/projects/{pid}/quarantine/1/resolve                ac
+GET    /v1/projects/{pid}/matches                             ac
+POST   /v1/projects/{pid}/matches                             ac
+GET    /v1/projects/{pid}/matches/waiting                     ac
+POST   /v1/projects/{pid}/matches/bulk                        ac
+POST   /v1/projects/{pid}/matches/bulk/1/undo                 ac
+GET    /v1/projects/{pid}/matches/1                           ac
+POST   /v1/projects/{pid}/matches/1                           ac
+GET    /v1/projects/{pid}/people                              ac
+POST   /v1/projects/{pid}/datasets/people/import              ac
+POST   /v1/projects/{pid}/datasets/people/train               ac
+GET    /v1/projects/{pid}/datasets/people/model               ac
 GET    /v1/projects/{pid}/webhooks                            a
 POST   /v1/projects/{pid}/webhooks                            a
 GET    /v1/projects/{pid}/webhooks/1                          a

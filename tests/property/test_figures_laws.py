@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count, product
@@ -53,10 +53,11 @@ class Fact:
 
 @dataclass
 class State:
-    """Everything that figures depend on after one event."""
+    """Everything that figures depend on after one event: `persons` in their value, `bounds` in their low and high."""
 
     facts: list[Fact] = field(default_factory=list)
     persons: dict[str, str] = field(default_factory=dict)
+    bounds: tuple[dict[str, str], dict[str, str]] = ({}, {})
     inside: dict[str, str | None] = field(default_factory=lambda: {"R": None, "C1": "R", "C2": "R"})
     indicator: Indicator | None = None
 
@@ -113,6 +114,7 @@ def contributions(draw: st.DrawFn) -> list[Contribution]:
     return rows
 
 
+PAIRS = st.lists(st.tuples(st.sampled_from(SUBJECTS), st.sampled_from(SUBJECTS)), max_size=3)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("submit"), contributions(), st.integers(0, 3)),
@@ -120,6 +122,7 @@ STEPS = st.lists(
         st.tuples(st.just("reject"), st.integers(0, 9)),
         st.tuples(st.just("merge"), st.sampled_from(SUBJECTS), st.sampled_from(SUBJECTS)),
         st.tuples(st.just("unmerge"), st.sampled_from(SUBJECTS)),
+        st.tuples(st.just("stand"), st.sampled_from(["merged", "unmerged", "trained"]), PAIRS, PAIRS, PAIRS),
         st.tuples(st.just("move"), st.sampled_from(["R", None])),
     ),
     min_size=1,
@@ -133,7 +136,7 @@ def live_through(world: World, indicator: Indicator, steps: list[Any]) -> dict[i
     history: dict[int, State] = {world.event: State()}
 
     def keep() -> None:
-        history[world.event] = State(list(state.facts), dict(state.persons), dict(state.inside), state.indicator)
+        history[world.event] = replace(state, facts=list(state.facts))
 
     place(world, state.inside)
     keep()
@@ -160,16 +163,44 @@ def live_through(world: World, indicator: Indicator, steps: list[Any]) -> dict[i
                 state.facts = [fact for fact in state.facts if fact.submission != number]
             case ("merge", one, other) if one != other and not {one, other} & state.persons.keys():
                 world.merge(one, other, person=min(one, other))
-                state.persons |= {one: min(one, other), other: min(one, other)}
+                merged = {one: min(one, other), other: min(one, other)}
+                state.persons = state.persons | merged
+                state.bounds = state.bounds[0] | merged, state.bounds[1] | merged
             case ("unmerge", one) if one in state.persons:
                 person = state.persons[one]
                 part(world, person)
-                state.persons = {entity: who for entity, who in state.persons.items() if who != person}
+                parted = {entity for entity, who in state.persons.items() if who == person}
+                state.persons = without(parted, state.persons)
+                state.bounds = without(parted, state.bounds[0]), without(parted, state.bounds[1])
+            case ("stand", kind, *links):
+                person, fewest, most = nested(*links)
+                world.stand({who: (person[who], fewest[who], most[who]) for who in SUBJECTS}, kind=kind)
+                state.persons, state.bounds = person, (fewest, most)
             case ("move", parent):
                 state.inside = {**state.inside, "C1": parent}
                 place(world, state.inside)
         keep()
     return history
+
+
+def without(entities: set[str], persons: dict[str, str]) -> dict[str, str]:
+    return {entity: who for entity, who in persons.items() if entity not in entities}
+
+
+def nested(
+    sure: list[tuple[str, str]], probable: list[tuple[str, str]], possible: list[tuple[str, str]]
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Who is who in the value, in the low bound and in the high one."""
+    return one_of([*sure, *probable]), one_of([*sure, *probable, *possible]), one_of(sure)
+
+
+def one_of(links: list[tuple[str, str]]) -> dict[str, str]:
+    """Who is one person when these pairs are: the smallest of those who hang together."""
+    persons = {subject: subject for subject in SUBJECTS}
+    for one, other in links:
+        both_of = {persons[one], persons[other]}
+        persons = {subject: min(both_of) if who in both_of else who for subject, who in persons.items()}
+    return persons
 
 
 def rows_of(indicator: Indicator, rows: list[Contribution]) -> list[Contribution]:
@@ -380,11 +411,18 @@ def test_every_figure_is_what_an_independent_count_says_now_and_as_of_every_even
             continue
         for cell in CELLS:
             [figure] = world.figures("it", as_of=event, period=period, place=where, cells=cell)
-            value, n, without = counted(state, period, where, cell)
-            assert (json_number(figure.value), figure.n, figure.without or 0) == (json_number(value), n, without)
+            value, n, lacking = counted(state, period, where, cell)
+            assert (json_number(figure.value), figure.n, figure.without or 0) == (json_number(value), n, lacking)
+            assert (json_number(figure.low), json_number(figure.high)) == span_of(state, period, where, cell)
+            assert value is None or figure.low <= figure.value <= figure.high  # type: ignore[operator]
 
 
-PAIRS = st.lists(st.tuples(st.sampled_from(SUBJECTS), st.sampled_from(SUBJECTS)), max_size=3)
+def span_of(state: State, period: str, where: str | None, cell: dict[str, str | None]) -> tuple[Any, Any]:
+    """The least and the most, as docs/indicators.md says."""
+    readings = [replace(state, persons=persons) for persons in (state.persons, *state.bounds)]
+    value, *bounds = (counted(reading, period, where, cell)[0] for reading in readings)
+    known = [value, *(bound for bound in bounds if bound is not None)]
+    return (None, None) if value is None else (json_number(min(known)), json_number(max(known)))
 
 
 @both
@@ -401,27 +439,14 @@ def test_low_and_high_are_what_a_count_says_of_all_who_may_be_one_and_of_those_w
 ) -> None:
     world = new_world(session)
     state = live_through(world, indicator, steps)[world.event]
-    most, person, fewest = (one_of(links) for links in (sure, [*sure, *probable], [*sure, *probable, *possible]))
+    person, fewest, most = nested(sure, probable, possible)
     world.stand({subject: (person[subject], fewest[subject], most[subject]) for subject in SUBJECTS})
 
     [figure] = world.figures("it", period=period, cells=cell)
 
-    readings = [State(state.facts, persons, state.inside, indicator) for persons in (person, fewest, most)]
-    value, *bounds = (counted(reading, period, None, cell)[0] for reading in readings)
-    assert json_number(figure.value) == json_number(value)
-    if value is not None:
-        known = [value, *(bound for bound in bounds if bound is not None)]
-        assert json_number(figure.low) == json_number(min(known))
-        assert json_number(figure.high) == json_number(max(known))
-
-
-def one_of(links: list[tuple[str, str]]) -> dict[str, str]:
-    """Who is one person when these pairs are: the smallest of those who hang together."""
-    persons = {subject: subject for subject in SUBJECTS}
-    for one, other in links:
-        both_of = {persons[one], persons[other]}
-        persons = {subject: min(both_of) if who in both_of else who for subject, who in persons.items()}
-    return persons
+    now = replace(state, persons=person, bounds=(fewest, most))
+    assert json_number(figure.value) == json_number(counted(now, period, None, cell)[0])
+    assert (json_number(figure.low), json_number(figure.high)) == span_of(now, period, None, cell)
 
 
 @both

@@ -27,7 +27,7 @@ LIKELY = st.fixed_dictionaries(
         "birth_year": st.sampled_from(["1980", "1981", "1999", ""]),
         "age": st.sampled_from(["44", "30", ""]),
         "phone": st.sampled_from(["70112233", "70112234", "66000000", ""]),
-        "village": st.sampled_from(["Siby", "Sibi", "Niono", ""]),
+        "village": st.sampled_from(["Siby", "Sibi", "Sirakoro", "Sirakorou", "Niono", ""]),
         "group": st.sampled_from(["Benkadi", "Coopérative Benkadi", ""]),
     }
 )

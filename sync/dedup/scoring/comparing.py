@@ -7,6 +7,7 @@ from functools import lru_cache
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 from rapidfuzz.fuzz import ratio, token_set_ratio
 
+from sync.dedup.scoring.names import skeleton
 from sync.dedup.scoring.profiles import Profile
 
 MISSING = "missing"
@@ -20,7 +21,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "sex": (SAME, DIFFERENT),
     # A year that was given and an age that was guessed are different evidence.
     "birth_year": (SAME, "1", "3", "far"),
-    "age": ("1", "3", "6", "10", "far"),
+    "age": (SAME, CLOSE, NEAR, "apart", "far"),
     "birth_date": (SAME, CLOSE, "year", DIFFERENT),
     "phone": (SAME, "typo", "household", DIFFERENT),
     "group": (SAME, DIFFERENT),
@@ -59,8 +60,11 @@ def compare(a: Profile, b: Profile) -> Pattern:
     if a.birth_date and b.birth_date:
         pattern["birth_date"] = _dates(a.birth_date, b.birth_date)
     elif a.birth is not None and b.birth is not None:
-        given = a.birth_given and b.birth_given
-        pattern["birth_year" if given else "age"] = _years(abs(a.birth - b.birth), given)
+        between = abs(a.birth - b.birth)
+        if a.birth_given and b.birth_given:
+            pattern["birth_year"] = _years(between)
+        else:
+            pattern["age"] = _ages(between, a.roughness + b.roughness)
     if a.phone and b.phone:
         pattern["phone"] = _phone(a.phone, b.phone, first)
     if a.group and b.group:
@@ -94,17 +98,25 @@ def _words(a: str, b: str) -> str:
     shorter, longer = (a, b) if len(a) < len(b) else (b, a)
     if len(shorter) >= 3 and (longer.startswith(shorter) or longer.endswith(shorter)):
         return SHORT
-    if likeness >= 0.9:
+    if likeness >= 0.92 or (len(shorter) >= 4 and _one_slip(a, b)):
         return CLOSE
     if likeness >= 0.8 or (len(shorter) == 1 and longer[0] == shorter):
         return NEAR
     return DIFFERENT
 
 
-def _years(between: int, given: bool) -> str:
-    if given:
-        return SAME if between == 0 else "1" if between == 1 else "3" if between <= 3 else "far"
-    return next((str(most) for most in (1, 3, 6, 10) if between <= most), "far")
+def _one_slip(a: str, b: str) -> bool:
+    """One letter more, less, other or in its neighbour's place; or the same consonants."""
+    return DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1 or skeleton(a) == skeleton(b)
+
+
+def _years(between: int) -> str:
+    return SAME if between == 0 else "1" if between == 1 else "3" if between <= 3 else "far"
+
+
+def _ages(between: int, roughness: float) -> str:
+    """Three years are much between two of twenty, and nothing between two of seventy."""
+    return next((level for most, level in _AGES if between * between <= most * most * roughness), "far")
 
 
 def _dates(a: str, b: str) -> str:
@@ -127,7 +139,7 @@ def _address(a: str, b: str) -> str:
 def _phone(a: str, b: str, first: str) -> str:
     if a == b:
         # The telephone is the household's: under another first name it tells a relative as well.
-        return SAME if first in (SAME, SHORT, CLOSE, MISSING) else "household"
+        return "household" if first == DIFFERENT else SAME
     return "typo" if DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1 else DIFFERENT
 
 
@@ -147,4 +159,6 @@ def _number(a: str, b: str) -> str:
     return CLOSE if min(len(a), len(b)) >= 5 and DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1 else DIFFERENT
 
 
+# In standard deviations of what two guesses may be off.
+_AGES = ((0.6, SAME), (1.3, CLOSE), (2.2, NEAR), (3.5, "apart"))
 _RANK = {SAME: 0, SHORT: 1, CLOSE: 2, NEAR: 3, MISSING: 4, DIFFERENT: 5}

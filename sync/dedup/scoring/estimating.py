@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,17 @@ import numpy as np
 
 from sync.dedup.scoring.bulk import candidate_pairs
 from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE, LEVELS, STRATA, VILLAGE, Pattern, compare, stratum_of
-from sync.dedup.scoring.model import DEFAULT, Levels, Model, Term, frequency, scopes_of, weigh
+from sync.dedup.scoring.model import (
+    DEFAULT,
+    Levels,
+    Model,
+    Term,
+    crowding,
+    frequency,
+    records_around,
+    scopes_of,
+    weigh,
+)
 from sync.dedup.scoring.profiles import Profile
 
 _DRAWN, _DRAWN_EACH = 40_000, 20  # the most pairs for u, per stratum, and how many for each record
@@ -27,7 +38,7 @@ _HELD_M, _HELD_U = 300.0, 40.0
 _ROUNDS, _REFINEMENTS = 40, 2
 _FEWEST = 50  # records below which nothing can be learnt
 _LEAST, _MOST = -20.0, -3.0  # log2 odds between which a prior stays
-_MOST_PAIRS = 3_000_000  # that are looked at
+_MOST_PAIRS = 1_000_000  # that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,10 @@ def train(profiles: Sequence[Profile]) -> Trained:
 
 
 def count_terms(profiles: Sequence[Profile]) -> dict[Term, int]:
-    """How often each name occurs in each village, commune and the country."""
+    """How many records each village, commune and the country has, and how often each name occurs there."""
     counts: Counter[Term] = Counter()
     for profile in profiles:
+        counts.update((scope, "", "") for scope in scopes_of(profile))
         for part, name in (("first", profile.first_name), ("last", profile.last_name)):
             if name:
                 for scope in scopes_of(profile):
@@ -79,22 +91,30 @@ def count_terms(profiles: Sequence[Profile]) -> dict[Term, int]:
 
 
 class _Observed:
-    """The pairs that blocking brings together, as numbers: stratum, levels by field (-1 where one is missing), and how
-    much rarer than usual each name is that is the same."""
+    """The pairs that blocking brings together, as numbers: stratum, how crowded the place is (log2), levels by field
+    (-1 where one is missing), and how common each name is that is the same. Of very long lists they are a part.
+    """
 
     def __init__(self, profiles: Sequence[Profile], terms: Mapping[Term, int]) -> None:
         strata: list[int] = []
         levels: list[list[int]] = []
         shares: list[tuple[float, float]] = []
+        crowded: list[float] = []
+        self._part = 1.0
         for a, b in candidate_pairs(profiles):
             if len(strata) == _MOST_PAIRS:
+                # Pairs come by their smaller id, so all those of so many records have been seen.
+                seen = bisect_left(profiles, a.id, key=lambda profile: profile.id)
+                self._part = 1 - (1 - seen / len(profiles)) ** 2
                 break
             pattern, stratum = compare(a, b), stratum_of(a, b)
             strata.append(STRATA.index(stratum))
+            crowded.append(math.log2(crowding(stratum, records_around(terms, a, b, stratum))))
             levels.append([_INDEX[name].get(pattern.get(name, ""), -1) for name in LEVELS])
             shares.append(tuple(_share(terms, a, b, stratum, pattern, name) for name in _NAMED))  # type: ignore[arg-type]
         self.size = len(strata)
         self._strata = np.array(strata, dtype=np.int8)
+        self._crowded = np.array(crowded, dtype=np.float64)
         self._levels = np.array(levels, dtype=np.int8).reshape(self.size, len(LEVELS))
         self._shares = np.array(shares, dtype=np.float64).reshape(self.size, len(_NAMED))
 
@@ -103,7 +123,7 @@ class _Observed:
         total = np.zeros(self.size)
         for number, stratum in enumerate(STRATA):
             inside = self._strata == number
-            weight = np.full(int(inside.sum()), model.prior[stratum])
+            weight = model.prior[stratum] - self._crowded[inside]
             for column, name in enumerate(LEVELS):
                 table = np.array([*model.weights[stratum][name].values(), 0.0])
                 weight += table[self._levels[inside, column]]
@@ -118,7 +138,7 @@ class _Observed:
 
     def expected(self, model: Model) -> float:
         """How many of the pairs are one person."""
-        return float(self.probabilities(model).sum())
+        return float(self.probabilities(model).sum()) / self._part
 
     def counts(self, probabilities: Any) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
         """How many pairs of one person stand at each level, and how many there are in each stratum."""
@@ -128,15 +148,14 @@ class _Observed:
             known = levels >= 0
             sums = np.bincount(levels[known], weights=probabilities[known], minlength=len(names))
             by_level[name] = dict(zip(names, map(float, sums), strict=True))
-        sums = np.bincount(self._strata, weights=probabilities, minlength=len(STRATA))
-        return by_level, dict(zip(STRATA, map(float, sums), strict=True))
+        in_strata = np.bincount(self._strata, weights=probabilities, minlength=len(STRATA)) / self._part
+        return by_level, dict(zip(STRATA, map(float, in_strata), strict=True))
 
 
-def _maximise(observed: _Observed, model: Model, totals: Mapping[str, int]) -> Model:
+def _maximise(observed: _Observed, model: Model, totals: Mapping[str, float]) -> Model:
     for _ in range(_ROUNDS):
         by_level, by_stratum = observed.counts(observed.probabilities(model))
         m = {name: _held(by_level[name], DEFAULT.m[name], _HELD_M) for name in LEVELS}
-        # Under another first name the household's telephone says nothing.
         found = Model(m, model.u, _priors(by_stratum, totals))
         moved = max(abs(found.m[name][level] - model.m[name][level]) for name in LEVELS for level in LEVELS[name])
         model = found
@@ -159,8 +178,8 @@ def _estimate_u(patterns: Sequence[Pattern], weights: Sequence[float] | None, ex
     return {name: _held(found[name], expected[name], _HELD_U) for name in LEVELS}
 
 
-def _priors(matches: Mapping[str, float], totals: Mapping[str, int]) -> dict[str, float]:
-    """log2 odds that two records of a stratum are one person, held to expectation as by 300 pairs of one person."""
+def _priors(matches: Mapping[str, float], totals: Mapping[str, float]) -> dict[str, float]:
+    """log2 odds that two records of a stratum are one person, held to expectation as by 20 pairs of one person."""
     prior = {}
     for stratum in STRATA:
         total = max(totals[stratum], 1)
@@ -171,15 +190,23 @@ def _priors(matches: Mapping[str, float], totals: Mapping[str, int]) -> dict[str
     return prior
 
 
-def _pairs_in_strata(profiles: Sequence[Profile]) -> dict[str, int]:
+def _pairs_in_strata(profiles: Sequence[Profile]) -> dict[str, float]:
+    """How many pairs each stratum has, those of a crowded place counting the less as the prior is less there."""
+
     def pairs(count: int) -> int:
         return count * (count - 1) // 2
 
     villages = Counter((profile.commune, profile.village) for profile in profiles if profile.village)
     communes = Counter(profile.commune for profile in profiles)
-    in_village = sum(map(pairs, villages.values()))
-    in_commune = sum(map(pairs, communes.values()))
-    return {VILLAGE: in_village, COMMUNE: in_commune - in_village, ELSEWHERE: pairs(len(profiles)) - in_commune}
+    inside: Counter[str] = Counter()
+    for (commune, _), records in villages.items():
+        inside[commune] += pairs(records)
+    around = {commune: pairs(records) - inside[commune] for commune, records in communes.items()}
+    return {
+        VILLAGE: sum(pairs(records) / crowding(VILLAGE, records) for records in villages.values()),
+        COMMUNE: sum(around[commune] / crowding(COMMUNE, records) for commune, records in communes.items()),
+        ELSEWHERE: float(pairs(len(profiles)) - sum(map(pairs, communes.values()))),
+    }
 
 
 def _draw(profiles: Sequence[Profile], stratum: str) -> list[tuple[Profile, Profile]]:
@@ -218,10 +245,10 @@ def _share(terms: Mapping[Term, int], a: Profile, b: Profile, stratum: str, patt
     return frequency(terms, a, b, stratum, _NAMED[name], text)
 
 
-def _explain(model: Model, totals: Mapping[str, int], records: int, compared: int, expected: float) -> dict[str, Any]:
+def _explain(model: Model, totals: Mapping[str, float], records: int, compared: int, expected: float) -> dict[str, Any]:
     return {
         "records": records,
-        "pairs": dict(totals),
+        "pairs": {stratum: round(pairs) for stratum, pairs in totals.items()},
         "compared": compared,
         "expected_matches": round(expected, 1),
         "prior": {stratum: round(odds, 2) for stratum, odds in model.prior.items()},

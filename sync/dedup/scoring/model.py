@@ -13,7 +13,19 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE, LEVELS, SAME, VILLAGE, compare, stratum_of
+from sync.dedup.scoring.comparing import (
+    CLOSE,
+    COMMUNE,
+    DIFFERENT,
+    ELSEWHERE,
+    LEVELS,
+    NEAR,
+    SAME,
+    VILLAGE,
+    Pattern,
+    compare,
+    stratum_of,
+)
 from sync.dedup.scoring.profiles import Profile
 
 Levels = Mapping[str, Mapping[str, float]]  # field → level → probability
@@ -21,11 +33,24 @@ Term = tuple[str, str, str]  # scope ("", "c:<commune>", "v:<commune>/<village>"
 Terms = Mapping[Term, int]
 
 FLOOR = -6.6  # log2 odds of about 0.01: a pair of less weight is not kept
-PLACE, COMMON = "place", "common"
+PLACE, COMMON, ALIKE = "place", "common", "alike"
+# Cousins of one name, twins, somebody named after an elder and wives of one man cannot be told apart by what all of a
+# family have in common, so that alone makes nobody sure (indicators.md §5).
+ALIKE_AT_MOST = 2.5
+_OWN = {
+    "phone": (SAME, "typo"),
+    "birth_year": (SAME,),
+    "birth_date": (SAME, CLOSE),
+    "id_number": (SAME, CLOSE),
+    "address": (SAME, CLOSE),
+}
 _NAMES = {"first_name": "first", "last_name": "last"}
 # How many names a place has to have before its own frequencies outweigh those of what lies around it.
 _SHRINK = 20.0
 _RAREST = 0.0003
+# How many records the places have for which the priors stand, and how many are too few to say how big a place is.
+_USUAL: Mapping[str, float] = {VILLAGE: 128.0, COMMUNE: 512.0}
+_FEW = 4.0
 _CERTAIN = 6.0  # no more log2 odds than this are believed, either way: cousins of one name are beyond any evidence
 
 
@@ -77,14 +102,17 @@ class Model:
 
     @cached_property
     def weights(self) -> dict[str, dict[str, dict[str, float]]]:
-        """log2(m/u) by stratum, field and level."""
-        return {
+        """log2(m/u) by stratum, field and level. Under another first name a telephone never speaks for one person."""
+        weights = {
             stratum: {
                 name: {level: math.log2(self.m[name][level] / u[name][level]) for level in levels}
                 for name, levels in LEVELS.items()
             }
             for stratum, u in self.u.items()
         }
+        for levels in weights.values():
+            levels["phone"]["household"] = min(0.0, levels["phone"]["household"])
+        return weights
 
     def probability(self, weight: float) -> float:
         """What the weight says once calibrated."""
@@ -98,7 +126,7 @@ def believed(weight: float) -> float:
 
 def terms_wanted(profile: Profile) -> set[Term]:
     """The counts that scoring the record may ask for."""
-    return {
+    return {(scope, "", "") for scope in scopes_of(profile)} | {
         (scope, part, text)
         for scope in scopes_of(profile)
         for part, name in (("first", profile.first_name), ("last", profile.last_name))
@@ -116,7 +144,7 @@ def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
     """How alike the two are. Which is which makes no difference but to the order of the values in the parts."""
     stratum, pattern = stratum_of(a, b), compare(a, b)
     weights = model.weights[stratum]
-    parts = [Part(PLACE, _place(a), _place(b), stratum, model.prior[stratum])]
+    parts = [Part(PLACE, _place(a), _place(b), stratum, _prior(model, terms, a, b, stratum))]
     for name, level in pattern.items():
         plain = weights[name][level]
         parts.append(Part(name, written(a, name), written(b, name), level, plain))
@@ -127,32 +155,58 @@ def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
             if terms:
                 parts.append(Part(COMMON, written(a, name), written(b, name), name, rarity))
     total = sum(part.weight for part in parts)
+    if total > ALIKE_AT_MOST and only_alike(pattern):
+        parts.append(Part(ALIKE, "", "", "", ALIKE_AT_MOST - total))
+        total = ALIKE_AT_MOST
     return Score(total, model.probability(total), tuple(parts))
 
 
 def weigh(model: Model, terms: Terms, a: Profile, b: Profile) -> float:
     """The weight of `score` alone, which is all that most pairs are asked for."""
     stratum, pattern = stratum_of(a, b), compare(a, b)
-    weights, total = model.weights[stratum], model.prior[stratum]
+    weights, total = model.weights[stratum], _prior(model, terms, a, b, stratum)
     for name, level in pattern.items():
         total += weights[name][level]
         if terms and level == SAME and name in _NAMES and pattern.get("order") != "swapped":
             part = _NAMES[name]
             text = a.first_name if part == "first" else a.last_name
             total += math.log2(model.u[stratum][name][SAME] / frequency(terms, a, b, stratum, part, text))
-    return total
+    return min(total, ALIKE_AT_MOST) if total > ALIKE_AT_MOST and only_alike(pattern) else total
+
+
+def only_alike(pattern: Pattern) -> bool:
+    """Whether nothing agrees that is a person's own: a telephone, a date, a number, or a year of birth that was given;
+    under another first name only a number is."""
+    own = [name for name, levels in _OWN.items() if pattern.get(name) in levels]
+    if pattern.get("first_name") in (NEAR, DIFFERENT):
+        return "id_number" not in own
+    return not own
+
+
+def crowding(stratum: str, records: int) -> float:
+    """How many times as many records as usual a place has; 1 if it is not known to have any."""
+    usual = _USUAL.get(stratum)
+    return (records + _FEW) / (usual + _FEW) if usual and records else 1.0
+
+
+def records_around(terms: Terms, a: Profile, b: Profile, stratum: str) -> int:
+    """How many records the place had that both are of; 0 if it is not one, or was not known."""
+    if stratum == VILLAGE and a.village == b.village:
+        return terms.get((f"v:{a.commune}/{a.village}", "", ""), 0)
+    return terms.get((f"c:{a.commune}", "", ""), 0) if stratum == COMMUNE else 0
 
 
 def frequency(terms: Terms, a: Profile, b: Profile, stratum: str, part: str, text: str) -> float:
     """The share of people around the two who have this name, not counting one of them.
 
     That of the village is drawn towards the commune's, and the commune's towards the country's, the more so the fewer
-    names they have.
+    names they have. Of a village that is spelt in two ways nothing is asked: the counts would be those of one spelling,
+    and which one would depend on the order of the two.
     """
     share = _share(terms, "", part, text, 1 / (1 + terms.get(("", part, ""), 0)))
     if stratum != ELSEWHERE:
         share = _share(terms, f"c:{a.commune}", part, text, share)
-    if stratum == VILLAGE:
+    if stratum == VILLAGE and a.village == b.village:
         share = _share(terms, f"v:{a.commune}/{a.village}", part, text, share)
     return max(share, _RAREST)
 
@@ -167,6 +221,11 @@ def written(profile: Profile, name: str) -> str:
     if not text and name in ("first_name", "last_name"):
         return profile.written.get("full_name", "")
     return text or (str(profile.birth) if name in ("birth_year", "age") else "")
+
+
+def _prior(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str) -> float:
+    """Of two records of a hamlet it is likelier that they are one person than of two records of a town."""
+    return model.prior[stratum] - math.log2(crowding(stratum, records_around(terms, a, b, stratum)))
 
 
 def _share(terms: Terms, scope: str, part: str, text: str, around: float) -> float:

@@ -6,6 +6,7 @@ The weights are set, not learnt: these lists are too short to learn from, and a 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -62,16 +63,21 @@ class Organisation:
 def organisation_of(entity_id: str, roles: Mapping[str, str], data: Mapping[str, Any]) -> Organisation:
     """The record of an entity with these properties, which play these roles. No value is refused."""
     written = {role: str(data.get(name) or "").strip()[:LONGEST] for name, role in roles.items()}
-    name = words(written.get("name", ""))
+    name = _named(written.get("name", ""))
     return Organisation(
         id=entity_id,
         name=name,
         distinctive=frozenset(name) - _KINDS or frozenset(name),
         number="".join(letter for letter in written.get("id_number", "").casefold() if letter.isalnum()),
-        place="".join(words(written.get("village", "") or written.get("commune", ""))),
+        place="".join(_named(written.get("village", "") or written.get("commune", ""))),
         phone="".join(letter for letter in written.get("phone", "") if letter.isascii() and letter.isdigit())[-8:],
         written=written,
     )
+
+
+def _named(text: str) -> tuple[str, ...]:
+    """Its folded words, and its numbers, by which alone a second centre of a town may be told from the first."""
+    return (*words(text), *re.findall(r"\d+", text))
 
 
 def keys_of(organisation: Organisation) -> tuple[int, ...]:

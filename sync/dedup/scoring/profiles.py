@@ -21,8 +21,9 @@ _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 class Profile:
     """A record with its names folded. `written` holds the values as they stand in the record, by role.
 
-    `birth_given`: the year was given; else it was worked out from an age, which is often a guess. `birth_date` is eight
-    digits, year first. Without a value a text is empty and a year None.
+    `birth_given`: the year was given; else it was worked out from an age, which is often a guess, and `roughness` is
+    how far off it may be, as a variance. `birth_date` is eight digits, year first. Without a value a text is empty and
+    a year None.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Profile:
     sex: str
     birth: int | None
     birth_given: bool
+    roughness: float
     phone: str
     village: str
     commune: str
@@ -61,7 +63,7 @@ def profile_of(entity_id: str, roles: Mapping[str, str], data: Mapping[str, Any]
         first, last = whole[:-1], whole[-1:]
     elif not (first or last):
         first = words(written.get("full_name", ""))
-    birth, given = _birth(written, created)
+    birth, given, roughness = _birth(written, created)
     return Profile(
         id=entity_id,
         first=first,
@@ -69,6 +71,7 @@ def profile_of(entity_id: str, roles: Mapping[str, str], data: Mapping[str, Any]
         sex=_sex(written.get("sex", "")),
         birth=birth,
         birth_given=given,
+        roughness=roughness,
         phone=_phone(written.get("phone", "")),
         village="".join(words(written.get("village", ""))) or written.get("village", "").casefold(),
         commune="".join(words(written.get("commune", ""))) or written.get("commune", "").casefold(),
@@ -97,13 +100,15 @@ def _date(text: str) -> str:
     return digits if len(digits) == 8 and digits[:2] in ("18", "19", "20") else ""
 
 
-def _birth(written: Mapping[str, str], created: dt.date) -> tuple[int | None, bool]:
+def _birth(written: Mapping[str, str], created: dt.date) -> tuple[int | None, bool, float]:
+    """The year, whether it was given, and its roughness."""
     if said := _YEAR.search(written.get("birth_year", "")):
-        return int(said[0]), True
+        return int(said[0]), True, 0.0
     if date := _date(written.get("birth_date", "")):
-        return int(date[:4]), True
-    age = _DIGITS.search(written.get("age", ""))
-    if age is None or len(age[0]) > 3 or not 0 <= int(age[0]) <= 120:
-        return None, False
+        return int(date[:4]), True, 0.0
+    found = _DIGITS.search(written.get("age", ""))
+    if found is None or len(found[0]) > 3 or (age := int(found[0])) > 120:
+        return None, False, 0.0
     asked = _YEAR.search(written.get("asked_on", ""))
-    return (int(asked[0]) if asked else created.year) - int(age[0]), False
+    # The older somebody is, the farther off is the guess; and whoever asks before the birthday is a year off.
+    return (int(asked[0]) if asked else created.year) - age, False, 0.8 + (0.6 + 0.035 * age) ** 2

@@ -9,6 +9,7 @@ from sync.dedup.scoring.model import Part
 # By field and level; {a} and {b} are the values as they stand in the records.
 _EN: Mapping[str, Mapping[str, str]] = {
     "start": {"": "two records of this list are seldom one"},
+    "alike": {"": "only what relatives share agrees: twins, cousins or wives of one man may be meant"},
     "place": {
         "village": "same village ({a}): before anything else is looked at",
         "commune": "same commune, not the same village or none given ({a}, {b})",
@@ -46,10 +47,10 @@ _EN: Mapping[str, Mapping[str, str]] = {
         "far": "years of birth far apart ({a}, {b})",
     },
     "age": {
-        "1": "ages agree within a year ({a}, {b})",
-        "3": "ages agree within three years ({a}, {b})",
-        "6": "ages four to six years apart ({a}, {b})",
-        "10": "ages seven to ten years apart ({a}, {b})",
+        "same": "ages agree, as far as an age is known ({a}, {b})",
+        "close": "ages nearly agree ({a}, {b})",
+        "near": "ages somewhat apart ({a}, {b})",
+        "apart": "ages apart, even for guesses ({a}, {b})",
         "far": "ages far apart ({a}, {b})",
     },
     "phone": {
@@ -79,6 +80,7 @@ _EN: Mapping[str, Mapping[str, str]] = {
 }
 _FR: Mapping[str, Mapping[str, str]] = {
     "start": {"": "deux fiches de cette liste en font rarement une"},
+    "alike": {"": "seul concorde ce que des parents partagent : jumeaux, cousins ou coépouses peut-être"},
     "place": {
         "village": "même village ({a}) : avant tout autre regard",
         "commune": "même commune, villages différents ou inconnus ({a}, {b})",
@@ -116,10 +118,10 @@ _FR: Mapping[str, Mapping[str, str]] = {
         "far": "années de naissance éloignées ({a}, {b})",
     },
     "age": {
-        "1": "âges à un an près ({a}, {b})",
-        "3": "âges à trois ans près ({a}, {b})",
-        "6": "âges à quatre à six ans près ({a}, {b})",
-        "10": "âges à sept à dix ans près ({a}, {b})",
+        "same": "âges concordants, autant qu’un âge est connu ({a}, {b})",
+        "close": "âges presque concordants ({a}, {b})",
+        "near": "âges quelque peu différents ({a}, {b})",
+        "apart": "âges différents, même pour des estimations ({a}, {b})",
         "far": "âges éloignés ({a}, {b})",
     },
     "phone": {

@@ -171,7 +171,7 @@ def test_every_figure_in_the_statements_is_an_indicator_of_the_programme() -> No
 def test_both_statements_say_the_same_figures() -> None:
     english, french = (programme().statements["results", language] for language in ("en", "fr"))
 
-    marks = [re.findall(r"\{\{ *([a-z][^}]*?) *\}\}", text) for text in (english, french)]
+    marks = [re.findall(r"\{\{ *([a-z][^}|]*?) *[|}]", text) for text in (english, french)]
     assert marks[0] == marks[1]
 
 
@@ -185,8 +185,8 @@ def test_the_old_version_of_the_rice_form_keeps_the_identity_of_what_was_renamed
 def test_people_are_told_apart_by_eight_properties() -> None:
     rows = [row for workbook in programme().workbooks for row in workbook.sheets.matching]
 
-    assert {row.list_name for row in rows} == {"people"}
-    assert [row.role for row in rows] == [
+    assert {row.list_name for row in rows} == {"people", "organisations", "health_centres"}
+    assert [row.role for row in rows if row.list_name == "people"] == [
         "first_name",
         "last_name",
         "sex",
@@ -196,3 +196,10 @@ def test_people_are_told_apart_by_eight_properties() -> None:
         "commune",
         "group",
     ]
+
+
+def test_organisations_and_health_centres_are_told_apart_by_their_name_phone_and_place() -> None:
+    rows = [row for workbook in programme().workbooks for row in workbook.sheets.matching]
+
+    for name in ("organisations", "health_centres"):
+        assert [row.role for row in rows if row.list_name == name] == ["name", "phone", "village", "commune"]

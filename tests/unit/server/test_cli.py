@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
+from tests.support.people import GATHERING
 from tests.support.projects import SALE, a_sale
 from tests.support.workbooks import a_workbook
 
@@ -250,3 +251,87 @@ def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
     monkeypatch.setattr("server.checkup.java", lambda: None)
 
     assert "No Java" in loaded("doctor").out
+
+
+def test_a_list_is_compared_loaded_and_its_pairs_are_shown(loaded: Run, tmp_path: Path) -> None:
+    (tmp_path / "programme" / "forms" / "gathering.xlsx").write_bytes(a_workbook("gathering", "1", GATHERING))
+    assert loaded("load", "programme").code == 0
+    rows = ("first_name,last_name,birth_year,phone,village,commune", "Awa,Diarra,1990,76000001,Siby,Siby")
+    (tmp_path / "one.csv").write_text("\n".join(rows))
+    (tmp_path / "two.csv").write_text("\n".join([*rows, "Oumou,Keita,1975,,Kati,Kati"]).replace("Diarra", "Jara"))
+    assert "1 made" in loaded("people", "import", "one.csv").out
+
+    told = loaded("people", "import", "two.csv", "--preview").out
+    assert "1 new" in told
+    assert "Awa Diarra (Siby)" in told
+    done = loaded("people", "import", "two.csv")
+    assert "2 made" in done.out
+    assert "because of it: 1." in done.out
+
+    shown = loaded("people", "matches", "--lang", "fr").out
+    assert "Open pairs: 1, of which" in shown
+    assert "Awa Jara (Siby)" in shown
+    assert "village" in shown
+    assert "Version 1" in loaded("people", "train").out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("people", "import", "faulty.csv"), "prenom"),
+        (("people", "import", "faulty.csv", "--list", "nowhere"), "nowhere"),
+        (("people", "matches", "--list", "nowhere"), "nowhere"),
+        (("people", "train", "--list", "nowhere"), "nowhere"),
+        (("people", "matches"), "matching"),
+    ],
+)
+def test_what_does_not_work_with_people_is_said(
+    loaded: Run, tmp_path: Path, command: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "faulty.csv").write_text("prenom\nAwa")
+    if words == "prenom":
+        (tmp_path / "programme" / "forms" / "gathering.xlsx").write_bytes(a_workbook("gathering", "1", GATHERING))
+        assert loaded("load", "programme").code == 0
+
+    done = loaded(*command)
+
+    assert done.code == 1
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_backup_is_made_looked_through_and_restored(
+    loaded: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copies").mkdir()
+    made = loaded("backup", "copies")
+    assert made.code == 0, made.err
+    [file] = (tmp_path / "copies").iterdir()
+    assert "not encrypted" in made.last
+    assert loaded("backup", str(file)).code != 0, "it replaces no other"
+
+    whole = loaded("backup", "verify", str(file))
+    assert "Whole: 1 project, 0 submissions, 0 people and devices, 0 files." in whole.out
+    assert "The last backup was made 0 hours ago" in loaded("doctor").out
+
+    refused = loaded("restore", str(file))
+    assert refused.code != 0
+    assert "empty" in refused.err
+    monkeypatch.setenv("SIBY_FOLDER", str(tmp_path / "new"))
+    done = loaded("restore", str(file))
+    assert done.code == 0, done.err
+    assert "epoch" in done.last
+    assert "Siby" in loaded("load", "programme").out
+
+
+def test_what_is_no_whole_backup_is_said_in_a_sentence(loaded: Run, tmp_path: Path) -> None:
+    assert loaded("backup", "whole.tar.zst").code == 0
+    (tmp_path / "cut.tar.zst").write_bytes((tmp_path / "whole.tar.zst").read_bytes()[:-100])
+    (tmp_path / "other.zip").write_bytes(b"PK")
+
+    for name in ("cut.tar.zst", "other.zip"):
+        done = loaded("backup", "verify", name)
+        assert done.code == 1
+        assert "Error: " in done.err
+        assert "Traceback" not in done.err
+    assert loaded("backup", "verify").code != 0

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import select, union_all
+from sqlalchemy import Double, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator
@@ -45,6 +45,12 @@ def test_times_json_and_several_queries_in_one_are_the_same(world: World) -> Non
     assert sorted(fetch_rows(world.session.connection(), twice), key=str) == sorted(
         (tuple(one) for one in world.session.execute(twice)), key=str
     )
+
+
+def test_fractions_are_the_same(world: World) -> None:
+    query = select(literal(0.25, Double()), ROWS.c.ordinal).order_by(ROWS.c.ordinal)
+
+    assert fetch_rows(world.session.connection(), query) == [(0.25, 0), (0.25, 1), (0.25, 2)]
 
 
 def test_nothing_found_is_no_rows(world: World) -> None:

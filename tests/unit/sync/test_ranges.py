@@ -1,15 +1,20 @@
 """What is not decided about people shows in figures: as their low and their high, and in words."""
 
+import io
 from typing import Any
 
+import docx
 import pytest
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Keep
+from sync.errors import Unexpected
 from sync.indicators.changes import changes
+from sync.indicators.contributions import Wanted, replace_contributions
+from sync.indicators.evidence import evidence
 from sync.indicators.statements import compose, put_statement
-from sync.models import EntityList, Match
-from tests.support.figures import World
+from sync.models import EntityList, Match, Membership
+from tests.support.figures import World, a_submission
 from tests.support.figures import a_contribution as row
 
 TRAINED = Indicator("trained", aggregate="distinct", subject="people", by=("sex",), unit="people")
@@ -120,6 +125,77 @@ def test_a_range_does_not_give_a_hidden_cell_away(session: Session) -> None:
     assert span(world, "few") == (2, 3, 3)
 
 
+def test_a_small_value_is_hidden_though_its_least_is_nothing_at_all(session: Session) -> None:
+    world = World(session)
+    world.publish(
+        Indicator(
+            "kept_small",
+            aggregate="distinct",
+            subject="people",
+            value="${v}",
+            per_subject="sum",
+            keep=Keep("<", 2),  # type: ignore[arg-type]
+            minimum_cell=3,
+        )
+    )
+    world.submit(row("kept_small", subject="a", value=1), row("kept_small", subject="b", value=1, ordinal=1))
+
+    world.stand({"b": ("b", "a", "b")})
+
+    assert span(world, "kept_small") == (0, 2, 2)
+    assert world.figures("kept_small", viewer=True)[0].hidden
+
+
+def test_evidence_says_whose_person_is_not_decided(world: World) -> None:
+    rows = evidence(world.reading(), "trained", sees_small_cells=True).rows
+
+    assert {one["subject"]: (one["person"], one.get("sure", True)) for one in rows} == {
+        "awa1": ("awa1", False),
+        "awa2": ("awa1", False),
+        "awa3": ("awa1", False),
+        "fanta1": ("fanta1", False),
+        "fanta2": ("fanta2", False),
+        "seydou": ("seydou", True),
+    }
+
+
+def test_evidence_of_merged_people_about_whom_nothing_is_open_is_sure(world: World) -> None:
+    world.stand({"awa3": ("awa1", "awa1", "awa1"), "fanta2": ("fanta1", "fanta1", "fanta1")})
+
+    rows = evidence(world.reading(), "trained", sees_small_cells=True).rows
+
+    assert not any("sure" in one for one in rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("unmerged", "unmerged"), ("trained", "definition"), ("submitted", "submitted")]
+)
+def test_what_made_people_one_or_several_is_the_cause(world: World, kind: str, cause: str) -> None:
+    before = world.event
+    world.stand({"awa3": ("awa3", "awa1", "awa3")}, kind=kind)
+
+    found = changes(world.reading(before), world.reading(), "trained", sees_small_cells=True).to_json()
+
+    assert (found["before"], found["after"]) == (4, 5)
+    assert [(one["cause"], one["effect"]) for one in found["causes"]] == [(cause, 1)]
+
+
+def test_a_visit_that_seems_to_be_of_somebody_known_is_the_cause_of_both(world: World) -> None:
+    before = world.event
+    with world.change("submitted") as (journal, event):
+        number = journal.new_id()
+        world.session.add(a_submission(1, number, event, world.now))
+        replace_contributions(journal, [Wanted(number, event, world.now, [row("trained", subject="awa4")], True)])
+        member = Membership(project_id=1, list_name="people", entity_id="awa4", opened=event)
+        member.person_id = member.fewest_id = member.most_id = "awa1"
+        world.session.add(member)
+
+    found = changes(world.reading(before), world.reading(), "trained", sees_small_cells=True).to_json()
+
+    assert (found["before"], found["after"]) == (4, 4)
+    assert found["causes"] == [{"cause": "submitted", "contributions": 1, "effect": 0}]
+
+
 def test_a_decision_that_only_narrows_the_range_changes_no_value(world: World) -> None:
     before = world.event
     world.stand({"fanta2": ("fanta2", "fanta2", "fanta2")}, kind="decided")
@@ -175,6 +251,89 @@ def test_people_and_their_range_are_one_phrase(world: World) -> None:
 
 def test_a_share_has_the_range_that_its_parts_make(world: World) -> None:
     assert line(world, "So {{ trained(sex='female').share }}.") == "So 75% (67% to 80%)."
+
+
+def test_both_parts_of_a_share_are_of_the_same_people(session: Session) -> None:
+    """With a mean for each, the least of the part over the least of the whole would be a share of nothing."""
+    world = World(session, languages=["en"])
+    world.publish(Indicator("mean", aggregate="mean", subject="people", value="${v}", per_subject="sum", by=("sex",)))
+    world.submit(
+        row("mean", subject="a", value=1, by=("female",)),
+        row("mean", subject="b", value=1, by=("female",), ordinal=1),
+        row("mean", subject="c", value=4, by=("male",), ordinal=2),
+    )
+    world.stand({"b": ("b", "a", "b")})
+
+    # As three people 1 of 2 on average; as two 2 of 3.
+    assert line(world, "So {{ mean(sex='female').share }}.") == "So 50% (50% to 67%)."
+    assert line(world, "So {{ mean(sex='female').share | percent(1) }}.") == "So 50.0%."
+
+
+def test_a_paragraph_says_a_range_once_and_the_pairs_once_for_each_indicator(world: World) -> None:
+    world.session.add_all([a_match(900, "awa1", "awa3"), a_match(901, "fanta1", "fanta2")])
+    world.session.commit()
+    source = (
+        "{{ trained | people }}, {{ trained(sex='female').share }} of them women, and again {{ trained }};\n"
+        "{{ women }} otherwise.\n\nAnew {{ trained }}:\n- {{ trained(sex='female') }}\n- {{ trained(sex='male') }}\n"
+    )
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", source, event)
+
+    statement = compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    pairs = "depending on 2 pairs not reviewed"
+    assert statement.to_markdown().splitlines()[:-2] == [
+        f"4 people (3 to 5, {pairs}), 75% (67% to 80%) of them women, and again 4;",
+        f"3 (2 to 4, {pairs}) otherwise.",
+        "",
+        f"Anew 4 (3 to 5, {pairs}):",
+        f"- 3 (2 to 4, {pairs})",
+        "- 1",
+    ]
+    page = statement.to_html(lambda figure: "/behind")
+    assert f'<a class="figure" href="/behind">4 people (3 to 5, {pairs})</a>, ' in page
+    assert '<a class="figure" href="/behind">75% (67% to 80%)</a> of them women' in page
+    document = docx.Document(io.BytesIO(statement.to_docx()))
+    assert document.paragraphs[0].text.startswith(f"4 people (3 to 5, {pairs}), 75% (67% to 80%) of them women")
+    shown = statement.to_json()["paragraphs"][0][0]
+    assert (shown["text"], shown["low"], shown["high"]) == (f"4 people (3 to 5, {pairs})", 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ trained | number }} of {{ trained(sex='male') | number }}", "4 of 1"),
+        ("{{ share }}", "75% (67% to 80%)"),
+        ("{{ share | percent(1) }} or {{ share.low | percent }}", "75.0% or 67%"),
+        ("{{ trained | noun('learner', 'learners') }}", "4 learners (3 to 5)"),
+        ("{{ trained(sex='male') | noun('man', 'men') }}", "1 man"),
+        ("{{ 2 | noun('*man*', '*men*') }}", "2 \\*men\\*"),
+        ("{{ trained | noun('*one*', '*some*') }}", "4 \\*some\\* (3 to 5)"),
+    ],
+)
+def test_a_sentence_that_wants_a_number_alone_gets_it_and_a_noun_stands_before_the_range(
+    world: World, source: str, words: str
+) -> None:
+    assert line(world, source) == words
+
+
+def test_a_noun_of_one_word_is_refused(world: World) -> None:
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", "{{ trained | noun('learner') }}", event)
+
+    with pytest.raises(Unexpected) as refused:
+        compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    assert (
+        refused.value.findings[0].fault
+        == "The statement cannot be written: a noun is two texts, for one and for several."
+    )
+
+
+def test_in_french_the_plural_begins_at_two(world: World) -> None:
+    said = line(world, "{{ trained(sex='male') | people }} ; {{ trained | noun('apprenant', 'apprenants') }}", "fr")
+
+    assert said == "1 personne ; 4 apprenants (de 3 à 5)"
 
 
 def test_of_the_past_the_range_is_said_without_the_pairs(world: World) -> None:

@@ -31,11 +31,28 @@ def test_years_that_were_given_are_compared_as_such(year: str, level: str) -> No
     assert compare(a_profile("a"), a_profile("b", birth_year=year))["birth_year"] == level
 
 
-@pytest.mark.parametrize(("age", "level"), [("46", "1"), ("43", "3"), ("40", "6"), ("36", "10"), ("20", "far")])
+@pytest.mark.parametrize(
+    ("age", "level"), [("46", "same"), ("44", "close"), ("42", "near"), ("40", "apart"), ("20", "far")]
+)
 def test_an_age_is_a_guess_and_compared_as_one(age: str, level: str) -> None:
     pattern = compare(a_profile("a"), a_profile("b", birth_year="", age=age))
 
     assert (pattern["age"], pattern.get("birth_year")) == (level, None)
+
+
+def test_three_years_are_more_between_the_young_than_between_the_old() -> None:
+    def level(one: str, other: str) -> str:
+        return compare(*(a_profile(id_, birth_year="", age=age) for id_, age in (("a", one), ("b", other))))["age"]
+
+    assert (level("20", "23"), level("70", "73")) == ("near", "close")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Boubacar", "Boubecar"), ("Sanogo", "Sanoko"), ("Salimata", "Slaimata"), ("Moussokoura", "Moussokora")],
+)
+def test_one_slip_or_other_vowels_leave_a_name_close(one: str, other: str) -> None:
+    assert compare(a_profile("a", first_name=one), a_profile("b", first_name=other))["first_name"] == "close"
 
 
 def test_the_telephone_is_the_households() -> None:
@@ -43,6 +60,13 @@ def test_the_telephone_is_the_households() -> None:
 
     assert compare(one, a_profile("b", phone="+22370112233"))["phone"] == "same"
     assert compare(one, a_profile("b", phone="70112233", first_name="Kadiatou"))["phone"] == "household"
+    assert (
+        compare(
+            a_profile("a", phone="70112233", first_name="Bréhima"),
+            a_profile("b", phone="70112233", first_name="Bourama"),
+        )["phone"]
+        == "same"
+    )
     assert compare(one, a_profile("b", phone="70112234"))["phone"] == "typo"
     assert compare(one, a_profile("b", phone="66000000"))["phone"] == "different"
 

@@ -8,7 +8,7 @@ import pytest
 
 from sync.dedup.scoring.estimating import count_terms
 from sync.dedup.scoring.model import COMMON, DEFAULT, Model, score, terms_wanted, weigh
-from tests.support.lookalikes import a_profile, registered
+from tests.support.lookalikes import FIRST, a_profile, registered
 
 SURE = 0.9
 
@@ -49,6 +49,18 @@ def test_a_name_that_everybody_has_says_less_than_a_rare_one() -> None:
     assert {part.a for part in common.parts if part.field == COMMON and part.weight < 0} == {"Awa", "Traoré"}
 
 
+def test_the_smaller_the_village_the_likelier_are_two_records_one_person() -> None:
+    def village(records: int) -> float:
+        profiles = [a_profile(str(number), first_name=FIRST[number % 9]) for number in range(records)]
+        return score(DEFAULT, count_terms(profiles), profiles[0], profiles[9]).parts[0].weight
+
+    assert village(20) > village(200) > village(2000)
+
+
+def test_under_another_first_name_the_telephone_of_a_household_speaks_for_nobody() -> None:
+    assert all(weights["phone"]["household"] <= 0 for weights in DEFAULT.weights.values())
+
+
 def test_the_counts_that_a_score_asks_for_are_the_ones_that_were_announced() -> None:
     profiles = [profile for _, profile in registered(60)]
     terms = count_terms(profiles)
@@ -71,15 +83,22 @@ def test_no_evidence_makes_certain() -> None:
 @pytest.mark.parametrize(
     ("said", "what"),
     [
-        ({"first_name": "Adama"}, "twins"),
+        ({"first_name": "Adama", "phone": "70112233"}, "twins"),
         ({"birth_year": "2004"}, "somebody named after an elder"),
         ({"last_name": "Coulibaly", "birth_year": "1988"}, "co-wives of one first name"),
-        ({"birth_year": "", "age": "42"}, "cousins of one name"),
+        ({"birth_year": "1981"}, "cousins of one name"),
+        ({"birth_year": "", "age": "46", "group": "Benkadi"}, "cousins whose ages were guessed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_who_only_looks_like_somebody_is_never_nearly_sure(said: dict[str, str], what: str) -> None:
-    family = {"phone": "70112233"} if "first_name" in said else {}
-    one, other = a_profile("a", **family), a_profile("b", **family, **said)
+    # However rare their names are: what a family shares makes nobody sure.
+    rare = {"first_name": "Nyéba", "last_name": "Wagué", "phone": "70112233", "group": "Benkadi"}
+    terms = count_terms([profile for _, profile in registered(300)])
+    one, other = a_profile("a", **rare), a_profile("b", **{**rare, "phone": "", **said})
 
-    assert score(DEFAULT, {}, one, other).probability < SURE, what
+    found = score(DEFAULT, terms, one, other)
+
+    assert found.probability < SURE, what
+    assert weigh(DEFAULT, terms, one, other) == pytest.approx(found.weight)
+    assert sum(part.weight for part in found.parts) == pytest.approx(found.weight)

@@ -29,7 +29,13 @@ def test_one_organisation_under_two_names_is_proposed(one: str, other: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Coopérative Benkadi", "Coopérative Jigiya"), ("", ""), ("ASACO Siby", "ASACO Niono")]
+    ("one", "other"),
+    [
+        ("Coopérative Benkadi", "Coopérative Jigiya"),
+        ("", ""),
+        ("ASACO Siby", "ASACO Niono"),
+        ("CSCom Siby 1", "CSCom Siby 2"),
+    ],
 )
 def test_what_is_only_of_one_kind_is_not(one: str, other: str) -> None:
     assert alike(one, other) < 0.05

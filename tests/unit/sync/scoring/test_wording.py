@@ -11,6 +11,7 @@ from tests.support.lookalikes import a_profile
 @pytest.mark.parametrize("language", ["fr", "en", "bm"])
 def test_there_are_words_for_each_level_of_each_field(language: str) -> None:
     parts = [Part(name, "x", "", level, 1.0) for name, levels in LEVELS.items() for level in levels]
+    parts += [Part("alike", "", "", "", -1.0), Part("common", "Awa", "Hawa", "first_name", 1.0)]
     parts += [Part("place", "", "", stratum, -1.0) for stratum in STRATA]
 
     said = sentences(parts, language)

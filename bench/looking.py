@@ -1,0 +1,195 @@
+"""One new record against a list that is stored: by the keys of the product, in its tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session
+
+from bench.installation import DURABLE
+from bench.processes import memory_of
+from bench.records import Drawn, Registration
+from bench.report import Line, middle, p95
+from sync.dedup.keys import exchange_keys, members
+from sync.dedup.pairs import Likeness
+from sync.dedup.training import train_list
+from sync.dedup.yardsticks import yardstick_of
+from sync.journal import open_journal
+from sync.models import Base, Entity, EntityList, Project
+from sync.models.database import insert_rows, open_engine
+from sync.models.probing import rows_of_ids
+from tests.support.databases import SERVER_SETTINGS, start_server, stop_server
+
+LIST = "people"
+PROBES = 500
+_CHUNK = 50_000  # records drawn at once: people of one chunk are not in another
+_AT_ONCE = 5_000
+_LEARNT_FROM = 10_000
+_NOW = dt.datetime(2026, 3, 31, tzinfo=dt.UTC)
+_ROLES = {
+    role: role
+    for role in (
+        *("first_name", "last_name", "sex", "birth_year", "age", "asked_on"),
+        *("phone", "village", "commune", "group"),
+    )
+}
+
+
+def measure_looking(kind: str, size: int) -> list[Line]:
+    """Fills a list with so many records, and looks others up of people who are there, each in a transaction of its own.
+
+    Nothing is stored meanwhile; what is learnt is learnt from the first 10,000.
+    """
+    with _database(kind) as engine:
+        with Session(engine) as session:
+            project = Project(name="bench", time_zone="UTC", languages=["fr"], fiscal_year_start=1, counts="received")
+            session.add(project)
+            session.flush()
+            session.add(EntityList(project_id=project.id, name=LIST, properties=list(_ROLES), matching=_ROLES))
+            session.commit()
+            project_id = project.id
+        probes, truth = _fill(engine, project_id, size)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
+        return _look_up(engine, project_id, size, probes, truth)
+
+
+def _fill(engine: Engine, project_id: int, size: int) -> tuple[list[Registration], dict[str, set[str]]]:
+    """The records that were kept back, and the stored ones of each of their people."""
+    probes: list[Registration] = []
+    truth: dict[str, set[str]] = {}
+    stored = 0
+    while stored < size:
+        drawn = Drawn(stored, commune=stored // 400).registrations(min(_CHUNK, size - stored) + PROBES)
+        kept, wanted = drawn[:-PROBES], -(-PROBES * _CHUNK // size)
+        people: dict[str, set[str]] = {}
+        for one in kept:
+            people.setdefault(one.person, set()).add(_uuid(one))
+        twice = [one for one in drawn[-PROBES:] if one.person in people][:wanted]
+        probes += twice
+        truth |= {one.person: people[one.person] for one in twice}
+        for portion in _portions(kept):
+            with Session(engine) as session:
+                _store(session.connection(), project_id, portion)
+                session.commit()
+            stored += len(portion)
+            if stored == _LEARNT_FROM:
+                with Session(engine) as session:
+                    journal = open_journal(session, project_id, None, _NOW)
+                    train_list(journal, LIST)
+                    journal.close()
+                    session.commit()
+    return probes[:PROBES], truth
+
+
+def _store(connection: Connection, project_id: int, some: Sequence[Registration]) -> None:
+    yardstick = yardstick_of(connection, project_id, LIST, _ROLES)
+    rows, keys = [], []
+    for one in some:
+        data = {role: said for role, said in one.said.items() if said}
+        rows.append(
+            {
+                "project_id": project_id,
+                "list_name": LIST,
+                "id": _uuid(one),
+                "label": "",
+                "data": data,
+                "version": 1,
+                "withdrawn": False,
+                "event": 1,
+                "created_at": _NOW,
+            }
+        )
+        keys += [(key, _uuid(one)) for key in yardstick.keys(yardstick.profile(_uuid(one), data, _NOW))]
+    insert_rows(connection, Entity.__table__, rows)  # type: ignore[arg-type]
+    exchange_keys(connection, project_id, LIST, (), keys)
+
+
+def _look_up(
+    engine: Engine, project_id: int, size: int, probes: Sequence[Registration], truth: dict[str, set[str]]
+) -> list[Line]:
+    times, processor, looked_at = [], [], []
+    found = kept = true = 0
+    memory = 0.0
+    for number, one in enumerate(probes):
+        if number == len(probes) // 5:
+            memory = memory_of(os.getpid())[os.getpid()]
+        with engine.connect() as connection:
+            began, cpu = time.perf_counter(), time.process_time()
+            likenesses, candidates = _candidates(connection, project_id, one)
+            times.append((time.perf_counter() - began) * 1000)
+            processor.append((time.process_time() - cpu) * 1000)
+        looked_at.append(candidates)
+        right = truth[one.person]
+        true += len(right)
+        found += len(right & candidates)
+        kept += len(right & likenesses.keys())
+    grown = memory_of(os.getpid())[os.getpid()] - memory
+    least = 0.97 if size >= 1_000_000 else None
+    return [
+        Line("look-up and scoring, median", middle(times), "ms", note=f"of {len(probes)} records"),
+        Line("look-up and scoring, p95", p95(times), "ms", most=10 if size >= 1_000_000 else None),
+        Line("of that, processor time of our process, p95", p95(processor), "ms"),
+        Line("candidates, median", middle([len(some) for some in looked_at]), ""),
+        Line("candidates, p95", p95([len(some) for some in looked_at]), ""),
+        Line("true duplicates among the candidates", found / max(true, 1), "", least=least),
+        Line("true duplicates among the kept", kept / max(true, 1), ""),
+        Line("memory grown over the last four fifths", grown, "MB"),
+    ]
+
+
+def _candidates(connection: Connection, project_id: int, one: Registration) -> tuple[dict[str, Likeness], set[str]]:
+    """Whom the record may be, and with whom it was compared."""
+    yardstick = yardstick_of(connection, project_id, LIST, _ROLES)
+    profile = yardstick.profile("new", one.said, _NOW)
+    keys = yardstick.keys(profile)
+    most = max(map(yardstick.cap, keys))
+    blocks = members(connection, project_id, LIST, keys, most + 1)
+    ids = {id_ for key, some in blocks.items() if len(some) <= yardstick.cap(key) for id_ in some}
+    fixed = [(Entity.project_id, project_id), (Entity.list_name, LIST)]
+    rows = rows_of_ids(connection, [Entity.id, Entity.data, Entity.created_at], fixed, Entity.id, sorted(ids))
+    yardstick.prepare([profile])
+    found = {}
+    for row in rows:
+        likeness = yardstick.likeness(profile, yardstick.profile(row.id, row.data, row.created_at))
+        if likeness is not None:
+            found[row.id] = likeness
+    return found, ids
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory(prefix="siby-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        if kind == "sqlite":
+            url = f"sqlite:///{folder / 'siby.sqlite'}"
+        else:
+            start_server(folder / "cluster", os.getpid(), SERVER_SETTINGS | DURABLE)
+            url = f"postgresql+psycopg://siby@/postgres?host={folder / 'cluster'}"
+        engine = open_engine(url)
+        try:
+            Base.metadata.create_all(engine)
+            yield engine
+        finally:
+            engine.dispose()
+            if kind == "postgresql":
+                stop_server(folder / "cluster")
+
+
+def _portions(some: Sequence[Registration]) -> Iterator[list[Registration]]:
+    rest = iter(some)
+    while portion := list(islice(rest, _AT_ONCE)):
+        yield portion
+
+
+def _uuid(one: Registration) -> str:
+    return f"{one.id[:8]}-{one.id[8:12]}-4000-8000-{one.id[12:]}00000000"

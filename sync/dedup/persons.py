@@ -1,0 +1,208 @@
+"""Persons follow matches and decisions: which entities are one in the value of a figure, and in its two bounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from sync.dedup.pairs import DIFFERENT, OPEN, SAME, Tie, all_ties, ties_of
+from sync.dedup.scoring.clustering import Standing, partition
+from sync.dedup.yardsticks import compared_simply
+from sync.journal import Journal
+from sync.models import Entity, EntityList, Membership
+from sync.models.database import insert_rows
+from sync.models.probing import rows_of_ids, rows_of_keys
+
+LEAST = 0.05  # the probability from which on two are one in the low bound
+_NEVER = 0.49  # what an undecided match of a list that is compared simply comes to, at most
+_AT_ONCE = 2000
+
+
+def settle(journal: Journal, list_name: str, entity_ids: Collection[str], event: int) -> bool:
+    """Make memberships what matches and decisions say of these entities and of all that hang together with them;
+    whether anything was different.
+
+    To be called after every change of matches or of what was decided, with both entities of each.
+    """
+    if not entity_ids:
+        return False
+    ties, reached = _reached_from(journal, list_name, entity_ids)
+    standings = standings_of(journal.connection, journal.project_id, list_name, ties)
+    return _write(journal, list_name, reached, standings, event)
+
+
+def settle_all(journal: Journal, list_name: str, event: int) -> bool:
+    """The same for a whole list."""
+    connection, project_id = journal.connection, journal.project_id
+    standings = standings_of(connection, project_id, list_name, all_ties(connection, project_id, list_name))
+    wrong = sorted(misplaced(connection, project_id, list_name, standings))
+    for start in range(0, len(wrong), _AT_ONCE):
+        _write(journal, list_name, wrong[start : start + _AT_ONCE], standings, event)
+    return bool(wrong)
+
+
+def misplaced(connection: Connection, project_id: int, list_name: str, standings: Mapping[str, Standing]) -> set[str]:
+    """The entities of a list that do not stand for whom they should."""
+    wanted = {entity_id: said for entity_id, one in standings.items() if (said := _said(entity_id, one)) is not None}
+    held = {
+        entity_id: tuple(said)
+        for entity_id, *said in connection.execute(_HOLDING, {"project": project_id, "list": list_name})
+    }
+    return {entity_id for entity_id in wanted.keys() | held.keys() if wanted.get(entity_id) != held.get(entity_id)}
+
+
+def _reached_from(journal: Journal, list_name: str, entity_ids: Collection[str]) -> tuple[list[Tie], set[str]]:
+    """What hangs together with these entities, and how; what keeps two apart is told, and leads nowhere."""
+    ties: dict[tuple[str, str], Tie] = {}
+    reached: set[str] = set()
+    coming = set(entity_ids)
+    while coming:
+        found = ties_of(journal.connection, journal.project_id, list_name, coming)
+        reached |= coming
+        ties |= found
+        coming = {id_ for tie in found.values() if _binds(tie) for id_ in tie.pair} - reached
+    return list(ties.values()), reached
+
+
+def _binds(tie: Tie) -> bool:
+    return tie.state == SAME or (tie.state == OPEN and (tie.probability or 0) >= LEAST)
+
+
+def standings_of(
+    connection: Connection, project_id: int, list_name: str, ties: Collection[Tie]
+) -> Mapping[str, Standing]:
+    """Who stands for whom by these matches. Who is not named stands for itself alone."""
+    binding = [tie for tie in ties if _binds(tie)]
+    if not binding:
+        return {}
+    # What is no match any more may be decided about somebody who is gone; of the others both are there.
+    dead = _dead_among(
+        connection, project_id, list_name, {id_ for tie in ties if tie.probability is None for id_ in tie.pair}
+    )
+    binding = [tie for tie in binding if dead.isdisjoint(tie.pair)]
+    bound = {id_ for tie in binding for id_ in tie.pair}
+    simply = compared_simply(connection.scalar(_ROLES, {"project": project_id, "list": list_name}))
+    links = {tie.pair: tie.probability or 0.0 for tie in binding if tie.state == OPEN}
+    if simply:
+        links = {pair: min(probability, _NEVER) for pair, probability in links.items()}
+    same = {tie.pair: tie.probability or 0.0 for tie in binding if tie.state == SAME}
+    different = {tie.pair for tie in ties if tie.state == DIFFERENT and bound.issuperset(tie.pair)}
+    return partition(links, same, different)
+
+
+def _dead_among(connection: Connection, project_id: int, list_name: str, entity_ids: Collection[str]) -> set[str]:
+    fixed = [(Entity.project_id, project_id), (Entity.list_name, list_name)]
+    columns = [Entity.id, Entity.withdrawn, Entity.deleted_at]
+    rows = rows_of_ids(connection, columns, fixed, Entity.id, sorted(entity_ids))
+    return set(entity_ids) - {row.id for row in rows if not row.withdrawn and row.deleted_at is None}
+
+
+def _write(
+    journal: Journal, list_name: str, entity_ids: Collection[str], standings: Mapping[str, Standing], event: int
+) -> bool:
+    """Make these entities stand for whom they should; whether any did not."""
+    rows = rows_of_keys(
+        journal.connection,
+        _COLUMNS,
+        [Membership.entity_id],
+        [(entity_id,) for entity_id in sorted(entity_ids)],
+        (Membership.project_id, journal.project_id),
+        (Membership.list_name, list_name),
+    )
+    there: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        there[row.entity_id].append(row)
+    changes = _Changes(journal, list_name, event)
+    for entity_id in sorted(entity_ids):
+        changes.note(entity_id, there[entity_id], _said(entity_id, standings.get(entity_id)))
+    return changes.write()
+
+
+def _said(entity_id: str, standing: Standing | None) -> tuple[str, str, str] | None:
+    """What its membership says; None for an entity that needs none."""
+    if standing is None:
+        return None
+    said = standing.person, standing.fewest, standing.most
+    return None if set(said) == {entity_id} else said
+
+
+class _Changes:
+    """What has to be written, so that what was opened and closed by one event leaves no trace."""
+
+    def __init__(self, journal: Journal, list_name: str, event: int) -> None:
+        self._journal, self._list, self._event = journal, list_name, event
+        self._unseen: list[str] = []
+        self._ended: list[tuple[str, int]] = []
+        self._resumed: list[tuple[str, int]] = []
+        self._begun: list[tuple[str, tuple[str, str, str]]] = []
+
+    def note(self, entity_id: str, rows: Collection[Any], wanted: tuple[str, str, str] | None) -> None:
+        held = next((row for row in rows if row.closed is None), None)
+        if wanted == (tuple(held[-3:]) if held is not None else None):
+            return
+        if held is not None and held.opened == self._event:
+            self._unseen.append(entity_id)
+        elif held is not None:
+            self._ended.append((entity_id, held.opened))
+        if wanted is None:
+            return
+        former = next((row for row in rows if row.closed == self._event and tuple(row[-3:]) == wanted), None)
+        if former is not None:
+            self._resumed.append((entity_id, former.opened))
+        else:
+            self._begun.append((entity_id, wanted))
+
+    def write(self) -> bool:
+        """Write it down; whether there was anything."""
+        connection, event = self._journal.connection, self._event
+        fixed = {"the_project": self._journal.project_id, "the_list": self._list}
+        if self._unseen:
+            rows = [fixed | {"the_entity": id_, "the_opened": event} for id_ in self._unseen]
+            connection.execute(delete(Membership).where(*_THIS), rows)
+        if self._ended or self._resumed:
+            ends = [*((*row, event) for row in self._ended), *((*row, None) for row in self._resumed)]
+            rows = [fixed | {"the_entity": id_, "the_opened": opened, "end": end} for id_, opened, end in ends]
+            connection.execute(_END, rows)
+        begun = [
+            {
+                "project_id": self._journal.project_id,
+                "list_name": self._list,
+                "entity_id": entity_id,
+                "opened": event,
+                "closed": None,
+                "person_id": person,
+                "fewest_id": fewest,
+                "most_id": most,
+            }
+            for entity_id, (person, fewest, most) in self._begun
+        ]
+        insert_rows(connection, Membership.__table__, begun)  # type: ignore[arg-type]
+        return bool(self._unseen or self._ended or self._resumed or self._begun)
+
+
+_COLUMNS = [
+    Membership.entity_id,
+    Membership.opened,
+    Membership.closed,
+    Membership.person_id,
+    Membership.fewest_id,
+    Membership.most_id,
+]
+_THIS = (
+    Membership.project_id == bindparam("the_project"),
+    Membership.list_name == bindparam("the_list"),
+    Membership.entity_id == bindparam("the_entity"),
+    Membership.opened == bindparam("the_opened"),
+)
+_END = update(Membership).where(*_THIS).values(closed=bindparam("end"))
+_ROLES = select(EntityList.matching).where(
+    EntityList.project_id == bindparam("project"), EntityList.name == bindparam("list")
+)
+_HOLDING = select(Membership.entity_id, Membership.person_id, Membership.fewest_id, Membership.most_id).where(
+    Membership.project_id == bindparam("project"),
+    Membership.list_name == bindparam("list"),
+    Membership.closed.is_(None),
+)

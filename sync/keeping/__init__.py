@@ -1,0 +1,1 @@
+"""Keeping an installation safe: all of it in one file, and back."""
