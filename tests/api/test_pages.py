@@ -201,7 +201,7 @@ def test_signing_out_takes_a_word_of_our_own_page(house: House) -> None:
 
 def test_a_figure_of_people_says_what_it_hangs_on_until_somebody_has_decided(house: House) -> None:
     publish_gathering(house)
-    second = a_gathering(2, first="Dieneba", last="Koulibali")
+    second = a_gathering(2, first="Dieneba", last="Koulibali", phone="", born="")
     third = a_gathering(3, first="Oumou", last="Keita", phone="66 11 22 33", born="1975")
     house.amina.send(a_gathering(1), second, third)
     house.djeneba.put("statements/results/en", data="We reached {{ reached | people }}.")

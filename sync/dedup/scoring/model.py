@@ -176,10 +176,12 @@ def weigh(model: Model, terms: Terms, a: Profile, b: Profile) -> float:
 
 def only_alike(pattern: Pattern) -> bool:
     """Whether nothing agrees that is a person's own: a telephone, a date, a number, or a year of birth that was given;
-    under another first name only a number is."""
-    own = [name for name, levels in _OWN.items() if pattern.get(name) in levels]
+    under another last name only a number or a whole date is, and under another first name only a number."""
+    own = {name for name, levels in _OWN.items() if pattern.get(name) in levels}
     if pattern.get("first_name") in (NEAR, DIFFERENT):
-        return "id_number" not in own
+        own &= {"id_number"}
+    elif pattern.get("last_name") in (NEAR, DIFFERENT):
+        own &= {"id_number", "birth_date"}
     return not own
 
 

@@ -86,6 +86,7 @@ def test_no_evidence_makes_certain() -> None:
         ({"first_name": "Adama", "phone": "70112233"}, "twins"),
         ({"birth_year": "2004"}, "somebody named after an elder"),
         ({"last_name": "Coulibaly", "birth_year": "1988"}, "co-wives of one first name"),
+        ({"last_name": "Coulibaly", "phone": "70112233"}, "co-wives of one first name, age and household"),
         ({"birth_year": "1981"}, "cousins of one name"),
         ({"birth_year": "", "age": "46", "group": "Benkadi"}, "cousins whose ages were guessed"),
     ],
