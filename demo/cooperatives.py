@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -186,13 +187,15 @@ def _with_visitors(rng: random.Random, session: Session, visitors: Sequence[Pers
 
 
 def attending_again(sessions: Sequence[Session]) -> list[Person]:
-    """Those who follow more than one of the sessions to the end, in the order of their ids."""
-    whole: dict[str, list[Person]] = {}
+    """Those who follow sessions of more than one day to the end, in the order of their ids."""
+    people: dict[str, Person] = {}
+    days: defaultdict[str, set[dt.date]] = defaultdict(set)
     for session in sessions:
         for attendance in session.attendances:
             if attendance.presence == "whole":
-                whole.setdefault(attendance.person.id, []).append(attendance.person)
-    return [people[0] for _, people in sorted(whole.items()) if len(people) > 1]
+                people[attendance.person.id] = attendance.person
+                days[attendance.person.id].add(session.day)
+    return [people[known] for known in sorted(people) if len(days[known]) > 1]
 
 
 def not_recognised(sessions: Sequence[Session], again: Mapping[str, Person]) -> list[Session]:
@@ -368,6 +371,24 @@ def _fit(found: Sequence[Mandate], person_days: int, period: Period) -> None:
         for one in movable[: abs(missing)]:
             one.days += step
         missing -= step * min(abs(missing), len(movable))
+
+
+def serving_again(found: Sequence[Mandate]) -> list[Person]:
+    """Those who have more than one of the mandates, in the order of their ids."""
+    people = {mandate.person.id: mandate.person for mandate in found}
+    often = Counter(mandate.person.id for mandate in found)
+    return [people[known] for known in sorted(people) if often[known] > 1]
+
+
+def registered_anew(found: Sequence[Mandate], again: Mapping[str, Person]) -> list[Mandate]:
+    """The same mandates, at the last of which these people were not found in the list and were registered again."""
+    last = {mandate.person.id: mandate for mandate in sorted(found, key=lambda mandate: mandate.starts)}
+    return [
+        replace(mandate, person=again[mandate.person.id])
+        if mandate.person.id in again and last[mandate.person.id] is mandate
+        else mandate
+        for mandate in found
+    ]
 
 
 def unreal(

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from demo.names import Crowd, Person
 
-TWICE = 380
+TWICE, VOLUNTEERS_TWICE = 380, 6
 TWINS, ELDERS, COUSINS, CO_WIVES = 10, 10, 20, 10
 # What another hand writes for the same sound.
-_HANDS = (
-    *(
+_HANDS = [
+    (re.compile(pattern, re.IGNORECASE), written)
+    for pattern, written in (
         ("ou", "u"),
-        ("dj", "di"),
-        ("co", "ko"),
-        ("ca", "ka"),
-        ("é", "e"),
-        ("è", "e"),
-        ("ï", "i"),
+        ("ou(?=[aeé])", "w"),
+        ("dj(?=[aeéo])", "di"),
+        ("di(?=[aeéo])", "dj"),
+        ("c(?=[aou])", "k"),
+        ("k(?=[aou])", "c"),
+        ("aï", "ay"),
+        ("gn", "ny"),
+        ("(?<=[bdgklmnst])y|y(?=[bdgklmnst])", "i"),
         ("ss", "s"),
-        ("h", ""),
-    ),
-    *(("aï", "ay"), ("gn", "ny"), ("k", "c"), ("y", "i"), ("ll", "l"), ("ô", "o")),
-)
+        ("ll", "l"),
+        ("(?<=[aeiou])h|^h", ""),
+        ("[éèê]", "e"),
+        ("ï", "i"),
+    )
+]
 
 
 @dataclass(slots=True)
@@ -57,8 +63,8 @@ def with_lookalikes(rng: random.Random, crowd: Crowd, people: Sequence[Person], 
     places: dict[tuple[object, str], list[int]] = {}
     for index, person in enumerate(found):
         places.setdefault((person.area, person.sex), []).append(index)
-    pools = [pool for pool in places.values() if len(pool) > 1]
     for kind, count in (("twins", TWINS), ("elder", ELDERS), ("cousins", COUSINS), ("co_wives", CO_WIVES)):
+        pools = [pool for (_, sex), pool in places.items() if len(pool) > 1 and (sex == "female" or kind != "co_wives")]
         for number in range(count):
             pool = pools[number % len(pools)]
             one, other = (pool.pop(rng.randrange(len(pool))) for _ in range(2))
@@ -74,8 +80,9 @@ def with_lookalikes(rng: random.Random, crowd: Crowd, people: Sequence[Person], 
 def _again(rng: random.Random, person: Person, id_: str) -> Person:
     chance = rng.random
     assert person.birth_year is not None
-    # Whoever is written down in another village with another year is beyond anybody's finding.
-    moved = chance() < 0.05
+    # Whoever is written down in another village with another year is beyond anybody's finding, as are volunteers, who
+    # have no village: their passports tell their years.
+    moved = chance() < 0.05 or person.area is None
     year = person.birth_year + rng.choice((-3, -2, -1, 1, 2)) if chance() < 0.35 and not moved else person.birth_year
     villages = person.area.villages if person.area else (person.village,)
     return replace(
@@ -93,11 +100,9 @@ def _by_another_hand(rng: random.Random, name: str) -> str:
     """The name with one or two of its sounds written otherwise, one time in four as it was."""
     if rng.random() < 0.25:
         return name
-    known = [(old, new) for old, new in _HANDS if old in name.lower()]
-    for old, new in rng.sample(known, min(len(known), rng.choice((1, 1, 2)))):
-        at = name.lower().find(old)
-        if at >= 0:
-            name = (name[:at] + new + name[at + len(old) :]).capitalize()
+    hands = [(sound, otherwise) for sound, otherwise in _HANDS if sound.search(name)]
+    for sound, otherwise in rng.sample(hands, min(len(hands), rng.choice((1, 1, 2)))):
+        name = sound.sub(otherwise, name).capitalize()
     return name
 
 

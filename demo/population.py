@@ -48,7 +48,7 @@ def make(seed: int = 7) -> Year:
     known = doubles.Doubles()
     drafts = [
         *_organisation_visits(rng, partners, truth),
-        *_volunteer_visits(rng, crowd, partners, truth),
+        *_volunteer_visits(rng, crowd, partners, truth, known),
         *_training_visits(
             rng, crowd, partners, _some_women(rng, rice, 1_200) + _some_women(rng, shea, 700), truth, known
         ),
@@ -91,6 +91,7 @@ def _volunteer_visits(
     crowd: Crowd,
     partners: Sequence[Organisation],
     truth: dict[str, Decimal | tuple[str, ...]],
+    known: doubles.Doubles,
 ) -> Iterable[Draft]:
     people = [crowd.volunteer("female" if number < WOMEN_VOLUNTEERS else "male") for number in range(VOLUNTEERS)]
     rng.shuffle(people)
@@ -100,7 +101,9 @@ def _volunteer_visits(
     truth["volunteers"] = Decimal(VOLUNTEERS)
     truth["volunteers.sex=female"] = Decimal(WOMEN_VOLUNTEERS)
     truth["person_days"] = Decimal(PERSON_DAYS)
-    yield from cooperatives.mandate_reports(rng, found)
+    often = cooperatives.serving_again(found)
+    again = doubles.register_again(rng, crowd, rng.sample(often, doubles.VOLUNTEERS_TWICE), known)
+    yield from cooperatives.mandate_reports(rng, cooperatives.registered_anew(found, again))
     yield from cooperatives.mandate_reports(rng, cooperatives.unreal(rng, never, partners, (FIRST, LAST)))
 
 

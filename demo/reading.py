@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -50,30 +51,43 @@ class Reader:
             raise Unanswered(f"{target}: {response.status} {body.decode(errors='replace')[:500]}")
         return json.loads(body, parse_float=Decimal, parse_int=Decimal)
 
+    def flags(self) -> Counter[str]:
+        """How many submissions have which flag now. A receipt tells what was known when it was written: a visit that
+        arrives later may flag an earlier one."""
+        found: Counter[str] = Counter()
+        for row in self.pages("review", "submissions", state="flagged", limit="1000"):
+            found.update({flag["code"] for flag in row["flags"]})
+        return found
+
     def quarantine(self, state: str) -> Iterator[Mapping[str, Any]]:
         """What waits there (`open`), or has been filed since (`resolved`)."""
-        page = self.get("quarantine", state=state)
-        yield from page["items"]
-        while page["cursor"]:
-            page = self.get("quarantine", state=state, cursor=page["cursor"])
-            yield from page["items"]
+        return self.pages("quarantine", "items", state=state)
 
-    def figure(self, key: str, period: str) -> Mapping[str, Any]:
-        """`people_trained`, or a cell of it: `people_trained.sex=female`."""
+    def pages(self, path: str, name: str, **query: str) -> Iterator[Mapping[str, Any]]:
+        """What stands under `name` on all pages of a list."""
+        page = self.get(path, **query)
+        yield from page[name]
+        while page["cursor"]:
+            page = self.get(path, **query, cursor=page["cursor"])
+            yield from page[name]
+
+    def figure(self, key: str, period: str, as_of: str | None = None) -> Mapping[str, Any]:
+        """`people_trained`, or a cell of it: `people_trained.sex=female`; as it was, or as it is now."""
         name, _, cell = key.partition(".")
-        picked = {"is": cell.replace("=", ":")} if cell else {}
+        picked = ({"is": cell.replace("=", ":")} if cell else {}) | ({"as_of": as_of} if as_of else {})
         found: Mapping[str, Any] = self.get("figures", indicator=name, period=period, **picked)["figures"][0]
         return found
 
 
-def outside(reader: Reader, truth: Truth, period: str) -> list[str]:
-    """A sentence for each figure of which the truth is not even in its range."""
+def outside(reader: Reader, truth: Truth, period: str, as_of: str | None = None) -> list[str]:
+    """A sentence for each figure of which the truth is not even in its range, as it was or as it is now."""
     found = []
     for key, true in truth.items():
         if isinstance(true, Decimal):
-            said = reader.figure(key, period)
+            said = reader.figure(key, period, as_of)
             if said["low"] is None or not said["low"] - _CLOSE <= true <= said["high"] + _CLOSE:
-                found.append(f"{key} is {true}, and the product says {said['low']} to {said['high']}.")
+                when = f"said as of event {as_of}:" if as_of else "says"
+                found.append(f"{key} is {true}, and the product {when} {said['low']} to {said['high']}.")
     return found
 
 

@@ -20,7 +20,7 @@ from demo.visits import Year
 _WIDTH = 100
 _MOST_LISTED = 20
 _OF_PEOPLE = (
-    *("people_trained", "people_trained.sex=female", "volunteers", "health_professionals_trained"),
+    *("people_trained", "people_trained.sex=female", "volunteers", "volunteers.sex=female"),
     *("rice_parboilers_doubled", "shea_producers_tenfold"),
 )
 _RULE = "─" * _WIDTH
@@ -63,48 +63,44 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
     return "\n".join(lines)
 
 
-def ranges(reader: Reader, period: str) -> dict[str, Mapping[str, Any]]:
-    """The figures that count people, as they are now."""
-    return {key: reader.figure(key, period) for key in _OF_PEOPLE}
+def ranges(reader: Reader, period: str, as_of: str | None = None) -> dict[str, Mapping[str, Any]]:
+    """The figures that count people, as they were or as they are now."""
+    return {key: reader.figure(key, period, as_of) for key in _OF_PEOPLE}
 
 
 def people(
-    year: Year,
-    naive: Mapping[str, Decimal],
-    before: Mapping[str, Mapping[str, Any]],
-    after: Mapping[str, Mapping[str, Any]],
-    decided: Decided,
+    year: Year, naive: Mapping[str, Decimal], moments: Mapping[str, Mapping[str, Mapping[str, Any]]], decided: Decided
 ) -> str:
-    """People counted once: what each figure can be before anybody has decided, and after."""
+    """People counted once: what each figure can be at these moments, the first of them before any decision."""
     alike = sum(map(len, year.doubles.alike.values()))
     lines = [
         *(_RULE, "People counted once", _RULE),
         f"Two teams registered {len(year.doubles.twice)} people a second time, and {alike} pairs of others only look "
         "like one person: twins, cousins of one name, people named after an elder, wives of one man.",
-        f"Between the two counts a coordinator, who knows who is who as somebody does who rings the villages up, went "
-        f"through the {decided.pairs:,} pairs at the head of the queue: {decided.same:,} were one person, "
-        f"{decided.different:,} were two.",
+        f"A coordinator then went through the {decided.pairs:,} pairs at the head of the queue on which figures hang: "
+        f"{decided.same:,} were one person, {decided.different:,} were two. The coordinator of this demo knows who is "
+        "who, as somebody does who rings the villages up; the product knows what the tablets sent, and no more.",
     ]
-    table = [f"{'figure':<30}{'plain count':>12}{'before any decision':>25}{'after them':>25}{'true':>8}"]
-    for key in before:
+    table = [f"{'figure':<27}{'plain':>7}{''.join(f'{moment:>20}' for moment in moments)}{'true':>6}"]
+    for key in _OF_PEOPLE:
         told = f"{naive[key]:,.0f}" if key in naive else ""
         true = year.truth[key]
         assert isinstance(true, Decimal)
-        spans = "".join(f"{_span(figure):>25}" for figure in (before[key], after[key]))
-        table.append(f"{key.replace('.', ', '):<30}{told:>12}{spans}{true:>8,.0f}")
+        spans = "".join(f"{_span(figures[key]):>20}" for figures in moments.values())
+        table.append(f"{key.replace('.', ', '):<27}{told:>7}{spans}{true:>6,.0f}")
     return "\n".join([*_wrapped(lines), *table])
 
 
 def _span(figure: Mapping[str, Any]) -> str:
-    """`3,990 (3,700 to 4,350)`."""
+    """`3,990 (3,700–4,350)`."""
     value, low, high = (f"{figure[name]:,.0f}" for name in ("value", "low", "high"))
-    return value if low == high else f"{value} ({low} to {high})"
+    return value if low == high else f"{value} ({low}–{high})"
 
 
 def journey(field: Fieldwork, year: Year, reader: Reader) -> str:
     """What happened between the tablets and the server."""
     records, counts, traffic = list(field.records), field.counts, field.traffic.counts
-    flags = Counter(flag for record in records for flag in set(record.flags))
+    flags = reader.flags()
     released = Counter(item["reason"] for item in reader.quarantine("resolved"))
     waiting = list(reader.quarantine("open"))
     wrong_clocks = sum(bool(error) for error in field.clock_errors.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo import population, report
-from demo.coordinator import decide_top
+from demo.coordinator import decide_top, decided
 from demo.fieldwork import Fieldwork, Stopped, rounds_of
 from demo.installation import FolderInUse, Installation, first_versions
 from demo.reading import Reader, differences, outside
@@ -24,6 +24,7 @@ from demo.visits import Year
 from forms.programmes.programme import Programme, files_of, read_programme
 
 _WATCH_SECONDS = 0.5
+_SOME = 200  # decisions: what they have brought is shown
 
 
 def run(chosen: Namespace) -> int:
@@ -83,14 +84,18 @@ def _run(chosen: Namespace, screen: Screen) -> int:
 def _count_people_once(
     reader: Reader, year: Year, naive: Mapping[str, Decimal], screen: Screen
 ) -> tuple[str, list[str]]:
-    """What the figures say before anybody has decided who is who, and after; and of which the truth is not in their
-    range at either time."""
-    screen.progress("learning how people are told apart")
-    reader.post("datasets/people/train", {})
-    before, wrong = report.ranges(reader, population.PERIOD), outside(reader, year.truth, population.PERIOD)
-    decided = decide_top(reader, year.doubles, lambda done: screen.progress(f"{done} pairs decided"))
-    after, still = report.ranges(reader, population.PERIOD), outside(reader, year.truth, population.PERIOD)
-    return report.people(year, naive, before, after, decided), [*wrong, *still]
+    """What the figures say before anybody has decided who is who, and after; and of which the truth was not in their
+    range at any of these times."""
+    if not decided(reader).pairs:
+        screen.progress("learning how people are told apart")
+        reader.post("datasets/people/train", {})
+    decide_top(reader, year.doubles, lambda done: screen.progress(f"{done} pairs decided"))
+    taken = decided(reader)
+    # As of then, and not measured in between: so an ended demo that is started again still says what there was before.
+    moments = {"before any decision": taken.as_of(0), f"after {_SOME} of them": taken.as_of(_SOME), "after all": None}
+    wrong = [found for as_of in moments.values() for found in outside(reader, year.truth, population.PERIOD, as_of)]
+    said = {moment: report.ranges(reader, population.PERIOD, as_of) for moment, as_of in moments.items()}
+    return report.people(year, naive, said, taken), wrong
 
 
 class _Year:

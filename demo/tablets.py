@@ -76,7 +76,6 @@ class Record:
     state: State = State.WAITING
     outcome: str | None = None
     reason: str | None = None
-    flags: Sequence[str] = ()
     copies: int = 0  # how often it went out whole; for the count at the end, a real tablet cannot know
 
     @property
@@ -253,7 +252,6 @@ class Tablet:
     def _note(self, batch: _Batch, receipts: Sequence[Mapping[str, Any]]) -> None:
         for record, receipt in zip(batch.records, receipts, strict=True):
             record.outcome, record.reason = receipt["outcome"], receipt["reason"]
-            record.flags = [flag["code"] for flag in receipt["flags"]]
             self.counts[f"receipt_{record.outcome}"] += 1
             match receipt["outcome"]:
                 case "stored" | "duplicate" | "edited":

@@ -47,7 +47,8 @@ def main() -> None:
     except SettingsFaulty as error:
         _end(str(error))
     except Refusal as refusal:
-        _end("\n".join([refusal.detail, *_sentences(refusal.findings)]))
+        told = [sentence for sentence in _sentences(refusal.findings) if sentence not in refusal.detail]
+        _end("\n".join([refusal.detail, *told]))
     except Faulty as faulty:
         found = len(faulty.findings)
         _end("\n".join([f"{found} fault{'' if found == 1 else 's'}:", *_sentences(faulty.findings)]))

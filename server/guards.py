@@ -15,8 +15,10 @@ from server.db import release, session
 from server.openrosa.answers import speaks_openrosa
 from server.signing_in import identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
+from sync.accounts.tokens import Inside
 from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated, Unexpected
 from sync.models import Actor, Form, Project
+from sync.models.database import begin_reading
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -79,6 +81,7 @@ def _admit() -> ResponseReturnValue | None:
     need = need_of(_view(request.endpoint))
     if need is None:
         raise Forbidden
+    begin_reading(session())
     if need.right == _PUBLIC:
         g.visitor = _whoever()
     else:
@@ -135,8 +138,12 @@ def _authorise(need: Need) -> None:
         return
     actor = session().get(Actor, visitor.actor_id)
     project_id = _project_asked(actor)
-    role = role_in(session(), actor, project_id) if actor else None
-    if role is None or not _is_there(project_id, (request.view_args or {}).get("fid")):
+    inside: Inside | None = g.get("inside")
+    if inside is not None and inside.project_id != project_id:
+        inside = None
+    role = role_in(session(), actor, project_id, inside) if actor else None
+    form_id = (request.view_args or {}).get("fid")
+    if role is None or not ((inside and form_id is None) or _is_there(project_id, form_id)):
         raise NotFound
     if not may(role, need.right):
         raise Forbidden

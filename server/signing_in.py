@@ -60,7 +60,7 @@ def identify() -> Visitor | None:
     if "Authorization" in request.headers:
         return _by_header()
     if cookie := request.cookies.get(cookie_name()):
-        known = find_token(session(), cookie, current.now())
+        known = find_token(session(), cookie, current.now(), _project_asked())
         return _seen(known, "cookie") if known and known.kind == "session" else None
     return None
 
@@ -177,7 +177,7 @@ def _own_origins() -> set[str]:
 def _by_key(key: str) -> Visitor:
     if not is_well_formed(key):
         raise Unauthenticated
-    known = find_token(session(), key, current.now())
+    known = find_token(session(), key, current.now(), _project_asked())
     if known is None:
         # Not 401, or clients would ask for a password.
         raise Forbidden("This token is unknown or was revoked.")
@@ -214,7 +214,7 @@ def _by_header() -> Visitor:
     if shown is None:
         raise Unauthenticated
     if shown.type == "bearer" and shown.token:
-        known = find_token(session(), shown.token, current.now())
+        known = find_token(session(), shown.token, current.now(), _project_asked())
         if known is None:
             raise Unauthenticated
         return _seen(known, "bearer")
@@ -225,7 +225,7 @@ def _by_header() -> Visitor:
 
 def _by_basic(name: str, password: str) -> Visitor:
     if is_well_formed(password):
-        known = find_token(session(), password, current.now())
+        known = find_token(session(), password, current.now(), _project_asked())
         if known is None or (known.actor.email and known.actor.email != name.strip().lower()):
             raise Unauthenticated
         return _seen(known, "basic")
@@ -253,7 +253,12 @@ def _seen(known: Known, by: str) -> Visitor:
     return visitor
 
 
+def _project_asked() -> int | None:
+    return (request.view_args or {}).get("pid")
+
+
 def _visitor(actor: Actor, by: str, known: Known | None = None) -> Visitor:
+    g.inside = known.inside if known else None
     g.actor = actor  # held, so that whoever asks for the row again in this request need not read it again
     return Visitor(
         actor_id=actor.id,

@@ -7,14 +7,29 @@ the order of the commits and a reader that polls by number misses none (docs/dec
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from sync.errors import NotFound
 from sync.models import Event, Project
-from sync.models.database import begin_writing, insert_rows
+from sync.models.database import AHEAD, begin_writing, insert_rows
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a look at the beginning has shown, so that nobody has to look again; nothing, unless somebody looked.
+
+    `absent` are rows that there are not, as their model and the values that they would have. The numbers are the
+    stamps of what seldom changes: the last event of places and of lists, the last indicator.
+    """
+
+    absent: set[tuple[Any, ...]] = field(default_factory=set)
+    places: int | None = None
+    lists: int | None = None
+    indicators: int | None = None
 
 
 class Journal:
@@ -31,6 +46,7 @@ class Journal:
         self.actor_id = actor_id
         self.now = now
         self.last_event = project.last_event
+        self.seen = Seen()
         self._last_id = project.last_id
         self._events: list[dict[str, Any]] = []
 
@@ -86,9 +102,16 @@ def open_journal(session: Session, project_id: int, actor_id: int | None, now: d
 
 
 # Made once: to put them together costs more than to run them.
-_LOCK = select(Project).where(Project.id == bindparam("project")).with_for_update()
+_LOCK = (
+    select(Project)
+    .where(Project.id == bindparam("project"))
+    .with_for_update()
+    # What else there is of a project is read when somebody asks for it.
+    .options(load_only(Project.counts, Project.languages, Project.last_event, Project.last_id))
+)
 _COUNT = (
     update(Project)
     .where(Project.id == bindparam("project"))
     .values(last_event=bindparam("number"), last_id=bindparam("highest"))
+    .execution_options(**AHEAD)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
+from server.queries.submissions import moments_of
 from sync.accounts.audit import record_act
 from sync.entities.reach import filter_of
 from sync.entities.reading import forms_of_lists, lists_of_project
@@ -228,7 +230,8 @@ def _close(journal: Journal, action: str, subject: str, details: Mapping[str, An
 
 def show_lists(pid: int, lists: Sequence[EntityList]) -> list[dict[str, Any]]:
     """The lists without their properties; how many rows they have where the extended fields are asked for."""
-    shown = [_shown(known) for known in lists]
+    changed = moments_of(session(), pid, [known.event for known in lists])
+    shown = [_shown(known, changed.get(known.event)) for known in lists]
     if wants_more():
         counts = count_rows(session(), pid)
         for one in shown:
@@ -274,13 +277,13 @@ def _form(form_id: str, title: str) -> dict[str, str]:
     return {"xmlFormId": form_id, "name": title}
 
 
-def _shown(known: EntityList) -> dict[str, Any]:
+def _shown(known: EntityList, changed: dt.datetime | None) -> dict[str, Any]:
     access = filter_of(known)
     shown = {
         "name": known.name,
         "projectId": known.project_id,
         "createdAt": known.created_at,
-        "updatedAt": None,
+        "updatedAt": changed if changed is not None and changed > known.created_at else None,
         "approvalRequired": known.approval_required,
         "ownerOnly": known.owner_only,
         "place_property": known.place_property,

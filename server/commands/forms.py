@@ -9,6 +9,7 @@ import click
 from server import clock
 from server.commands.common import HERE, installation_opened, project_named
 from server.db import release, session
+from server.plurals import counted
 from server.uploads import require_no_warnings, tried
 from sync.accounts.audit import record_act
 from sync.journal import open_journal
@@ -38,9 +39,9 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
         neighbours = latest_sheets(session(), project_id)
         release()
         handed = tried(file.read_bytes(), file.stem, neighbours)
+        require_no_warnings(handed, (), ignore_warnings)  # it tells them itself
         for finding in (*handed.warnings, *handed.notes):
             click.echo(f"Warning: {finding}", err=True)
-        require_no_warnings(handed, (), ignore_warnings)
         made = handed.workbook.form
         journal = open_journal(session(), project_id, None, clock.now())
         released = publish_form(journal, handed.workbook, {path.name: path.read_bytes() for path in media})
@@ -52,4 +53,4 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
             return
         click.echo(f"Published {made.form_id} {made.version}")
         if released:
-            click.echo(f"{released} submissions that waited for it were filed.")
+            click.echo(f"{counted(released, 'submission')} waiting for it: filed.")

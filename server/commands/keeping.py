@@ -10,6 +10,7 @@ import click
 from server import clock
 from server.commands.common import HERE, installation_opened
 from server.keeping import backing_up, restore
+from server.plurals import counted
 from sync.errors import Exists
 from sync.keeping.archive import Archive, Origin, Tally, save
 
@@ -91,10 +92,10 @@ def _path(target: Path) -> Path:
 
 def _counted(tally: Tally) -> str:
     rows = tally.rows
-    counts = [("project", rows.get("projects", 0)), ("submission", rows.get("submissions", 0)), ("file", tally.files)]
-    told = [f"{count:,} {what}{'' if count == 1 else 's'}" for what, count in counts]
-    told.insert(2, f"{rows.get('actors', 0):,} people and devices")
-    return ", ".join(told)
+    return (
+        f"{counted(rows.get('projects', 0), 'project')}, {counted(rows.get('submissions', 0), 'submission')}, "
+        f"{rows.get('actors', 0):,} people and devices, {counted(tally.files, 'file')}"
+    )
 
 
 def _tell_lacking(tally: Tally) -> None:

@@ -9,6 +9,7 @@ from server.moving.central import Central
 from server.moving.found import Elsewhere
 from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
+from server.plurals import counted
 from sync.errors import Refusal
 
 _INTO = "Number or name of the project here that it goes into; else a new one is made."
@@ -58,9 +59,10 @@ def _tell(moved: Moved) -> None:
     for problem in moved.problems:
         click.echo(f"NOT moved: {problem}", err=True)
     click.echo(
-        f"Project {moved.project_id}: {moved.versions} form versions, {moved.submissions} submissions with"
-        f" {moved.files} files, {moved.entities} entities, {moved.users} people."
-        f" {moved.here_before} submissions were here before."
+        f"Project {moved.project_id}: {counted(moved.versions, 'form version')}, "
+        f"{counted(moved.submissions, 'submission')} with {counted(moved.files, 'file')}, "
+        f"{counted(moved.entities, 'entity', 'entities')}, {counted(moved.users, 'person', 'people')}. "
+        f"Here before: {counted(moved.here_before, 'submission')}."
     )
     if moved.users:
         click.echo("People have no password yet: siby login-link EMAIL lets each of them in.")

@@ -17,6 +17,7 @@ from server import clock, current
 from server.commands.common import HERE
 from server.db import session
 from server.moving.found import Elsewhere, FoundForm, FoundInstance, FoundList, FoundSubmission, FoundVersion
+from server.plurals import counted
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_stand_in, add_user, find_device, find_user
 from sync.accounts.roles import assign
@@ -150,7 +151,7 @@ def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origi
                 session().rollback()
                 moved.problems.append(f"{form.form_id} {instance_id}: {problem}")
         done += len(some)
-        say(f"{form.form_id}: {done} submissions")
+        say(f"{form.form_id}: {counted(done, 'submission')}")
 
 
 def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:

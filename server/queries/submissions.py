@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,12 @@ def labels_of_entities(session: Session, project_id: int, entity_ids: Iterable[s
         select(Entity.id, Entity.label).where(Entity.project_id == project_id, Entity.id.in_(set(entity_ids)))
     )
     return dict(rows.all())
+
+
+def moments_of(session: Session, project_id: int, events: Iterable[int]) -> dict[int, dt.datetime]:
+    """When these events of the journal happened."""
+    query = select(Event.number, Event.at).where(Event.project_id == project_id, Event.number.in_(set(events)))
+    return dict(session.execute(query).all())
 
 
 def titles_of_forms(session: Session, project_id: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
+from sync.accounts.tokens import Inside
 from sync.errors import Unexpected
 from sync.models import Actor, Assignment, FormAssignment
 
@@ -38,10 +39,11 @@ RIGHTS: dict[str, frozenset[str]] = {
 }
 
 
-def role_in(session: Session, actor: Actor, project_id: int) -> str | None:
+def role_in(session: Session, actor: Actor, project_id: int, inside: Inside | None = None) -> str | None:
     """The actor's role in a project, None without one. Who administers the installation administers every project.
 
-    Who may fill in some forms only is a collector; `fillable_forms` says which.
+    Who may fill in some forms only is a collector; `fillable_forms` says which. `inside` is what is known of the actor
+    in the project, if it was looked up before.
     """
     if actor.admin:
         return "administrator"
@@ -49,7 +51,10 @@ def role_in(session: Session, actor: Actor, project_id: int) -> str | None:
         return None
     if actor.kind == "public_link":
         return RESPONDENT
-    role = session.connection().scalar(_ROLE, {"project": project_id, "actor": actor.id})
+    if inside is not None:
+        role = inside.role
+    else:
+        role = session.connection().scalar(_ROLE, {"project": project_id, "actor": actor.id})
     if role is None and actor.kind == "user" and _has_forms(session, actor, project_id):
         return "collector"
     return role

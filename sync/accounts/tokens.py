@@ -10,9 +10,9 @@ import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
-from sync.models import Actor, Token
+from sync.models import Actor, Assignment, Project, Token
 
 SESSION_IDLE = dt.timedelta(minutes=30)
 SESSION_LASTS = dt.timedelta(hours=12)
@@ -43,6 +43,14 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """That there is a project, not deleted, and which role was given to an actor in it, if any."""
+
+    project_id: int
+    role: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A token that is good now, and whom it stands for."""
 
@@ -53,6 +61,7 @@ class Known:
     last_used_at: dt.datetime | None
     created_at: dt.datetime
     actor: Actor
+    inside: Inside | None = None  # the project that was asked about
 
 
 def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) -> Issued:
@@ -71,17 +80,17 @@ def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) ->
     return Issued(token, csrf, now, expires_at)
 
 
-def find_token(session: Session, token: str, now: dt.datetime) -> Known | None:
+def find_token(session: Session, token: str, now: dt.datetime, project_id: int | None = None) -> Known | None:
     """None for a token that is unknown, revoked, expired or idle too long, or whose owner was disabled.
 
-    A one-time link is never found here; `use_link` takes it.
+    A one-time link is never found here; `use_link` takes it. What the owner is in a project is looked up along the way.
     """
     if not is_well_formed(token):
         return None
-    found = session.execute(_FOUND, {"sha256": digest(token)}).one_or_none()
-    if found is None:
+    row = session.execute(_FOUND, {"sha256": digest(token), "project": project_id}).one_or_none()
+    if row is None:
         return None
-    row, actor = found
+    actor = row.Actor
     if row.kind == "link" or not hmac.compare_digest(row.sha256, digest(token)):
         return None
     if row.revoked_at or (row.expires_at and row.expires_at <= now):
@@ -90,10 +99,30 @@ def find_token(session: Session, token: str, now: dt.datetime) -> Known | None:
         return None
     if actor.disabled_at:
         return None
-    return Known(row.sha256, row.kind, row.csrf, row.expires_at, row.last_used_at, row.created_at, actor)
+    inside = Inside(row.project_id, row.role) if row.project_id is not None else None
+    return Known(row.sha256, row.kind, row.csrf, row.expires_at, row.last_used_at, row.created_at, actor, inside)
 
 
-_FOUND = select(Token, Actor).join(Actor, Actor.id == Token.actor_id).where(Token.sha256 == bindparam("sha256"))
+_FOUND = (
+    select(
+        Token.sha256,
+        Token.kind,
+        Token.csrf,
+        Token.created_at,
+        Token.expires_at,
+        Token.last_used_at,
+        Token.revoked_at,
+        Project.id.label("project_id"),
+        Assignment.role,
+        Actor,
+    )
+    .join(Actor, Actor.id == Token.actor_id)
+    .outerjoin(Project, (Project.id == bindparam("project")) & Project.deleted_at.is_(None))
+    .outerjoin(Assignment, (Assignment.project_id == Project.id) & (Assignment.actor_id == Actor.id))
+    .where(Token.sha256 == bindparam("sha256"))
+    # Seldom asked for: then read by themselves.
+    .options(defer(Actor.password_hash), defer(Actor.properties), defer(Actor.created_at), defer(Actor.updated_at))
+)
 
 
 def is_well_formed(token: str) -> bool:

@@ -217,7 +217,8 @@ class _Settling:
     def _load_others(self, keys: Sequence[InstrumentedAttribute[Any]], values: Collection[tuple[Any, ...]]) -> None:
         """Fetch those that have such a key and are not known yet: most often there is none."""
         at = (Submission.project_id, self._journal.project_id)
-        there = {row.id for row in rows_of_keys(self._connection, [Submission.id], keys, list(values), at)}
+        values = [value for value in values if (Submission, *value) not in self._journal.seen.absent]
+        there = {row.id for row in rows_of_keys(self._connection, [Submission.id], keys, values, at)}
         self._load_given(sorted(there - self._known.keys()))
 
 

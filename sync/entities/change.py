@@ -27,6 +27,7 @@ from sync.entities.stored import (
     write_steps,
 )
 from sync.journal import Journal
+from sync.models import Entity, EntityStep
 from sync.projects.places import PlaceTree
 
 
@@ -73,7 +74,7 @@ class Change:
         if not keys:
             return False
         self._fetch(keys)
-        unsettled = keys_with_unsettled_steps(self._connection, self._project_id, keys)
+        unsettled = keys_with_unsettled_steps(self._connection, self._project_id, self._there(EntityStep, keys))
         whole = set()
         for key in keys:
             known = self._entities.get(key)
@@ -120,6 +121,8 @@ class Change:
 
     def write(self, event: int) -> None:
         """Write down what is different, as changed by the event."""
+        self._journal.seen.absent -= {(Entity, *key) for key in self._new}
+        self._journal.seen.absent -= {(EntityStep, *key_of(step)) for step in self._new_steps}
         connection, project_id, now = self._connection, self._project_id, self._journal.now
         write_steps(connection, project_id, self._new_steps, self._changed_steps.values())
         if self._new:
@@ -133,8 +136,12 @@ class Change:
             self._alike |= {(name, entity_id): other for entity_id, other in alike.items()}
 
     def _fetch(self, keys: Collection[Key]) -> None:
-        self._entities = entities_of_keys(self._connection, self._project_id, keys)
+        self._entities = entities_of_keys(self._connection, self._project_id, self._there(Entity, keys))
         self._former = {key: (entity.data, entity.withdrawn) for key, entity in self._entities.items()}
+
+    def _there(self, model: type[Entity | EntityStep], keys: Collection[Key]) -> list[Key]:
+        """Those that somebody has to look for."""
+        return [key for key in keys if (model, *key) not in self._journal.seen.absent]
 
     def _roles(self, name: str) -> Mapping[str, str]:
         rules = self._rules.get(name)
@@ -202,7 +209,8 @@ class Change:
 
     def _tree(self) -> PlaceTree:
         if self._places is None:
-            self._places = tree_of(self._journal.session, self._project_id, self._journal.project.last_event)
+            journal = self._journal
+            self._places = tree_of(journal.session, self._project_id, journal.project.last_event, journal.seen.places)
         return self._places
 
     def _fold_whole(self, keys: Collection[Key], coming: Mapping[Key, Sequence[Step]]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Engine, and_, bindparam, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.accounts.roles import role_in
 from sync.models import Actor, Entity, EntityAssignment, EntityList, Place
+from sync.models.kept import Kept
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.projects.places import PlaceTree, places_at
 
@@ -145,14 +144,16 @@ def place_named(data: Mapping[str, Any], place_property: str | None, tree: Calla
     return next((code for place in written if (code := tree().code_of(place))), written[0])
 
 
-def tree_of(session: Session, project_id: int, settled: int | None = None) -> PlaceTree:
+def tree_of(session: Session, project_id: int, settled: int | None = None, newest: int | None = None) -> PlaceTree:
     """The places of now, read again only when one was changed.
 
-    `settled` is the last event that a writer found: what places changed after it may still be taken back.
+    `settled` is the last event that a writer found: what places changed after it may still be taken back. `newest` is
+    the event that changed the last one, for whoever knows it.
     """
-    newest = places_changed_at(session, project_id)
+    if newest is None:
+        newest = places_changed_at(session, project_id)
     keep = newest <= settled if settled is not None else not writes(session)
-    return _trees.get(session, project_id, newest, keep)
+    return _trees.get(session, project_id, newest, keep, lambda: places_at(session, project_id, None))
 
 
 def places_changed_at(session: Session, project_id: int) -> int:
@@ -161,32 +162,11 @@ def places_changed_at(session: Session, project_id: int) -> int:
 
 
 # Apart, so that each is one step into its index.
-_PLACES_CHANGED = select(
-    *(
-        select(func.max(column)).where(Place.project_id == bindparam("project")).scalar_subquery()
-        for column in (Place.opened, Place.closed)
-    )
+LAST_CHANGES = tuple(
+    select(func.max(column)).where(Place.project_id == bindparam("project")).scalar_subquery()
+    for column in (Place.opened, Place.closed)
 )
-
-
-class _Trees:
-    """The last tree of each project that this process has read, by database."""
-
-    def __init__(self) -> None:
-        self._kept: weakref.WeakKeyDictionary[Engine, dict[int, tuple[int, PlaceTree]]] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
-
-    def get(self, session: Session, project_id: int, stamp: int, keep: bool) -> PlaceTree:
-        engine = session.get_bind().engine
-        with self._lock:
-            kept = self._kept.setdefault(engine, {}).get(project_id)
-        if kept is not None and kept[0] == stamp:
-            return kept[1]
-        tree = places_at(session, project_id, None)
-        if keep:
-            with self._lock:
-                self._kept[engine][project_id] = (stamp, tree)
-        return tree
+_PLACES_CHANGED = select(*LAST_CHANGES)
 
 
 def writes(session: Session) -> bool:
@@ -194,7 +174,7 @@ def writes(session: Session) -> bool:
     return bool(session.connection().get_execution_options().get("siby_writing"))
 
 
-_trees = _Trees()
+_trees: Kept[PlaceTree] = Kept()
 
 
 def _values(reach: Reach) -> tuple[ColumnElement[bool], ...]:

@@ -26,6 +26,7 @@ from sync.entities.stored import (
     all_keys,
     first_events,
     put_list,
+    rules_for,
     rules_of_lists,
     steps_of_list_file,
     steps_of_submissions,
@@ -67,7 +68,7 @@ def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> Applied:
     """
     wanted = {arrival.submission_id: arrival for arrival in arrived}
     connection = journal.connection
-    rules = _rules(connection, journal.project_id, arrived)
+    rules = rules_for(journal, {action.list_name for arrival in arrived for action in arrival.actions})
     flagged: set[int] = set()
     alike: dict[Key, str] = {}
     for some in _portions(list(wanted)):

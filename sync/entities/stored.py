@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, literal, select, tuple_, update
 
 from sync.entities.folding import APPLIED, Folded, Step
+from sync.journal import Journal
 from sync.models import Entity, EntityList, EntityStep, Submission, SubmissionVersion
 from sync.models.database import insert_rows
+from sync.models.kept import Kept
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.flags import replace_created_twice
 
@@ -264,6 +266,24 @@ def rules_of_lists(connection: Connection, project_id: int, names: Collection[st
     return {
         name: Rules(place, since if required else None, roles or {}) for name, place, required, since, roles in rows
     }
+
+
+def rules_for(journal: Journal, names: Collection[str]) -> dict[str, Rules]:
+    """`rules_of_lists`, read again only when a list has changed, if the journal has seen when the last one did."""
+    connection, project_id, stamp = journal.connection, journal.project_id, journal.seen.lists
+    if not names or stamp is None:
+        return rules_of_lists(connection, project_id, names) if names else {}
+    settled = stamp <= journal.project.last_event
+    of_all = _rules_kept.get(journal.session, project_id, stamp, settled, lambda: _all_rules(connection, project_id))
+    return {name: of_all[name] for name in names if name in of_all}
+
+
+def _all_rules(connection: Connection, project_id: int) -> Mapping[str, Rules]:
+    names = connection.scalars(select(EntityList.name).where(EntityList.project_id == project_id)).all()
+    return rules_of_lists(connection, project_id, names)
+
+
+_rules_kept: Kept[Mapping[str, Rules]] = Kept()
 
 
 def actors_of_submissions(connection: Connection, project_id: int, submission_ids: Sequence[int]) -> dict[int, int]:

@@ -192,12 +192,30 @@ def _write_audits(source: Source, archive: zipfile.ZipFile, store: ContentStore)
 
 def _lines(logs: Iterable[Attached]) -> Iterator[list[Cell]]:
     for log in logs:
-        text = b"".join(log.pieces).decode("utf-8-sig", "replace")
+        text = io.TextIOWrapper(io.BufferedReader(_Reader(log.pieces)), "utf-8-sig", "replace", newline="")
         try:
-            for line in csv.DictReader(io.StringIO(text, newline="")):
+            for line in csv.DictReader(text):
                 yield [log.instance_id, *(line.get(column) for column in _AUDIT_COLUMNS)]
         except csv.Error:  # anybody may have written it, and everybody else's lines are here too
             yield [log.instance_id, _UNREADABLE, *(None for _ in _AUDIT_COLUMNS[1:])]
+
+
+class _Reader(io.RawIOBase):
+    """Pieces as a file: a tablet that was left on writes a long log."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and (piece := next(self._pieces, None)) is not None:
+            self._left = memoryview(piece)
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
 
 
 def _attached(source: Source, store: ContentStore) -> Iterator[Attached]:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from forms.xforms.repeated import Iteration
 from sync.journal import Journal
 from sync.models import RepeatRow
 from sync.models.database import insert_rows
+from sync.models.probing import rows_of_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,9 @@ def replace_repeat_rows(journal: Journal, repeated: Collection[Repeated]) -> Non
 
 def differing_repeats(session: Session, project_id: int, repeated: Collection[Repeated]) -> set[int]:
     """The submissions whose rows are not as they should be."""
-    ids = [each.submission_id for each in repeated]
-    rows = session.execute(
-        select(*_COMPARED).where(RepeatRow.project_id == project_id, RepeatRow.submission_id.in_(ids))
-    )
+    ids = [(each.submission_id,) for each in repeated]
+    at = (RepeatRow.project_id, project_id)
+    rows = rows_of_keys(session.connection(), _COMPARED, [RepeatRow.submission_id], ids, at)
     found: dict[int, dict[tuple[str, int], Any]] = {}
     for row in rows:
         found.setdefault(row.submission_id, {})[(row.path, row.number)] = [row.form_id, row.places, row.answers]

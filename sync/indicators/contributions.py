@@ -9,22 +9,22 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, update
 from sqlalchemy.orm import Session
 
 import forms.indicators.contributing
 from sync.indicators.amounts import decimal_of as decimal_of
 from sync.indicators.amounts import millionths as millionths
-from sync.indicators.definitions import indicator_ids
+from sync.indicators.definitions import ids_for, indicator_ids
 from sync.journal import Journal
 from sync.models.database import insert_rows
 from sync.models.indicators import BREAKDOWNS, Contribution
+from sync.models.probing import rows_of_keys
 
 BY = tuple(f"by{number}" for number in range(1, BREAKDOWNS + 1))
 _LARGEST = 2**63 - 1
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_AT_ONCE = 500  # submissions looked up in one statement
 _TABLE: Table = Contribution.__table__  # type: ignore[assignment]
 _CONTENT = ("day", "until", "place", "subject", "value", "text", "baseline", "recorded", *BY)
 _KEY = ("submission_id", "indicator_id", "ordinal")
@@ -52,7 +52,7 @@ def replace_contributions(journal: Journal, wanted: Sequence[Wanted]) -> int:
     A row that is the same as before stays open. An amount too large to be stored (beyond nine million million) makes
     no contribution, like a blank one.
     """
-    ids = indicator_ids(journal.session, journal.project_id) if any(one.contributions for one in wanted) else {}
+    ids = ids_for(journal) if any(one.contributions for one in wanted) else {}
     opening = [row for one in wanted for row in _rows(journal.project_id, ids, one)]
     events = {one.submission_id: one.event for one in wanted if not one.new}
     closing: list[Row] = []
@@ -130,19 +130,11 @@ def _stored(amount: Decimal | None) -> int | None:
 
 
 def _open_rows(session: Session, project_id: int, submission_ids: Sequence[int]) -> list[Row]:
-    columns = [_TABLE.c[name] for name in (*_KEY, "opened", *_CONTENT)]
-    found: list[Row] = []
-    for start in range(0, len(submission_ids), _AT_ONCE):
-        rows = session.execute(
-            select(*columns).where(
-                _TABLE.c.project_id == project_id,
-                _TABLE.c.submission_id.in_(submission_ids[start : start + _AT_ONCE]),
-                _TABLE.c.closed.is_(None),
-            )
-        )
-        names = list(rows.keys())
-        found += [dict(zip(names, row, strict=True)) for row in rows]
-    return found
+    # Closed ones are few, and are left out here: asked for open ones, PostgreSQL may read the index of those, whole.
+    at, ids = (Contribution.project_id, project_id), [(id_,) for id_ in submission_ids]
+    rows = rows_of_keys(session.connection(), [*_STORED, Contribution.closed], [Contribution.submission_id], ids, at)
+    names = [column.key for column in _STORED]
+    return [dict(zip(names, row, strict=False)) for row in rows if row.closed is None]
 
 
 def _difference(wanted: list[Row], there: list[Row], events: Mapping[int, int]) -> tuple[list[Row], list[Row]]:
@@ -161,6 +153,7 @@ def _difference(wanted: list[Row], there: list[Row], events: Mapping[int, int]) 
 _key = itemgetter(*_KEY)
 _content = itemgetter(*_CONTENT)
 _COMPARED = itemgetter(*_KEY, *_CONTENT)
+_STORED = [getattr(Contribution, name) for name in (*_KEY, "opened", *_CONTENT)]
 
 
 def _close(journal: Journal, rows: list[Row], events: Mapping[int, int]) -> None:

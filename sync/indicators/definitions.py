@@ -20,6 +20,7 @@ from forms.xforms.xform import Form
 from sync.indicators.amounts import millionths
 from sync.journal import Journal
 from sync.models.indicators import Indicator, IndicatorVersion, Target
+from sync.models.kept import Kept
 
 _LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 _REFERENCE = re.compile(r"\$\{\s*([^\s{}]+)\s*\}")
@@ -166,6 +167,18 @@ def targets_at(session: Session, project_id: int, as_of: int | None) -> list[Tar
         select(Target).where(Target.project_id == project_id, *held_at(Target, as_of)).order_by(Target.id)
     )
     return list(found)
+
+
+def ids_for(journal: Journal) -> Mapping[str, int]:
+    """`indicator_ids`, read again only when there are more, if the journal has seen the last one."""
+    session, project_id, last = journal.session, journal.project_id, journal.seen.indicators
+    if last is None:
+        return indicator_ids(session, project_id)
+    settled = last <= journal.project.last_id
+    return _ids.get(session, project_id, last, settled, lambda: indicator_ids(session, project_id))
+
+
+_ids: Kept[Mapping[str, int]] = Kept()
 
 
 def indicator_ids(session: Session, project_id: int) -> dict[str, int]:

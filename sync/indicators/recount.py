@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
 from forms.xforms.instance import read_instance
@@ -19,7 +20,7 @@ from sync.indicators.contributions import Wanted, differing, replace_contributio
 from sync.intake.prepare import Derived, clock_flags, derive, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal
 from sync.models import Project, Submission, SubmissionVersion
-from sync.models.probing import rows_of_ids
+from sync.models.probing import Attribute, rows_of_ids
 from sync.projects.catalogue import Catalogue, Unpublished
 from sync.projects.lookups import lists_of
 from sync.review.names import fill_names, names_lacking
@@ -253,8 +254,7 @@ def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Itera
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
     catalogue = Catalogue(session, project_id)
     stored = []
-    for row in session.execute(_STORED, {"project_id": project_id, "ids": ids}):
-        one = Stored(*row)
+    for one in _stored_rows(session.connection(), project_id, ids):
         found = catalogue.published(one.form_id, one.form_version)
         if isinstance(found, Unpublished):
             raise RuntimeError(f"{one.form_id} {one.form_version} was published once and is gone")
@@ -264,37 +264,45 @@ def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Itera
         yield Derivation(one, derive(found, read_instance(raw), one.version_recorded_at, lists, tz))
 
 
-_STORED = (
-    select(
-        Submission.id,
-        Submission.form_id,
-        Submission.actor_id,
-        Submission.review_state,
-        Submission.deleted_at,
-        Submission.counts,
-        Submission.recorded_at,
-        Submission.flags,
-        Submission.fingerprint,
-        Submission.subject,
-        Submission.day,
-        Submission.place,
-        SubmissionVersion.instance_id,
-        SubmissionVersion.form_version,
-        SubmissionVersion.event,
-        SubmissionVersion.recorded_at,
-        SubmissionVersion.received_at,
-        SubmissionVersion.answers,
-        SubmissionVersion.xml,
-    )
-    .join(
-        SubmissionVersion,
-        (SubmissionVersion.project_id == Submission.project_id)
-        & (SubmissionVersion.form_id == Submission.form_id)
-        & (SubmissionVersion.instance_id == Submission.current_instance_id),
-    )
-    .where(
-        Submission.project_id == bindparam("project_id"),
-        Submission.id.in_(bindparam("ids", expanding=True)),
-    )
-    .order_by(Submission.id)
-)
+def _stored_rows(connection: Connection, project_id: int, ids: Sequence[int]) -> list[Stored]:
+    """In the order of their ids."""
+    columns = [*_OF_SUBMISSION, Submission.current_instance_id]
+    found = rows_of_ids(connection, columns, [(Submission.project_id, project_id)], Submission.id, ids)
+    current: dict[str, list[str]] = defaultdict(list)
+    for row in found:
+        current[row.form_id].append(row.current_instance_id)
+    versions: dict[tuple[str, str], Any] = {}
+    for form_id, instance_ids in current.items():
+        at: list[tuple[Attribute, Any]] = [
+            (SubmissionVersion.project_id, project_id),
+            (SubmissionVersion.form_id, form_id),
+        ]
+        rows = rows_of_ids(connection, _OF_VERSION, at, SubmissionVersion.instance_id, instance_ids)
+        versions |= {(form_id, row.instance_id): row for row in rows}
+    found.sort(key=lambda row: row.id)
+    return [Stored(*row[:-1], *versions[row.form_id, row.current_instance_id]) for row in found]
+
+
+_OF_SUBMISSION = [
+    Submission.id,
+    Submission.form_id,
+    Submission.actor_id,
+    Submission.review_state,
+    Submission.deleted_at,
+    Submission.counts,
+    Submission.recorded_at,
+    Submission.flags,
+    Submission.fingerprint,
+    Submission.subject,
+    Submission.day,
+    Submission.place,
+]
+_OF_VERSION = [
+    SubmissionVersion.instance_id,
+    SubmissionVersion.form_version,
+    SubmissionVersion.event,
+    SubmissionVersion.recorded_at,
+    SubmissionVersion.received_at,
+    SubmissionVersion.answers,
+    SubmissionVersion.xml,
+]

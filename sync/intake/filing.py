@@ -173,7 +173,8 @@ class Filing:
     def _fetch_versions(self, keys: set[Key]) -> None:
         by_form: dict[str, list[str]] = defaultdict(list)
         for form_id, instance_id in keys:
-            by_form[form_id].append(instance_id)
+            if (SubmissionVersion, form_id, instance_id) not in self._journal.seen.absent:
+                by_form[form_id].append(instance_id)
         version, project_id = SubmissionVersion, self._journal.project_id
         for form_id, instance_ids in by_form.items():
             found = rows_of_ids(
@@ -220,7 +221,7 @@ class Filing:
             self._connection,
             [Quarantined.id],
             [Quarantined.edits],
-            [(instance_id,) for instance_id in unasked],
+            [(id_,) for id_ in unasked if (Quarantined, id_) not in self._journal.seen.absent],
             (Quarantined.project_id, self._journal.project_id),
             (Quarantined.state, "open"),
             (Quarantined.reason, "edits_unknown"),

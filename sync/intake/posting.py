@@ -32,12 +32,13 @@ from sync.intake.content import Incoming
 from sync.intake.files import complete, held_files
 from sync.intake.filing import Receipt, Sender
 from sync.intake.items import Item, shortened, storable
+from sync.intake.looking import look_ahead
 from sync.intake.prepare import Prepared, Ready, Refused, Surroundings, Waiting, sha256_of
 from sync.intake.receive import file_item, prepare_xml, unstorable, within
-from sync.intake.tally import Tally, tally_of
+from sync.intake.tally import TALLY, Tally, counted, tally_of
 from sync.journal import Journal, open_journal
 from sync.models import Attachment, StoredFile, SubmissionVersion
-from sync.models.database import insert_rows
+from sync.models.database import begin_reading, insert_rows, sent_ahead
 
 _FEW, _AT_ONCE = 3, 8
 _NO_ANSWER = frozenset({"unreadable", "malformed", "unknown_form", "not_allowed"})
@@ -105,6 +106,7 @@ def receive_post(session: Session, project_id: int, actor_id: int, post: Post, n
 
     Raises NotFound for an unknown project.
     """
+    begin_reading(session)
     around = Surroundings(session, project_id, now)
     item = Item(None, None, None, post.xml, None, None, None, raw={"attachments": [_said(file) for file in post.files]})
     prepared = _allowed(prepare_xml(around, item), post)
@@ -118,15 +120,20 @@ def receive_post(session: Session, project_id: int, actor_id: int, post: Post, n
 
     def file(kept: Prepared) -> Posted:
         journal = open_journal(session, project_id, actor_id, now)
-        new = [] if isinstance(kept, Refused) else keep_files(journal, post.files)
-        receipt = file_item(journal, kept, sender, {file.sha256 for file in post.files})
-        if isinstance(prepared, Waiting):
-            receipt.why = prepared.reason
-        for sha256 in new:
-            complete(journal, sha256)
-        tally = tally_of(session, project_id, actor_id, now, around.tz)
-        posted = _posted(journal, prepared, receipt, tally, sender.received_at or now)
-        journal.close()
+        told = _look(journal, kept, around.tz) if sender.received_at is None else None
+        with sent_ahead(journal.connection):
+            new = [] if isinstance(kept, Refused) else keep_files(journal, post.files)
+            receipt = file_item(journal, kept, sender, {file.sha256 for file in post.files})
+            if isinstance(prepared, Waiting):
+                receipt.why = prepared.reason
+            for sha256 in new:
+                complete(journal, sha256)
+            if told is None:
+                tally = tally_of(session, project_id, actor_id, now, around.tz)
+            else:
+                tally = replace(told, today=told.today + (receipt.outcome == "stored"))
+            posted = _posted(journal, prepared, receipt, tally, sender.received_at or now)
+            journal.close()
         return posted
 
     try:
@@ -247,6 +254,13 @@ def keep_files(journal: Journal, files: Sequence[PostedFile]) -> list[str]:
 
 
 # Telling.
+
+
+def _look(journal: Journal, kept: Prepared, tz: dt.tzinfo) -> Tally | None:
+    """The tally before the item is filed, with a look at what else there is; None if filing may change more of it."""
+    if not isinstance(kept, Ready) or kept.edits is not None or journal.actor_id is None:
+        return None
+    return Tally(*look_ahead(journal, kept, TALLY, counted(journal.actor_id, journal.now, tz)))
 
 
 def _missing(journal: Journal, prepared: Prepared, receipt: Receipt) -> Sequence[str]:

@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeGuard
 from zoneinfo import ZoneInfo
 
@@ -160,15 +160,20 @@ class Derived:
 
 
 class Surroundings:
-    """What an item is read against: the project's forms, lists and time zone. Raises NotFound without a project."""
+    """What an item is read against: the project's forms, lists and time zone."""
 
     def __init__(self, session: Session, project_id: int, now: dt.datetime) -> None:
         self.session = session
         self.project_id = project_id
         self.now = now
-        self.tz = time_zone_of(session, project_id)
         self.lists = lists_of(session, project_id)
         self.catalogue = Catalogue(session, project_id, living=True)
+
+    @cached_property
+    def tz(self) -> ZoneInfo:
+        """Most often it came along with a form. Raises NotFound without a project."""
+        name = self.catalogue.time_zone
+        return _zone(name) if name is not None else time_zone_of(self.session, self.project_id)
 
 
 def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
@@ -22,9 +23,13 @@ class Tally:
 
 def tally_of(session: Session, project_id: int, actor_id: int, now: dt.datetime, tz: dt.tzinfo) -> Tally:
     """One that was rejected without a word asks for nothing."""
+    return Tally(*session.connection().execute(_TALLY, {"project": project_id, **counted(actor_id, now, tz)}).one())
+
+
+def counted(actor_id: int, now: dt.datetime, tz: dt.tzinfo) -> dict[str, Any]:
+    """What `TALLY` is to be given beside the project."""
     midnight = now.astimezone(tz).replace(hour=0, minute=0, second=0, microsecond=0)
-    row = session.connection().execute(_TALLY, {"project": project_id, "actor": actor_id, "midnight": midnight}).one()
-    return Tally(*row)
+    return {"actor": actor_id, "midnight": midnight}
 
 
 _COUNTED_TO: ColumnElement[int] = literal_column("10000")  # PostgreSQL plans once for all what says how far it goes
@@ -46,9 +51,9 @@ _SENT_BACK = select(Submission.id).where(
     text("review_state IN ('hasIssues', 'rejected')"),
     or_(Submission.review_state == "hasIssues", _COMMENTED),
 )
-_TALLY = select(
-    *(
-        select(func.count()).select_from(ids.limit(_COUNTED_TO).subquery()).scalar_subquery()
-        for ids in (_TODAY, _SENT_BACK)
-    )
+# The two numbers of a tally, for whoever asks for more in one statement.
+TALLY = tuple(
+    select(func.count()).select_from(ids.limit(_COUNTED_TO).subquery()).scalar_subquery()
+    for ids in (_TODAY, _SENT_BACK)
 )
+_TALLY = select(*TALLY)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as stdlib_json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -12,11 +13,12 @@ import orjson
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import CompoundSelect, Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.engine import URL, Dialect, ExecutionContext, make_url
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
+_MAY_BE_AHEAD, _PIPELINE = "siby_may_be_ahead", "siby_pipeline"
 # A connection that lay unused for so long may have died, and is tried before anybody gets it.
 _TRIED_AFTER_SECONDS = 1.0
 Converter = Callable[[Any], Any]
@@ -51,6 +53,7 @@ def prepare_engine(engine: Engine) -> None:
     else:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _try_if_idle(engine.dialect))
+        event.listen(engine, "before_cursor_execute", _keep_order)
 
 
 def begin_writing(session: Session) -> None:
@@ -63,6 +66,39 @@ def begin_writing(session: Session) -> None:
         raise RuntimeError("begin_writing comes before the first change")
     session.rollback()
     session.connection(execution_options={_WRITING: True})
+
+
+def begin_reading(session: Session) -> None:
+    """Say that the session will only read until it rolls back or begins to write.
+
+    On PostgreSQL that spares beginning and ending a transaction, in which each statement would see what is committed
+    at its own moment anyway.
+    """
+    if not is_sqlite(session) and not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
+@contextmanager
+def sent_ahead(connection: Connection) -> Iterator[None]:
+    """Inside, PostgreSQL is sent rows and other statements `AHEAD` without waiting for what it says to each.
+
+    It has answered, and what it refused is raised, before the next statement that is none of these, and at the end.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.info[_MAY_BE_AHEAD] = True
+    try:
+        yield
+        _catch_up(connection)
+    finally:
+        connection.info.pop(_MAY_BE_AHEAD, None)
+        with suppress(DBAPIError):  # there is another error already, or all was well
+            _catch_up(connection)
+
+
+# Execution options of a statement of which nobody asks what it did.
+AHEAD = {"siby_ahead": True}
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -84,7 +120,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         statement, as_json = _unnest(table, given)
         for name in as_json:
             columns[name] = [_to_json_or_none(value) for value in columns[name]]
-        connection.exec_driver_sql(statement, {name: columns[name] for name in given})
+        connection.exec_driver_sql(statement, {name: columns[name] for name in given}, AHEAD)
         return
     statement, converters = _values(table, names, connection.dialect)
     converted = [
@@ -120,7 +156,7 @@ def _insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) ->
     statement, as_json = _one_row(table, tuple(given))
     for name in as_json:
         given[name] = _to_json(given[name])
-    connection.exec_driver_sql(statement, given)
+    connection.exec_driver_sql(statement, given, AHEAD)
 
 
 @cache
@@ -208,6 +244,32 @@ def _try_if_idle(dialect: Dialect) -> Callable[..., None]:
             raise InvalidatePoolError from error  # the others died with it; all are opened anew
 
     return try_it
+
+
+def _keep_order(
+    connection: Connection, cursor: Any, _statement: str, _parameters: object, context: ExecutionContext, _many: bool
+) -> None:
+    info = connection.info
+    if context.execution_options.get("siby_ahead"):
+        if _MAY_BE_AHEAD in info and _PIPELINE not in info:
+            info[_PIPELINE] = pipeline = cursor.connection.pipeline()
+            pipeline.__enter__()
+    elif _PIPELINE in info:
+        _catch_up(connection)
+
+
+def _catch_up(connection: Connection) -> None:
+    """Wait for the answers to what was sent ahead. Raises what executing it would have raised."""
+    pipeline = connection.info.pop(_PIPELINE, None)
+    if pipeline is None:
+        return
+    errors = connection.dialect.loaded_dbapi.Error
+    try:
+        pipeline.__exit__(None, None, None)
+    except errors as error:
+        raise DBAPIError.instance(
+            None, None, error, errors, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -95,6 +96,35 @@ def rows_of_keys(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether there is a row whose columns have these values. `by_id`: they are its primary key, in its order."""
+
+    columns: tuple[Attribute, ...]
+    values: tuple[Any, ...]
+    by_id: bool = False
+
+
+def look(connection: Connection, probes: Sequence[Probe], also: tuple[Any, ...], given: dict[str, Any]) -> list[Any]:
+    """All that is asked in one statement: whether each probe finds a row, then the scalars `also`, given `given`."""
+    statement = _look(tuple([(probe.columns, probe.by_id) for probe in probes]), also, connection.dialect.name)
+    values = {f"v{i}_{j}": value for i, probe in enumerate(probes) for j, value in enumerate(probe.values)}
+    return list(connection.execute(statement, {**given, **values}).one())
+
+
+@cache
+def _look(shape: tuple[tuple[tuple[Attribute, ...], bool], ...], also: tuple[Any, ...], dialect: str) -> Any:
+    asked = []
+    for number, (columns, by_id) in enumerate(shape):
+        values = [bindparam(f"v{number}_{index}", type_=each.type) for index, each in enumerate(columns)]
+        if by_id and dialect == "postgresql":
+            asked.append(_first_at(columns[-1:], columns, values).exists())
+        else:
+            same = (each == value for each, value in zip(columns, values, strict=True))
+            asked.append(select(columns[0]).where(*same).exists())
+    return select(*(exists.label(f"there{number}") for number, exists in enumerate(asked)), *also)
+
+
 def _written(condition: Condition) -> ColumnElement[bool]:
     if isinstance(condition, tuple):
         attribute, value = condition
@@ -163,11 +193,13 @@ def _with_id(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: 
 @cache
 def _one_from(columns: tuple[Attribute, ...], fixed: tuple[Attribute, ...], key: Attribute) -> Any:
     """As `_first_from`, of one id: the plan is the same whatever the id, so that PostgreSQL makes it only once."""
-    leading, *others = fixed
     values = [bindparam(f"f{index}", type_=attribute.type) for index, attribute in enumerate(fixed)]
-    wanted = bindparam("k0", type_=key.type)
-    order = [*others, key]
-    start = [*values[1:], wanted]
+    return _first_at(columns, (*fixed, key), [*values, bindparam("k0", type_=key.type)])
+
+
+def _first_at(columns: Sequence[Attribute], id_: Sequence[Attribute], values: Sequence[Any]) -> Any:
+    leading, *order = id_
+    start = values[1:]
     probe = (
         select(*dict.fromkeys([*columns, *order]))
         .where(leading == values[0], tuple_(*order) >= tuple_(*start))

@@ -15,7 +15,7 @@ from forms.indicators.contributing import Feeds, compile_feeds
 from forms.indicators.sheets import Sheets
 from forms.xforms.xform import Form, compile_form
 from sync.models import Form as FormRow
-from sync.models import FormDraft, FormVersion
+from sync.models import FormDraft, FormVersion, Project
 
 Kept = TypeVar("Kept")
 
@@ -31,6 +31,7 @@ class Published:
     feeds: Feeds
     state: str  # of the form: open | closing | closed | deleted
     outside: frozenset[str]  # the lists outside the form that its questions choose from
+    time_zone: str  # of the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,15 @@ class Catalogue:
         self._project_id = project_id
         self._living = living
         self._found: dict[tuple[str, str], Published | Unpublished] = {}
+        self.time_zone: str | None = None  # of the project, once a form of it was found
 
     def published(self, form_id: str, version: str) -> Published | Unpublished:
         """The version that a submission names."""
         found = self._found.get((form_id, version))
         if found is None:
             found = published(self._session, self._project_id, form_id, version)
+            if isinstance(found, Published):
+                self.time_zone = found.time_zone
             if self._living and isinstance(found, Published) and found.state == DELETED:
                 found = Unpublished(form_known=False)
             self._found[(form_id, version)] = found
@@ -72,7 +76,7 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
     row = session.connection().execute(_PUBLISHED, asked).one_or_none()
     if row is None or row[4] is None:
         return Unpublished(form_known=row is not None)
-    state, deleted_at, latest_version, latest_sha256, sha256 = row
+    state, deleted_at, latest_version, latest_sha256, sha256, time_zone = row
 
     def compile_version() -> Form:
         stored = _stored(session, project_id, form_id, version)
@@ -89,7 +93,7 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
     else:
         sheets, feeds = _feeds.get((sha256, latest_sha256), feed)
     outside = {field.itemset for field in form.fields.values() if field.external and field.itemset is not None}
-    return Published(form, sheets, feeds, state, frozenset(outside))
+    return Published(form, sheets, feeds, state, frozenset(outside), time_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ def compiled_draft(draft: FormDraft) -> tuple[Form, Sheets]:
 _LATEST, _ASKED = aliased(FormVersion), aliased(FormVersion)
 # Made once: putting it together costs more than running it.
 _PUBLISHED = (
-    select(FormRow.state, FormRow.deleted_at, FormRow.version, _LATEST.sha256, _ASKED.sha256)
+    select(FormRow.state, FormRow.deleted_at, FormRow.version, _LATEST.sha256, _ASKED.sha256, Project.time_zone)
+    .join(Project, Project.id == FormRow.project_id)
     .join(
         _LATEST,
         (_LATEST.project_id == FormRow.project_id)

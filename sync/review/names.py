@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from forms.xforms.instance import read_instance
 from sync.intake.prepare import unpack
 from sync.models import Submission, SubmissionVersion
+from sync.models.probing import rows_of_ids, rows_of_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,21 @@ class Lacking:
 
 def names_lacking(session: Session, project_id: int, submission_ids: Collection[int]) -> list[Lacking]:
     """Among all versions of these submissions."""
-    version = SubmissionVersion
-    rows = session.execute(
-        select(version.submission_id, version.form_id, version.instance_id, version.xml, Submission.current_instance_id)
-        .join(Submission, (Submission.project_id == version.project_id) & (Submission.id == version.submission_id))
-        .where(
-            version.project_id == project_id,
-            version.submission_id.in_(submission_ids),
-            version.instance_name.is_(None),
-            version.encrypted_key.is_(None),
-        )
-        .order_by(version.submission_id, version.number)
+    version, connection = SubmissionVersion, session.connection()
+    rows = rows_of_keys(
+        connection,
+        [version.submission_id, version.number, version.form_id, version.instance_id, version.xml],
+        [version.submission_id],
+        [(id_,) for id_ in submission_ids],
+        (version.project_id, project_id),
+        version.instance_name.is_(None),
+        version.encrypted_key.is_(None),
     )
+    columns, at = [Submission.id, Submission.current_instance_id], [(Submission.project_id, project_id)]
+    asked = sorted({row.submission_id for row in rows})
+    current_of = {row[0]: row[1] for row in rows_of_ids(connection, columns, at, Submission.id, asked)}
     found = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row.submission_id, row.number)):
         raw = unpack(row.xml)
         # Most forms have no names: these need not be read.
         if b"instanceName" not in raw and b"encrypted" not in raw and b"\0" not in raw:
@@ -48,7 +50,7 @@ def names_lacking(session: Session, project_id: int, submission_ids: Collection[
         instance = read_instance(raw)
         key = instance.root.findtext("base64EncryptedKey") if instance.encrypted else None
         if instance.instance_name or key:
-            current = row.instance_id == row.current_instance_id
+            current = row.instance_id == current_of[row.submission_id]
             found.append(Lacking(row.submission_id, row.form_id, row.instance_id, current, instance.instance_name, key))
     return found
 

@@ -171,6 +171,17 @@ def test_a_list_says_what_it_holds_and_who_writes_it(office: House) -> None:
     assert [form["xmlFormId"] for form in people["sourceForms"]] == ["sale"]
 
 
+def test_a_list_says_when_it_was_changed(office: House) -> None:
+    before = shown(office.baraka.get("datasets/people"))
+
+    changed = shown(office.baraka.patch("datasets/people", json={"ownerOnly": True}))
+
+    assert before["updatedAt"] is None
+    assert changed["updatedAt"] > changed["createdAt"] == before["createdAt"]
+    listed = {each["name"]: each["updatedAt"] for each in shown(office.baraka.get("datasets"))}
+    assert listed["people"] == changed["updatedAt"]
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_names_of_lists_and_properties_are_checked(office: House) -> None:
     for name in ("", "a b", "__x", "1x", "mes_envois"):

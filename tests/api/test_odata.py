@@ -465,6 +465,19 @@ def test_an_address_with_a_signature_shows_a_photo_and_nothing_else(house: House
     assert refused(stranger.get(local(link))) == 403.1
 
 
+def test_an_address_of_a_photo_leads_nowhere_once_the_project_is_deleted(house: House) -> None:
+    path = f"forms/visit/submissions/{instance_id(1)}/attachments/awa.jpg"
+    house.amina.send(a_visit(1, photo="awa.jpg"))
+    assert house.baraka.post(path, data=b"a photo", content_type="image/jpeg").status_code == 200
+    link = rows(house.baraka, "Submissions", links="true")[0]["photo"]
+    stranger = house.app.test_client()
+    assert stranger.get(local(link)).status_code == 200
+
+    assert house.sekou.delete(f"/v1/projects/{house.pid}").status_code == 200
+
+    assert refused(stranger.get(local(link))) == 404.1
+
+
 def test_an_address_of_a_photo_expires(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = b"a photo"
     path = f"forms/visit/submissions/{instance_id(1)}/attachments/awa.jpg"

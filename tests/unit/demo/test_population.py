@@ -399,26 +399,6 @@ def test_of_one_name_in_one_commune_are_only_those_registered_twice_and_those_me
     assert [name for name, people in names.items() if len(people) > 1 and frozenset(people) not in meant] == []
 
 
-def test_two_teams_have_registered_hundreds_of_people_and_written_them_otherwise() -> None:
-    doubles = year().doubles
-    written: dict[str, str] = {}
-    attending: set[str] = set()
-    for visit in counted()["training_session"]:
-        rows = visit.answers["attendance"] if visit.answers["session"]["audience"] == "community" else []
-        attending |= {entity(row) for row in rows if row["presence"] == "whole"}
-    for visit in year().visits:
-        for row in [visit.answers.get("who", {}), *visit.answers.get("attendance", [])]:
-            if row.get("registered") == "no":
-                written[row["new_person"]] = f"{row['first_name']} {row['last_name']}"
-
-    otherwise = [again for again, first in doubles.twice.items() if written[again] != written[first]]
-    assert len(doubles.twice) == 380
-    assert all(again in attending for again in doubles.twice)
-    assert len(otherwise) > 200
-    assert sum(map(len, doubles.alike.values())) > 40
-    assert not {one for pairs in doubles.alike.values() for pair in pairs for one in pair} & set(doubles.twice)
-
-
 class Shelves:
     """The lists that the tablets choose from: the places, and the entities that the visits have made by then."""
 

@@ -243,6 +243,8 @@ def test_a_form_is_published_from_a_file(loaded: Run, tmp_path: Path) -> None:
     assert (again.code, again.last) == (0, "visit 1 is published already.")
     assert wrong.code != 0
     assert "Traceback" not in wrong.err
+    lines = [line for line in wrong.err.splitlines() if line.strip()]
+    assert len(lines) == len(set(lines)), "each fault is told once"
 
 
 def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
