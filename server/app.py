@@ -42,6 +42,8 @@ from server.api import (
     webhooks,
 )
 from server.capacity import Rates, Slots
+from server.catalogues import install_catalogues
+from server.compression import compress
 from server.current import Parts
 from server.db import connect_database, engine_of
 from server.exporting import install_exports
@@ -54,10 +56,16 @@ from server.odata import forms as odata_forms
 from server.odata import photos
 from server.openrosa import aggregate, formlist, lists, manifest, submission
 from server.openrosa.unchanged import Unchanged
-from server.pages import desk, devices, signing
+from server.pages import api as api_pages
+from server.pages import devices, overview, signing
+from server.pages import figures as figure_pages
+from server.pages import quarantine as quarantine_pages
+from server.pages import statements as statement_pages
+from server.pages import submissions as submission_pages
+from server.pages.frame import install_frame, version_of
 from server.problems import say_no_well
 from server.settings import Settings, load_settings
-from server.words import words
+from server.words import remember_language
 from sync.intake.content import ContentStore
 
 _HEADERS = {
@@ -109,8 +117,13 @@ _MODULES = (
     photos,
     description,
     signing,
-    desk,
+    overview,
+    submission_pages,
+    quarantine_pages,
+    figure_pages,
+    statement_pages,
     devices,
+    api_pages,
 )
 _YEAR = 365 * 24 * 3600
 
@@ -143,7 +156,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     say_no_well(app)
     app.after_request(_end)
     app.teardown_request(lambda _error: current.give_slot_back())
-    app.context_processor(lambda: {"t": words(), "visitor": current.visitor_or_none()})
+    install_catalogues(app)
+    install_frame(app)
     unchanged = Unchanged(app.wsgi_app, lambda: engine_of(app), parts.rates)
     front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]
@@ -187,7 +201,10 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.vary.update(("Accept-Encoding", "Origin"))
     if request.endpoint == "static":
-        response.headers["Cache-Control"] = "public, max-age=3600"
+        lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
+        response.headers["Cache-Control"] = f"public, max-age={lasts}"
+    remember_language(response)
+    response = compress(response)
     known = current.visitor_or_none()
     log(
         "request",

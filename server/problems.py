@@ -18,7 +18,6 @@ from server import current
 from server.answers import to_json
 from server.logs import log, log_failure
 from server.openrosa.answers import openrosa_error, speaks_openrosa
-from server.words import words
 from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
@@ -130,9 +129,7 @@ def _answer(
     if _for_program():
         body = to_json({"message": message, "code": code, "details": details})
         return Response(body, status, headers, content_type="application/json; charset=utf-8")
-    page = render_template(
-        "problem.html", status=status, message=message, findings=(details or {}).get("findings", ()), t=words()
-    )
+    page = render_template("problem.html", status=status, message=message, findings=(details or {}).get("findings", ()))
     return Response(page, status, headers)
 
 

@@ -153,7 +153,7 @@ def first_language(reading: Reading) -> str:
 
 def page_of(pid: int, statement: Statement, figure: Figure) -> str:
     """The page on what stands behind a figure, as of the event at which the statement was written."""
-    return f"{url_for('desk.evidence', pid=pid, indicator=figure.definition.name)}?{_asked(statement, figure)}"
+    return f"{url_for('figure_pages.evidence', pid=pid, indicator=figure.definition.name)}?{_asked(statement, figure)}"
 
 
 def _evidence_of(pid: int, statement: Statement, figure: Figure) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from server import current
 from server.db import session
 from server.guards import public, signed_in
 from server.signing_in import clear_cookie, set_cookie, sign_in_by_link
 from server.signing_in import sign_in as begin_session
-from server.words import link, words
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.tokens import Issued, revoke
 from sync.errors import Forbidden, Refusal
@@ -60,7 +60,7 @@ def post_sign_in_link() -> ResponseReturnValue:
     _require_same_site()
     issued = sign_in_by_link(request.form.get("token", ""))
     if issued is None:
-        raise Forbidden(words()("link_spent"))
+        raise Forbidden(gettext("This link has been used or has expired. Ask for a new one: siby login-link EMAIL"))
     return _let_in(issued, None)
 
 
@@ -74,14 +74,14 @@ def sign_out() -> ResponseReturnValue:
         revoke(session(), visitor.token, current.now())
     record_act(session(), NO_PROJECT, current.origin(), "session.ended", current.now())
     session().commit()
-    response = make_response(redirect(link("signing.sign_in"), 303))
+    response = make_response(redirect(url_for("signing.sign_in"), 303))
     clear_cookie(response)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
 def _let_in(issued: Issued, target: str | None) -> ResponseReturnValue:
-    response = make_response(redirect(target or link("desk.home"), 303))
+    response = make_response(redirect(target or url_for("overview.home"), 303))
     set_cookie(response, issued)
     return response
 

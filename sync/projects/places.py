@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,10 @@ class PlaceTree:
         if written is None:
             return None
         return written if written in self.places else self._codes.get(folded(written))
+
+    def names_of(self, written: Iterable[str | None]) -> dict[str | None, str]:
+        """The names of places, by how they were written: as a code or an alias."""
+        return {one: self.places[code].name for one in written if (code := self.code_of(one))}
 
     def below(self, code: str) -> list[str]:
         """The place itself and everything inside it."""

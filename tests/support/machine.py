@@ -1,4 +1,4 @@
-"""Gets a machine ready for the tests: PostgreSQL's server programs, and a JDK that runs ODK Validate."""
+"""Gets a machine ready for the tests: PostgreSQL's server programs, a JDK that runs ODK Validate, and Chromium."""
 
 import os
 import shutil
@@ -17,6 +17,9 @@ REMEDIES = {
     "default-jdk-headless": "A Java development kit, 11 or newer. Debian and Ubuntu: apt-get install "
     "default-jdk-headless; Fedora: dnf install java-latest-openjdk-devel; macOS: brew install openjdk. Or set "
     "JAVA_HOME.",
+    "chromium": "A Chromium or Chrome, in which the pages are tried. Debian and Ubuntu: apt-get install chromium; "
+    "Fedora: dnf install chromium; macOS: brew install --cask google-chrome. Or put the path of its program in "
+    "TEST_CHROMIUM.",
 }
 
 
@@ -44,6 +47,8 @@ def missing_packages() -> list[str]:
         missing.append("postgresql")
     if not find_java():
         missing.append("default-jdk-headless")
+    if find_chromium() is None:
+        missing.append("chromium")
     return missing
 
 
@@ -57,6 +62,15 @@ def find_java() -> bool:
     # macOS has a `java` that does nothing but say that there is none.
     java = shutil.which("java")
     return java is not None and subprocess.run([java, "-version"], capture_output=True).returncode == 0
+
+
+def find_chromium() -> str | None:
+    """The browser's program, if there is one."""
+    if given := os.environ.get("TEST_CHROMIUM"):
+        return given
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    applications = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+    return next(filter(None, map(shutil.which, names)), str(applications) if applications.exists() else None)
 
 
 def install_by_apt(packages: list[str]) -> None:

@@ -1,0 +1,61 @@
+"""The texts of the pages in other languages than English, read from `translations/` as they were written.
+
+Each language has a folder of gettext catalogues, one for each group of pages. They are read as they are, so that nobody
+has to compile them and none is out of date.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask
+from flask_babel import Babel, Domain, get_locale
+
+from server.words import words
+
+FOLDER = Path(__file__).parent / "translations"
+# Who reads Bambara reads French, wherever nobody has translated yet.
+_INSTEAD = {"bm": "fr"}
+
+
+def install_catalogues(app: Flask) -> None:
+    """Let templates and pages say `_("…")`, in the language of the visitor."""
+    _Babel(app, locale_selector=lambda: words().locale)
+
+
+@cache
+def catalogue_of(language: str) -> NullTranslations:
+    """All catalogues of a language; English is what stands in the code."""
+    merged = Translations()
+    for path in sorted((FOLDER / language).glob("*.po")):
+        with path.open("rb") as written:
+            compiled = BytesIO()
+            write_mo(compiled, read_po(written, locale=language))
+        compiled.seek(0)
+        merged.add(Translations(compiled))
+    if language in _INSTEAD:
+        merged.add_fallback(catalogue_of(_INSTEAD[language]))
+    return merged
+
+
+def refusal_in(language: str, english: str) -> str:
+    """Why something was refused: its sentence known as a whole or by what stands before its colon; else as it is."""
+    catalogue = catalogue_of(language)
+    for known in (english.rstrip("."), english.partition(": ")[0]):
+        if (said := catalogue.gettext(known)) != known:
+            return said
+    return english
+
+
+class _Catalogues(Domain):  # type: ignore[misc]
+    def get_translations(self) -> NullTranslations:
+        return catalogue_of(str(get_locale() or "en"))
+
+
+class _Babel(Babel):  # type: ignore[misc]
+    domain_instance = _Catalogues()

@@ -1,0 +1,87 @@
+"""What stands around every page: the sections of a project, the languages, the addresses of what it is drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, g, request, url_for
+from flask_babel import lazy_gettext
+
+from server import current
+from server.catalogues import refusal_in
+from server.db import session
+from server.words import words
+from sync.accounts.roles import may
+from sync.models import Project
+
+LANGUAGES = {"fr": "Français", "en": "English", "bm": "Bamanankan"}
+_STATIC = Path(__file__).parent.parent / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a project: its first page, its name, and the right that it takes. Pages say which one they are in."""
+
+    name: str
+    endpoint: str
+    label: str
+    right: str
+
+
+SECTIONS = (
+    Section("overview", "overview.project", lazy_gettext("Overview"), "project.read"),
+    Section("quarantine", "quarantine_pages.quarantine", lazy_gettext("Quarantine"), "quarantine.decide"),
+    Section("devices", "devices.ask", lazy_gettext("Devices"), "devices.manage"),
+)
+
+
+def install_frame(app: Flask) -> None:
+    """Give every template what stands around a page."""
+    app.context_processor(
+        lambda: {
+            "t": words(),
+            "visitor": current.visitor_or_none(),
+            "languages_of_pages": LANGUAGES,
+            "here_in": _here_in,
+            "static_url": static_url,
+            "sections": _sections,
+            "refusal": lambda english: refusal_in(words().locale, english),
+        }
+    )
+
+
+def project_of(pid: int) -> Project:
+    """The project of this page."""
+    return session().get_one(Project, pid)
+
+
+def static_url(name: str) -> str:
+    """The address of a file that is kept by browsers until it changes."""
+    return url_for("static", filename=name, v=version_of(name))
+
+
+@cache
+def version_of(name: str) -> str:
+    """What changes with the content of a static file."""
+    return sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _sections() -> Iterator[Section]:
+    """Those of the project of this page that the visitor may open."""
+    role = g.get("role")
+    return (section for section in SECTIONS if role is not None and may(role, section.right))
+
+
+def _here_in(language: str) -> str:
+    """This page in another language; a page that answers a form has no address of its own."""
+    if request.method != "GET" or request.endpoint is None:
+        return url_for("overview.home", lang=language)
+    # Written by hand: to those who make addresses, some names that a visitor may have put here mean something else.
+    values: list[tuple[str, Any]] = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{url_for(request.endpoint, **(request.view_args or {}))}?{urlencode([*values, ('lang', language)])}"
