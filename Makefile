@@ -11,7 +11,7 @@ JOBS ?= auto
 # A Java that came as a wheel lies beside the environment's Python.
 READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true; $(BIN)/python -m tests.support.machine
 
-.PHONY: help demo test check fix run bench bench-people migrate lock clean
+.PHONY: help demo test check fix run bench bench-pages bench-people migrate lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made.
@@ -39,6 +39,9 @@ run: $(VENV)/.run ## The server, on 127.0.0.1.
 
 bench: $(VENV)/.test ## Speed and size, on SQLite and on PostgreSQL.
 	@$(READY) && $(BIN)/python -m bench $(ARGS)
+
+bench-pages: $(VENV)/.test ## How long each page takes with a million contributions, and how many bytes it is.
+	@$(READY) && $(BIN)/python -m bench pages $(ARGS)
 
 bench-people: $(VENV)/.test ## How well people are told apart, beside splink (250 MB, installed for this alone).
 	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[bench-people]'

@@ -11,6 +11,7 @@ from bench.installation import installed, postgres_version
 from bench.lists import measure_lists
 from bench.odata import measure_odata
 from bench.openrosa import measure_openrosa
+from bench.pages import measure_pages
 from bench.processes import describe_machine
 from bench.report import Line, print_table
 from bench.upkeep import measure_memory, measure_rebuild, measure_start
@@ -18,7 +19,7 @@ from bench.wire import measure_wire
 
 PARTS = (
     *("floors", "figures", "ingest", "openrosa", "wire", "start"),
-    *("growth", "memory", "rebuild", "exports", "odata", "lists"),
+    *("growth", "memory", "rebuild", "exports", "odata", "lists", "pages"),
 )
 KINDS = ("sqlite", "postgresql")
 SIZES = [10_000, 100_000, 1_000_000]
@@ -70,6 +71,10 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
         if "odata" in chosen.parts:
             count = 10_000 if chosen.quick else SUBMISSIONS
             lines += show(f"OData, {kind}", measure_odata(siby, count))
+        if "pages" in chosen.parts:
+            # A visit of the measured programme makes about 3.5 contributions: so many make a million.
+            count = 3_000 if chosen.quick else 290_000
+            lines += show(f"Pages, {kind}", measure_pages(siby, deliveries, count))
     return lines
 
 

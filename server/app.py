@@ -200,7 +200,7 @@ def _end(response: Response) -> Response:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.vary.update(("Accept-Encoding", "Origin"))
-    if request.endpoint == "static":
+    if request.endpoint == "static" and response.status_code == 200:
         lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
         response.headers["Cache-Control"] = f"public, max-age={lasts}"
     remember_language(response)

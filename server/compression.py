@@ -16,7 +16,7 @@ def compress(response: Response) -> Response:
         response.mimetype not in _KINDS
         or response.status_code != 200
         or "Content-Encoding" in response.headers
-        or "Content-Disposition" in response.headers
+        or response.headers.get("Content-Disposition", "").startswith("attachment")
         or not request.accept_encodings["gzip"]
     ):
         return response

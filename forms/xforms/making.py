@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 from lxml import etree
 
@@ -87,8 +88,12 @@ def _entity_id(filling: Filling, element: etree._Element) -> str:
 
 def work_out(filling: Filling, context: Context) -> None:
     """Leaves out what is not relevant and sets the calculations, each after all that it depends on."""
-    for kind, path in _in_order(filling.form):
-        bind = filling.form.binds[path]
+    form = filling.form
+    order = cast("list[tuple[str, str]] | None", form.derived.get("order"))
+    if order is None:
+        order = form.derived["order"] = _in_order(form)
+    for kind, path in order:
+        bind = form.binds[path]
         if kind == "relevant" and bind.relevant is not None:
             _leave_out(filling, bind, bind.relevant, context)
         elif kind == "calculate" and bind.calculate is not None:
