@@ -11,7 +11,7 @@ JOBS ?= auto
 # A Java that came as a wheel lies beside the environment's Python.
 READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true; $(BIN)/python -m tests.support.machine
 
-.PHONY: help demo test check fix run bench bench-pages bench-people migrate lock clean
+.PHONY: help demo test check fix run bench bench-pages bench-people screenshots migrate lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made.
@@ -46,6 +46,9 @@ bench-pages: $(VENV)/.test ## How long each page takes with a million contributi
 bench-people: $(VENV)/.test ## How well people are told apart, beside splink (250 MB, installed for this alone).
 	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[bench-people]'
 	@$(READY) && $(BIN)/python -m bench.people $(ARGS)
+
+screenshots: $(VENV)/.test ## A picture of every page with the data that `make demo` left, in build/screenshots, to be looked at.
+	@$(READY) && $(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 migrate: $(VENV)/.run ## Bring the database up to date.
 	@$(BIN)/siby migrate

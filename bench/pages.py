@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
-from urllib.parse import urlsplit
-
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
+from collections.abc import Sequence
 
 from bench.growth import fill
 from bench.ingest import Deliveries
 from bench.installation import Installation
 from bench.report import Line, middle, p95
-from server.app import create_app
-from server.settings import Settings
+from tests.support.crawling import kind_of, links_of, routes
 
 SLOWEST_MS = 150.0
 FIRST_KB, AFTER_KB = 100.0, 30.0
@@ -55,14 +49,14 @@ def measure_pages(installation: Installation, deliveries: Deliveries, submission
 
 def kinds_of_pages(installation: Installation) -> dict[str, Sequence[str]]:
     """Addresses by the kind of page that they lead to: found by following links, as a visitor would."""
-    routes = create_app(Settings(folder=installation.folder / "routes", reserve_mb=0)).url_map.bind("localhost")
+    known_routes = routes(installation.folder / "routes")
     found: defaultdict[str, list[str]] = defaultdict(list)
     waiting = deque([f"/projects/{installation.project}"])
     known = set(waiting)
     looked_at = 0
     while waiting and looked_at < _MOST:
         address = waiting.popleft()
-        kind = kind_of(routes, address)
+        kind = kind_of(known_routes, address)
         if kind is None or len(found[kind]) >= _ADDRESSES:
             continue
         looked_at += 1
@@ -75,27 +69,3 @@ def kinds_of_pages(installation: Installation) -> dict[str, Sequence[str]]:
                 known.add(link)
                 waiting.append(link)
     return {kind: addresses for kind, addresses in found.items() if addresses}
-
-
-def kind_of(routes: MapAdapter, address: str) -> str | None:
-    """The route that an address leads to; None for what is no page of the desk."""
-    path = urlsplit(address).path
-    if path.startswith(("/v1", "/static")):
-        return None
-    try:
-        endpoint, _ = routes.match(path)
-    except HTTPException:
-        return None
-    return str(endpoint)
-
-
-def links_of(text: str) -> Iterator[str]:
-    """Addresses on this server, in the order of the page: also those that are loaded after it."""
-    found: list[str] = []
-
-    class Links(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            found.extend(value for name, value in attrs if name in ("href", "hx-get") and value)
-
-    Links().feed(text)
-    return (link.partition("#")[0] for link in found if link.startswith("/") and "lang=" not in link)

@@ -1,0 +1,43 @@
+"""Every kind of page that can be reached: which route an address leads to, and where a page leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
+
+from server.app import create_app
+from server.settings import Settings
+
+
+def routes(folder: Path) -> MapAdapter:
+    """The routes of the application, made in a folder of its own."""
+    return create_app(Settings(folder=folder, reserve_mb=0)).url_map.bind("localhost")
+
+
+def kind_of(routes: MapAdapter, address: str) -> str | None:
+    """The route that an address leads to; None for what is no page of the desk."""
+    path = urlsplit(address).path
+    if path.startswith(("/v1", "/static")):
+        return None
+    try:
+        endpoint, _ = routes.match(path)
+    except HTTPException:
+        return None
+    return str(endpoint)
+
+
+def links_of(text: str) -> Iterator[str]:
+    """Addresses on this server, in the order of the page: also those that are loaded after it."""
+    found: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend(value for name, value in attrs if name in ("href", "hx-get") and value)
+
+    Links().feed(text)
+    return (link.partition("#")[0] for link in found if link.startswith("/") and "lang=" not in link)
