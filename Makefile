@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
 # A Java that came as a wheel lies beside the environment's Python.
 READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true; $(BIN)/python -m tests.support.machine
+# Tests write thousands of databases, of which none has to survive: into memory, where there is enough of it.
+IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "TMPDIR=/dev/shm" }')
 
 .PHONY: help demo test check fix run bench bench-pages bench-people screenshots migrate lock clean
 .DELETE_ON_ERROR:
@@ -21,7 +23,7 @@ demo: $(VENV)/.run ## A year of visits by 60 tablets, and the statement that com
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(VENV)/.test ## All tests, on SQLite and on PostgreSQL.
-	@$(READY) && $(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(READY) && $(IN_MEMORY) $(BIN)/pytest -n $(JOBS) $(ARGS)
 
 check: $(VENV)/.test ## Style, types, import contracts, and that migrations leave nothing over.
 	$(BIN)/ruff check .

@@ -83,7 +83,7 @@ def told(desk: Desk) -> list[tuple[Any, ...]]:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_of_arrival_gives_the_same_flags(desk: Desk, data: st.DataObject) -> None:
     items = data.draw(meetings())

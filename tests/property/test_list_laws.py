@@ -31,7 +31,7 @@ IDS = [str(uuid.UUID(int=number, version=4)) for number in range(1, 6)]
 PLACES = ["K", "K-1", "K-2", "S", "S-1", "elsewhere", ""]
 DEVICES = {11: ["K"], 12: ["K-1", "S"], 13: []}
 slowly = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
