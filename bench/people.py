@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from bench.judging import Verdict, Weighed, best_pair_f1, judge, spread_over_weights, tenths
 from bench.looking import measure_looking
 from bench.processes import describe_machine
-from bench.records import DIFFICULTIES, OTHER, Sample, other_sample, own_sample
+from bench.records import DIFFICULTIES, Sample, other_sample, own_sample
 from bench.report import Line, middle, print_table
 from sync.dedup.scoring.bulk import match_all
 from sync.dedup.scoring.calibrating import calibrate
@@ -29,6 +31,7 @@ PARTS = ("accuracy", "ranges", "calibration", "febrl", "splink", "bulk", "lookin
 LEAST = {"easy": (0.93, 0.93, 2.0), "normal": (0.89, 0.89, 2.5), "hard": (0.82, 0.81, 8.0)}
 DECIDED_MOST = {"normal": 2.0, "hard": 5.0}
 Draw = Callable[[int, str, int], Sample]
+OWN, OTHER = "own generator", "the other generator"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,12 @@ class Matched:
 
 def matched(sample: Sample) -> Matched:
     """Learn from a sample, and match it."""
-    return Matched(sample, train(sample.profiles))
+    began = time.process_time()
+    found = Matched(sample, train(sample.profiles))
+    pairs = len(found.pairs)
+    told = f"  {sample.name}: {len(sample.truth):,} records, {pairs:,} pairs, {time.process_time() - began:.0f} CPU s"
+    print(told, file=sys.stderr, flush=True)
+    return found
 
 
 def main() -> int:
@@ -72,23 +80,20 @@ def main() -> int:
     chosen = arguments()
     print(describe_machine(), flush=True)
     lines: list[Line] = []
-    draws: dict[str, Draw] = {"own generator": own_sample}
-    if OTHER.exists():
-        draws["the other generator"] = other_sample
-    else:
-        print(f"{OTHER} is not there: nothing is measured on the other generator's records.")
-    for where, draw in draws.items():
-        for part, measure in MEASURES.items():
-            if part in chosen.parts:
-                lines += measure(where, draw, chosen)
-    if "febrl" in chosen.parts:
-        lines += measure_febrl()
-    if "bulk" in chosen.parts:
-        lines += measure_bulk(10_000 if chosen.quick else 100_000)
-    if "looking" in chosen.parts:
-        for kind in chosen.on:
-            size = 20_000 if chosen.quick else 1_000_000
-            lines += shown(f"One record against {size:,}, {kind}", measure_looking(kind, size))
+    draws: dict[str, Draw] = {OWN: own_sample}
+    if chosen.generator:
+        draws[OTHER] = partial(other_sample, chosen.generator)
+    for part in chosen.parts:
+        if part in MEASURES:
+            for where, draw in draws.items():
+                lines += MEASURES[part](where, draw, chosen)
+        elif part == "febrl":
+            lines += measure_febrl()
+        elif part == "bulk":
+            lines += measure_bulk(10_000 if chosen.quick else 100_000)
+        else:
+            for kind in chosen.on:
+                lines += shown(f"One record against {chosen.size:,}, {kind}", measure_looking(kind, chosen.size))
     missed = [line.what for line in lines if not line.kept]
     if missed:
         print(f"\nNot kept: {'; '.join(missed)}")
@@ -97,37 +102,36 @@ def main() -> int:
 
 def measure_accuracy(where: str, draw: Draw, chosen: argparse.Namespace) -> list[Line]:
     """By difficulty: medians over seeds, unsupervised and with decided pairs."""
-    lines = []
+    return [line for difficulty in DIFFICULTIES for line in _measure_difficulty(where, draw, chosen, difficulty)]
+
+
+def _measure_difficulty(where: str, draw: Draw, chosen: argparse.Namespace, difficulty: str) -> list[Line]:
+    alone, helped = [], []
+    for seed in chosen.seeds:
+        found = matched(draw(seed, difficulty, chosen.records))
+        decided = found.decided(seed)
+        alone.append(found.verdict())
+        helped.append(found.verdict(found.calibrated(decided), decided))
     # The bars were set on the other generator's records; ours are a second opinion.
-    bars: Mapping[str, tuple[float, float, float]] = LEAST if draw is other_sample else {}
-    for difficulty in DIFFICULTIES:
-        alone, helped = [], []
-        for seed in chosen.seeds:
-            found = matched(draw(seed, difficulty, chosen.records))
-            decided = found.decided(seed)
-            alone.append(found.verdict())
-            helped.append(found.verdict(found.calibrated(decided), decided))
-        pair, cubed, error = bars.get(difficulty, (None, None, None))
-        at = f"{where}, {difficulty}"
-        held = sum(one.holds for one in alone)
-        after = DECIDED_MOST.get(difficulty) if bars else None
-        lines += [
-            Line(
-                f"{at}: pair F1", middle([one.pair_f1 for one in alone]), "", least=pair, note=_each(alone, "pair_f1")
-            ),
-            Line(f"{at}: B-cubed F1", middle([one.cubed_f1 for one in alone]), "", least=cubed),
-            Line(f"{at}: people wrong by", _worst(alone), "% at worst", most=error, note=_each(alone, "error")),
-            Line(f"{at}: the range holds the truth", held, f"of {len(alone)}"),
-            Line(f"{at}: {DECIDED} decided, pair F1", middle([one.pair_f1 for one in helped]), ""),
-            Line(
-                f"{at}: {DECIDED} decided, people wrong by",
-                _worst(helped),
-                "% at worst",
-                after,
-                note=_each(helped, "error"),
-            ),
-        ]
-    return shown(f"{where}, {chosen.records:,} records, seeds {chosen.seeds[0]}–{chosen.seeds[-1]}", lines)
+    pair, cubed, error = LEAST[difficulty] if where == OTHER else (None, None, None)
+    after = DECIDED_MOST.get(difficulty) if where == OTHER else None
+    held = sum(one.holds for one in alone)
+    at = f"{where}, {difficulty}"
+    lines = [
+        Line(f"{at}: pair F1", middle([one.pair_f1 for one in alone]), "", least=pair, note=_each(alone, "pair_f1")),
+        Line(f"{at}: B-cubed F1", middle([one.cubed_f1 for one in alone]), "", least=cubed),
+        Line(f"{at}: people wrong by", _worst(alone), "% at worst", most=error, note=_each(alone, "error")),
+        Line(f"{at}: the range holds the truth", held, f"of {len(alone)}"),
+        Line(f"{at}: {DECIDED} decided, pair F1", middle([one.pair_f1 for one in helped]), ""),
+        Line(
+            f"{at}: {DECIDED} decided, people wrong by",
+            _worst(helped),
+            "% at worst",
+            after,
+            note=_each(helped, "error"),
+        ),
+    ]
+    return shown(f"{at}, {chosen.records:,} records, {_told(chosen.seeds)}", lines)
 
 
 def measure_ranges(where: str, draw: Draw, chosen: argparse.Namespace) -> list[Line]:
@@ -136,7 +140,7 @@ def measure_ranges(where: str, draw: Draw, chosen: argparse.Namespace) -> list[L
     width = middle([100 * (one.most - one.fewest) / one.true for one in verdicts])
     least = 0.95 * len(verdicts)
     return shown(
-        f"The stated range, {where}, normal, seeds {chosen.many_seeds[0]}–{chosen.many_seeds[-1]}",
+        f"The stated range, {where}, normal, {chosen.records:,} records, {_told(chosen.many_seeds)}",
         [
             Line(f"{where}: the range holds the truth", sum(one.holds for one in verdicts), "seeds", least=least),
             Line(f"{where}: width of the range", width, "% of the people"),
@@ -237,6 +241,10 @@ def _by_ours(profiles: Sequence[Profile]) -> list[Weighed]:
     return [(a, b, one.probability) for a, b, one in match_all(trained.model, trained.terms, profiles)]
 
 
+def _told(seeds: Sequence[int]) -> str:
+    return f"seeds {seeds[0]}–{seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+
+
 def _worst(verdicts: Sequence[Verdict]) -> float:
     return max(abs(one.error) for one in verdicts)
 
@@ -265,15 +273,23 @@ MEASURES = {
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m bench.people", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them unless some are named")
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}, in this order; all if left out")
     parser.add_argument("--on", action="append", choices=("sqlite", "postgresql"), help="both if left out")
+    parser.add_argument("--generator", type=Path, help="a second generator of records, by other hands")
+    parser.add_argument("--records", type=int, help="in each sample")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many samples of each difficulty")
+    parser.add_argument("--ranges", type=int, default=len(MANY_SEEDS), help="how many samples for the stated range")
+    parser.add_argument("--size", type=int, help="of the list in which single records are looked up")
     parser.add_argument("--quick", action="store_true", help="fewer records and seeds: a look, not a result")
     chosen = parser.parse_args()
+    if unknown := sorted(set(chosen.parts) - set(PARTS)):
+        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     chosen.parts = chosen.parts or list(PARTS)
     chosen.on = chosen.on or ["sqlite", "postgresql"]
-    chosen.records = 2_000 if chosen.quick else 10_000
-    chosen.seeds = SEEDS[:2] if chosen.quick else SEEDS
-    chosen.many_seeds = MANY_SEEDS[:4] if chosen.quick else MANY_SEEDS
+    chosen.records = chosen.records or (2_000 if chosen.quick else 10_000)
+    chosen.size = chosen.size or (20_000 if chosen.quick else 1_000_000)
+    chosen.seeds = SEEDS[: min(chosen.seeds, 2 if chosen.quick else len(SEEDS))]
+    chosen.many_seeds = MANY_SEEDS[: min(chosen.ranges, 4 if chosen.quick else len(MANY_SEEDS))]
     return chosen
 
 

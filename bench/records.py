@@ -23,7 +23,6 @@ from demo.names import FAMILIES, MEN, WOMEN
 from sync.dedup.scoring.profiles import Profile, profile_of
 
 DIFFICULTIES = {"easy": 0.5, "normal": 1.0, "hard": 1.7}  # by how much more or less goes wrong
-OTHER = Path("../shared/people/make_people.py")  # a second generator, by other hands, where there is one
 OTHER_ROLES = {"cooperative": "group", "submitted_on": "asked_on"}
 FIRST_DAY, DAYS = dt.date(2022, 4, 1), 1095
 _PER_VILLAGE, _VILLAGES = 120, 6  # people in a village, villages in a commune
@@ -276,12 +275,12 @@ def own_sample(seed: int, difficulty: str, count: int) -> Sample:
     return Sample(f"own, {difficulty}, seed {seed}", Drawn(seed, difficulty).registrations(count))
 
 
-def other_sample(seed: int, difficulty: str, count: int) -> Sample:
-    """Of the other generator, which has to be there."""
+def other_sample(generator: Path, seed: int, difficulty: str, count: int) -> Sample:
+    """Of another generator: a program that writes CSV with the truth beside each record, told by the same options."""
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "people.csv"
         chosen = ["--records", str(count), "--seed", str(seed), "--difficulty", difficulty, "--out", str(written)]
-        subprocess.run([sys.executable, str(OTHER), *chosen], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, str(generator), *chosen], check=True, stdout=subprocess.DEVNULL)
         with written.open(encoding="utf-8", newline="") as file:
             return Sample(f"{difficulty}, seed {seed}", [_other_registration(row) for row in csv.DictReader(file)])
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from demo.names import Person, hour_of
 from demo.visits import Answers, Attachment, Visit
 
-VERSION = "2025040101"
+VERSION = "2025040102"
 OLD_VERSION = "2025030101"
+_FIRST_VERSION = "2025040101"
+_UNCHANGED = ("capacity_assessment", "health_centre_profile", "milestone", "sales_contract")
 ENUMERATORS = ("Amina Koné", "Baraka Traoré", "Coumba Sissoko", "Drissa Togola", "Founé Samaké", "Oumar Goïta")
 
 
@@ -60,7 +62,7 @@ class Draft:
     slip: Slip | None = None
     saved_twice: bool = False
     photo: tuple[str, ...] = ()  # where in the answers a photo is named
-    version: str = VERSION
+    version: str | None = None  # the newest that there is of the form, unless it says another
 
 
 @dataclass(slots=True)
@@ -102,7 +104,8 @@ class Diary:
         first = copy.deepcopy(answers)
         if draft.slip:
             draft.slip(first)
-        visit = Visit(draft.tablet, draft.form, draft.version, self.instance_id(), first, draft.at, attachments=photos)
+        version = draft.version or (_FIRST_VERSION if draft.form in _UNCHANGED else VERSION)
+        visit = Visit(draft.tablet, draft.form, version, self.instance_id(), first, draft.at, attachments=photos)
         self.visits.append(visit)
         if draft.slip:
             self.troubles["edit"].append(self.correct(visit, answers, self.rng.randint(1, 20)).instance_id)

@@ -25,7 +25,7 @@ from server.logs import log, log_failure
 from server.outside import post
 from sync.intake.files import sweep
 from sync.models import Lease, Webhook
-from sync.models.database import begin_writing
+from sync.models.database import begin_writing, learn_sizes
 from sync.webhooks.hooks import forget_deliveries
 from sync.webhooks.telling import due, next_message, note
 
@@ -97,6 +97,7 @@ TASKS: tuple[tuple[str, Callable[[Session, dt.datetime], int]], ...] = (
     ("uploads", sweep),
     ("submissions", purge_deleted),
     ("held", apply_held),
+    ("sizes", lambda opened, _now: learn_sizes(opened)),
     ("exports", lambda _opened, _now: sweep_exports()),
     ("deliveries", lambda opened, now: forget_deliveries(opened, now - _DELIVERIES_KEPT)),
 )

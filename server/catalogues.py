@@ -31,13 +31,15 @@ def install_catalogues(app: Flask) -> None:
 @cache
 def catalogue_of(language: str) -> NullTranslations:
     """All catalogues of a language; English is what stands in the code."""
-    merged = Translations()
+    merged: NullTranslations = NullTranslations()
     for path in sorted((FOLDER / language).glob("*.po")):
         with path.open("rb") as written:
             compiled = BytesIO()
             write_mo(compiled, read_po(written, locale=language))
         compiled.seek(0)
-        merged.add(Translations(compiled))
+        read = Translations(compiled)
+        # The first brings along how the language makes its plurals.
+        merged = merged.add(read) if isinstance(merged, Translations) else read
     if language in _INSTEAD:
         merged.add_fallback(catalogue_of(_INSTEAD[language]))
     return merged

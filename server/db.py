@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from server import current
+from server.logs import warn
 from sync.intake.content import session_info
+from sync.journal import OUTGROWN, Outgrown
 from sync.models import Base
 from sync.models.database import engine_options, prepare_engine
 
@@ -46,3 +48,12 @@ def engine_of(app: Flask) -> Engine:
 def release() -> None:
     """Give the connection back and forget what was read: before waiting for a device that sends slowly."""
     db.session.rollback()
+
+
+@event.listens_for(db.session, "after_commit")
+def _log_outgrown(committed: Session) -> None:
+    """Whoever commits logs it, by whichever door the records came."""
+    found: Outgrown | None = committed.info.pop(OUTGROWN, None)
+    if found is not None:
+        for list_name, keys in found.keys.items():
+            warn("match_keys_outgrown", project=found.project_id, list=list_name, keys=keys)

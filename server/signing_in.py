@@ -21,6 +21,7 @@ from server.openrosa.answers import speaks_openrosa
 from sync.accounts.audit import NO_PROJECT, Origin, record_act
 from sync.accounts.passwords import hash_password, needs_rehash, verify_password
 from sync.accounts.people import find_user
+from sync.accounts.second_factor import is_on, use_code
 from sync.accounts.throttle import forget_failures, keys_of, note_failure, wait_of
 from sync.accounts.tokens import (
     SESSION_LASTS,
@@ -28,10 +29,12 @@ from sync.accounts.tokens import (
     Known,
     digest,
     find_token,
+    half_way,
     is_due,
     is_well_formed,
     issue_token,
     note_use,
+    revoke,
     use_link,
 )
 from sync.errors import DraftGone, Forbidden, Refusal, TooMany, Unauthenticated
@@ -41,6 +44,7 @@ from sync.models import Actor, FormDraft
 from sync.models.database import begin_writing
 
 _VERDICT_SECONDS = 300
+_LONGEST_AGENT = 300
 
 
 class NotSecure(Refusal):
@@ -65,11 +69,66 @@ def identify() -> Visitor | None:
     return None
 
 
-def sign_in(email: str, password: str) -> Issued:
-    """A new session for the right password. Failures are alike for all accounts, also for those that do not exist."""
-    actor_id = check_password(email, password).id
+class CodeNeeded(Refusal):
+    code = 401.4
+    title = "A code of the second factor belongs to this password; programs use an API token"
+
+
+def sign_in(email: str, password: str, code: str | None = None) -> Issued:
+    """A new session for the right password. Failures are alike for all accounts, also for those that do not exist.
+
+    Raises CodeNeeded for an account with a second factor, if no code is given.
+    """
+    actor = check_password(email, password)
+    if not is_on(actor):
+        begin_writing(session())
+        return _begin_session(actor.id, "session.began")
+    if code is None:
+        raise CodeNeeded
+    check_code(actor.id, code)
     begin_writing(session())
+    return _begin_session(actor.id, "session.began")
+
+
+def sign_in_half(email: str, password: str) -> Issued:
+    """The same for a page, which asks for the code by itself: where one is needed, a half, which has no csrf."""
+    actor = check_password(email, password)
+    begin_writing(session())
+    if not is_on(actor):
+        return _begin_session(actor.id, "session.began")
+    issued = issue_token(session(), actor.id, "half", current.now())
+    session().commit()
+    return issued
+
+
+def sign_in_by_code(half: str, code: str) -> Issued | None:
+    """The session, for a half and a code; None if the half is not good any more. Raises Unauthenticated, TooMany."""
+    actor = half_way(session(), half, current.now())
+    if actor is None:
+        return None
+    actor_id = actor.id
+    check_code(actor_id, code)
+    begin_writing(session())
+    if not revoke(session(), digest(half), current.now()):
+        return None
     return _begin_session(actor_id, "session.began")
+
+
+def check_code(actor_id: int, code: str) -> None:
+    """Use up a code of the second factor; a wrong one is counted as a wrong password is, apart from those."""
+    now = current.now()
+    keys = keys_of(f"second factor of {actor_id}", request.remote_addr or "unknown")
+    begin_writing(session())
+    if wait := wait_of(session(), keys, now):
+        session().rollback()
+        raise TooMany("Too many wrong codes; wait and try again", retry_after=wait)
+    if not use_code(session(), session().get_one(Actor, actor_id), code, now):
+        note_failure(session(), keys, now)
+        record_act(session(), NO_PROJECT, _as(None), "session.refused", now, str(actor_id), {"factor": 2})
+        session().commit()
+        raise Unauthenticated("This code is not right, or was used before; wait for the next one.")
+    forget_failures(session(), keys[0])
+    session().commit()
 
 
 def sign_in_by_link(token: str) -> Issued | None:
@@ -233,9 +292,11 @@ def _by_basic(name: str, password: str) -> Visitor:
         raise NotSecure
     if (remembered := _verdicts.recall(name, password)) is not None:
         actor = session().get(Actor, remembered[0])
-        if actor and not actor.disabled_at and actor.password_hash == remembered[1]:
+        if actor and not actor.disabled_at and actor.password_hash == remembered[1] and not is_on(actor):
             return _visitor(actor, "basic")
     actor = check_password(name, password)
+    if is_on(actor):
+        raise CodeNeeded
     _verdicts.remember(name, password, actor.id, actor.password_hash or "")
     return _visitor(actor, "basic")
 
@@ -278,7 +339,8 @@ def _visitor(actor: Actor, by: str, known: Known | None = None) -> Visitor:
 
 
 def _begin_session(actor_id: int, action: str) -> Issued:
-    issued = issue_token(session(), actor_id, "session", current.now())
+    agent = storable(request.headers.get("User-Agent", "")[:_LONGEST_AGENT]) or None
+    issued = issue_token(session(), actor_id, "session", current.now(), address=current.origin().address, agent=agent)
     record_act(session(), NO_PROJECT, _as(actor_id), action, current.now())
     session().commit()
     return issued

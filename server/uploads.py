@@ -12,9 +12,10 @@ from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
+from server import current
 from server.bodies import read_body
 from server.db import release, session
-from sync.errors import Missing, Unexpected, WorkbookFaulty, WorkbookWarnings
+from sync.errors import Missing, TooLarge, Unexpected, WorkbookFaulty, WorkbookWarnings
 from sync.projects.catalogue import latest_sheets
 from sync.projects.validate import require_loadable
 
@@ -31,6 +32,19 @@ class Handed:
     workbook: Workbook
     warnings: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
+
+
+def uploaded(field: str, limit: int = MOST_BYTES) -> bytes:
+    """The file in a field of a page's form, empty if none was chosen. Raises TooLarge.
+
+    Once it is here, the request waits for its turn to be worked on.
+    """
+    chosen = request.files.get(field)
+    content = chosen.stream.read(limit + 1) if chosen is not None else b""
+    if len(content) > limit:
+        raise TooLarge(f"The file is larger than {limit // (1024 * 1024)} MB.")
+    current.take_slot()
+    return content
 
 
 def has_body() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,10 +12,10 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from flask import Response, has_request_context, request
 
-from sync.indicators.definitions import label_in
+from sync.indicators.definitions import Definition, label_in
 from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
-from sync.indicators.wording import figure_words
+from sync.indicators.wording import figure_words, number_words, percent_words
 
 LANGUAGES = ("fr", "en", "bm")
 _COOKIE = "language"
@@ -37,14 +38,26 @@ class Words:
         """A number as the language writes it; a dash for none."""
         return "—" if value is None else format_decimal(value, locale=self._written)
 
-    def share(self, value: float | None) -> str:
+    def share(self, value: Fraction | float | None) -> str:
         """A part of one as per cent; a dash for none."""
-        return "—" if value is None else format_percent(value, locale=self._written)
+        return "—" if value is None else format_percent(float(value), locale=self._written)
 
     def figure(self, figure: Figure, pairs: int | None = None) -> str:
         """A figure as texts have it: with its decimals and unit, a dash where it has no value, and its range with the
         number of pairs that it hangs on."""
         return figure_words(figure, self.language, pairs=pairs)
+
+    def amount(self, number: Fraction | None, definition: Definition) -> str:
+        """A number of an indicator with its decimals and unit, without a range; a dash for none."""
+        if number is None:
+            return "—"
+        write = percent_words if definition.row.unit == "%" else number_words
+        return write(number, self.language, definition.row.decimals_shown)
+
+    def change(self, number: Fraction | None, definition: Definition) -> str:
+        """The same with its sign."""
+        said = self.amount(number, definition)
+        return f"+{said}" if number is not None and number > 0 else said
 
     def label(self, labels: Mapping[str, str]) -> str:
         """A label in this language, else in another."""

@@ -203,6 +203,11 @@ class DiskFull(Refusal):
     title = "The server has no room left; keep everything and try again later"
 
 
+class LastAdministrator(Refusal):
+    code = 409.32
+    title = "You are the last administrator of this project; make somebody else one first"
+
+
 class OffsetDiffers(Refusal):
     code = 409.31
     title = "The upload does not stand at this offset; ask for it with HEAD and go on from there"

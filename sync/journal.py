@@ -7,6 +7,7 @@ the order of the commits and a reader that polls by number misses none (docs/dec
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,17 @@ class Seen:
     indicators: int | None = None
 
 
+OUTGROWN = "siby_outgrown"  # under it `close` leaves `Outgrown` in the session, for whoever commits
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrown:
+    """By list: how many keys have come to find nobody any more, because too many entities have them."""
+
+    project_id: int
+    keys: Counter[str]
+
+
 class Journal:
     """The right to change one project's data until the transaction ends. Get one from `open_journal`; `close` it once.
 
@@ -49,6 +61,7 @@ class Journal:
         self.seen = Seen()
         self._last_id = project.last_id
         self._events: list[dict[str, Any]] = []
+        self._outgrown: list[tuple[int, str, int]] = []  # event, list, keys
 
     def record(self, kind: str, submission_id: int | None = None, details: dict[str, Any] | None = None) -> int:
         """Write an event down and give its number."""
@@ -71,6 +84,10 @@ class Journal:
         self._last_id += 1
         return self._last_id
 
+    def note_outgrown(self, event: int, list_name: str, keys: int) -> None:
+        """By this event so many keys of a list have come to find nobody any more."""
+        self._outgrown.append((event, list_name, keys))
+
     def mark(self) -> tuple[int, int, int]:
         """Where the journal stands, to `return_to` if what follows has to be taken back."""
         return self.last_event, self._last_id, len(self._events)
@@ -79,6 +96,7 @@ class Journal:
         """Forget the events and ids since the mark, together with the savepoint that held their rows."""
         self.last_event, self._last_id, kept = mark
         del self._events[kept:]
+        self._outgrown = [noted for noted in self._outgrown if noted[0] <= self.last_event]
 
     def close(self) -> None:
         """Write the events and raise the project's counters. Nothing may be recorded afterwards."""
@@ -87,6 +105,10 @@ class Journal:
         reached = {"number": self.last_event, "highest": self._last_id}
         self.connection.execute(_COUNT, {"project": self.project_id, **reached})
         self._events = []
+        keys: Counter[str] = Counter()
+        for _, list_name, count in self._outgrown:
+            keys[list_name] += count
+        self.session.info[OUTGROWN] = Outgrown(self.project_id, keys)
 
 
 def open_journal(session: Session, project_id: int, actor_id: int | None, now: dt.datetime) -> Journal:

@@ -359,7 +359,7 @@ class _Compiler:
         label = element.find(f"{_XF}label")
         if label is None:
             return {}
-        return self.text(label.get("ref")) or self.text(_written(label))
+        return self.text(label.get("ref")) or self.text(text_written(label))
 
     # --- questions ------------------------------------------------------------------------------------------------
 
@@ -448,19 +448,19 @@ def _translations(model: etree._Element) -> tuple[dict[str, dict[str, str]], tup
             default = language
         for text in translation.iterchildren(f"{_XF}text"):
             for value in text.iterchildren(f"{_XF}value"):
-                if value.get("form") is None and (written := _written(value)) not in ("", "-"):
+                if value.get("form") is None and (written := text_written(value)) not in ("", "-"):
                     texts.setdefault(text.get("id", ""), {})[language] = written
     return texts, tuple(languages), default or (languages[0] if languages else "")
 
 
-def _written(element: etree._Element) -> str:
+def text_written(element: etree._Element) -> str:
     """The text, with `${name}` where the form puts an answer into it."""
     parts = [element.text or ""]
     for child in element:
         if local_name(child.tag) == "output":
             parts.append("${" + child.get("value", "").strip().rpartition("/")[2] + "}")
         else:
-            parts.append(_written(child))
+            parts.append(text_written(child))
         parts.append(child.tail or "")
     return "".join(parts).strip()
 

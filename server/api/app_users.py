@@ -83,16 +83,8 @@ def get_devices(pid: int) -> ResponseReturnValue:
 @documented("devices", body=NewDeviceSchema, answer="application/json")
 def post_device(pid: int) -> ResponseReturnValue:
     """Make a device. The answer carries its token, this once."""
-    given = read_json(NewDeviceSchema())
-    begin_writing(session())
-    actor, issued = add_device(
-        session(), pid, given["displayName"], current.now(), assigned_only=not given.pop("all_forms")
-    )
-    _change(pid, actor, given)
-    record_act(session(), pid, current.origin(), "device.added", current.now(), str(actor.id))
-    session().commit()
-    log("device_added", project=pid, actor=actor.id)
-    return answer(_shown(actor, issued.token, None))
+    actor, token = make_device(pid, read_json(NewDeviceSchema()))
+    return answer(_shown(actor, token, None))
 
 
 @bp.get("/app-users/<int:number>")
@@ -101,7 +93,7 @@ def post_device(pid: int) -> ResponseReturnValue:
 def get_device(pid: int, number: int) -> ResponseReturnValue:
     """One device."""
     last = session().scalar(select(func.max(Token.last_used_at)).where(Token.actor_id == number))
-    return answer(_shown(_device(pid, number), None, last))
+    return answer(_shown(device_of(pid, number), None, last))
 
 
 @bp.patch("/app-users/<int:number>")
@@ -109,16 +101,7 @@ def get_device(pid: int, number: int) -> ResponseReturnValue:
 @documented("devices", body=DeviceChangeSchema, answer="application/json")
 def patch_device(pid: int, number: int) -> ResponseReturnValue:
     """Change a device's name, places, language or properties."""
-    given = read_json(DeviceChangeSchema())
-    begin_writing(session())
-    actor = _device(pid, number)
-    _change(pid, actor, given)
-    actor.updated_at = current.now()
-    record_act(
-        session(), pid, current.origin(), "device.changed", current.now(), str(number), {"fields": sorted(given)}
-    )
-    session().commit()
-    return answer(_shown(actor, None, None))
+    return answer(_shown(change_device(pid, number, read_json(DeviceChangeSchema())), None, None))
 
 
 @bp.delete("/app-users/<int:number>")
@@ -126,11 +109,7 @@ def patch_device(pid: int, number: int) -> ResponseReturnValue:
 @documented("devices")
 def delete_device(pid: int, number: int) -> ResponseReturnValue:
     """Shut a device out at once. What it sent stays."""
-    begin_writing(session())
-    disable(session(), _device(pid, number), current.now())
-    record_act(session(), pid, current.origin(), "device.revoked", current.now(), str(number))
-    session().commit()
-    log("device_revoked", project=pid, actor=number)
+    revoke_device(pid, number)
     return done()
 
 
@@ -174,6 +153,41 @@ def post_property(pid: int) -> ResponseReturnValue:
     return done()
 
 
+def make_device(pid: int, given: dict[str, Any]) -> tuple[Actor, str]:
+    """Make a device of what `NewDeviceSchema` has read, and commit. Gives its token, readable this once."""
+    begin_writing(session())
+    actor, issued = add_device(
+        session(), pid, given["displayName"], current.now(), assigned_only=not given.pop("all_forms")
+    )
+    _change(pid, actor, given)
+    record_act(session(), pid, current.origin(), "device.added", current.now(), str(actor.id))
+    session().commit()
+    log("device_added", project=pid, actor=actor.id)
+    return actor, issued.token
+
+
+def change_device(pid: int, number: int, given: dict[str, Any]) -> Actor:
+    """Change what `DeviceChangeSchema` has read, and commit. Raises NotFound, Exists, Unexpected."""
+    begin_writing(session())
+    actor = device_of(pid, number)
+    _change(pid, actor, given)
+    actor.updated_at = current.now()
+    record_act(
+        session(), pid, current.origin(), "device.changed", current.now(), str(number), {"fields": sorted(given)}
+    )
+    session().commit()
+    return actor
+
+
+def revoke_device(pid: int, number: int) -> None:
+    """Shut it out at once, and commit. Raises NotFound."""
+    begin_writing(session())
+    disable(session(), device_of(pid, number), current.now())
+    record_act(session(), pid, current.origin(), "device.revoked", current.now(), str(number))
+    session().commit()
+    log("device_revoked", project=pid, actor=number)
+
+
 def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
     if "displayName" in given:
         name = on_one_line(given["displayName"])
@@ -201,7 +215,8 @@ def _codes(pid: int, written: list[str]) -> list[str]:
     return [code for _, code in codes if code is not None]
 
 
-def _device(pid: int, number: int) -> Actor:
+def device_of(pid: int, number: int) -> Actor:
+    """Raises NotFound for what is no device of the project, or was shut out."""
     actor = session().get(Actor, number)
     if actor is None or actor.kind != "device" or actor.project_id != pid or actor.disabled_at:
         raise NotFound

@@ -16,8 +16,15 @@ from server.db import session
 from server.documents import documented
 from server.guards import needs, public, site_admin
 from sync.accounts.audit import NO_PROJECT, record_act
-from sync.accounts.roles import RIGHTS, assign, assign_form, withdraw, withdraw_form
-from sync.errors import Forbidden, NotFound, Unexpected
+from sync.accounts.roles import (
+    RIGHTS,
+    assign,
+    assign_form,
+    is_last_administrator,
+    withdraw,
+    withdraw_form,
+)
+from sync.errors import Forbidden, LastAdministrator, NotFound, Unexpected
 from sync.models import Actor, Assignment, FormAssignment
 from sync.models.database import begin_writing
 from sync.review.listing import require_form
@@ -147,11 +154,7 @@ def get_project_actors(pid: int, role: str) -> ResponseReturnValue:
 @documented("roles")
 def post_project_assignment(pid: int, role: str, number: int) -> ResponseReturnValue:
     """Give an account a role in the project, in place of the one it has."""
-    meant = _of_projects(role)
-    begin_writing(session())
-    assign(session(), _user(number).id, pid, meant.ours)
-    record_act(session(), pid, current.origin(), "role.given", current.now(), str(number), {"role": meant.ours})
-    session().commit()
+    give_role(pid, number, _of_projects(role).ours)
     return done()
 
 
@@ -160,13 +163,38 @@ def post_project_assignment(pid: int, role: str, number: int) -> ResponseReturnV
 @documented("roles")
 def delete_project_assignment(pid: int, role: str, number: int) -> ResponseReturnValue:
     """Take a role in the project away."""
-    meant = _of_projects(role)
-    begin_writing(session())
-    if not withdraw(session(), _user(number).id, pid, meant.ours):
-        raise NotFound
-    record_act(session(), pid, current.origin(), "role.taken", current.now(), str(number), {"role": meant.ours})
-    session().commit()
+    take_role(pid, number, _of_projects(role).ours)
     return done()
+
+
+def give_role(pid: int, number: int, role: str) -> None:
+    """Give an account this role in the project, and commit. Raises NotFound, LastAdministrator."""
+    begin_writing(session())
+    if role != "administrator":
+        _require_another_administrator(pid, number)
+    assign(session(), _user(number).id, pid, role)
+    record_act(session(), pid, current.origin(), "role.given", current.now(), str(number), {"role": role})
+    session().commit()
+
+
+def take_role(pid: int, number: int, role: str) -> None:
+    """Take this role away from an account, and commit. Raises NotFound if it has it not, LastAdministrator."""
+    begin_writing(session())
+    _require_another_administrator(pid, number)
+    if not withdraw(session(), _user(number).id, pid, role):
+        raise NotFound
+    record_act(session(), pid, current.origin(), "role.taken", current.now(), str(number), {"role": role})
+    session().commit()
+
+
+def _require_another_administrator(pid: int, number: int) -> None:
+    """Who administers a project cannot leave it without an administrator; who administers them all may."""
+    if (
+        number == current.visitor().actor_id
+        and not current.visitor().admin
+        and is_last_administrator(session(), pid, number)
+    ):
+        raise LastAdministrator
 
 
 # For one form

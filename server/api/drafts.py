@@ -25,7 +25,7 @@ from server.openrosa.formlist import form_path, maker_of
 from server.problems import as_json
 from server.qr import Setup, code_png, code_svg, settings_text
 from server.queries.forms import drafts_of
-from server.uploads import XLS, XLSX, has_body, read_handed, require_no_warnings
+from server.uploads import XLS, XLSX, Handed, has_body, read_handed, require_no_warnings
 from sync.errors import FormDeleted, NotFound, Unexpected
 from sync.intake.prepare import unpack
 from sync.journal import Journal
@@ -85,10 +85,8 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
         finish(journal, "form.drafted", fid)
         return done()
     handed = read_handed(pid, fid)
-    form = handed.workbook.form
-    if form.form_id != fid:
-        raise Unexpected(f"The form's id is ‘{form.form_id}’; a draft of ‘{fid}’ has to have the same.")
-    require_no_warnings(handed, _fields_gone(pid, fid, set(form.by_identity)), ignored)
+    require_same_form(handed, fid)
+    require_no_warnings(handed, _fields_gone(pid, fid, set(handed.workbook.form.by_identity)), ignored)
     journal = begin(pid)
     put_draft(journal, handed.workbook)
     finish(journal, "form.drafted", fid)
@@ -187,7 +185,7 @@ def get_draft_fields(pid: int, fid: str) -> ResponseReturnValue:
 def get_draft_files(pid: int, fid: str) -> ResponseReturnValue:
     """The files that the draft names, and what stands behind each."""
     draft = draft_of(session(), pid, fid)
-    return answer([_shown(pid, draft, file) for file in draft_files(session(), pid, fid)])
+    return answer([show_draft_file(pid, draft, file) for file in draft_files(session(), pid, fid)])
 
 
 @bp.get("/draft/attachments/<name>")
@@ -269,11 +267,36 @@ def get_trial_xml(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     return download(unpack(_trial_row(pid, fid, iid).xml), f"{iid}.xml", "text/xml")
 
 
+def address_of(draft: FormDraft) -> str:
+    """Where whoever has this address tries the draft out."""
+    base = current.settings().public_url or request.host_url.rstrip("/")
+    return f"{base}/v1/test/{draft.token}{form_path(draft.project_id, draft.form_id)}/draft"
+
+
+def show_draft_file(pid: int, draft: FormDraft, file: DraftFile) -> dict[str, Any]:
+    """A file that the draft names, with what stands behind it."""
+    stored = session().get(StoredFile, (pid, file.sha256)) if file.sha256 else None
+    return show_file(
+        file.name,
+        kinds_in(draft.xform).get(file.name, "file"),
+        sha256=file.sha256,
+        md5=hashes_of(session(), pid, [file.sha256]).get(file.sha256) if file.sha256 else None,
+        size=stored.size if stored else None,
+        list_name=file.list_name,
+        at=file.updated_at,
+    )
+
+
 def _settings_of_draft(pid: int, fid: str) -> str:
     draft = draft_of(session(), pid, fid)
-    base = current.settings().public_url or request.host_url.rstrip("/")
-    url = f"{base}/v1/test/{draft.token}{form_path(pid, fid)}/draft"
-    return settings_text(Setup(url, f"[Draft] {draft.title}", autosend="wifi_and_cellular"))
+    return settings_text(Setup(address_of(draft), f"[Draft] {draft.title}", autosend="wifi_and_cellular"))
+
+
+def require_same_form(handed: Handed, fid: str) -> None:
+    """Raises Unexpected for a workbook of another form."""
+    form_id = handed.workbook.form.form_id
+    if form_id != fid:
+        raise Unexpected(f"The form's id is ‘{form_id}’; a draft of ‘{fid}’ has to have the same.")
 
 
 def _require_form(pid: int, fid: str) -> None:
@@ -308,20 +331,7 @@ def _finish_file(journal: Journal, file: DraftFile, action: str) -> ResponseRetu
     pid, fid, name = file.project_id, file.form_id, file.name
     finish(journal, action, fid, {"file": name})
     stored = session().get_one(DraftFile, (pid, fid, name))
-    return answer(_shown(pid, draft_of(session(), pid, fid), stored))
-
-
-def _shown(pid: int, draft: FormDraft, file: DraftFile) -> dict[str, Any]:
-    stored = session().get(StoredFile, (pid, file.sha256)) if file.sha256 else None
-    return show_file(
-        file.name,
-        kinds_in(draft.xform).get(file.name, "file"),
-        sha256=file.sha256,
-        md5=hashes_of(session(), pid, [file.sha256]).get(file.sha256) if file.sha256 else None,
-        size=stored.size if stored else None,
-        list_name=file.list_name,
-        at=file.updated_at,
-    )
+    return answer(show_draft_file(pid, draft_of(session(), pid, fid), stored))
 
 
 def _trial_row(pid: int, fid: str, iid: str) -> DraftSubmission:

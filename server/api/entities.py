@@ -206,6 +206,13 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     return answer(_whole(pid, name, uuid))
 
 
+def settle_conflict(pid: int, name: str, uuid: str, base_version: int) -> None:
+    """Say that a row is right as it stands at this version, so that it is in no conflict any more."""
+    journal = begin(pid)
+    update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None))
+    _close(journal, "entity.update.resolve", f"{name}/{_plain(uuid)}")
+
+
 @bp.delete("/entities/<uuid>")
 @needs("submissions.review")
 @documented("entities")
@@ -272,7 +279,7 @@ def get_csv(pid: int, name: str) -> ResponseReturnValue:
     header = ["__id", "label", *properties]
     header += ["__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"]
     pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties))
-    _note_view(pid, name)
+    note_view(pid, name)
     return _file(pieces, "text/csv; charset=utf-8", f"{name}.csv")
 
 
@@ -286,17 +293,17 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
     if asked["property"] != _GEOMETRY and asked["property"] not in known.properties:
         raise Unexpected(f"The list has no property called {asked['property']}.")
     rows = _rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"])
-    _note_view(pid, name)
+    note_view(pid, name)
     return _file(_features(rows, asked["property"]), "application/geo+json; charset=utf-8", f"{name}.geojson")
 
 
 def _noted(pid: int, name: str, uuid: str, shown: object) -> Response:
     made = answer(shown)  # before the commit, after which what was read would be read again
-    _note_view(pid, name, uuid)
+    note_view(pid, name, uuid)
     return made
 
 
-def _note_view(pid: int, name: str, uuid: str = "") -> None:
+def note_view(pid: int, name: str, uuid: str = "") -> None:
     """Write into the audit trail that somebody looked at a list whose rows may be people, or at one of them."""
     if not list_of(session(), pid, name).matching:
         return

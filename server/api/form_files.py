@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
@@ -27,7 +29,7 @@ bp = Blueprint("form_files", __name__, url_prefix="/v1/projects/<int:pid>/forms/
 @documented("forms", answer="application/json")
 def get_files(pid: int, fid: str) -> ResponseReturnValue:
     """The files and lists that the newest version names."""
-    return _files(pid, fid, None)
+    return answer(files_shown(pid, fid, None))
 
 
 @bp.get("/versions/<version>/attachments")
@@ -35,7 +37,7 @@ def get_files(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms", answer="application/json")
 def get_version_files(pid: int, fid: str, version: str) -> ResponseReturnValue:
     """The files and lists that one version names."""
-    return _files(pid, fid, named(version))
+    return answer(files_shown(pid, fid, named(version)))
 
 
 @bp.get("/attachments/<name>")
@@ -78,26 +80,25 @@ def send_file(pid: int, fid: str, file: FormFile | DraftFile, actor: Actor) -> R
     return download(current.store().open(file.sha256), file.name, file.type, file.sha256)
 
 
-def _files(pid: int, fid: str, version: str | None) -> ResponseReturnValue:
+def files_shown(pid: int, fid: str, version: str | None) -> list[dict[str, Any]]:
+    """The files and lists that a version names, by default the newest. Raises NotFound."""
     require_bound(pid, fid)
     kinds = kinds_in(version_of(session(), pid, fid, version).xform)
     rows = files_of_form(session(), pid, fid)
     md5s = hashes_of(session(), pid, [file.sha256 for file, _, _ in rows.values() if file.sha256])
-    return answer(
-        [
-            show_file(
-                name,
-                kinds[name],
-                sha256=file.sha256,
-                md5=md5s.get(file.sha256 or ""),
-                size=stored.size if stored else None,
-                list_name=file.list_name,
-                at=at,
-            )
-            for name, (file, stored, at) in rows.items()
-            if name in kinds
-        ]
-    )
+    return [
+        show_file(
+            name,
+            kinds[name],
+            sha256=file.sha256,
+            md5=md5s.get(file.sha256 or ""),
+            size=stored.size if stored else None,
+            list_name=file.list_name,
+            at=at,
+        )
+        for name, (file, stored, at) in rows.items()
+        if name in kinds
+    ]
 
 
 def _file(pid: int, fid: str, name: str, version: str | None) -> ResponseReturnValue:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -24,10 +25,11 @@ from server.words import words
 from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
 from sync.indicators.amounts import json_number
+from sync.journal import Journal
 from sync.models import MatchDecision
 from sync.models.database import begin_writing
 from sync.projects.places import PlaceTree, places_at
-from sync.review.match_bulk import Confirmed, Shift, confirm_surest, undo_bulk
+from sync.review.match_bulk import Confirmed, Shift, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import Doubt, Queued, matches, waiting
 from sync.review.match_view import Reason, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
@@ -37,6 +39,7 @@ from sync.review.records import Compared, Record, records_of
 bp = Blueprint("matches", __name__, url_prefix="/v1/projects/<int:pid>/matches")
 
 _LEFT_OUT_SHOWN = 200
+_Shown = TypeVar("_Shown")
 
 
 class WaitingQuery(Strict):
@@ -54,11 +57,15 @@ class MatchesQuery(CursorQuery):
 
 
 class MatchDecisionSchema(Strict):
-    """What a pair is; `seen` is its event as it was looked at. `open` takes a decision back."""
+    """What a pair is; `seen` is its event as it was looked at. `open` takes a decision back.
+
+    `stands` is the id of the one of two that are the same which stands for the person.
+    """
 
     decision = fields.String(required=True, validate=validate.OneOf(DECISIONS))
     seen = fields.Integer(required=True, validate=validate.Range(min=0, max=2**53))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10_000))
+    stands = text(load_default=None, allow_none=True)
 
 
 class NewPairSchema(Strict):
@@ -69,6 +76,7 @@ class NewPairSchema(Strict):
     b = text(required=True)
     decision = fields.String(required=True, validate=validate.OneOf(DECISIONS))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10_000))
+    stands = text(load_default=None, allow_none=True)
 
 
 class SurestSchema(Strict):
@@ -121,7 +129,9 @@ def post_pair(pid: int) -> ResponseReturnValue:
     """Decide about two records that nobody proposed."""
     given = read_json(NewPairSchema())
     journal = begin(pid)
-    number, event = decide_pair(journal, given["list_name"], given["a"], given["b"], given["decision"], given["reason"])
+    number, event = decide_pair(
+        journal, given["list_name"], given["a"], given["b"], given["decision"], given["reason"], given["stands"]
+    )
     finish(journal, "match.decided", str(number), {"decision": given["decision"], "event": event})
     log("match_decided", project=pid, match=number, decision=given["decision"])
     return answer(_whole(pid, number))
@@ -145,9 +155,7 @@ def post_match(pid: int, number: int) -> ResponseReturnValue:
     given = read_json(MatchDecisionSchema())
     journal = begin(pid)
     before = _whole(pid, number)
-    event = decide(journal, number, given["decision"], given["seen"], given["reason"])
-    finish(journal, "match.decided", str(number), {"decision": given["decision"], "event": event})
-    log("match_decided", project=pid, match=number, decision=given["decision"])
+    event = decide_match(journal, number, given)
     if given["decision"] == OPEN and before["weight"] is None:
         return answer(before | {"state": OPEN, "event": event})  # it was there for its decision's sake, and is gone
     return answer(_whole(pid, number))
@@ -162,17 +170,7 @@ def post_surest(pid: int) -> ResponseReturnValue:
     With `preview` nothing is done. Otherwise `undo` is the number by which all of it can be taken back.
     """
     given = read_json(SurestSchema())
-    journal = begin(pid)
-    found = confirm_surest(journal, given["list_name"], given["minimum"], given["reason"])
-    shown = _confirmed(pid, given["list_name"], found)
-    details = {"list": given["list_name"], "minimum": given["minimum"], "pairs": len(found.pairs)}
-    if given["preview"]:
-        session().rollback()
-        note_people(pid, "match.viewed", given["list_name"], details)
-        return answer(shown | {"undo": None})
-    finish(journal, "match.confirmed", shown["undo"], details)
-    log("matches_confirmed", project=pid, pairs=len(found.pairs), left_out=len(found.left_out))
-    return answer(shown)
+    return answer(confirm(pid, given, lambda found: _confirmed(pid, given["list_name"], found)))
 
 
 @bp.post("/bulk/<int:number>/undo")
@@ -180,11 +178,40 @@ def post_surest(pid: int) -> ResponseReturnValue:
 @documented("people", answer="application/json")
 def undo_surest(pid: int, number: int) -> ResponseReturnValue:
     """Open the pairs again that were confirmed at once, but for those that somebody has decided about since."""
+    found = reopen(pid, number)
+    return answer({"opened": found.opened, "kept": found.kept, "event": found.event})
+
+
+def decide_match(journal: Journal, number: int, given: Mapping[str, Any]) -> int | None:
+    """Decide about a pair as it was given, and write that down; gives the event."""
+    event = decide(journal, number, given["decision"], given["seen"], given["reason"], given["stands"])
+    finish(journal, "match.decided", str(number), {"decision": given["decision"], "event": event})
+    log("match_decided", project=journal.project_id, match=number, decision=given["decision"])
+    return event
+
+
+def confirm(pid: int, given: Mapping[str, Any], show: Callable[[Confirmed], _Shown]) -> _Shown:
+    """Confirm the surest pairs, or with `preview` find out what that would do; gives what is to be shown of it."""
+    journal = begin(pid)
+    found = confirm_surest(journal, given["list_name"], given["minimum"], given["reason"])
+    shown = show(replace(found, bulk=None) if given["preview"] else found)
+    details = {"list": given["list_name"], "minimum": given["minimum"], "pairs": len(found.pairs)}
+    if given["preview"]:
+        session().rollback()
+        note_people(pid, "match.viewed", given["list_name"], details)
+        return shown
+    finish(journal, "match.confirmed", str(found.bulk) if found.bulk is not None else None, details)
+    log("matches_confirmed", project=pid, pairs=len(found.pairs), left_out=len(found.left_out))
+    return shown
+
+
+def reopen(pid: int, number: int) -> Undone:
+    """Open again what was confirmed at once."""
     journal = begin(pid)
     found = undo_bulk(journal, number)
     finish(journal, "match.reopened", str(number), {"pairs": found.opened, "event": found.event})
     log("matches_reopened", project=pid, pairs=found.opened)
-    return answer({"opened": found.opened, "kept": found.kept, "event": found.event})
+    return found
 
 
 def note_people(pid: int, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
@@ -265,6 +292,7 @@ def _decision(decision: MatchDecision, names: Mapping[int, str]) -> dict[str, An
     return {
         "decision": decision.decision,
         "reason": decision.reason,
+        "stands": decision.stands,
         "by": {"id": decision.actor_id, "name": names.get(decision.actor_id or 0)} if known else None,
         "at": decision.at,
         "event": decision.event,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, request
@@ -21,7 +22,7 @@ from server.guards import needs
 from server.logs import log
 from server.problems import as_json
 from server.words import words
-from sync.dedup.importing import Comparison, Judged, Likely, compare_list, load_list
+from sync.dedup.importing import Comparison, Judged, Likely, Loaded, compare_list, load_list
 from sync.dedup.listfile import MOST_BYTES
 from sync.dedup.training import calibrate_list, train_list
 from sync.intake.items import storable
@@ -85,13 +86,8 @@ def post_import(pid: int, name: str) -> ResponseReturnValue:
         shown = _comparison(name, found)
         note_people(pid, "people.viewed", name, {"compared": len(found.rows)})
         return answer(shown)
-    journal = begin(pid)
-    source = {"name": place, "size": len(data), "userAgent": request.headers.get("User-Agent", "")[:500]}
-    loaded = load_list(journal, matching_list(session(), pid, name), data, place, source)
-    details = {"created": loaded.created, "changed": loaded.changed, "matches": loaded.matches}
-    finish(journal, "entity.bulk.create", name, details)
-    log("list_imported", project=pid, **details)
-    return answer({"list": name, "unchanged": loaded.unchanged, **details})
+    loaded = load_into(pid, name, data, place)
+    return answer({"list": name, **asdict(loaded)})
 
 
 @bp.post("/datasets/<name>/train")
@@ -119,6 +115,17 @@ def get_model(pid: int, name: str) -> ResponseReturnValue:
     """By what the records of a list are compared, with the numbers behind it; version 0 where nothing was learnt."""
     matching_list(session(), pid, name)
     return answer(_model(pid, name))
+
+
+def load_into(pid: int, name: str, data: bytes, place: str) -> Loaded:
+    """Load a file called `place` into a list, and write that down."""
+    journal = begin(pid)
+    source = {"name": place, "size": len(data), "userAgent": request.headers.get("User-Agent", "")[:500]}
+    loaded = load_list(journal, matching_list(session(), pid, name), data, place, source)
+    details = {"created": loaded.created, "changed": loaded.changed, "matches": loaded.matches}
+    finish(journal, "entity.bulk.create", name, details)
+    log("list_imported", project=pid, **details)
+    return loaded
 
 
 def _model(pid: int, name: str) -> dict[str, Any]:

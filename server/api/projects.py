@@ -96,11 +96,7 @@ def get_project(pid: int) -> ResponseReturnValue:
 @documented("projects", body=ProjectSettings, answer=ProjectSchema)
 def patch_project(pid: int) -> ResponseReturnValue:
     """Change some of a project's settings."""
-    given = _checked(read_json(ProjectSettings()))
-    journal = begin(pid)
-    described = _describe(journal, given)
-    if change_project(journal, given) or described:
-        finish(journal, "project.changed", details={"settings": sorted(given)})
+    change_settings(pid, read_json(ProjectSettings()))
     return _answer_project(pid, current.role())
 
 
@@ -221,6 +217,15 @@ def _change(pid: int, kind: str, subject: str, change: Callable[[Journal, int], 
     else:
         session().rollback()
     return answer({"changed": changed})
+
+
+def change_settings(pid: int, given: dict[str, Any]) -> None:
+    """Change what `ProjectSettings` has read, and commit. Raises Unexpected with findings."""
+    _checked(given)
+    journal = begin(pid)
+    described = _describe(journal, given)
+    if change_project(journal, given) or described:
+        finish(journal, "project.changed", details={"settings": sorted(given)})
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:

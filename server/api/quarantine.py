@@ -12,6 +12,7 @@ from server import current
 from server.answers import answer, download
 from server.api.schemas import CursorQuery, Strict, text
 from server.bodies import read_json, read_query
+from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -21,12 +22,13 @@ from sync.intake.quarantine import (
     ACTIONS,
     STATES,
     Parked,
+    Resolved,
     quarantined_item,
     quarantined_items,
     raw_of,
     resolve,
 )
-from sync.journal import open_journal
+from sync.journal import Journal
 from sync.models.database import begin_writing
 
 bp = Blueprint("quarantine", __name__, url_prefix="/v1/projects/<int:pid>/quarantine")
@@ -69,9 +71,7 @@ def get_quarantined(pid: int, item: int) -> ResponseReturnValue:
 def get_raw(pid: int, item: int) -> ResponseReturnValue:
     """The bytes as they were sent."""
     raw = raw_of(session(), pid, item)
-    begin_writing(session())
-    record_act(session(), pid, current.origin(), "quarantine.viewed", current.now(), str(item))
-    session().commit()
+    note_raw(pid, item)
     return download(raw, f"quarantine-{item}", None)
 
 
@@ -81,15 +81,28 @@ def get_raw(pid: int, item: int) -> ResponseReturnValue:
 def post_resolve(pid: int, item: int) -> ResponseReturnValue:
     """Try to file it again, accept it as the next version of what it conflicts with, or discard it; the bytes stay."""
     given = read_json(DecisionSchema())
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
-    found = resolve(journal, item, given["action"], given["reason"])
-    details = {"action": given["action"], "state": found.parked.state}
-    record_act(session(), pid, current.origin(), "quarantine.decided", current.now(), str(item), details)
+    journal = begin(pid)
+    found = resolve_noted(journal, item, given["action"], given["reason"])
     journal.close()
     session().commit()
-    log("quarantine_decided", project=pid, item=item, **details)
+    log("quarantine_decided", project=pid, item=item, action=given["action"], state=found.parked.state)
     receipt = found.receipt.to_json() if found.receipt else None
     return answer(show_parked(found.parked) | {"receipt": receipt})
+
+
+def note_raw(pid: int, item: int) -> None:
+    """Write into the audit trail that somebody read what was sent. It ends what the session was reading."""
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "quarantine.viewed", current.now(), str(item))
+    session().commit()
+
+
+def resolve_noted(journal: Journal, item: int, action: str, reason: str | None) -> Resolved:
+    """Decide about an item, with the act in the audit trail."""
+    found = resolve(journal, item, action, reason)
+    details = {"action": action, "state": found.parked.state}
+    record_act(session(), journal.project_id, current.origin(), "quarantine.decided", current.now(), str(item), details)
+    return found
 
 
 def show_parked(parked: Parked) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint
@@ -18,7 +19,7 @@ from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from server.words import words
-from sync.review.bulk import MOST_AT_ONCE, WORDS, LeftOut, Moved, review_many, undo_review
+from sync.review.bulk import MOST_AT_ONCE, WORDS, LeftOut, Moved, Reviewed, Undone, review_many, undo_review
 from sync.review.decide import STATES
 from sync.review.queue import STATES as FOUND_BY
 from sync.review.queue import Sought, Waiting, review_queue
@@ -94,8 +95,7 @@ def post_bulk(pid: int) -> ResponseReturnValue:
     asked = given["filter"]
     meant = given["ids"] if asked is None else Sought(asked["state"], asked["form"], asked["place"], asked["collector"])
     state, preview = given["state"], given["preview"]
-    journal = begin(pid)
-    found = review_many(journal, meant, state, comment=given["comment"], seen=given["seen"], preview=preview)
+    found = decide_many(pid, meant, state, comment=given["comment"], seen=given["seen"], preview=preview)
     shown = {
         "state": state,
         "submissions": [_moved(one) for one in found.moved],
@@ -106,12 +106,6 @@ def post_bulk(pid: int) -> ResponseReturnValue:
         "seen": found.seen,
         "undo": str(found.bulk) if found.bulk is not None else None,
     }
-    if found.bulk is None:
-        session().rollback()
-        return answer(shown)
-    details = {"state": state, "submissions": len(found.moved), "left_out": len(found.left_out)}
-    finish(journal, "review.decided", str(found.bulk), details | {"event": journal.last_event})
-    log("many_reviewed", project=pid, submissions=len(found.moved), state=state)
     return answer(shown)
 
 
@@ -120,11 +114,7 @@ def post_bulk(pid: int) -> ResponseReturnValue:
 @documented("review", answer="application/json")
 def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
     """Give back the states that submissions had before a decision about many, but for those touched since."""
-    journal = begin(pid)
-    found = undo_review(journal, number)
-    details = {"submissions": len(found.restored), "left_out": len(found.left_out), "event": found.event}
-    finish(journal, "review.undone", str(number), details)
-    log("many_reviews_undone", project=pid, submissions=len(found.restored))
+    found = undo_many(pid, number)
     return answer(
         {
             "submissions": [_moved(one) for one in found.restored],
@@ -133,6 +123,37 @@ def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
             "event": found.event,
         }
     )
+
+
+def decide_many(
+    pid: int,
+    meant: Sought | Sequence[int],
+    state: str | None,
+    *,
+    comment: str | None = None,
+    seen: int | None = None,
+    preview: bool = False,
+) -> Reviewed:
+    """Decide about many with the act in the audit trail, and commit; a preview leaves nothing behind."""
+    journal = begin(pid)
+    found = review_many(journal, meant, state, comment=comment, seen=seen, preview=preview)
+    if found.bulk is None:
+        session().rollback()
+        return found
+    details = {"state": state, "submissions": len(found.moved), "left_out": len(found.left_out)}
+    finish(journal, "review.decided", str(found.bulk), details | {"event": journal.last_event})
+    log("many_reviewed", project=pid, submissions=len(found.moved), state=state)
+    return found
+
+
+def undo_many(pid: int, number: int) -> Undone:
+    """Take a decision about many back, with the act in the audit trail, and commit."""
+    journal = begin(pid)
+    found = undo_review(journal, number)
+    details = {"submissions": len(found.restored), "left_out": len(found.left_out), "event": found.event}
+    finish(journal, "review.undone", str(number), details)
+    log("many_reviews_undone", project=pid, submissions=len(found.restored))
+    return found
 
 
 def _moved(one: Moved) -> dict[str, Any]:

@@ -62,10 +62,11 @@ class CursorQuery(Strict):
 
 
 class CredentialsSchema(Strict):
-    """Who signs in."""
+    """Who signs in. `code` is that of the second factor, for accounts that have one."""
 
     email = text(required=True)
     password = fields.String(required=True, validate=validate.Length(max=1000))
+    code = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=100))
 
 
 class SessionSchema(Schema):

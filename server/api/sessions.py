@@ -26,9 +26,12 @@ bp = Blueprint("sessions", __name__, url_prefix="/v1")
 @public
 @documented("sessions", body=CredentialsSchema, answer=SessionSchema)
 def post_session() -> ResponseReturnValue:
-    """Sign in with e-mail address and password; the answer carries a token for 12 hours."""
+    """Sign in with e-mail address and password; the answer carries a token for 12 hours.
+
+    An account with a second factor needs a code as well; without it the answer is 401.4.
+    """
     given = read_json(CredentialsSchema())
-    issued = sign_in(given["email"], given["password"])
+    issued = sign_in(given["email"], given["password"], given["code"])
     response = answer({"token": issued.token, "csrf": issued.csrf} | _times(issued))
     set_cookie(response, issued)
     return response

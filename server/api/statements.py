@@ -33,7 +33,7 @@ from sync.indicators.statements import (
     statements_at,
 )
 from sync.journal import open_journal
-from sync.models import Project
+from sync.models import Project, StatementIssue
 
 bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
 
@@ -108,18 +108,8 @@ def get_issues(pid: int, name: str) -> ResponseReturnValue:
 def post_issue(pid: int, name: str) -> ResponseReturnValue:
     """Give a statement out as it reads at an event: this issue stays reproducible."""
     given = read_json(NewIssueSchema())
-    now = current.now()
-    moment = resolve_as_of(session(), pid, str(given["as_of"]), now)
-    journal = open_journal(session(), pid, current.visitor().actor_id, now)
-    issue = issue_statement(
-        journal, name, as_of=moment, title=given["title"], period=given["period"], place=given["place"]
-    )
-    shown = issue_json(issue)
-    record_act(session(), pid, current.origin(), "statement.issued", now, f"{name}/{shown['number']}")
-    journal.close()
-    session().commit()
-    log("statement_issued", project=pid, statement=name, number=shown["number"])
-    return answer(shown)
+    issue = give_out(pid, name, str(given["as_of"]), given["title"], given["period"], given["place"])
+    return answer(issue_json(issue))
 
 
 @bp.get("/<name>/issues/<int:number>")
@@ -144,6 +134,19 @@ def get_issue_changes(pid: int, name: str, number: int) -> ResponseReturnValue:
     language = _language(pid, query["lang"])
     found = issue_changes(session(), issue, language, moment, sees_small_cells=sees_small_cells())
     return answer({"issue": issue_json(issue), "as_of": moment.to_json(), "changes": found})
+
+
+def give_out(pid: int, name: str, as_of: str, title: str, period: str, place: str | None) -> StatementIssue:
+    """Give a statement out as it reads at an event, and commit."""
+    now = current.now()
+    moment = resolve_as_of(session(), pid, as_of, now)
+    journal = open_journal(session(), pid, current.visitor().actor_id, now)
+    issue = issue_statement(journal, name, as_of=moment, title=title, period=period, place=place)
+    record_act(session(), pid, current.origin(), "statement.issued", now, f"{name}/{issue.number}")
+    journal.close()
+    session().commit()
+    log("statement_issued", project=pid, statement=name, number=issue.number)
+    return issue
 
 
 def first_language(reading: Reading) -> str:

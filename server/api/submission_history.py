@@ -18,10 +18,8 @@ from server.bodies import read_json, read_query
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from sync.accounts.audit import record_act
+from server.reviewing import say
 from sync.errors import NotFound, NotImplementedHere
-from sync.journal import open_journal
-from sync.review.decide import add_comment
 from sync.review.history import Difference, deeds_of, differences_of
 from sync.review.view import find_submission, submission_view
 
@@ -116,12 +114,7 @@ def get_comments(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 def post_comment(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """Say something about it; whoever collected it is told when there is something to correct."""
     body = read_json(CommentSchema())["body"]
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
-    named = find_submission(session(), pid, fid, iid)
-    comment_id = add_comment(journal, named.id, body)
-    record_act(session(), pid, current.origin(), "submission.commented", current.now(), str(named.id))
-    journal.close()
-    session().commit()
+    comment_id = say(pid, find_submission(session(), pid, fid, iid).id, body)
     comments = submission_view(session(), pid, fid, iid).comments
     said = next(comment for comment in comments if comment.id == comment_id)
     return answer(show_comment(said, actors_shown([said.actor_id])))

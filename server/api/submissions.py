@@ -22,6 +22,7 @@ from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
+from server.reviewing import decide, delete, restore
 from sync.accounts.audit import record_act
 from sync.accounts.roles import fillable_forms
 from sync.encryption.keys import keys_of_form
@@ -29,10 +30,9 @@ from sync.errors import Exists, NotAnEdit, NotFound, OriginalUnknown, Unexpected
 from sync.intake.items import storable
 from sync.intake.posting import Post, Posted, receive_post
 from sync.intake.prepare import MAX_XML
-from sync.journal import open_journal
 from sync.models import Actor, EncryptionKey
 from sync.models.database import begin_writing
-from sync.review.decide import STATES, set_review_state
+from sync.review.decide import STATES
 from sync.review.listing import (
     Listed,
     deleted_submission,
@@ -42,7 +42,6 @@ from sync.review.listing import (
     submissions_of,
     submitters_of,
 )
-from sync.review.removing import delete_submission, restore_submission
 from sync.review.view import Named, find_submission, raw_instance, submission_view
 
 bp = Blueprint("submissions", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>/submissions")
@@ -144,15 +143,8 @@ def get_submission_xml(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 def patch_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """Decide on a submission; null takes a decision back. Figures, entities and second copies follow at once."""
     given = read_json(ReviewSchema())
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
     named = find_submission(session(), pid, fid, iid)
-    event = set_review_state(journal, named.id, given["reviewState"], given.get("seen"))
-    if event is not None:
-        details = {"state": given["reviewState"], "event": event}
-        record_act(session(), pid, current.origin(), "submission.reviewed", current.now(), str(named.id), details)
-    journal.close()
-    session().commit()
-    log("submission_reviewed", project=pid, submission=named.id, state=given["reviewState"])
+    decide(pid, named.id, given["reviewState"], given.get("seen"))
     return answer(show_submission(submission_view(session(), pid, fid, iid)))
 
 
@@ -178,13 +170,7 @@ def put_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 @documented("submissions")
 def delete_one(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """Delete a submission: it leaves figures and lists at once, can be restored for 30 days, and is then erased."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
-    named = find_submission(session(), pid, fid, iid)
-    event = delete_submission(journal, named.id)
-    record_act(session(), pid, current.origin(), "submission.deleted", current.now(), str(named.id), {"event": event})
-    journal.close()
-    session().commit()
-    log("submission_deleted", project=pid, submission=named.id)
+    delete(pid, find_submission(session(), pid, fid, iid).id)
     return done()
 
 
@@ -193,15 +179,7 @@ def delete_one(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 @documented("submissions")
 def post_restore(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """Take a deletion back."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
-    submission_id = deleted_submission(session(), pid, fid, iid)
-    event = restore_submission(journal, submission_id)
-    record_act(
-        session(), pid, current.origin(), "submission.restored", current.now(), str(submission_id), {"event": event}
-    )
-    journal.close()
-    session().commit()
-    log("submission_restored", project=pid, submission=submission_id)
+    restore(pid, deleted_submission(session(), pid, fid, iid))
     return done()
 
 

@@ -157,14 +157,7 @@ def delete_user(number: int) -> ResponseReturnValue:
 def put_password(number: int) -> ResponseReturnValue:
     """Set a new password: one's own with the one so far, or another's as an administrator. Other sessions end."""
     given = read_json(PasswordChangeSchema())
-    actor, own = _account(number), number == current.visitor().actor_id
-    if own and actor.password_hash is not None:
-        _require_known(actor, given["old"])
-    begin_writing(session())
-    keep = current.visitor().token if own else None
-    change_password(session(), _account(number), given["new"], current.now(), keep=keep)
-    record_act(session(), NO_PROJECT, current.origin(), "user.password_changed", current.now(), str(number))
-    session().commit()
+    set_password(number, given["old"], given["new"])
     return done()
 
 
@@ -175,6 +168,18 @@ def post_reset() -> ResponseReturnValue:
     """This server sends no mail: an administrator makes a link that signs in once. The answer is alike for all."""
     read_json(ResetSchema())
     raise NotImplementedHere("This server sends no mail. An administrator lets you in with `siby login-link`.")
+
+
+def set_password(number: int, old: str | None, new: str) -> None:
+    """And commit. Raises Unauthenticated for a wrong old one, Unexpected for a new one that will not do, NotFound."""
+    actor, own = _account(number), number == current.visitor().actor_id
+    if own and actor.password_hash is not None:
+        _require_known(actor, old)
+    begin_writing(session())
+    keep = current.visitor().token if own else None
+    change_password(session(), _account(number), new, current.now(), keep=keep)
+    record_act(session(), NO_PROJECT, current.origin(), "user.password_changed", current.now(), str(number))
+    session().commit()
 
 
 def show_actor(actor: Actor) -> dict[str, Any]:

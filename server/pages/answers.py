@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -19,7 +19,8 @@ _SEVERAL = frozenset({"select", "rank"})
 class Line:
     """A question with its answer, or the heading of one turn of a repeat.
 
-    `chosen` holds what was picked from a list outside the form: places or entities, by their keys.
+    `chosen` holds what was picked from a list outside the form: places or entities, by their keys. `place` is the path
+    with positions of repeats, as flags name it.
     """
 
     depth: int
@@ -28,34 +29,37 @@ class Line:
     chosen: Sequence[str] = ()
     heading: bool = False
     file: bool = False
+    place: str = ""
 
 
 def lines_of(form: Form, instance: Instance, language: str) -> list[Line]:
     """In the order of the form. Questions without an answer are left out, and so is what nobody was asked: metadata and
     calculations without a label stand in the raw instance."""
-    return list(_inside(form, instance.root, "/data", 0, language))
+    return list(_inside(form, instance.root, "/data", "/data", 0, language))
 
 
-def _inside(form: Form, element: etree._Element, path: str, depth: int, language: str) -> Iterator[Line]:
+def _inside(form: Form, element: etree._Element, path: str, place: str, depth: int, language: str) -> Iterator[Line]:
     turns: dict[str, int] = {}
     for child in element:
         name = str(child.tag)
-        child_path = f"{path}/{name}"
+        child_path, child_place = f"{path}/{name}", f"{place}/{name}"
         field = form.fields.get(child_path)
         if name == "meta":
             continue
         if len(child):
             turns[name] = turns.get(name, 0) + 1
-            yield from _group(form, child, child_path, turns[name], depth, language)
+            yield from _group(form, child, child_path, child_place, turns[name], depth, language)
         elif child.text and child.text.strip() and _was_asked(field):
-            yield _answer(form, field, name, child.text.strip(), depth, language)
+            yield replace(_answer(form, field, name, child.text.strip(), depth, language), place=child_place)
 
 
-def _group(form: Form, element: etree._Element, path: str, turn: int, depth: int, language: str) -> Iterator[Line]:
+def _group(
+    form: Form, element: etree._Element, path: str, place: str, turn: int, depth: int, language: str
+) -> Iterator[Line]:
     if path not in form.repeats:
-        yield from _inside(form, element, path, depth, language)
+        yield from _inside(form, element, path, place, depth, language)
         return
-    below = list(_inside(form, element, path, depth + 1, language))
+    below = list(_inside(form, element, path, f"{place}[{turn}]", depth + 1, language))
     if below:
         yield Line(depth, f"{_label(form.fields.get(path), str(element.tag), language)} {turn}", heading=True)
         yield from below
@@ -73,9 +77,27 @@ def _answer(form: Form, field: Field | None, name: str, value: str, depth: int, 
     keys = value.split() if field.type in _SEVERAL else [value]
     if field.external:
         return Line(depth, label, value, chosen=keys)
-    choices = form.choices.get(field.itemset, {})
-    shown = [(label_in(by_code(choices[key].labels), language) or key) if key in choices else key for key in keys]
-    return Line(depth, label, ", ".join(shown))
+    return Line(depth, label, ", ".join(choice_said(form, field, key, language) for key in keys))
+
+
+def said_of(form: Form, path: str, value: str, language: str) -> str:
+    """An answer to the question at `path`, choices by name."""
+    field = form.fields.get(path)
+    if field is None or field.itemset is None or field.external:
+        return value
+    keys = value.split() if field.type in _SEVERAL else [value]
+    return ", ".join(choice_said(form, field, key, language) for key in keys)
+
+
+def label_of(form: Form, path: str, language: str) -> str:
+    """What the question or group at `path` is called."""
+    return _label(form.fields.get(path), path.rpartition("/")[2], language)
+
+
+def choice_said(form: Form, field: Field, key: str, language: str) -> str:
+    """A choice of a list inside the form by its name, or as it was sent."""
+    choice = form.choices.get(field.itemset or "", {}).get(key)
+    return (label_in(by_code(choice.labels), language) if choice is not None else None) or key
 
 
 def _label(field: Field | None, name: str, language: str) -> str:

@@ -1,31 +1,50 @@
-"""Devices for a whole team at once: names in, a sheet of codes out, to be printed, cut and scanned."""
+"""The devices of a project: how each has been doing, one alone, and for a whole team at once a sheet of codes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from marshmallow import EXCLUDE, Schema, fields, validate
+from sqlalchemy import bindparam, select
 
 from server import current
+from server.api.app_users import (
+    DeviceChangeSchema,
+    NewDeviceSchema,
+    change_device,
+    device_of,
+    make_device,
+    revoke_device,
+)
 from server.bodies import load
 from server.db import session
 from server.guards import needs
 from server.logs import log
+from server.pages.frame import LANGUAGES as FRAME_LANGUAGES
+from server.pages.frame import project_of
+from server.pages.said import FLAGS, REASONS, STATES
 from server.qr import AUTOSEND, IMAGE_SIZES, WAYS, code_svg, device_setup, settings_text
+from server.queries.submissions import titles_of_forms
+from server.queries.team import devices_page, how_many_devices, parked_of, rows_given, sent_last
 from sync.accounts.audit import record_act
+from sync.accounts.habits import habits
 from sync.accounts.people import add_device
-from sync.errors import Unexpected
-from sync.models import Project
+from sync.errors import NotFound, Refusal, Unexpected
+from sync.intake.items import storable
+from sync.models import Form, Project, Submission
 from sync.models.database import begin_writing
 
 bp = Blueprint("devices", __name__)
 
 LANGUAGES = ("fr", "en", "bm")
 _MOST = 200
+_ON_A_PAGE = 50
+_LATEST = 20
 
 
 class SheetForm(Schema):
@@ -40,6 +59,68 @@ class SheetForm(Schema):
     autosend = fields.String(load_default="wifi_and_cellular", validate=validate.OneOf(AUTOSEND))
     image_size = fields.String(load_default="", validate=validate.OneOf(("", *IMAGE_SIZES)))
     delete_sent = fields.Boolean(load_default=False)
+
+
+@bp.get("/projects/<int:pid>/devices")
+@needs("devices.manage")
+def devices(pid: int) -> ResponseReturnValue:
+    """All of them, and one more to add."""
+    return _list(pid, done=request.args.get("done"))
+
+
+@bp.post("/projects/<int:pid>/devices")
+@needs("devices.manage")
+def post_device(pid: int) -> ResponseReturnValue:
+    """Make one, and show its code this once."""
+    given = {"displayName": request.form.get("name", ""), "language": request.form.get("language") or None}
+    try:
+        read = load(NewDeviceSchema(), given | {"places": _codes(), "all_forms": True})
+        actor, token = make_device(pid, read)
+    except Refusal as refusal:
+        session().rollback()
+        return _list(pid, refusal)
+    project = project_of(pid)
+    base = current.settings().public_url or request.host_url.rstrip("/")
+    setup = device_setup(base, pid, project.name, actor.name, token, language=actor.language)
+    code = Markup(code_svg(settings_text(setup)))  # noqa: S704 — it holds squares only
+    return render_template("device_added.html", project=project, device=actor, code=code)
+
+
+@bp.get("/projects/<int:pid>/devices/<int:number>")
+@needs("devices.manage")
+def device(pid: int, number: int) -> ResponseReturnValue:
+    """What is known of one, its latest submissions and what is wrong with them."""
+    return _one(pid, number, done=request.args.get("done"))
+
+
+@bp.post("/projects/<int:pid>/devices/<int:number>")
+@needs("devices.manage")
+def post_change(pid: int, number: int) -> ResponseReturnValue:
+    """Its name, language and places."""
+    given = {"displayName": request.form.get("name", ""), "language": request.form.get("language") or None}
+    try:
+        change_device(pid, number, load(DeviceChangeSchema(), given | {"places": _codes()}))
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        session().rollback()
+        return _one(pid, number, refusal)
+    return redirect(url_for("devices.device", pid=pid, number=number, done="changed"), 303)
+
+
+@bp.get("/projects/<int:pid>/devices/<int:number>/revoke")
+@needs("devices.manage")
+def ask_revoke(pid: int, number: int) -> ResponseReturnValue:
+    """What will happen."""
+    return render_template("device_revoke.html", project=project_of(pid), device=device_of(pid, number))
+
+
+@bp.post("/projects/<int:pid>/devices/<int:number>/revoke")
+@needs("devices.manage")
+def post_revoke(pid: int, number: int) -> ResponseReturnValue:
+    """Shut it out at once."""
+    revoke_device(pid, number)
+    return redirect(url_for("devices.devices", pid=pid, done="revoked"), 303)
 
 
 @bp.get("/projects/<int:pid>/devices/sheet")
@@ -76,6 +157,71 @@ def sheet(pid: int) -> ResponseReturnValue:
     session().commit()
     log("devices_added", project=pid, devices=len(made))
     return page
+
+
+def _list(pid: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:
+    after = (storable(request.args["name"]), int(request.args["after"])) if _goes_on() else None
+    found = devices_page(session(), pid, after, _ON_A_PAGE + 1)
+    shown = found[:_ON_A_PAGE]
+    page = render_template(
+        "devices.html",
+        project=project_of(pid),
+        devices=habits(session(), pid, current.now(), [one.id for one in shown]),
+        actors={one.id: one for one in shown},
+        count=how_many_devices(session(), pid),
+        more=shown[-1] if len(found) > _ON_A_PAGE else None,
+        languages=FRAME_LANGUAGES,
+        typed=request.form if refusal else {},
+        problem=refusal.detail if refusal else None,
+        done=done,
+    )
+    return make_response(page, refusal.status if refusal else 200)
+
+
+def _goes_on() -> bool:
+    written = request.args.get("after", "")
+    return "name" in request.args and written.isascii() and written.isdecimal() and len(written) < 17
+
+
+def _one(pid: int, number: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:
+    actor = device_of(pid, number)
+    sent = sent_last(session(), pid, number, _LATEST)
+    page = render_template(
+        "device.html",
+        project=project_of(pid),
+        device=actor,
+        habit=next(iter(habits(session(), pid, current.now(), [number]))),
+        sent=sent,
+        held=_held(pid, sent),
+        drifts=sum(1 for one in sent for flag in one.flags if flag[0] == "clock"),
+        parked=parked_of(session(), pid, number),
+        rows=rows_given(session(), pid, number),
+        titles=titles_of_forms(session(), pid),
+        states=STATES,
+        flags=FLAGS,
+        reasons=REASONS,
+        languages=FRAME_LANGUAGES,
+        typed=request.form if refusal else {},
+        problem=refusal.detail if refusal else None,
+        done=done,
+    )
+    return make_response(page, refusal.status if refusal else 200)
+
+
+def _held(pid: int, sent: Sequence[Submission]) -> list[tuple[str, str, str]]:
+    """Of each form that it sent lately, the version of the newest that it sent, and that which devices get now."""
+    now = {row.form_id: row.version for row in session().execute(_VERSIONS, {"project": pid})}
+    seen: dict[str, str] = {}
+    for one in sent:
+        seen.setdefault(one.form_id, one.form_version)
+    return [(form_id, version, now.get(form_id) or "") for form_id, version in seen.items()]
+
+
+_VERSIONS = select(Form.form_id, Form.version).where(Form.project_id == bindparam("project"), Form.deleted_at.is_(None))
+
+
+def _codes() -> list[str]:
+    return [line.strip() for line in request.form.get("places", "").splitlines() if line.strip()]
 
 
 def _made(pid: int, name: str, language: str | None) -> tuple[int, str]:

@@ -36,8 +36,17 @@ class Section:
 
 SECTIONS = (
     Section("overview", "overview.project", lazy_gettext("Overview"), "project.read"),
+    Section("submissions", "submission_pages.submissions", lazy_gettext("Submissions"), "submissions.read"),
+    Section("review", "review_pages.review", lazy_gettext("Review"), "submissions.review"),
+    Section("duplicates", "match_pages.queue", lazy_gettext("Duplicates"), "people.decide"),
     Section("quarantine", "quarantine_pages.quarantine", lazy_gettext("Quarantine"), "quarantine.decide"),
-    Section("devices", "devices.ask", lazy_gettext("Devices"), "devices.manage"),
+    Section("indicators", "indicator_pages.indicators", lazy_gettext("Indicators"), "figures.read"),
+    Section("statements", "statement_pages.statements", lazy_gettext("Statements"), "figures.read"),
+    Section("forms", "form_pages.forms", lazy_gettext("Forms"), "forms.read"),
+    Section("lists", "list_pages.lists", lazy_gettext("Lists"), "submissions.read"),
+    Section("devices", "devices.devices", lazy_gettext("Devices"), "devices.manage"),
+    Section("team", "team_pages.team", lazy_gettext("Team"), "project.manage"),
+    Section("settings", "settings_pages.exports", lazy_gettext("Data"), "data.export"),
 )
 
 

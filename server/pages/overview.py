@@ -1,57 +1,117 @@
-"""Where a visitor begins: the projects, and what came into one."""
+"""Where a visitor begins: the projects, and one of them readable in a minute."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+import datetime as dt
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from marshmallow import fields, validate
+from sqlalchemy import select, tuple_
 
 from server import current
+from server.api.schemas import Strict, text
+from server.bodies import read_query
 from server.db import session
 from server.guards import needs, signed_in
-from server.pages.frame import project_of
+from server.pages.frame import SECTIONS, project_of
 from server.pages.said import STATES
-from server.queries.submissions import how_many, how_many_wait, names_of_actors, titles_of_forms
-from sync.accounts.roles import projects_of
+from server.queries.arrivals import last_arrival, open_pairs, quarantined
+from server.queries.submissions import how_many, names_of_actors, titles_of_forms
+from sync.accounts.roles import may, projects_of, role_in
 from sync.indicators.statements import statements_at
-from sync.models import Actor, Project
+from sync.models import Actor, Form, Project
 from sync.projects.places import places_at
+from sync.review.paging import cursor_to
 from sync.review.queue import Sought, review_queue
 
 bp = Blueprint("overview", __name__)
 
-_LATEST = 20
+_LATEST = 10
+_LARGEST = 2**63 - 1
+_PROJECTS = 50
+
+
+class HomeQuery(Strict):
+    """From which project on."""
+
+    after = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**53))
+    name = text(load_default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What waits in a project, for those who may decide about it."""
+
+    project: Project
+    decides: bool
+    quarantined: int
+    pairs: int
+    last: dt.datetime | None
 
 
 @bp.get("/")
 @signed_in
 def home() -> ResponseReturnValue:
-    """The projects in which one has a role."""
+    """The projects in which one has a role, each with what waits in it."""
+    asked = read_query(HomeQuery())
     actor = session().get_one(Actor, current.visitor().actor_id)
-    query = select(Project).where(Project.archived_at.is_(None)).order_by(Project.name)
+    query = select(Project).where(Project.archived_at.is_(None), Project.deleted_at.is_(None))
     if (mine := projects_of(session(), actor)) is not None:
         query = query.where(Project.id.in_(mine))
-    return render_template("home.html", projects=session().scalars(query).all())
+    if asked["after"] is not None:
+        query = query.where(tuple_(Project.name, Project.id) > (asked["name"], asked["after"]))
+    found = session().scalars(query.order_by(Project.name, Project.id).limit(_PROJECTS + 1)).all()
+    shown = found[:_PROJECTS]
+    waiting = quarantined(session(), [project.id for project in shown])
+    return render_template(
+        "home.html",
+        projects=[_waits(actor, project, waiting.get(project.id, 0)) for project in shown],
+        more=shown[-1] if len(found) > _PROJECTS else None,
+        administers=current.visitor().admin,
+    )
 
 
 @bp.get("/projects/<int:pid>")
 @needs("project.read")
 def project(pid: int) -> ResponseReturnValue:
-    """What came in, what waits, and the statements."""
+    """What waits, what came in, and where things stand; what takes longer to find out comes after the page."""
     reads = current.has_right("submissions.read")
-    latest = review_queue(session(), pid, Sought(), limit=_LATEST).items if reads else ()
+    # From the largest id down: also a database without statistics then goes by the primary key.
+    latest = review_queue(session(), pid, Sought(), cursor_to(_LARGEST), _LATEST).items if reads else ()
+    forms = session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))).all()
+    counts = {form_id: number for form_id, number in how_many(session(), pid).items() if form_id in set(forms)}
     return render_template(
         "project.html",
         states=STATES,
         project=project_of(pid),
         statements=statements_at(session(), pid, None),
-        counts=how_many(session(), pid),
+        forms=len(forms),
+        counts=counts,
+        last=last_arrival(session(), pid),
         titles=titles_of_forms(session(), pid),
-        waiting=how_many_wait(session(), pid) if reads else 0,
+        quarantined=quarantined(session(), [pid]).get(pid, 0) if reads else 0,
+        pairs=open_pairs(session(), pid) if reads else 0,
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
         places=places_at(session(), pid, None).names_of([row.place for row in latest]),
+        ways=ways_of(pid),
         reads_figures=current.has_right("figures.read"),
         reads_submissions=reads,
         manages_devices=current.has_right("devices.manage"),
+        manages=current.has_right("project.manage"),
     )
+
+
+def _waits(actor: Actor, project: Project, number: int) -> Waits:
+    role = role_in(session(), actor, project.id) or ""
+    decides = may(role, "submissions.read")
+    pairs = open_pairs(session(), project.id) if decides else 0
+    last = last_arrival(session(), project.id) if may(role, "figures.read") else None
+    return Waits(project, decides, number if decides else 0, pairs, last)
+
+
+def ways_of(pid: int) -> dict[str, str]:
+    """The first page of each section that the visitor may open, by its name."""
+    return {one.name: url_for(one.endpoint, pid=pid) for one in SECTIONS if current.has_right(one.right)}

@@ -37,3 +37,20 @@ REASONS = {
     "unstorable": _("could not be stored"),
     "conflict": _("conflict with what is stored"),
 }
+# What stands in the journal's language about flags that no form words.
+EXPLAINED = {
+    "double_save": _("The same visit was sent twice; only one of the two counts."),
+    "same_day": _("Another visit of the same day says something else about the same subject. Both count."),
+    "clock": _("The tablet's clock was wrong: the visit is dated later than it arrived, or long before."),
+    "rival_file": _("Two files came under one name; both are kept."),
+}
+# A decision as forms and addresses have it → the state that it gives.
+DECISIONS = {state or "received": state for state in STATES}
+# Sentences to send a submission back with, each a key of its own.
+TEMPLATES = {
+    "photo": _("The photo is missing or cannot be made out. Please take it again."),
+    "number": _("A number looks wrong. Please check it and correct it."),
+    "place": _("The village or the position is not right. Please correct it."),
+    "twice": _("This visit seems to have been recorded twice. Please say which one stands."),
+    "empty": _("Answers are missing. Please complete them."),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -11,11 +12,10 @@ from flask_babel import gettext
 from server import current
 from server.db import session
 from server.guards import public, signed_in
-from server.signing_in import clear_cookie, set_cookie, sign_in_by_link
-from server.signing_in import sign_in as begin_session
+from server.signing_in import clear_cookie, set_cookie, sign_in_by_code, sign_in_by_link, sign_in_half
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.tokens import Issued, revoke
-from sync.errors import Forbidden, Refusal
+from sync.errors import Forbidden, Refusal, Unauthenticated
 from sync.models.database import begin_writing
 
 bp = Blueprint("signing", __name__)
@@ -32,18 +32,31 @@ def sign_in() -> ResponseReturnValue:
 @public
 def post_sign_in() -> ResponseReturnValue:
     """Sign in, or say why not on the same page."""
-    _require_same_site()
+    require_same_site()
     target = _inside(request.form.get("next"))
     email = request.form.get("email", "")[:1000]
     try:
-        issued = begin_session(email, request.form.get("password", ""))
+        issued = sign_in_half(email, request.form.get("password", ""))
     except Refusal as refusal:
-        page = render_template("sign_in.html", next=target, problem=refusal.detail, email=email)
-        response = make_response(page, refusal.status)
-        if refusal.retry_after is not None:
-            response.headers["Retry-After"] = str(refusal.retry_after)
-        return response
-    return _let_in(issued, target)
+        return refused_on("sign_in.html", refusal, next=target, email=email)
+    if issued.csrf is None:
+        return render_template("sign_in_code.html", next=target, half=issued.token)
+    return let_in(issued, target)
+
+
+@bp.post("/sign-in/code")
+@public
+def post_code() -> ResponseReturnValue:
+    """The second step, for accounts that have one: a code of the phone, or one of those kept for when it is lost."""
+    require_same_site()
+    target, half = _inside(request.form.get("next")), request.form.get("half", "")
+    try:
+        issued = sign_in_by_code(half, request.form.get("code", "")[:100])
+    except Refusal as refusal:
+        return refused_on("sign_in_code.html", refusal, next=target, half=half)
+    if issued is None:
+        return refused_on("sign_in.html", Unauthenticated("It took too long; sign in again."), next=target)
+    return let_in(issued, target)
 
 
 @bp.get("/sign-in/link/<token>")
@@ -57,11 +70,11 @@ def sign_in_link(token: str) -> ResponseReturnValue:
 @public
 def post_sign_in_link() -> ResponseReturnValue:
     """Use the link up."""
-    _require_same_site()
+    require_same_site()
     issued = sign_in_by_link(request.form.get("token", ""))
     if issued is None:
         raise Forbidden(gettext("This link has been used or has expired. Ask for a new one: siby login-link EMAIL"))
-    return _let_in(issued, None)
+    return let_in(issued, None)
 
 
 @bp.post("/sign-out")
@@ -80,7 +93,16 @@ def sign_out() -> ResponseReturnValue:
     return response
 
 
-def _let_in(issued: Issued, target: str | None) -> ResponseReturnValue:
+def refused_on(template: str, refusal: Refusal, **shown: Any) -> ResponseReturnValue:
+    """The same page again, with why not."""
+    response = make_response(render_template(template, problem=refusal.detail, **shown), refusal.status)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def let_in(issued: Issued, target: str | None) -> ResponseReturnValue:
+    """On to the page that was asked for."""
     response = make_response(redirect(target or url_for("overview.home"), 303))
     set_cookie(response, issued)
     return response
@@ -94,7 +116,7 @@ def _inside(target: str | None) -> str | None:
     return None if parts.scheme or parts.netloc else target
 
 
-def _require_same_site() -> None:
+def require_same_site() -> None:
     """Nobody is to be signed in, unawares, by a form on another site."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("This request came from another site.")

@@ -1,47 +1,190 @@
-"""Statements, in which each figure leads to what stands behind it."""
+"""Statements: the text with living figures, each leading to what stands behind it; and what was given out of it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from marshmallow import EXCLUDE, Schema, fields, validate
 
+from server import current
 from server.api.figures import reading_of, sees_small_cells
-from server.api.statements import StatementQuery, page_of
-from server.bodies import read_query
+from server.api.statements import StatementQuery, first_language, give_out, page_of
+from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
+from server.pages.asked import said_of, today_in, without_empty_fields
 from server.pages.frame import project_of
+from server.pages.indicators import CAUSES, Asked
 from server.words import words
-from sync.indicators.statements import compose, statements_at
+from sync.errors import NotFound, Refusal
+from sync.indicators.figures import resolve_as_of
+from sync.indicators.reading import Reading
+from sync.indicators.statements import (
+    Statement,
+    compose,
+    compose_issue,
+    issue_at,
+    issue_changes,
+    issues_of,
+    last_issues,
+    statements_at,
+)
+from sync.models import StatementIssue
 
 bp = Blueprint("statement_pages", __name__)
+
+_MOST_ISSUES = 200
+
+
+class IssueForm(Schema):
+    """What is given out: the statement as it reads at an event, under a title."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    as_of = fields.Integer(required=True, strict=False)
+    title = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    period = fields.String(load_default="all")
+    place = fields.String(load_default="")
+
+
+@bp.get("/projects/<int:pid>/statements")
+@needs("figures.read")
+def statements(pid: int) -> ResponseReturnValue:
+    """The statements that the project has, and what was given out."""
+    return render_template(
+        "statements.html",
+        project=project_of(pid),
+        statements=statements_at(session(), pid, None),
+        issues=last_issues(session(), pid, _MOST_ISSUES),
+        said_of=_said_of(reading_of(pid, None)),
+    )
 
 
 @bp.get("/projects/<int:pid>/statements/<name>")
 @needs("figures.read")
 def statement(pid: int, name: str) -> ResponseReturnValue:
     """A statement; each of its figures leads to what stands behind it."""
+    if (filled := without_empty_fields()) is not None:
+        return filled
     query = read_query(StatementQuery())
-    if "" in request.args.values():  # fields of the page's form that were left empty
-        filled: dict[str, Any] = {key: value for key, value in request.args.items() if value}
-        return redirect(url_for("statement_pages.statement", pid=pid, name=name, **filled))
     reading = reading_of(pid, query["as_of"])
     found = compose(
         reading,
         name,
-        query["lang"] or words().language,
+        _language(reading, name, query["lang"]),
         period=query["period"],
         place=query["place"],
         sees_small_cells=sees_small_cells(),
     )
+    return _shown(pid, found, reading, query["period"], query["place"])
+
+
+@bp.get("/projects/<int:pid>/statements/<name>/issue")
+@needs("statements.issue")
+def ask_issue(pid: int, name: str) -> ResponseReturnValue:
+    """What giving a statement out means, before it is done."""
+    query = read_query(StatementQuery())
+    reading = reading_of(pid, query["as_of"])
+    asked = Asked(reading, query["period"], reading.place(query["place"]), str(reading.as_of.event))
+    title = f"{name}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
+    return _ask(pid, name, asked, title, None)
+
+
+@bp.post("/projects/<int:pid>/statements/<name>/issue")
+@needs("statements.issue")
+def post_issue(pid: int, name: str) -> ResponseReturnValue:
+    """Give it out as it read when it was looked at: whatever arrived since is not in it."""
+    typed = request.form.to_dict()
+    try:
+        given = load(IssueForm(), typed)
+        issue = give_out(pid, name, str(given["as_of"]), given["title"], given["period"], given["place"] or None)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        reading = reading_of(pid, typed.get("as_of"))
+        asked = Asked(reading, typed.get("period", "all"), typed.get("place") or None, typed.get("as_of", ""))
+        return _ask(pid, name, asked, typed.get("title", ""), refusal)
+    return redirect(url_for("statement_pages.issue", pid=pid, name=name, number=issue.number), 303)
+
+
+@bp.get("/projects/<int:pid>/statements/<name>/issues/<int:number>")
+@needs("figures.read")
+def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
+    """An issue as it was given out."""
+    query = read_query(StatementQuery())
+    found = issue_at(session(), pid, name, number)
+    reading = reading_of(pid, str(found.as_of))
+    language = _language(reading, name, query["lang"])
+    text = compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
+    return _shown(pid, text, reading, found.period, found.place, found)
+
+
+@bp.get("/projects/<int:pid>/statements/<name>/issues/<int:number>/changes")
+@needs("figures.read")
+def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
+    """What an issue would read today, or as of another, where that is different, and why."""
+    if (filled := without_empty_fields()) is not None:
+        return filled
+    query = read_query(StatementQuery())
+    found = issue_at(session(), pid, name, number)
+    moment = resolve_as_of(session(), pid, query["as_of"], current.now())
+    reading = reading_of(pid, query["as_of"])
+    language = _language(reading, name, query["lang"])
     return render_template(
-        "statement.html",
+        "statement_compare.html",
         project=project_of(pid),
         name=name,
-        statement=found,
-        languages=statements_at(session(), pid, reading.as_of.event)[name],
-        body=found.to_html(lambda figure: page_of(pid, found, figure)),
-        query={key: value for key, value in request.args.items() if key not in ("lang", "format")},
+        issue=found,
+        issues=[one for one in issues_of(session(), pid, name) if one.number != number],
+        moment=moment,
+        as_of=query["as_of"],
+        differing=issue_changes(session(), found, language, moment, sees_small_cells=sees_small_cells()),
+        definitions=reading.definitions,
+        causes=CAUSES,
+        said_of=_said_of(reading),
     )
+
+
+def _shown(
+    pid: int,
+    found: Statement,
+    reading: Reading,
+    period: str,
+    place: str | None,
+    issue: StatementIssue | None = None,
+) -> str:
+    asked = Asked(reading, period, reading.place(place), request.args.get("as_of", ""))
+    return render_template(
+        "statement.html",
+        **asked.shown(pid),
+        name=found.name,
+        statement=found,
+        issue=issue,
+        languages=statements_at(session(), pid, reading.as_of.event)[found.name],
+        body=found.to_html(lambda figure: page_of(pid, found, figure)),
+        query={key: value for key, value in request.args.items() if key in ("period", "place", "as_of")},
+        may_issue=current.has_right("statements.issue"),
+    )
+
+
+def _ask(pid: int, name: str, asked: Asked, title: str, refusal: Refusal | None) -> ResponseReturnValue:
+    page = render_template(
+        "statement_issue.html", **asked.shown(pid), name=name, title=title, problem=refusal.detail if refusal else None
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _language(reading: Reading, name: str, asked: str | None) -> str:
+    """The language that was asked for, else the visitor's if the statement has it, else the project's."""
+    if asked:
+        return asked
+    written = statements_at(reading.session, reading.project_id, reading.as_of.event).get(name, [])
+    return words().language if words().language in written else first_language(reading)
+
+
+def _said_of(reading: Reading) -> Callable[[str], str]:
+    return lambda period: said_of(reading.period(period)) or gettext("all time")

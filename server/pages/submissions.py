@@ -1,72 +1,207 @@
-"""A submission as its collector saw it, and what became of it."""
+"""Submissions: the list with its filters and saved views, and each one as its collector saw it, to be decided about."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from forms.xforms.instance import read_instance
+from server import current, reviewing
+from server.answers import FRESH
 from server.api.submission_shapes import files_of
 from server.api.submissions import note_view
+from server.bodies import load
+from server.changing import begin, finish
 from server.db import session
 from server.guards import needs
-from server.pages.answers import Line, lines_of
+from server.pages.asked import without_empty_fields
+from server.pages.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.frame import project_of
-from server.pages.said import FLAGS, STATES
-from server.queries.submissions import labels_of_entities, name_of_submission, names_of_actors, titles_of_forms
-from server.words import words
-from sync.indicators.definitions import definitions_at
-from sync.projects.catalogue import Unpublished, published
+from server.pages.photos import is_picture, small_picture
+from server.pages.said import DECISIONS, TEMPLATES
+from server.pages.submission_seen import shown_of
+from server.queries.submissions import how_many, name_of_submission, names_of_actors
+from sync.errors import NotFound, Refusal
 from sync.projects.places import places_at
-from sync.review.view import SubmissionSeen, raw_instance, submission_view
+from sync.review.queue import SEARCHED_AT_ONCE, count_sought, page_searched
+from sync.review.saved_views import forget_view, save_view, views_of
+from sync.review.view import submission_view
 
-bp = Blueprint("submission_pages", __name__)
+bp = Blueprint("submission_pages", __name__, url_prefix="/projects/<int:pid>/submissions")
+
+_PAGE = 50
+# Beyond it a count costs more than it tells.
+_MOST_COUNTED = 1000
 
 
-@bp.get("/projects/<int:pid>/submissions/<int:number>")
+@bp.get("")
+@needs("submissions.read")
+def submissions(pid: int) -> ResponseReturnValue:
+    """What came in, the newest first, as far as it is sought."""
+    return without_empty_fields() or _list(pid)
+
+
+def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseReturnValue:
+    given = load(FilterQuery(), dict(request.args))
+    sought = sought_in(pid, given)
+    filters = filters_asked()
+    page = page_searched(session(), pid, sought, request.args.get("cursor"), _PAGE)
+    tree = places_at(session(), pid, None)
+    text = render_template(
+        "submissions.html",
+        **choices(pid),
+        project=project_of(pid),
+        filters=filters,
+        query=urlencode(filters),
+        items=page.items,
+        cursor=page.cursor,
+        count=_count(pid, filters, sought),
+        most=_MOST_COUNTED,
+        searched=SEARCHED_AT_ONCE,
+        place_names=tree.names_of([one.place for one in page.items]),
+        actors=names_of_actors(session(), [one.actor_id for one in page.items]),
+        views=views_of(session(), pid, current.visitor().actor_id),
+        visitor_id=current.visitor().actor_id,
+        reviews=current.has_right("submissions.review"),
+        manages=current.has_right("project.manage"),
+        done=request.args.get("done"),
+        gone=request.args.get("gone", type=int),
+        problem=problem,
+        typed=request.form.get("name", ""),
+    )
+    return text, status
+
+
+def _count(pid: int, filters: dict[str, str], sought: Any) -> int | None:
+    """How many are sought; None where words are, which stand in no index."""
+    if sought.words:
+        return None
+    if not filters.keys() - {"form"}:
+        counts = how_many(session(), pid)
+        return counts.get(filters["form"], 0) if filters else sum(counts.values())
+    return count_sought(session(), pid, sought, _MOST_COUNTED)
+
+
+@bp.post("/views")
+@needs("submissions.read")
+def post_view(pid: int) -> ResponseReturnValue:
+    """Keep the filters under a name."""
+    filters = filters_asked()
+    load(FilterQuery(), filters)
+    journal = begin(pid)
+    shared = request.form.get("shared") == "yes" and current.has_right("submissions.review")
+    try:
+        save_view(journal, request.form.get("name", ""), filters, shared)
+    except Refusal as refusal:
+        session().rollback()
+        return render_template(
+            "submissions_view.html",
+            project=project_of(pid),
+            filters=filters,
+            query=urlencode(filters),
+            typed=request.form.get("name", ""),
+            problem=refusal.detail,
+            reviews=current.has_right("submissions.review"),
+        ), refusal.status
+    finish(journal, "view.saved")
+    return redirect(_address(pid, filters, done="saved"), 303)
+
+
+@bp.post("/views/<int:view>/delete")
+@needs("submissions.read")
+def delete_view(pid: int, view: int) -> ResponseReturnValue:
+    """Forget a saved view; its filters stay in the address, so that it can be saved again."""
+    journal = begin(pid)
+    filters = dict(forget_view(journal, view, current.has_right("project.manage")).filters)
+    finish(journal, "view.deleted")
+    return redirect(_address(pid, filters, done="forgotten"), 303)
+
+
+@bp.get("/<int:number>")
 @needs("submissions.read")
 def submission(pid: int, number: int) -> ResponseReturnValue:
     """One submission, as its collector saw it, and what became of it."""
-    form_id, instance_id = name_of_submission(session(), pid, number)
-    seen = submission_view(session(), pid, form_id, instance_id)
-    definitions = definitions_at(session(), pid, None)
-    tree = places_at(session(), pid, None)
-    language = words().language
-    page = render_template(
-        "submission.html",
-        states=STATES,
-        flags=FLAGS,
-        project=project_of(pid),
-        submission=seen,
-        title=titles_of_forms(session(), pid).get(form_id, form_id),
-        lines=_lines(pid, seen, language),
-        files=files_of(seen),
-        present={file.name for file in files_of(seen) if file.present},
-        contributions=sorted(seen.contributions, key=lambda row: row.closed is not None),
-        definitions=definitions,
-        places=tree.names_of([row.place for row in seen.contributions]),
-        actors=names_of_actors(
-            session(),
-            [*(version.actor_id for version in seen.versions), *(comment.actor_id for comment in seen.comments)],
-        ),
-    )
+    page = page_of(pid, number)
     note_view(pid, number)
     return page
 
 
-def _lines(pid: int, seen: SubmissionSeen, language: str) -> list[Line] | None:
-    """None for what is encrypted."""
-    instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
-    found = published(session(), pid, seen.form_id, seen.form_version)
-    if instance.encrypted or isinstance(found, Unpublished):
-        return None
-    lines = lines_of(found.form, instance, language)
-    chosen = {key for line in lines for key in line.chosen}
-    names = {code: place.name for code, place in places_at(session(), pid, None).places.items() if code in chosen}
-    names |= labels_of_entities(session(), pid, chosen - names.keys())
-    return [
-        replace(line, value=", ".join(names.get(key, key) for key in line.chosen)) if line.chosen else line
-        for line in lines
-    ]
+def page_of(pid: int, number: int, **more: Any) -> str:
+    """The page of a submission, with what was typed on it and why it was not taken."""
+    return render_template(
+        "submission.html",
+        **shown_of(pid, number),
+        reviews=current.has_right("submissions.review"),
+        deletes=current.has_right("submissions.delete"),
+        corrects=bool(current.settings().web_form),
+        filters={},
+        templates=TEMPLATES,
+        decisions=DECISIONS,
+        done=request.args.get("done"),
+        was=request.args.get("was", ""),
+        **more,
+    )
+
+
+@bp.post("/<int:number>/comments")
+@needs("submissions.review")
+def post_comment(pid: int, number: int) -> ResponseReturnValue:
+    """Say something about it."""
+    name_of_submission(session(), pid, number)
+    said = request.form.get("body", "")
+    try:
+        reviewing.say(pid, number, said)
+    except Refusal as refusal:
+        session().rollback()
+        return page_of(pid, number, problem=refusal.detail, typed_comment=said), refusal.status
+    return redirect(f"{url_for('submission_pages.submission', pid=pid, number=number, done='commented')}#comments", 303)
+
+
+@bp.get("/<int:number>/delete")
+@needs("submissions.delete")
+def ask_to_delete(pid: int, number: int) -> ResponseReturnValue:
+    """What deleting it will do."""
+    return render_template("submission_delete.html", **shown_of(pid, number))
+
+
+@bp.post("/<int:number>/delete")
+@needs("submissions.delete")
+def post_delete(pid: int, number: int) -> ResponseReturnValue:
+    """Put it into the bin."""
+    name_of_submission(session(), pid, number)
+    reviewing.delete(pid, number)
+    return redirect(url_for("submission_pages.submissions", pid=pid, done="deleted", gone=number), 303)
+
+
+@bp.post("/<int:number>/restore")
+@needs("submissions.delete")
+def post_restore(pid: int, number: int) -> ResponseReturnValue:
+    """Take it out of the bin."""
+    reviewing.restore(pid, number)
+    return redirect(url_for("submission_pages.submission", pid=pid, number=number, done="restored"), 303)
+
+
+@bp.get("/<int:number>/photos/<path:name>")
+@needs("submissions.read")
+def photo(pid: int, number: int, name: str) -> ResponseReturnValue:
+    """A small picture of a photo of its current version."""
+    form_id, instance_id = name_of_submission(session(), pid, number)
+    files = files_of(submission_view(session(), pid, form_id, instance_id))
+    file = next((file for file in files if file.name == name and file.present), None)
+    if file is None or file.sha256 is None or not is_picture(file.name, file.type):
+        raise NotFound
+    path = small_picture(file.sha256) if current.store().holds(file.sha256) else None
+    if path is None:
+        raise NotFound
+    if not request.if_none_match.contains_weak(file.sha256):
+        note_view(pid, number, name)
+    response: Response = send_file(path, mimetype="image/webp", etag=file.sha256, conditional=True)
+    response.headers["Cache-Control"] = FRESH
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+def _address(pid: int, filters: dict[str, str], **more: str) -> str:
+    return f"{url_for('submission_pages.submissions', pid=pid)}?{urlencode(filters | more)}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
-from sync.models import Actor, Entity, Event, Form, Quarantined, Submission
+from sync.models import Actor, Assignment, Entity, Event, Form, Quarantined, Submission, SubmissionVersion
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
@@ -28,6 +28,25 @@ def name_of_submission(session: Session, project_id: int, submission_id: int) ->
     if row is None:
         raise NotFound
     return row.form_id, row.instance_id
+
+
+def submission_called(session: Session, project_id: int, form_id: str, instance_id: str) -> int | None:
+    """Our own id of the submission of which this is a version, None if there is none, or none that is not deleted."""
+    return session.scalar(
+        select(SubmissionVersion.submission_id)
+        .join(
+            Submission,
+            (Submission.project_id == SubmissionVersion.project_id)
+            & (Submission.id == SubmissionVersion.submission_id),
+        )
+        .where(
+            SubmissionVersion.project_id == project_id,
+            SubmissionVersion.form_id == form_id,
+            SubmissionVersion.instance_id == instance_id,
+            Submission.deleted_at.is_(None),
+        )
+        .limit(1)
+    )
 
 
 def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str]:
@@ -56,15 +75,43 @@ def titles_of_forms(session: Session, project_id: int) -> dict[str, str]:
     return dict(rows.all())
 
 
-def how_many(session: Session, project_id: int) -> Mapping[str, int]:
-    """How many submissions of each form there are that were not deleted."""
-    rows = session.execute(
-        select(Submission.form_id, func.count())
-        .where(Submission.project_id == project_id, Submission.deleted_at.is_(None))
-        .group_by(Submission.form_id)
-        .order_by(Submission.form_id)
+def how_many(session: Session, project_id: int) -> dict[str, int]:
+    """How many submissions of each form there are that were not deleted.
+
+    All are counted in an index, form by form, and the few deleted ones in theirs: no row of a submission is read. A
+    database without statistics has to be asked like that, or it takes another index and reads them all.
+    """
+    forms = session.scalars(select(Form.form_id).where(Form.project_id == project_id).order_by(Form.form_id)).all()
+    gone = dict(
+        session.execute(
+            select(Submission.form_id, func.count())
+            .where(Submission.project_id == project_id, Submission.deleted_at.is_not(None))
+            .group_by(Submission.form_id)
+        ).all()
     )
-    return dict(rows.all())
+    found = {}
+    for form_id in forms:
+        every = select(func.count()).where(
+            Submission.project_id == project_id, Submission.form_id == form_id, Submission.id > 0
+        )
+        if left := session.scalars(every).one() - gone.get(form_id, 0):
+            found[form_id] = left
+    return found
+
+
+def last_arrivals(session: Session, project_id: int, form_ids: Iterable[str]) -> dict[str, dt.datetime]:
+    """When the last submission of each form came in that was not deleted; a form without any is left out."""
+    found = {}
+    for form_id in form_ids:
+        last = (
+            select(Submission.received_at)
+            .where(Submission.project_id == project_id, Submission.form_id == form_id, Submission.deleted_at.is_(None))
+            .order_by(Submission.id.desc())
+            .limit(1)
+        )
+        if (at := session.scalar(last)) is not None:
+            found[form_id] = at
+    return found
 
 
 def how_many_wait(session: Session, project_id: int) -> int:
@@ -87,3 +134,22 @@ def events_since(session: Session, project_id: int, since: int, limit: int) -> S
         .order_by(Event.number)
         .limit(limit)
     ).all()
+
+
+def forms_and_places(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """The form and the place, as it was written, of submissions by their numbers."""
+    query = select(Submission.id, Submission.form_id, Submission.place)
+    rows = session.execute(query.where(Submission.project_id == project_id, Submission.id.in_(set(numbers))))
+    return {number: (form, place) for number, form, place in rows}
+
+
+def collectors_of(session: Session, project_id: int) -> dict[int, str]:
+    """Who may have collected: the devices of the project and the people with a role in it, by name, at most 300."""
+    people = select(Assignment.actor_id).where(Assignment.project_id == project_id)
+    rows = session.execute(
+        select(Actor.id, Actor.name)
+        .where(or_(Actor.project_id == project_id, Actor.id.in_(people)))
+        .order_by(Actor.name, Actor.id)
+        .limit(300)
+    )
+    return dict(rows.all())

@@ -43,6 +43,26 @@
       setTimeout(() => { delete form.dataset.busy; }, 15000);
     }
   });
+
+  // data-upload on a form with a progress bar: shows how much of a file has gone, which takes long on a slow line.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const bar = form.matches("[data-upload]") && form.querySelector("progress");
+    if (!bar || event.defaultPrevented) return;
+    event.preventDefault();
+    const sending = new XMLHttpRequest();
+    sending.open("POST", form.action);
+    sending.upload.addEventListener("progress", ({ loaded, total }) => { bar.hidden = false; bar.value = (100 * loaded) / (total || loaded || 1); });
+    sending.addEventListener("load", () => {
+      if (sending.status < 400) { location.assign(sending.responseURL); return; }
+      const page = new DOMParser().parseFromString(sending.responseText, "text/html").querySelector("main");
+      if (!page) { form.submit(); return; }
+      document.querySelector("main").replaceWith(page);
+      page.focus();
+    });
+    sending.addEventListener("error", () => form.submit());
+    sending.send(new FormData(form, event.submitter));
+  });
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-busy]")) delete form.dataset.busy;
   });

@@ -98,6 +98,17 @@ def administers_any(session: Session, actor_id: int) -> bool:
     return bool(session.scalar(select(exists().where(mine))))
 
 
+def is_last_administrator(session: Session, project_id: int, actor_id: int) -> bool:
+    """Whether the actor administers the project and no other account that can sign in does."""
+    query = (
+        select(Assignment.actor_id)
+        .join(Actor, Actor.id == Assignment.actor_id)
+        .where(Assignment.project_id == project_id, Assignment.role == "administrator", Actor.disabled_at.is_(None))
+        .limit(2)
+    )
+    return list(session.scalars(query)) == [actor_id]
+
+
 def may(role: str, right: str) -> bool:
     """Whether the role has the right."""
     return role in RIGHTS[right]

@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from sync.models import Actor, Assignment, Project, Token
@@ -17,13 +17,17 @@ from sync.models import Actor, Assignment, Project, Token
 SESSION_IDLE = dt.timedelta(minutes=30)
 SESSION_LASTS = dt.timedelta(hours=12)
 LINK_LASTS = dt.timedelta(minutes=15)
+HALF_LASTS = dt.timedelta(minutes=10)
 _LASTS: dict[str, dt.timedelta | None] = {
     "api": None,
     "device": None,
     "public_link": None,
     "session": SESSION_LASTS,
     "link": LINK_LASTS,
+    "half": HALF_LASTS,
 }
+# What stands for nobody yet: a link signs in once, a password without its code does not sign in.
+_NOT_SHOWN = ("link", "half")
 # How far `last_used_at` may lag behind, so that most requests write nothing.
 _NOTED_EVERY = {"session": dt.timedelta(minutes=1)}
 NOTED_OTHERWISE = dt.timedelta(minutes=15)
@@ -64,17 +68,37 @@ class Known:
     inside: Inside | None = None  # the project that was asked about
 
 
-def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) -> Issued:
-    """`kind` is api, device or public_link (until revoked), session (12 hours, 30 minutes idle) or link (15 minutes).
+def issue_token(
+    session: Session,
+    actor_id: int,
+    kind: str,
+    now: dt.datetime,
+    *,
+    name: str | None = None,
+    address: str | None = None,
+    agent: str | None = None,
+) -> Issued:
+    """`kind` is api, device or public_link (until revoked), session (12 hours, 30 minutes idle), link (15 minutes) or
+    half (10 minutes).
 
-    A link signs in once.
+    A link signs in once. A half is given for a password to which a code belongs as well.
     """
     token = f"siby_{secrets.token_urlsafe(32)}"
     csrf = secrets.token_urlsafe(32) if kind == "session" else None
     lasts = _LASTS[kind]
     expires_at = now + lasts if lasts else None
     session.add(
-        Token(sha256=digest(token), actor_id=actor_id, kind=kind, csrf=csrf, created_at=now, expires_at=expires_at)
+        Token(
+            sha256=digest(token),
+            actor_id=actor_id,
+            kind=kind,
+            csrf=csrf,
+            name=name,
+            address=address,
+            agent=agent,
+            created_at=now,
+            expires_at=expires_at,
+        )
     )
     session.flush()
     return Issued(token, csrf, now, expires_at)
@@ -83,7 +107,8 @@ def issue_token(session: Session, actor_id: int, kind: str, now: dt.datetime) ->
 def find_token(session: Session, token: str, now: dt.datetime, project_id: int | None = None) -> Known | None:
     """None for a token that is unknown, revoked, expired or idle too long, or whose owner was disabled.
 
-    A one-time link is never found here; `use_link` takes it. What the owner is in a project is looked up along the way.
+    A one-time link or a half is never found here; `use_link` and `half_way` take them. What the owner is in a project
+    is looked up along the way.
     """
     if not is_well_formed(token):
         return None
@@ -91,7 +116,7 @@ def find_token(session: Session, token: str, now: dt.datetime, project_id: int |
     if row is None:
         return None
     actor = row.Actor
-    if row.kind == "link" or not hmac.compare_digest(row.sha256, digest(token)):
+    if row.kind in _NOT_SHOWN or not hmac.compare_digest(row.sha256, digest(token)):
         return None
     if row.revoked_at or (row.expires_at and row.expires_at <= now):
         return None
@@ -121,6 +146,7 @@ _FOUND = (
     .outerjoin(Assignment, (Assignment.project_id == Project.id) & (Assignment.actor_id == Actor.id))
     .where(Token.sha256 == bindparam("sha256"))
     # Seldom asked for: then read by themselves.
+    .options(defer(Actor.totp_secret), defer(Actor.totp_step))
     .options(defer(Actor.password_hash), defer(Actor.properties), defer(Actor.created_at), defer(Actor.updated_at))
 )
 
@@ -177,3 +203,25 @@ def use_link(session: Session, token: str, now: dt.datetime) -> Actor | None:
     if actor is None or actor.disabled_at or not revoke(session, row.sha256, now):
         return None
     return actor
+
+
+def half_way(session: Session, token: str, now: dt.datetime) -> Actor | None:
+    """Whose password was right a short while ago; the token stays good for another try until `revoke` ends it."""
+    row = session.get(Token, digest(token)) if is_well_formed(token) else None
+    if row is None or row.kind != "half" or row.revoked_at or row.expires_at is None or row.expires_at <= now:
+        return None
+    actor = session.get(Actor, row.actor_id)
+    return None if actor is None or actor.disabled_at else actor
+
+
+def tokens_of(session: Session, actor_id: int, kind: str, now: dt.datetime, limit: int = 200) -> list[Token]:
+    """An actor's tokens of a kind that are good now, the newest first."""
+    query = select(Token).where(
+        Token.actor_id == actor_id,
+        Token.kind == kind,
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > now),
+    )
+    if kind == "session":
+        query = query.where(func.coalesce(Token.last_used_at, Token.created_at) >= now - SESSION_IDLE)
+    return list(session.scalars(query.order_by(Token.created_at.desc(), Token.sha256).limit(limit)))

@@ -7,14 +7,15 @@ on who came first: a key that too many come to have loses its pairs, and gets th
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from sync.dedup.joining import LEAST
 from sync.dedup.keys import Held, exchange_keys, keys_of_entities, members
 from sync.dedup.pairs import (
     NOTHING,
@@ -27,7 +28,7 @@ from sync.dedup.pairs import (
     pairs_of,
     write_pairs,
 )
-from sync.dedup.persons import LEAST, settle
+from sync.dedup.persons import settle
 from sync.dedup.yardsticks import Yardstick, yardstick_of
 from sync.journal import Journal
 from sync.models import Entity, EntityList
@@ -60,8 +61,10 @@ def follow(
     following = _Following(journal, list_name, yardstick)
     following.exchange_keys(appearing)
     following.compare()
-    touched = following.write(event)
-    settle(journal, list_name, touched, event)
+    touched, only_closer = following.write(event)
+    if following.outgrown:
+        journal.note_outgrown(event, list_name, following.outgrown)
+    settle(journal, list_name, touched, event, only_closer=only_closer)
     return following.alike()
 
 
@@ -108,6 +111,11 @@ class _Following:
         self._gone: set[Pair] = set()  # pairs of others that lost the key they shared
         self._found: dict[Pair, Likeness] = {}
 
+    @property
+    def outgrown(self) -> int:
+        """How many keys found others before, and now find nobody."""
+        return len(self._blocks.outgrown)
+
     def exchange_keys(self, appearing: Sequence[Appearing]) -> None:
         """Store the keys as they are now, and see which of them find others."""
         yardstick = self._yardstick
@@ -139,8 +147,9 @@ class _Following:
             if likeness is not None:
                 self._found[a, b] = likeness
 
-    def write(self, event: int) -> set[str]:
-        """Store what is different; gives the entities about whose persons this may say something else."""
+    def write(self, event: int) -> tuple[set[str], bool]:
+        """Store what is different; gives the entities about whose persons this may say something else, and whether
+        nobody has lost anything by which they hung together: then one of each new pair is enough."""
         new = {pair: likeness for pair, likeness in self._found.items() if pair not in self._stored}
         changed: list[tuple[Known, Likeness]] = []
         gone: list[Known] = []
@@ -156,9 +165,12 @@ class _Following:
                 changed.append((known, likeness))
             if _weighs(known.likeness) or _weighs(likeness):
                 touched.update(pair)
-        touched.update(id_ for pair, likeness in new.items() if _weighs(likeness) for id_ in pair)
+        only_closer = not touched
+        for pair in (pair for pair, likeness in new.items() if _weighs(likeness)):
+            ends = self._keys.keys() & pair if only_closer else pair
+            touched.update(ends or pair)
         write_pairs(self._journal, self._list, new, changed, gone, event)
-        return touched
+        return touched, only_closer
 
     def alike(self) -> dict[str, str]:
         """The entities that changed and look like another one, with the one they look most like."""
@@ -178,11 +190,7 @@ class _Following:
 
     def _see_blocks(self, new: Mapping[int, int], gone: Mapping[int, int]) -> None:
         keys = {key for keys in self._keys.values() for key in keys} | gone.keys()
-        cap = self._yardstick.cap
-        by_limit: dict[int, list[int]] = {}
-        for key in keys:
-            by_limit.setdefault(cap(key), []).append(key)
-        for most, some in by_limit.items():
+        for most, some in self._by_cap(keys).items():
             # So many are enough to tell whether it was too big before, too.
             limit = most + max((new.get(key, 0) for key in some), default=0) + 1
             found = members(self._connection, self._project_id, self._list, some, limit)
@@ -197,6 +205,13 @@ class _Following:
                     self._blocks.big.add(key)
                     if was_small:
                         self._blocks.outgrown[key] = ids
+
+    def _by_cap(self, keys: Iterable[int]) -> dict[int, list[int]]:
+        """The keys, by how many may have them."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for key in keys:
+            found[self._yardstick.cap(key)].append(key)
+        return found
 
     def _look_at_outgrown(self) -> None:
         """Matches of others that shared a key which finds nobody any more, and share no other one that does."""
@@ -215,13 +230,14 @@ class _Following:
         keys = keys_of_entities(self._connection, self._project_id, self._list, {id_ for pair in pairs for id_ in pair})
         shared = {(a, b): keys[a] & keys[b] for a, b in pairs}
         asked = {key for some in shared.values() for key in some} - self._blocks.small.keys() - self._blocks.big
-        for key in asked:
-            most = self._yardstick.cap(key)
-            ids = members(self._connection, self._project_id, self._list, [key], most + 1).get(key, ())
-            if len(ids) <= most:
-                self._blocks.small[key] = ids
-            else:
-                self._blocks.big.add(key)
+        for most, some in self._by_cap(asked).items():
+            found = members(self._connection, self._project_id, self._list, some, most + 1)
+            for key in some:
+                ids = found.get(key, ())
+                if len(ids) <= most:
+                    self._blocks.small[key] = ids
+                else:
+                    self._blocks.big.add(key)
         return {pair for pair, some in shared.items() if not some.isdisjoint(self._blocks.small)}
 
     def _candidates(self) -> list[Pair]:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from forms.findings import Finding
 from forms.tables import cut
+from sync.dedup.joining import LEAST
 from sync.dedup.keys import members
 from sync.dedup.listfile import Line, read_lines
 from sync.dedup.pairs import OPEN, Likeness, pairs_of
-from sync.dedup.persons import LEAST
 from sync.dedup.yardsticks import Yardstick, yardstick_of
 from sync.entities.writing import NewEntity, create_entities, update_entities
 from sync.errors import Unexpected

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from sync.dedup.joining import binds, joined, nearest
 from sync.dedup.pairs import DIFFERENT, OPEN, SAME, Tie, all_ties, ties_of
 from sync.dedup.scoring.clustering import Standing, partition
 from sync.dedup.yardsticks import compared_simply
@@ -16,22 +17,43 @@ from sync.models import Entity, EntityList, Membership
 from sync.models.database import insert_rows
 from sync.models.probing import rows_of_ids, rows_of_keys
 
-LEAST = 0.05  # the probability from which on two are one in the low bound
+_FEW = 200  # entities that hang together, of which all may be read for the sake of one
 _NEVER = 0.49  # what an undecided match of a list that is compared simply comes to, at most
 _AT_ONCE = 2000
 
 
-def settle(journal: Journal, list_name: str, entity_ids: Collection[str], event: int) -> bool:
+def settle(
+    journal: Journal, list_name: str, entity_ids: Collection[str], event: int, *, only_closer: bool = False
+) -> bool:
     """Make memberships what matches and decisions say of these entities and of all that hang together with them;
     whether anything was different.
 
-    To be called after every change of matches or of what was decided, with both entities of each.
+    To be called after every change of matches or of what was decided, with both entities of each. With `only_closer`
+    the caller promises that no tie has become weaker, and one entity of each that is new or stronger is enough: then
+    the cost is bounded by what is new, however many hang together.
     """
     if not entity_ids:
         return False
-    ties, reached = _reached_from(journal, list_name, entity_ids)
-    standings = standings_of(journal.connection, journal.project_id, list_name, ties)
-    return _write(journal, list_name, reached, standings, event)
+    most = _FEW + 10 * len(entity_ids) if only_closer else None
+    found = _reached_from(journal, list_name, entity_ids, most)
+    if found is None:
+        standings = _joined(journal, list_name, entity_ids)
+        if standings is not None:
+            return _write(journal, list_name, standings.keys(), standings, event)
+        found = _reached_from(journal, list_name, entity_ids)
+    ties, reached = found or ([], set())
+    return _write(journal, list_name, reached, _standings(journal, list_name, ties), event)
+
+
+def _joined(journal: Journal, list_name: str, entity_ids: Collection[str]) -> dict[str, Standing] | None:
+    """Who stands for whom among those about whom something new is known, without reading all that hangs together with
+    them; None where that cannot be known so."""
+    ties, near = nearest(journal, list_name, entity_ids)
+    if any(tie.probability is None for tie in ties):
+        return None  # one of the two may be gone
+    among = _standings(journal, list_name, [tie for tie in ties if near.issuperset(tie.pair)])
+    alone = {entity_id: Standing(entity_id, entity_id, entity_id) for entity_id in near}
+    return joined(journal, list_name, entity_ids, ties, {**alone, **among})
 
 
 def settle_all(journal: Journal, list_name: str, event: int) -> bool:
@@ -54,28 +76,33 @@ def misplaced(connection: Connection, project_id: int, list_name: str, standings
     return {entity_id for entity_id in wanted.keys() | held.keys() if wanted.get(entity_id) != held.get(entity_id)}
 
 
-def _reached_from(journal: Journal, list_name: str, entity_ids: Collection[str]) -> tuple[list[Tie], set[str]]:
-    """What hangs together with these entities, and how; what keeps two apart is told, and leads nowhere."""
+def _reached_from(
+    journal: Journal, list_name: str, entity_ids: Collection[str], most: int | None = None
+) -> tuple[list[Tie], set[str]] | None:
+    """What hangs together with these entities, and how; what keeps two apart is told, and leads nowhere. None if that
+    is more than `most` entities."""
     ties: dict[tuple[str, str], Tie] = {}
     reached: set[str] = set()
     coming = set(entity_ids)
     while coming:
+        if most is not None and len(reached) + len(coming) > most:
+            return None
         found = ties_of(journal.connection, journal.project_id, list_name, coming)
         reached |= coming
         ties |= found
-        coming = {id_ for tie in found.values() if _binds(tie) for id_ in tie.pair} - reached
+        coming = {id_ for tie in found.values() if binds(tie) for id_ in tie.pair} - reached
     return list(ties.values()), reached
 
 
-def _binds(tie: Tie) -> bool:
-    return tie.state == SAME or (tie.state == OPEN and (tie.probability or 0) >= LEAST)
+def _standings(journal: Journal, list_name: str, ties: Collection[Tie]) -> Mapping[str, Standing]:
+    return standings_of(journal.connection, journal.project_id, list_name, ties)
 
 
 def standings_of(
     connection: Connection, project_id: int, list_name: str, ties: Collection[Tie]
 ) -> Mapping[str, Standing]:
     """Who stands for whom by these matches. Who is not named stands for itself alone."""
-    binding = [tie for tie in ties if _binds(tie)]
+    binding = [tie for tie in ties if binds(tie)]
     if not binding:
         return {}
     # What is no match any more may be decided about somebody who is gone; of the others both are there.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from sync.dedup.pairs import Likeness, likeness_of
@@ -55,6 +57,12 @@ _IN_FORCE = (
 )
 
 
+@lru_cache(maxsize=32)
+def _model(stored: bytes) -> Model:
+    """Made once for all that read the same: every record that arrives asks for it."""
+    return Model.from_json(orjson.loads(stored))
+
+
 class Modelled:
     """People, by a model. `terms` are as many of the counted names as were needed so far."""
 
@@ -64,7 +72,7 @@ class Modelled:
         row = connection.execute(_IN_FORCE, {"project": project_id, "list": list_name}).one_or_none()
         self.version: int = row.version if row is not None else 0
         self.terms_version: int = row.terms if row is not None else 0
-        self.model = Model.from_json(row.model) if row is not None else DEFAULT
+        self.model = _model(orjson.dumps(row.model)) if row is not None else DEFAULT
         self.terms: dict[Term, int] = {}
 
     def profile(self, entity_id: str, data: Mapping[str, Any], created_at: dt.datetime) -> Profile:

@@ -23,6 +23,7 @@ from sync.models import Actor, Audit, Entity, EntityList, Event, Form, Submissio
 from sync.models.database import is_sqlite
 from sync.models.probing import rows_of_ids
 from sync.projects.catalogue import Published, published
+from sync.review.paging import PAGE, Page, id_at
 
 _AT_ONCE = 1000
 
@@ -108,6 +109,39 @@ def rows_of_list(
     if limit is not None or offset:
         return iter(session.scalars(query.limit(limit).offset(offset)).all())
     return _in_portions(session, query)
+
+
+def page_of_list(
+    session: Session,
+    project_id: int,
+    name: str,
+    *,
+    now: dt.datetime,
+    search: str | None = None,
+    conflicts: bool = False,
+    cursor: str | None = None,
+    limit: int = PAGE,
+) -> Page[Entity]:
+    """A page of the living rows of a list, what was changed last first; `conflicts` those alone that are in conflict.
+
+    Raises BadFilter for a `$search` that cannot be understood, Unexpected for what was never a cursor.
+    """
+    query = select(Entity).where(
+        Entity.project_id == project_id,
+        Entity.list_name == name,
+        Entity.withdrawn.is_(False),
+        Entity.deleted_at.is_(None),
+    )
+    if conflicts:
+        query = query.where(Entity.conflict.is_not(None))
+    if search:
+        query = query.where(compile_search(search, what_may_be_asked(session, list_of(session, project_id, name), now)))
+    if cursor:
+        event, _, entity_id = cursor.partition("_")
+        query = query.where(tuple_(Entity.event, Entity.id) < (id_at(event) or 0, entity_id))
+    rows = session.scalars(query.order_by(Entity.event.desc(), Entity.id.desc()).limit(limit + 1)).all()
+    shown = rows[:limit]
+    return Page(shown, f"{shown[-1].event}_{shown[-1].id}" if len(rows) > limit else None)
 
 
 def _in_portions(session: Session, query: Select[Any]) -> Iterator[Entity]:

@@ -226,6 +226,17 @@ def issues_of(session: Session, project_id: int, name: str) -> list[StatementIss
     return list(found)
 
 
+def last_issues(session: Session, project_id: int, limit: int) -> list[StatementIssue]:
+    """Of all statements, the newest first."""
+    found = session.scalars(
+        select(StatementIssue)
+        .where(StatementIssue.project_id == project_id)
+        .order_by(StatementIssue.issued_at.desc(), StatementIssue.name, StatementIssue.number.desc())
+        .limit(limit)
+    )
+    return list(found)
+
+
 def issue_at(session: Session, project_id: int, name: str, number: int) -> StatementIssue:
     """Raises NotFound."""
     issue = session.get(StatementIssue, (project_id, name, number))

@@ -134,10 +134,16 @@ class ContentStore:
             if now - path.stat().st_mtime > seconds:
                 yield path.name
 
+    def beside(self, sha256: str, kind: str) -> Path:
+        """Where something that was made of the content is kept, such as a small picture of it: it goes with it."""
+        return self._content(sha256).with_name(f"{sha256}.{kind}")
+
     def set_aside(self, sha256: str) -> None:
         """Put content away that nothing names any more. Whoever asks for it before `forget` brings it back: somebody
         may have found it here a moment ago, and be about to name it again."""
         self._aside.mkdir(parents=True, exist_ok=True)
+        for made in self._content(sha256).parent.glob(f"{sha256}.*"):
+            made.unlink(missing_ok=True)
         try:
             os.utime(self._content(sha256))
             os.replace(self._content(sha256), self._aside / sha256)

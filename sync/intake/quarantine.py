@@ -52,14 +52,21 @@ class Resolved:
 
 
 def quarantined_items(
-    session: Session, project_id: int, state: str | None = None, cursor: str | None = None, limit: int = PAGE
+    session: Session,
+    project_id: int,
+    state: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE,
+    reason: str | None = None,
 ) -> tuple[Page[Parked], int]:
-    """A page of the items in this state, or in any, oldest first; and how many there are in all."""
+    """A page of the items in this state, or in any, oldest first; and how many there are in all. `reason` is a code."""
     if state is not None and state not in STATES:
         raise Unexpected(f"{state!r} is not a state; it is one of {', '.join(STATES)}.")
     where = [Quarantined.project_id == project_id]
     if state is not None:
         where.append(Quarantined.state == state)
+    if reason is not None:
+        where.append(Quarantined.reason == reason)
     count = session.scalar(select(func.count()).select_from(Quarantined).where(*where)) or 0
     after = id_at(cursor)
     if after is not None:
@@ -67,6 +74,17 @@ def quarantined_items(
     rows = session.execute(select(*_COLUMNS).where(*where).order_by(Quarantined.id).limit(limit + 1)).all()
     items = [Parked(*row) for row in rows[:limit]]
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None), count
+
+
+def quarantined_by_reason(session: Session, project_id: int, state: str) -> dict[str, int]:
+    """How many items are in this state, by reason, the most first."""
+    query = (
+        select(Quarantined.reason, func.count())
+        .where(Quarantined.project_id == project_id, Quarantined.state == state)
+        .group_by(Quarantined.reason)
+    )
+    found: dict[str, int] = dict(session.execute(query).all())
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def quarantined_item(session: Session, project_id: int, id_: int) -> Parked:

@@ -1,6 +1,6 @@
 """The tables. Importing this package makes all of them known to `Base.metadata`."""
 
-from sync.models.accounts import Actor, LoginFailures, Server, Token
+from sync.models.accounts import Actor, Invitation, LoginFailures, RecoveryCode, Server, Token
 from sync.models.base import Base
 from sync.models.entities import Entity, EntityAssignment, EntityList, EntityStep, Membership
 from sync.models.indicators import (
@@ -28,6 +28,7 @@ from sync.models.projects import (
     Place,
     Project,
 )
+from sync.models.reviewing import ReviewLease, SavedView
 from sync.models.submissions import (
     Attachment,
     BulkReviewed,
@@ -65,6 +66,7 @@ __all__ = [
     "FormVersion",
     "Indicator",
     "IndicatorVersion",
+    "Invitation",
     "Lease",
     "LoginFailures",
     "Match",
@@ -76,8 +78,11 @@ __all__ = [
     "Place",
     "Project",
     "Quarantined",
+    "RecoveryCode",
     "RepeatRow",
     "ReviewBulk",
+    "ReviewLease",
+    "SavedView",
     "Server",
     "StatementIssue",
     "StatementText",

@@ -50,6 +50,9 @@ class Actor(Base):
     language: Mapped[str | None]
     link_bytes: Mapped[int | None]  # how much it was last advised to send at once
     link_at: Mapped[dt.datetime | None]  # and when
+    totp_secret: Mapped[str | None]  # of the second factor
+    totp_since: Mapped[dt.datetime | None]  # since when a code is asked for; before that the secret is only offered
+    totp_step: Mapped[int | None]  # of the last code that was used: none is good twice
     created_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime | None]
     disabled_at: Mapped[dt.datetime | None]
@@ -62,11 +65,40 @@ class Token(Base):
 
     sha256: Mapped[bytes] = mapped_column(primary_key=True)
     actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), index=True)
-    kind: Mapped[str]  # session | api | device | link | public_link
+    kind: Mapped[str]  # session | api | device | link | public_link | half (the password was right, the code lacks)
+    name: Mapped[str | None]  # what its owner calls an API token
+    address: Mapped[str | None]  # of a session: from where it began
+    agent: Mapped[str | None]  # and with which browser
     csrf: Mapped[str | None]
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime | None]
     last_used_at: Mapped[dt.datetime | None]
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class RecoveryCode(Base):
+    """Opens an account with a second factor once, in place of the phone; only its SHA-256 is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id"), index=True)
+    used_at: Mapped[dt.datetime | None]
+
+
+class Invitation(Base):
+    """A link by which a person makes an account and gets a role; only its SHA-256 is kept."""
+
+    __tablename__ = "invitations"
+
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    email: Mapped[str]
+    role: Mapped[str]
+    actor_id: Mapped[int]  # who invited
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
 
 

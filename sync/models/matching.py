@@ -106,6 +106,7 @@ class MatchDecision(Base):
     b: Mapped[str]
     decision: Mapped[str]  # same | different | open
     reason: Mapped[str | None]
+    stands: Mapped[str | None]  # of two that are the same, the one that stands for the person; else the newest does
     bulk: Mapped[int | None]  # the id of the first decision of those taken at once
     a_version: Mapped[int]  # of the entities, as they were looked at
     b_version: Mapped[int]

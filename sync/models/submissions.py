@@ -21,6 +21,15 @@ class Submission(Base):
     __table_args__ = (
         Index("ix_submissions_form", "project_id", "form_id", "id"),
         Index("ix_submissions_actor", "project_id", "actor_id", "received_at"),
+        Index("ix_submissions_state", "project_id", "review_state", "id"),
+        Index("ix_submissions_place", "project_id", "place", "id"),
+        Index(
+            "ix_submissions_flagged",
+            "project_id",
+            "id",
+            postgresql_where=text("flags <> '[]'"),
+            sqlite_where=text("flags <> '[]'"),
+        ),
         Index(
             "ix_submissions_sent_back",
             "project_id",

@@ -7,12 +7,12 @@ import math
 import threading
 import weakref
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Table, select, tuple_, union
+from sqlalchemy import ColumnElement, Engine, Select, Table, func, select, true, tuple_, union
 from sqlalchemy.orm import Session
 
 from sync.dedup.pairs import OPEN
@@ -21,7 +21,7 @@ from sync.errors import Unexpected
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure, figure
 from sync.indicators.reading import Reading
-from sync.models import Contribution, Match, Membership
+from sync.models import Contribution, Entity, Match, Membership
 from sync.models.database import fetch_rows
 from sync.models.probing import rows_of_ids
 from sync.review.matches import COLUMNS, DECISIONS, Pair
@@ -32,6 +32,7 @@ _ENDS: list[Any] = [Match.id, Match.a, Match.b, Match.probability]
 _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.most_id]
 _LARGEST = 2**63 - 1
 _REMEMBERED_FROM = 2000  # pairs
+_REMEMBERED_AFTER = 20_000  # events: in so large a project it takes a second to look through all contributions
 # Figures on which a pair hangs (less than nothing, so that many come first), how far it is from ½, its id.
 _Rank = tuple[int, float, int]
 
@@ -43,6 +44,22 @@ class Queued:
 
     pair: Pair
     effect: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which pairs: those from `least` up to below `most`, which is 1 for no limit, and of which a record lies in one of
+    the places."""
+
+    least: float = 0.0
+    most: float = 1.0
+    places: Collection[str] | None = None
+
+    def holds(self, probability: float) -> bool:
+        return self.least <= probability and (probability < self.most or self.most >= 1)
+
+
+ALL = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +85,51 @@ class Waiting:
 
 
 def matches(
-    reading: Reading, list_name: str, state: str = OPEN, cursor: str | None = None, limit: int = PAGE
+    reading: Reading,
+    list_name: str,
+    state: str = OPEN,
+    cursor: str | None = None,
+    limit: int = PAGE,
+    wanted: Wanted = ALL,
 ) -> Page[Queued]:
     """A page of the pairs of a list as they are now: the open ones by what they change, others by what came last.
 
-    Of more than some thousand pairs on which figures hang, the order may be that of up to 500 events ago.
+    Of more than some thousand pairs on which figures hang, and in projects of more than some ten thousand events, the
+    order may be that of up to 500 events ago.
 
     Raises Unexpected for what is no state, and for what was never a cursor.
     """
     if state not in DECISIONS:
         raise Unexpected(f"{state!r} is not a state; it is one of {', '.join(DECISIONS)}.")
     if state != OPEN:
-        return _decided(reading.session, reading.project_id, list_name, state, cursor, limit)
+        return _decided(reading, list_name, state, cursor, limit, wanted)
     after = _rank_at(cursor)
     hanging = _Hanging(reading, list_name)
     ranks = (
-        (-hanging.effect(match_id), abs(probability - 0.5), match_id) for match_id, probability in hanging.pairs.items()
+        (-hanging.effect(match_id), abs(probability - 0.5), match_id)
+        for match_id, probability in hanging.wanted(wanted).items()
     )
     found = heapq.nsmallest(limit + 1, (rank for rank in ranks if after is None or rank > after))
     pairs = _pairs(reading.session, reading.project_id, [match_id for _, _, match_id in found[:limit]])
     items = [Queued(pairs[match_id], -effect) for effect, _, match_id in found[:limit]]
     return Page(items, _cursor_to(found[limit - 1]) if len(found) > limit else None)
+
+
+def cursor_after(queued: Queued) -> str:
+    """The cursor of whoever has seen the open pairs up to this one."""
+    pair = queued.pair
+    return _cursor_to((-queued.effect, abs((pair.probability or 0) - 0.5), pair.id))
+
+
+def count_pairs(reading: Reading, list_name: str, state: str = OPEN, wanted: Wanted = ALL) -> int:
+    """How many there are on all pages of them."""
+    query = select(func.count()).where(*_in_state(reading, list_name, state, wanted))
+    return reading.session.scalars(query).one()
+
+
+def figures_on(reading: Reading, list_name: str, match_id: int) -> list[Definition]:
+    """The indicators that hang on an open pair, as its `effect` counts them."""
+    return _Hanging(reading, list_name).indicators(match_id)
 
 
 def waiting(reading: Reading, list_name: str) -> Waiting:
@@ -120,17 +161,32 @@ class _Hanging:
         self._session, self._project_id, self._list = reading.session, reading.project_id, list_name
         self._event = reading.as_of.event
         self._definitions = counting_persons(reading, list_name)
-        query = select(*_ENDS).where(*self._open())
+        query = select(*_ENDS).where(*self._likely(), Match.state == OPEN)
         rows = fetch_rows(self._session.connection(), query)
         self.pairs: Mapping[int, float] = {match_id: probability for match_id, _, _, probability in rows}
+        self._ends = {match_id: (a, b) for match_id, a, b, _ in rows}
         standing = self._persons()
         together = [(match_id, a, b) for match_id, a, b, _ in rows if _together(standing, a, b)]
-        parts = self._remembered_parts() if len(together) > _REMEMBERED_FROM else self._parts() if together else {}
+        long = len(together) > _REMEMBERED_FROM or self._event > _REMEMBERED_AFTER
+        parts = {} if not together else self._remembered_parts() if long else self._parts(Match.state == OPEN)
         self._of_pair = {match_id: both for match_id, a, b in together if (both := parts.get(a, 0) & parts.get(b, 0))}
         self._doubted = {match_id for match_id, a, b in together if _doubted(standing, a, b)}
 
     def effect(self, match_id: int) -> int:
         return self._of_pair.get(match_id, 0).bit_count()
+
+    def indicators(self, match_id: int) -> list[Definition]:
+        parts = self._of_pair.get(match_id, 0)
+        return [definition for position, definition in enumerate(self._definitions) if parts >> position & 1]
+
+    def wanted(self, wanted: Wanted) -> Mapping[int, float]:
+        """The pairs that are wanted, with the probability of each."""
+        pairs = {match_id: one for match_id, one in self.pairs.items() if wanted.holds(one)}
+        if wanted.places is None:
+            return pairs
+        query = _lying_in(self._project_id, self._list, wanted.places)
+        there = set(self._session.scalars(query))
+        return {match_id: one for match_id, one in pairs.items() if not there.isdisjoint(self._ends[match_id])}
 
     def by_indicator(self) -> Iterable[tuple[Definition, int]]:
         """Each indicator with the number of pairs on which it hangs."""
@@ -138,11 +194,10 @@ class _Hanging:
             doubted = (parts for match_id, parts in self._of_pair.items() if match_id in self._doubted)
             yield definition, sum(parts >> position & 1 for parts in doubted)
 
-    def _open(self) -> tuple[ColumnElement[bool], ...]:
+    def _likely(self) -> tuple[ColumnElement[bool], ...]:
         return (
             Match.project_id == self._project_id,
             Match.list_name == self._list,
-            Match.state == OPEN,
             Match.probability.is_not(None),
         )
 
@@ -154,17 +209,20 @@ class _Hanging:
         return {entity_id: (fewest, most) for entity_id, fewest, most in fetch_rows(self._session.connection(), query)}
 
     def _remembered_parts(self) -> Mapping[str, int]:
-        """In a long queue the order may be some events old: to look through all contributions takes a second."""
+        """In a long queue the order may be some events old: to look through all contributions takes a second.
+
+        Those of decided pairs are remembered too, for the decisions that are taken back meanwhile.
+        """
         key = self._project_id, self._list, tuple((one.id, one.opened) for one in self._definitions)
         if (known := _remembered.get(self._session, key, self._event)) is None:
-            known = self._parts()
+            known = self._parts(true())
             _remembered.put(self._session, key, self._event, known)
         return known
 
-    def _parts(self) -> Mapping[str, int]:
-        """The indicators that an entity of an open pair has a part in, a bit for each."""
+    def _parts(self, which: ColumnElement[bool]) -> Mapping[str, int]:
+        """The indicators that an entity of such a pair has a part in, a bit for each."""
         bits = {definition.id: 1 << position for position, definition in enumerate(self._definitions)}
-        ends = union(select(Match.a).where(*self._open()), select(Match.b).where(*self._open()))
+        ends = union(select(Match.a).where(*self._likely(), which), select(Match.b).where(*self._likely(), which))
         # Without DISTINCT: to sort them there takes longer than to hand all of them over.
         query = select(_ROWS.c.indicator_id, _ROWS.c.subject).where(
             _ROWS.c.project_id == self._project_id,
@@ -217,15 +275,35 @@ def _doubted(standing: Mapping[str, tuple[str, str]], a: str, b: str) -> bool:
 
 
 def _decided(
-    session: Session, project_id: int, list_name: str, state: str, cursor: str | None, limit: int
+    reading: Reading, list_name: str, state: str, cursor: str | None, limit: int, wanted: Wanted
 ) -> Page[Queued]:
-    query = select(*COLUMNS).where(Match.project_id == project_id, Match.list_name == list_name, Match.state == state)
+    query = select(*COLUMNS).where(*_in_state(reading, list_name, state, wanted))
     if (before := _event_at(cursor)) is not None:
         query = query.where(tuple_(Match.event, Match.id) < before)
-    rows = session.execute(query.order_by(Match.event.desc(), Match.id.desc()).limit(limit + 1)).all()
+    rows = reading.session.execute(query.order_by(Match.event.desc(), Match.id.desc()).limit(limit + 1)).all()
     items = [Queued(Pair(*row), 0) for row in rows[:limit]]
     more = len(rows) > limit
     return Page(items, f"{items[-1].pair.event}-{items[-1].pair.id}" if more else None)
+
+
+def _in_state(reading: Reading, list_name: str, state: str, wanted: Wanted) -> list[ColumnElement[bool]]:
+    where = [Match.project_id == reading.project_id, Match.list_name == list_name, Match.state == state]
+    if state == OPEN:
+        where.append(Match.probability.is_not(None))
+    if wanted.least > 0:
+        where.append(Match.probability >= wanted.least)
+    if wanted.most < 1:
+        where.append(Match.probability < wanted.most)
+    if wanted.places is not None:
+        there = _lying_in(reading.project_id, list_name, wanted.places)
+        where.append(Match.a.in_(there) | Match.b.in_(there))
+    return where
+
+
+def _lying_in(project_id: int, list_name: str, places: Collection[str]) -> Select[str]:
+    return select(Entity.id).where(
+        Entity.project_id == project_id, Entity.list_name == list_name, Entity.place.in_(sorted(places))
+    )
 
 
 def _pairs(session: Session, project_id: int, ids: Sequence[int]) -> Mapping[int, Pair]:

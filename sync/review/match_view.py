@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sync.dedup.scoring.model import Part
 from sync.dedup.scoring.wording import sentences
 from sync.models import MatchDecision
-from sync.review.matches import Pair, decisions_about, matching_list, pair_of
+from sync.review.matches import Pair, chosen_among, decisions_about, matching_list, pair_of
 from sync.review.records import Compared, Record, compared, records_of, standing_for
 
 
@@ -25,7 +25,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class MatchSeen:
-    """A pair side by side. `stands` is the record that would stand for the person."""
+    """A pair side by side. `stands` is the record that stands for the person, or would."""
 
     pair: Pair
     a: Record
@@ -48,7 +48,7 @@ def view(session: Session, project_id: int, match_id: int, language: str) -> Mat
         b,
         compared(known, [a, b]),
         reasons_of(pair.parts, language),
-        standing_for([a, b]).id,
+        standing_for([a, b], chosen_among(session, project_id, pair.list_name, records)).id,
         decisions_about(session, pair),
     )
 

@@ -17,7 +17,7 @@ from sync.intake.items import storable
 from sync.journal import Journal
 from sync.models import Entity, EntityList, Match, MatchDecision
 from sync.models.database import insert_rows
-from sync.models.probing import rows_of_ids
+from sync.models.probing import rows_of_ids, rows_of_keys
 
 DECISIONS = (SAME, DIFFERENT, OPEN)
 _LONGEST_REASON = 10_000
@@ -60,27 +60,38 @@ def pair_of(session: Session, project_id: int, match_id: int) -> Pair:
     return Pair(*row)
 
 
-def decide(journal: Journal, match_id: int, decision: str, seen: int, reason: str | None = None) -> int | None:
+def decide(
+    journal: Journal, match_id: int, decision: str, seen: int, reason: str | None = None, stands: str | None = None
+) -> int | None:
     """Say what a pair is; persons and figures follow. Gives the event, None if it was decided so before.
 
     `seen` is the event of the pair that the coordinator was looking at. Raises AlreadyDecided if somebody has decided
     since, Stale if a record was changed since. `open` takes back what was said, as if it had never been. A decision
-    sent again by the same person, as after a lost answer, is done once.
+    sent again by the same person, as after a lost answer, is done once. `stands` is the id of the one of two that are
+    the same which stands for the person; None leaves that to the newest, or to what was said before.
     """
     _require_decision(decision)
     pair = pair_of(journal.session, journal.project_id, match_id)
+    chosen = _chosen(pair, decision, stands)
+    last = decisions_about(journal.session, pair)[-1:]
+    said = pair.state == decision and (chosen is None or [one.stands for one in last] == [chosen])
     if seen != pair.event:
-        last = decisions_about(journal.session, pair)[-1:]
-        if last and pair.state == decision and last[0].actor_id == journal.actor_id:
+        if last and said and last[0].actor_id == journal.actor_id:
             return None
         raise AlreadyDecided(details=_standing(pair)) if last and last[0].event > seen else Stale
-    if pair.state == decision:
+    if said:
         return None
-    return write_decisions(journal, [pair], decision, reason)
+    return write_decisions(journal, [pair], decision, reason, stands=chosen)
 
 
 def decide_pair(
-    journal: Journal, list_name: str, one: str, other: str, decision: str, reason: str | None = None
+    journal: Journal,
+    list_name: str,
+    one: str,
+    other: str,
+    decision: str,
+    reason: str | None = None,
+    stands: str | None = None,
 ) -> tuple[int, int | None]:
     """The same for two entities that the machine may not have proposed; gives the id of their match, and the event.
 
@@ -88,11 +99,11 @@ def decide_pair(
     """
     _require_decision(decision)
     matching_list(journal.session, journal.project_id, list_name)
-    a, b = sorted(entity_id.strip().lower().removeprefix("uuid:") for entity_id in (one, other))
+    a, b = sorted(map(_plain, (one, other)))
     if a == b:
         raise Unexpected("These are one and the same record; a pair has two.")
     pair = _pair_between(journal.session, journal.project_id, list_name, a, b)
-    if pair is not None and pair.state == decision:
+    if pair is not None and pair.state == decision and (stands is None or _plain(stands) == _stands(journal, pair)):
         return pair.id, None
     if pair is not None and pair.state != OPEN:
         raise AlreadyDecided(details=_standing(pair))
@@ -100,11 +111,18 @@ def decide_pair(
         if decision == OPEN:
             raise Unexpected("Nothing has been decided about these two, so there is nothing to take back.")
         pair = _new_pair(journal, list_name, a, b)
-    return pair.id, write_decisions(journal, [pair], decision, reason)
+    chosen = _chosen(pair, decision, stands)
+    return pair.id, write_decisions(journal, [pair], decision, reason, stands=chosen)
 
 
 def write_decisions(
-    journal: Journal, pairs: Sequence[Pair], decision: str, reason: str | None = None, *, bulk: int | None = None
+    journal: Journal,
+    pairs: Sequence[Pair],
+    decision: str,
+    reason: str | None = None,
+    *,
+    bulk: int | None = None,
+    stands: str | None = None,
 ) -> int:
     """Decide about these pairs of one list in the same way, as one event; gives its number.
 
@@ -117,7 +135,7 @@ def write_decisions(
     if len(pairs) == 1:
         details |= {"match": str(pairs[0].id), "from": pairs[0].state}
     event = journal.record("merged" if rises else "unmerged", None, details)
-    _write_down(journal, pairs, decision, said, bulk, event)
+    _write_down(journal, pairs, {"decision": decision, "reason": said, "bulk": bulk, "stands": stands}, event)
     _set_states(journal, pairs, decision, event)
     if not settle(journal, pairs[0].list_name, {id_ for pair in pairs for id_ in (pair.a, pair.b)}, event):
         # Nobody has become another person, so it is the cause of no change in a figure.
@@ -137,6 +155,29 @@ def decisions_about(session: Session, pair: Pair) -> list[MatchDecision]:
     return list(session.scalars(query.order_by(MatchDecision.id)))
 
 
+def chosen_among(session: Session, project_id: int, list_name: str, entity_ids: Collection[str]) -> dict[str, int]:
+    """The entities of whom a decision that is in force says that they stand for a person who is another one of these
+    as well, with the number of the last such decision."""
+    wanted = set(entity_ids)
+    rows = rows_of_keys(
+        session.connection(),
+        _SAID,
+        [MatchDecision.a],
+        [(entity_id,) for entity_id in sorted(wanted)],
+        (MatchDecision.project_id, project_id),
+        (MatchDecision.list_name, list_name),
+    )
+    last: dict[tuple[str, str], Any] = {}
+    for row in sorted(rows, key=lambda row: row.id):
+        last[row.a, row.b] = row
+    found: dict[str, int] = {}
+    for row in last.values():
+        if row.decision == SAME and row.stands is not None and row.b in wanted:
+            found[row.stands] = max(row.id, found.get(row.stands, 0))
+    return found
+
+
+_SAID = [MatchDecision.id, MatchDecision.a, MatchDecision.b, MatchDecision.decision, MatchDecision.stands]
 COLUMNS = [getattr(Match, field.name) for field in fields(Pair)]
 _SET_STATE = (
     update(Match)
@@ -155,6 +196,26 @@ def _reason(given: str | None) -> str | None:
     if len(text) > _LONGEST_REASON:
         raise Unexpected(f"A reason has at most {_LONGEST_REASON} characters.")
     return text or None
+
+
+def _plain(entity_id: str) -> str:
+    return entity_id.strip().lower().removeprefix("uuid:")
+
+
+def _chosen(pair: Pair, decision: str, stands: str | None) -> str | None:
+    if stands is None:
+        return None
+    if decision != SAME:
+        raise Unexpected("Only of two that are the same one stands for the person; leave ‘stands’ out.")
+    chosen = _plain(stands)
+    if chosen not in (pair.a, pair.b):
+        raise Unexpected(f"‘stands’ is one of the two records of the pair, {pair.a} or {pair.b}.")
+    return chosen
+
+
+def _stands(journal: Journal, pair: Pair) -> str | None:
+    """The one that was chosen when they were last called the same."""
+    return next((one.stands for one in decisions_about(journal.session, pair)[-1:]), None)
 
 
 def _standing(pair: Pair) -> dict[str, Any]:
@@ -185,20 +246,16 @@ def _new_pair(journal: Journal, list_name: str, a: str, b: str) -> Pair:
     return pair
 
 
-def _write_down(
-    journal: Journal, pairs: Sequence[Pair], decision: str, reason: str | None, bulk: int | None, event: int
-) -> None:
+def _write_down(journal: Journal, pairs: Sequence[Pair], said: Mapping[str, Any], event: int) -> None:
     versions = _versions_of(journal, pairs[0].list_name, {id_ for pair in pairs for id_ in (pair.a, pair.b)})
     rows = [
         {
             "project_id": journal.project_id,
-            "id": bulk if bulk is not None and number == 0 else journal.new_id(),
+            "id": said["bulk"] if said["bulk"] is not None and number == 0 else journal.new_id(),
             "list_name": pair.list_name,
             "a": pair.a,
             "b": pair.b,
-            "decision": decision,
-            "reason": reason,
-            "bulk": bulk,
+            **said,
             "a_version": versions.get(pair.a, 0),
             "b_version": versions.get(pair.b, 0),
             "weight": pair.weight,

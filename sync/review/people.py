@@ -15,7 +15,7 @@ from sync.dedup.scoring.names import words
 from sync.errors import Unexpected
 from sync.models import Entity, EntityList, Membership
 from sync.models.database import fetch_rows
-from sync.review.matches import matching_list
+from sync.review.matches import chosen_among, matching_list
 from sync.review.paging import PAGE, Page
 from sync.review.records import Compared, Record, compared, records_of, standing_for
 
@@ -100,10 +100,11 @@ class _Seeking:
         ids = {hit: self._of_same(hit) for hit in hits}
         wanted = {one for several in ids.values() for one in several}
         records = records_of(self._session, self._project_id, self._known.name, wanted)
-        return [self._with([records[one] for one in ids[hit] if one in records], hit) for hit in hits]
+        chosen = chosen_among(self._session, self._project_id, self._known.name, records)
+        return [self._with([records[one] for one in ids[hit] if one in records], hit, chosen) for hit in hits]
 
-    def _with(self, records: Sequence[Record], hit: str) -> Person:
-        stands = standing_for(records)
+    def _with(self, records: Sequence[Record], hit: str, chosen: Mapping[str, int]) -> Person:
+        stands = standing_for(records, chosen)
         ordered = [stands, *(record for record in records if record.id != stands.id)]
         return Person(self._person.get(hit, hit), stands, ordered[1:], compared(self._known, ordered))
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, RowMapping, Text, cast, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from forms.form import Flag
 from sync.errors import Unexpected
-from sync.models import Form, Submission
-from sync.models.database import is_sqlite
+from sync.models import Form, Submission, SubmissionVersion
 from sync.projects.places import codes_below
 from sync.review.paging import PAGE, Page, cursor_to, id_at
 
-STATES = ("received", "edited", "hasIssues", "rejected", "approved", "flagged")
+STATES = ("received", "edited", "hasIssues", "rejected", "approved", "flagged", "undecided")
+# Words are looked for in this many submissions at a time: no index holds the answers.
+SEARCHED_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What is to be listed. `place` includes everything below it, `collector` is an actor's id.
 
-    The state `received` is that of what nobody has looked at; `flagged` stands for any state.
+    The state `received` is that of what nobody has looked at, `undecided` includes what was edited since; `flagged`
+    stands for any state. `since` and `until` are moments of arrival, the second one not included. `words` all have to
+    stand in the answers, in any order and in capitals or not.
     """
 
     state: str | None = None
@@ -31,6 +34,12 @@ class Sought:
     place: str | None = None
     collector: int | None = None
     flagged: bool = False
+    device: str | None = None
+    flag: str | None = None  # the code of one
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    words: str | None = None
+    from_id: int | None = None  # no older ones than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Waiting:
     review_state: str | None
     actor_id: int
     device: str | None
+    instance_name: str | None
     received_at: dt.datetime
     recorded_at: dt.datetime
     updated_at: dt.datetime
@@ -76,8 +86,49 @@ def review_queue(
         .mappings()
         .all()
     )
-    items = [Waiting(**dict(row) | {"flags": [Flag(*flag) for flag in row["flags"]]}) for row in rows[:limit]]
+    items = [_waiting(row) for row in rows[:limit]]
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None)
+
+
+def page_searched(
+    session: Session, project_id: int, sought: Sought, cursor: str | None = None, limit: int = PAGE
+) -> Page[Waiting]:
+    """The same where words are sought: looks through the next SEARCHED_AT_ONCE of what else is sought, so that a page
+    is never dear. It may hold fewer than there is room for, or none, and have a cursor all the same."""
+    if not sought.words:
+        return review_queue(session, project_id, sought, cursor, limit)
+    before = id_at(cursor)
+    reach = select(Submission.id).where(*_where(session, project_id, replace(sought, words=None)))
+    if before is not None:
+        reach = reach.where(Submission.id < before)
+    window = reach.order_by(Submission.id.desc()).limit(SEARCHED_AT_ONCE).subquery()
+    last, looked_at = session.execute(select(func.min(window.c.id), func.count(window.c.id))).one()
+    if not looked_at:
+        return Page([], None)
+    page = review_queue(session, project_id, replace(sought, from_id=last), cursor, limit)
+    if page.cursor is None and looked_at == SEARCHED_AT_ONCE:
+        return Page(page.items, cursor_to(last))
+    return page
+
+
+def count_sought(session: Session, project_id: int, sought: Sought, most: int) -> int:
+    """How many are sought; `most` stands for that many or more."""
+    some = select(Submission.id).where(*_where(session, project_id, sought)).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def next_waiting(
+    session: Session, project_id: int, sought: Sought, cursor: str | None, avoided: Sequence[int]
+) -> Waiting | None:
+    """The next one to look at that is not among those avoided: others have them before them."""
+    query = select(*_COLUMNS).where(*_where(session, project_id, sought))
+    before = id_at(cursor)
+    if before is not None:
+        query = query.where(Submission.id < before)
+    if avoided:
+        query = query.where(Submission.id.not_in(avoided))
+    row = session.execute(query.order_by(Submission.id.desc()).limit(1)).mappings().one_or_none()
+    return None if row is None else _waiting(row)
 
 
 def ids_sought(session: Session, project_id: int, sought: Sought, limit: int) -> list[int]:
@@ -86,6 +137,9 @@ def ids_sought(session: Session, project_id: int, sought: Sought, limit: int) ->
     return list(session.scalars(query.order_by(Submission.id).limit(limit)))
 
 
+_MOST_WORDS = 5
+# Written as the index has it, or SQLite would not use it.
+_FLAGGED: ColumnElement[bool] = literal_column("submissions.flags <> '[]'")
 _COPY = aliased(Submission)
 _DOUBLE_OF = (
     select(_COPY.instance_id)
@@ -95,6 +149,10 @@ _DOUBLE_OF = (
     .label("double_of")
 )
 _COLUMNS = [_DOUBLE_OF if field.name == "double_of" else getattr(Submission, field.name) for field in fields(Waiting)]
+
+
+def _waiting(row: RowMapping) -> Waiting:
+    return Waiting(**dict(row) | {"flags": [Flag(*flag) for flag in row["flags"]]})
 
 
 def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
@@ -112,13 +170,37 @@ def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if sought.state == "received":
         where.append(Submission.review_state.is_(None))
+    elif sought.state == "undecided":
+        where.append(or_(Submission.review_state.is_(None), Submission.review_state == "edited"))
     elif sought.state not in (None, "flagged"):
         where.append(Submission.review_state == sought.state)
-    if sought.flagged or sought.state == "flagged":
-        length = func.json_array_length if is_sqlite(session) else func.jsonb_array_length
-        where.append(length(Submission.flags) > 0)
+    if sought.flagged or sought.flag or sought.state == "flagged":
+        where.append(_FLAGGED)
+    if sought.flag:
+        # In the stored text of the flags a code stands first in its brackets.
+        where.append(cast(Submission.flags, Text).contains(f'["{sought.flag}"', autoescape=True))
     if sought.form_id is not None:
         where.append(Submission.form_id == sought.form_id)
     if sought.collector is not None:
         where.append(Submission.actor_id == sought.collector)
-    return where
+    if sought.device is not None:
+        where.append(Submission.device == sought.device)
+    if sought.since is not None:
+        where.append(Submission.received_at >= sought.since)
+    if sought.until is not None:
+        where.append(Submission.received_at < sought.until)
+    if sought.from_id is not None:
+        where.append(Submission.id >= sought.from_id)
+    return where + [_says(word) for word in (sought.words or "").split()[:_MOST_WORDS]]
+
+
+def _says(word: str) -> ColumnElement[bool]:
+    """Whether the word stands in the current answers or in the name of the instance. Names of questions are found too:
+    the answers are one text."""
+    version = select(SubmissionVersion.answers).where(
+        SubmissionVersion.project_id == Submission.project_id,
+        SubmissionVersion.form_id == Submission.form_id,
+        SubmissionVersion.instance_id == Submission.current_instance_id,
+    )
+    answers = cast(version.scalar_subquery(), Text)
+    return or_(answers.icontains(word, autoescape=True), Submission.instance_name.icontains(word, autoescape=True))

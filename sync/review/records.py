@@ -64,9 +64,13 @@ def compared(known: EntityList, records: Sequence[Record]) -> list[Compared]:
     return sorted(found, key=lambda one: not one.differs)
 
 
-def standing_for(records: Collection[Record]) -> Record:
-    """The record that stands for the person whose records these are: the one that was last confirmed."""
-    return min(records, key=lambda record: (record.gone, -record.confirmed_at.timestamp(), record.id))
+def standing_for(records: Collection[Record], chosen: Mapping[str, int]) -> Record:
+    """The record that stands for the person whose records these are: the one that was `chosen` last, by the numbers of
+    the decisions; else the one that was last confirmed. None that is gone stands for anybody who has another."""
+    return min(
+        records,
+        key=lambda record: (record.gone, -chosen.get(record.id, 0), -record.confirmed_at.timestamp(), record.id),
+    )
 
 
 def _record(row: Any) -> Record:

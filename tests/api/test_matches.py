@@ -101,6 +101,24 @@ def test_a_pair_is_seen_side_by_side_what_differs_first(village: House) -> None:
     assert seen["decisions"] == []
 
 
+def test_a_decision_can_say_which_record_stands_for_the_person(village: House) -> None:
+    pair = the_pair(village)
+    before = shown(village.baraka.get(f"matches/{pair['id']}"))["stands"]
+    [other] = {pair["a"]["id"], pair["b"]["id"]} - {before}
+    asked = {"decision": "same", "seen": pair["event"], "stands": other}
+
+    decided = shown(village.baraka.post(f"matches/{pair['id']}", json=asked))
+
+    assert (decided["stands"], decided["decisions"][0]["stands"]) == (other, other)
+    people = shown(village.baraka.get("people"))["people"]
+    assert other in {person["stands"]["id"] for person in people}
+    wrong = village.baraka.post(f"matches/{pair['id']}", json={**asked, "seen": decided["event"], "stands": "x"})
+    assert wrong.status_code == 400
+    assert "stands" in wrong.get_json()["message"]
+    undone = shown(decide(village, decided, "open"))
+    assert undone["stands"] == before
+
+
 def test_two_records_that_nobody_proposed_can_be_decided(village: House) -> None:
     pair = the_pair(village)
     people = shown(village.baraka.get("people"))["people"]

@@ -153,7 +153,8 @@ def test_the_quarantine_is_listed(house: House) -> None:
     page = read(client, f"/projects/{house.pid}/quarantine")
 
     assert "unknown_version" in page
-    raw = next(link for link in Page(page).links if link.endswith("/raw"))
+    item = next(link for link in Page(page).links if re.search(r"/quarantine/\d+", link))
+    raw = next(link for link in Page(read(client, item)).links if link.endswith("/raw"))
     assert client.get(raw).status_code == 200
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync.dedup import yardsticks
 from tests.support.people import a_gathering, publish_gathering
 from tests.support.web import House, shown
 
@@ -84,3 +85,20 @@ def test_a_deleted_record_is_nobody_any_more(village: House) -> None:
     shown(village.baraka.delete(f"datasets/people/entities/{oumou['stands']['id']}"))
 
     assert found(village, "q=oumou") == []
+
+
+def test_a_key_that_finds_nobody_any_more_is_logged_without_a_name(
+    village: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(yardsticks, "CAP", 2)
+    alike = [a_gathering(number, first="Nana", last="Sidibe", phone="", born="1988") for number in (5, 6, 7, 8)]
+
+    assert village.amina.outcomes(*alike[:2]) == ["stored"] * 2
+    assert not [record for record in caplog.records if record.getMessage() == "match_keys_outgrown"]
+    assert village.amina.outcomes(*alike[2:]) == ["stored"] * 2
+
+    [told] = [record for record in caplog.records if record.getMessage() == "match_keys_outgrown"]
+    assert told.levelname == "WARNING"
+    assert (fields := vars(told)["fields"]).keys() == {"project", "list", "keys"}
+    assert fields["list"] == "people"
+    assert fields["keys"] > 3

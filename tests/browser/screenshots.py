@@ -73,9 +73,8 @@ def serving(data: Path) -> Iterator[tuple[str, str, Path]]:
         folder, port = Path(scratch) / "siby", free_port()
         shutil.copytree(data, folder)
         environment = os.environ | {"SIBY_FOLDER": str(folder)}
-        subprocess.run(
-            [SIBY, "user", "add", _ADMINISTRATOR, "--admin"], env=environment, check=True, capture_output=True
-        )
+        for command in (["migrate"], ["user", "add", _ADMINISTRATOR, "--admin"]):
+            subprocess.run([SIBY, *command], env=environment, check=True, capture_output=True)
         asked = [SIBY, "login-link", _ADMINISTRATOR]
         told = subprocess.run(asked, env=environment, check=True, capture_output=True, text=True).stdout
         path = urlsplit(told.split()[-1]).path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from forms.xforms.entities import EntityAction
-from sync.dedup import yardsticks
+from sync.dedup import persons, yardsticks
 from sync.dedup.scoring import bulk
 from sync.entities.writing import delete_entities, restore_entities
 from sync.errors import EntityNotFound
@@ -47,12 +47,14 @@ born = st.sampled_from(["1990", "1990", "1991", "1960", ""])
 Deed = tuple[str, int, EntityAction]
 
 
-@pytest.fixture(params=["few", "many"], autouse=True)
+@pytest.fixture(params=["few", "many", "tangled"], autouse=True)
 def cap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that find at most two, and keys that find everybody here."""
+    """Keys that find at most two, keys that find everybody here, and a tangle that nobody reads whole."""
     if request.param == "few":
         monkeypatch.setattr(yardsticks, "CAP", MOST)
         monkeypatch.setattr(bulk, "CAP", MOST)
+    elif request.param == "tangled":
+        monkeypatch.setattr(persons, "_FEW", -1000)
 
 
 def said() -> st.SearchStrategy[dict[str, str]]:

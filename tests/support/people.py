@@ -82,17 +82,23 @@ class Village(World):
         return row.event if row else 0
 
     def decide(
-        self, match_id: int, decision: str, seen: int | None = None, reason: str | None = None, by: int | None = None
+        self,
+        match_id: int,
+        decision: str,
+        seen: int | None = None,
+        reason: str | None = None,
+        by: int | None = None,
+        stands: str | None = None,
     ) -> int | None:
         """As somebody who has just looked, unless told otherwise."""
         seen = self.seen(match_id) if seen is None else seen
         with self.change("noted") as (journal, _):
             journal.actor_id = by
-            return decide(journal, match_id, decision, seen, reason)
+            return decide(journal, match_id, decision, seen, reason, stands)
 
-    def decide_pair(self, one: str, other: str, decision: str) -> tuple[int, int | None]:
+    def decide_pair(self, one: str, other: str, decision: str, stands: str | None = None) -> tuple[int, int | None]:
         with self.change("noted") as (journal, _):
-            return decide_pair(journal, "people", one, other, decision)
+            return decide_pair(journal, "people", one, other, decision, stands=stands)
 
     def ranges(self, *names: str) -> dict[str, Figure]:
         """Value, low and high of these indicators, or of both."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+import bench.people
 from bench.judging import best_pair_f1, judge, spread_over_weights, tenths
 from bench.records import DIFFICULTIES, Drawn, own_sample
 from sync.dedup.scoring.clustering import Standing
@@ -57,3 +58,33 @@ def test_people_of_different_numbers_of_communes_share_none() -> None:
 
     assert len(here) > 3
     assert here.isdisjoint(there)
+
+
+def test_the_parts_that_need_nothing_installed_run_to_their_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = ["accuracy", "ranges", "calibration", "looking"]
+    few = ["--records", "150", "--seeds", "1", "--ranges", "1", "--size", "300", "--on", "sqlite"]
+    monkeypatch.setattr("sys.argv", ["bench.people", *parts, *few])
+
+    bench.people.main()
+
+    told = capsys.readouterr().out
+    for title in (
+        "own generator, hard, 150 records",
+        "The stated range",
+        "Calibration",
+        "One record against 300, sqlite",
+    ):
+        assert f"### {title}" in told
+
+
+def test_a_part_that_there_is_not_is_named_beside_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench.people", "everything"])
+
+    with pytest.raises(SystemExit):
+        bench.people.main()
+
+    assert "there is no part everything; there are accuracy, ranges" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.orm import Session
 
 from sync.models import Base, Project
+from sync.models.database import begin_writing, is_sqlite, learn_sizes
 
 NOW = dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC)
 
@@ -27,3 +28,15 @@ def see_nothing_and_store(session: Session) -> None:
 
     session.add(Project(id=1, name="Siby", created_at=NOW))
     session.commit()
+
+
+def test_how_large_tables_are_is_looked_at_once_until_they_have_grown(session: Session) -> None:
+    begin_writing(session)
+    session.add_all([Project(id=number, name=f"project {number}", created_at=NOW) for number in range(1, 200)])
+    session.commit()
+    begin_writing(session)
+
+    looked_at, again = learn_sizes(session), learn_sizes(session)
+
+    assert again == 0
+    assert (looked_at > 0) == is_sqlite(session)

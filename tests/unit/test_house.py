@@ -18,7 +18,7 @@ SOURCES = {".py", ".md", ".toml", ".txt", ".html", ".js", ".css", ".csv", ".mako
 
 # Rows that belong to no project. A distributed database keeps a copy of these tables on every node, and only a
 # reference to one of them may do without the project.
-SHARED = {"actors", "leases", "login_failures", "servers", "tokens"}
+SHARED = {"actors", "invitations", "leases", "login_failures", "recovery_codes", "servers", "tokens"}
 OF_PROJECTS = [table for table in Base.metadata.sorted_tables if table.name not in SHARED]
 
 # Where packages are downloaded from differs from place to place, and so do the folders of somebody's machine.

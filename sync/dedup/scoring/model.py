@@ -163,7 +163,11 @@ def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
 
 def weigh(model: Model, terms: Terms, a: Profile, b: Profile) -> float:
     """The weight of `score` alone, which is all that most pairs are asked for."""
-    stratum, pattern = stratum_of(a, b), compare(a, b)
+    return weigh_compared(model, terms, a, b, stratum_of(a, b), compare(a, b))
+
+
+def weigh_compared(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str, pattern: Pattern) -> float:
+    """The same of two that have been compared already."""
     weights, total = model.weights[stratum], _prior(model, terms, a, b, stratum)
     for name, level in pattern.items():
         total += weights[name][level]

@@ -182,7 +182,7 @@ def test_the_old_version_of_the_rice_form_keeps_the_identity_of_what_was_renamed
     assert new.fields["/data/trade/revenue"].identity == "/data/trade/sales" == old.fields["/data/trade/sales"].identity
 
 
-def test_people_are_told_apart_by_eight_properties() -> None:
+def test_people_are_told_apart_by_ten_properties() -> None:
     rows = [row for workbook in programme().workbooks for row in workbook.sheets.matching]
 
     assert {row.list_name for row in rows} == {"people", "organisations", "health_centres"}
@@ -191,11 +191,25 @@ def test_people_are_told_apart_by_eight_properties() -> None:
         "last_name",
         "sex",
         "birth_year",
+        "age",
+        "asked_on",
         "phone",
         "village",
         "commune",
         "group",
     ]
+
+
+def test_a_guessed_age_is_saved_with_the_day_on_which_it_was_asked() -> None:
+    asking = [path for path in WORKBOOKS if any(row.get("name") == "age_guess" for row in rows_of(path, "survey"))]
+    newest = [path for path in asking if path.stem != "rice_income.2025030101"]
+
+    assert {path.stem for path in newest} >= {"training_session", "volunteer_mandate", "rice_income", "shea_income"}
+    for path in newest:
+        rows = {row.get("name"): row for row in rows_of(path, "survey")}
+        saved = {row["save_to"]: row for row in rows.values() if "save_to" in row}
+        assert saved["people#age"] == rows["age_guess"]
+        assert saved["people#age_asked_on"]["calculation"] == "${visit_date}"
 
 
 def test_organisations_and_health_centres_are_told_apart_by_their_name_phone_and_place() -> None:

@@ -39,8 +39,8 @@ def written(language: str) -> dict[str, tuple[str, tuple[str, ...], tuple[str, .
                 if message.id:
                     ids = message.id if isinstance(message.id, tuple | list) else (message.id,)
                     strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
-                    assert ids[0] not in texts, f"{ids[0]!r} stands twice: {texts[ids[0]][0]} and {path.name}"
-                    texts[ids[0]] = (path.name, tuple(ids), tuple(strings))
+                    known = texts.setdefault(ids[0], (path.name, tuple(ids), tuple(strings)))
+                    assert known[2] == tuple(strings), f"{ids[0]!r} is said otherwise in {known[0]} and {path.name}"
     return texts
 
 
@@ -68,6 +68,14 @@ def test_a_plural_has_as_many_forms_as_the_language() -> None:
     for language, count in (("fr", 2), ("bm", 1)):
         for name, ids, strings in written(language).values():
             assert len(strings) == (count if len(ids) > 1 else 1), (name, ids)
+
+
+def test_french_makes_its_plurals_from_two_on() -> None:
+    one, several = "%(num)s list", "%(num)s lists"
+
+    said = [catalogue_of("fr").ngettext(one, several, number) for number in (0, 1, 2)]
+
+    assert said[0] == said[1] != said[2]
 
 
 def test_who_reads_bambara_reads_french_where_nobody_has_translated() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from sync.dedup import yardsticks
 from sync.dedup.scoring import bulk
 from sync.entities.registers import add_property, make_list
+from sync.entities.steps import Arrived, apply_actions
 from sync.entities.writing import NewEntity, create_entities, delete_entities, restore_entities, update_entity
+from sync.journal import OUTGROWN, Journal, Outgrown
 from sync.models import EntityList
 from tests.support.matching import (
     PEOPLE,
@@ -163,6 +166,35 @@ def test_a_key_that_few_enough_have_again_gets_its_pairs_back(registry: Registry
 
     assert pairs_in(registry) == {(1, 2)}
     assert differences_in(registry) == []
+
+
+def test_keys_that_find_nobody_any_more_are_told_to_whoever_commits(registry: Registry, at_most_two: None) -> None:
+    registry.arrive(("one", a_person(1)), ("two", a_person(2)))
+    told: list[Outgrown] = []
+
+    def arrive(number: int, *, taken_back: bool = False) -> None:
+        def act(journal: Journal) -> Session:
+            mark = journal.mark()
+            with journal.session.begin_nested() as savepoint:
+                event = journal.record("submitted", journal.new_id())
+                apply_actions(journal, [Arrived(number, event, [a_person(number)])])
+                if taken_back:
+                    savepoint.rollback()
+                    journal.return_to(mark)
+            return journal.session
+
+        told.append(registry.change(act).info[OUTGROWN])
+
+    arrive(3, taken_back=True)
+    arrive(3)
+    arrive(4)
+
+    everybody_has = len({key for _, key in keys_in(registry)})
+    assert [(one.project_id, one.keys) for one in told] == [
+        (registry.project_id, {}),
+        (registry.project_id, {"people": everybody_has}),
+        (registry.project_id, {}),
+    ]
 
 
 def test_other_roles_compare_the_whole_list_anew(registry: Registry) -> None:

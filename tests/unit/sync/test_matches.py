@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 
 from sync.dedup.pairs import NOTHING, Likeness, pairs_of, write_pairs
 from sync.dedup.persons import settle
+from sync.dedup.rematching import rematch
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.errors import AlreadyDecided, EntityNotFound, NotFound, Stale, Unexpected
-from sync.models import Event
+from sync.models import Entity, Event
 from sync.review.lookalikes import CO_WIVES, COUSINS, ELDER, TWINS, lookalike
 from sync.review.match_bulk import CHAIN, Confirmed, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import matches, waiting
 from sync.review.match_view import view
+from sync.review.people import people
 from tests.support.people import ROLES, Village
 
 
@@ -312,6 +314,90 @@ def test_a_pair_is_seen_side_by_side_with_what_differs_first(village: Village) -
     ]
     assert seen.stands == "hawa"  # the one that was written last
     assert [said.reason for said in seen.decisions] == ["asked her"]
+
+
+# Which one stands for the person
+
+
+def standing(village: Village, match_id: int) -> tuple[str, set[str]]:
+    """Which record stands for the person, as the pair says, and those that do in the list of persons."""
+    seen = view(village.session, village.project_id, match_id, "en").stands
+    return seen, {person.stands.id for person in people(village.session, village.project_id, "people").items}
+
+
+def test_whoever_decides_can_say_which_record_stands_for_the_person_and_take_it_back(village: Village) -> None:
+    village.register("awa", "hawa", "oumou")
+    match = village.match("awa", "hawa", 0.97)
+    assert standing(village, match) == ("hawa", {"hawa", "oumou"})  # the newest
+
+    village.decide(match, "same", stands="awa")
+    assert standing(village, match) == ("awa", {"awa", "oumou"})
+
+    village.decide(match, "same", stands=" uuid:HAWA ")
+    assert standing(village, match) == ("hawa", {"hawa", "oumou"})
+    village.decide(match, "same", stands="awa")
+    village.decide(match, "open")
+    assert standing(village, match) == ("hawa", {"hawa", "oumou"})
+    village.decide(match, "same")
+    assert standing(village, match) == ("hawa", {"hawa", "oumou"})
+    assert [said.stands for said in village.decisions()] == ["awa", "hawa", "awa", None, None]
+    assert kinds(village) == ["decided"] * 5
+
+
+def test_who_stands_for_a_person_is_the_one_chosen_last_in_any_pair_of_hers(village: Village) -> None:
+    village.register("a", "b", "c")
+    first, second = village.match("a", "b", 0.97), village.match("b", "c", 0.97)
+
+    village.decide(first, "same", stands="a")
+    village.decide(second, "same", stands="b")
+    assert standing(village, second)[1] == {"b"}
+
+    village.decide(second, "open")
+    assert standing(village, first)[1] == {"a", "c"}
+
+
+def test_who_was_chosen_outlives_every_new_score_and_gives_way_only_when_gone(village: Village) -> None:
+    village.register("awa", "hawa")
+    match = village.match("awa", "hawa", 0.7)
+    village.decide(match, "same", stands="awa")
+
+    with village.change("edited") as (journal, event):
+        known = pairs_of(journal.connection, 1, "people", ["awa"])["awa", "hawa"]
+        write_pairs(journal, "people", {}, [(known, NOTHING)], (), event)
+        settle(journal, "people", known.pair, event)
+        rematch(journal, "people", ROLES)
+    assert standing(village, match) == ("awa", {"awa"})
+
+    with village.change("edited") as (journal, event):
+        journal.session.get_one(Entity, (1, "people", "awa")).withdrawn = True
+    assert standing(village, match)[0] == "hawa"
+
+
+def test_the_same_choice_sent_again_is_done_once_and_another_needs_a_look(village: Village) -> None:
+    village.register("awa", "hawa")
+    match = village.match("awa", "hawa", 0.7)
+    seen = village.seen(match)
+
+    assert village.decide(match, "same", seen, by=8, stands="awa") is not None
+    assert village.decide(match, "same", seen, by=8, stands="awa") is None
+    with pytest.raises(AlreadyDecided):
+        village.decide(match, "same", seen, by=8, stands="hawa")
+
+
+@pytest.mark.parametrize(
+    ("decision", "stands"), [("same", "oumou"), ("same", ""), ("different", "awa"), ("open", "awa")]
+)
+def test_only_one_of_two_that_are_the_same_can_stand_for_the_person(
+    village: Village, decision: str, stands: str
+) -> None:
+    village.register("awa", "hawa", "oumou")
+    match = village.match("awa", "hawa", 0.7)
+
+    with pytest.raises(Unexpected, match="stands"):
+        village.decide(match, decision, stands=stands)
+    village.session.rollback()
+    with pytest.raises(Unexpected, match="stands"):
+        village.decide_pair("awa", "hawa", "same", stands="oumou")
 
 
 # Confirming many at once

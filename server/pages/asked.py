@@ -1,0 +1,113 @@
+"""What figures may be asked for on pages: periods and places to choose from, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from flask import redirect, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from server import current
+from server.words import words
+from sync.indicators.periods import Period, read_period
+from sync.indicators.reading import Reading
+from sync.indicators.wording import period_words
+
+_YEARS = 4  # fiscal years to choose from
+_LEVELS = 2  # of places to choose from; what lies deeper is reached by going down
+_MOST_PLACES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to choose, as it is written and as it is said."""
+
+    code: str
+    said: str
+    depth: int = 0
+
+
+def without_empty_fields() -> Response | None:
+    """The same page without the fields of its form that were left empty, if there are any."""
+    if "" not in request.args.values():
+        return None
+    return redirect(f"{request.path}?{urlencode([(key, value) for key, value in request.args.items(True) if value])}")
+
+
+def this_year(reading: Reading) -> int:
+    """The fiscal year of today, in the project's time zone."""
+    today = today_in(reading)
+    year = today.year
+    return year if read_period(f"FY{year}", reading.settings["fiscal_year_start"]).holds(today) else year - 1
+
+
+def today_in(reading: Reading) -> dt.date:
+    """The day that it is where the project is."""
+    return current.now().astimezone(ZoneInfo(reading.settings["time_zone"])).date()
+
+
+def periods_to_choose(reading: Reading, chosen: str) -> list[Choice]:
+    """The last fiscal years, the quarters of the one that was chosen or is current, all time; and the chosen one."""
+    last = this_year(reading)
+    codes = [f"FY{year}" for year in range(last, last - _YEARS, -1)]
+    within = chosen[:6] if chosen.startswith("FY") else codes[0]
+    at = codes.index(within) + 1 if within in codes else len(codes)
+    codes[at:at] = [f"{within}-Q{quarter}" for quarter in (4, 3, 2, 1)]
+    if chosen not in (*codes, "all"):
+        codes.insert(0, chosen)
+    choices = [Choice(code, said_of(reading.period(code)), int("-Q" in code)) for code in codes]
+    return [*choices, Choice("all", gettext("all time"))]
+
+
+def last_periods(reading: Reading, chosen: str, count: int = 8) -> list[Period]:
+    """Periods of the same kind up to and with the chosen one, the oldest first: years before a year, quarters before a
+    quarter. For what has no such kind, the last fiscal quarters."""
+    prefix = "FY" if chosen.startswith("FY") else ""
+    text = chosen.removeprefix("FY")
+    year, _, quarter = text.partition("-Q")
+    if not year.isdigit() or (quarter and not quarter.isdigit()):
+        prefix, year, quarter = "FY", str(this_year(reading)), "4"
+    found = []
+    number = int(year) * 4 + (int(quarter) - 1 if quarter else 0)
+    for back in range(count - 1, -1, -1):
+        if quarter:
+            earlier = number - back
+            found.append(f"{prefix}{earlier // 4}-Q{earlier % 4 + 1}")
+        else:
+            found.append(f"{prefix}{int(year) - back}")
+    return [reading.period(text) for text in found]
+
+
+def said_of(period: Period) -> str:
+    """A period in words."""
+    return period_words(period, words().language)
+
+
+def places_to_choose(reading: Reading, chosen: str | None) -> list[Choice]:
+    """The upper levels of the places as a tree, and the way to the one that was chosen."""
+    tree = reading.tree
+    upper = set(tree.levels[:_LEVELS]) if len(tree.places) > _MOST_PLACES else set(tree.levels)
+    kept = {code for code, place in tree.places.items() if place.level in upper}
+    kept |= {place.code for place in tree.upwards(chosen)}
+
+    def below(parent: str | None, depth: int) -> Iterator[Choice]:
+        inside = [place for place in tree.places.values() if place.parent == parent and place.code in kept]
+        for place in sorted(inside, key=lambda place: place.name):
+            yield Choice(place.code, place.name, depth)
+            yield from below(place.code, depth + 1)
+
+    return list(below(None, 0))[:_MOST_PLACES]
+
+
+def level_below(reading: Reading, place: str | None) -> str | None:
+    """The level of places just inside this one, or the uppermost."""
+    levels: Sequence[str] = reading.tree.levels
+    if place is None:
+        roots = [one.level for one in reading.tree.places.values() if one.parent is None]
+        return roots[0] if roots else None
+    return next((one.level for one in reading.tree.places.values() if one.parent == place), None) if levels else None

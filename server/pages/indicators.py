@@ -1,0 +1,335 @@
+"""Indicators: all of a project for a period and place, one of them opened, and why it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
+
+from server import current
+from server.api.figures import ChangesQuery, known_indicator, reading_of, sees_small_cells
+from server.api.schemas import Strict, text
+from server.bodies import read_query
+from server.db import session
+from server.guards import needs
+from server.pages.asked import (
+    last_periods,
+    level_below,
+    periods_to_choose,
+    places_to_choose,
+    said_of,
+    this_year,
+    today_in,
+    without_empty_fields,
+)
+from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
+from server.pages.frame import project_of
+from server.queries.remembered import Remembered
+from server.queries.submissions import forms_and_places, titles_of_forms
+from server.words import words
+from sync.errors import Forbidden, NotFound
+from sync.indicators.changes import Changes, changes
+from sync.indicators.definitions import Definition, Way
+from sync.indicators.doubt import pairs_behind
+from sync.indicators.figures import Figure, figure, figures, read_cells
+from sync.indicators.reading import Reading
+from sync.indicators.statements import last_issues
+from sync.projects.places import places_at
+
+bp = Blueprint("indicator_pages", __name__)
+
+AGGREGATES = {
+    "count": lazy_gettext("counts visits"),
+    "distinct": lazy_gettext("counts each one once"),
+    "sum": lazy_gettext("adds up"),
+    "mean": lazy_gettext("mean"),
+    "median": lazy_gettext("median"),
+    "min": lazy_gettext("smallest value"),
+    "max": lazy_gettext("largest value"),
+    "list": lazy_gettext("list"),
+    "ratio": lazy_gettext("share of two figures"),
+}
+CAUSES = {
+    "submitted": lazy_gettext("Visits that arrived"),
+    "edited": lazy_gettext("Visits that were corrected"),
+    "rejected": lazy_gettext("Visits that were rejected or deleted"),
+    "restored": lazy_gettext("Visits that were approved or taken back in"),
+    "merged": lazy_gettext("Records found to be one person"),
+    "unmerged": lazy_gettext("Records found to be two people"),
+    "definition": lazy_gettext("Changed definitions, places or settings"),
+}
+_MOST_ROWS = 100  # of a breakdown
+
+
+class ShownQuery(Strict):
+    """Of which time and place, and as of when."""
+
+    period = text(load_default="")
+    place = text(load_default="")
+    as_of = text(load_default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure with the bar that stands beside it, and what is said of it."""
+
+    figure: Figure
+    bar: Bar
+    said: str = ""
+    place: str | None = None  # to go down into
+
+
+@bp.get("/projects/<int:pid>/indicators")
+@needs("figures.read")
+def indicators(pid: int) -> ResponseReturnValue:
+    """All indicators, by the form that feeds them; the figures of each form are a part of their own."""
+    asked = _asked(pid)
+    titles = titles_of_forms(session(), pid)
+    groups: dict[str, list[Definition]] = {}
+    for definition in asked.reading.definitions.values():
+        groups.setdefault(_form_of(definition), []).append(definition)
+    named = sorted(groups.items(), key=lambda group: titles.get(group[0], group[0]).casefold())
+    return render_template("indicators.html", **asked.shown(pid), groups=named, titles=titles)
+
+
+@bp.get("/projects/<int:pid>/indicators/of/<form>")
+@needs("figures.read")
+def of_form(pid: int, form: str) -> ResponseReturnValue:
+    """The figures of the indicators that a form feeds: value, range, target."""
+    asked = _asked(pid)
+    names = [one.name for one in asked.reading.definitions.values() if _form_of(one) == form]
+    if not names:
+        raise NotFound
+
+    def shown() -> str:
+        found = figures(
+            asked.reading, names, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
+        )
+        rows = [Row(one, _bar_alone(one)) for one in found]
+        title = titles_of_forms(session(), pid).get(form, form)
+        return render_template("indicators_of.html", **asked.shown(pid), rows=rows, title=title, aggregates=AGGREGATES)
+
+    return _remembered(pid, asked, ("of", form), shown)
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>/line")
+@needs("figures.read")
+def line(pid: int, indicator: str) -> ResponseReturnValue:
+    """The small chart of an indicator's last periods, which a page asks for when it can be seen."""
+    asked = _asked(pid)
+    known_indicator(asked.reading, indicator)
+
+    def shown() -> str:
+        lines = sparkline([one.value for one in _history(asked, indicator)])
+        return render_template("indicator_line.html", lines=lines)
+
+    return _remembered(pid, asked, ("line", indicator), shown)
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>")
+@needs("figures.read")
+def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
+    """An indicator opened: its value, by breakdown, period and place, and what it means."""
+    asked = _asked(pid)
+    definition = known_indicator(asked.reading, indicator)
+    shown = figure(
+        asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
+    )
+    ways = asked.reading.breakings(definition) if definition.aggregate != "list" else {}
+    return render_template(
+        "indicator.html",
+        **asked.shown(pid),
+        definition=definition,
+        figure=shown,
+        pairs=pairs_behind(asked.reading, shown),
+        history=_rows(_history(asked, indicator), lambda one: said_of(one.period)),
+        breakdowns=[(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()],
+        by_place=_by_place(asked, indicator) if definition.aggregate != "list" else [],
+        aggregates=AGGREGATES,
+        titles=titles_of_forms(session(), pid),
+        way_up=list(asked.reading.tree.upwards(asked.place))[1:],
+    )
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>/changes")
+@needs("figures.read")
+def why(pid: int, indicator: str) -> ResponseReturnValue:
+    """Why a figure is not what it was: a waterfall of causes between two moments."""
+    if (filled := without_empty_fields()) is not None:
+        return filled
+    query = read_query(ChangesQuery())
+    after = reading_of(pid, query["to"] or query["as_of"])
+    definition = known_indicator(after, indicator)
+    given = "from" in request.args and bool(request.args["from"])
+    told, refused = None, None
+    if given:
+        before = reading_of(pid, query["since"])
+        try:
+            told = changes(
+                before,
+                after,
+                indicator,
+                period=query["period"],
+                place=query["place"],
+                cells=read_cells(query["cells"]),
+                cursor=query["cursor"],
+                limit=50,
+                sees_small_cells=sees_small_cells(),
+            )
+        except Forbidden as refusal:
+            refused = refusal.detail
+    asked = Asked(after, query["period"], query["place"], request.args.get("to", ""))
+    return render_template(
+        "indicator_why.html",
+        **asked.shown(pid),
+        definition=definition,
+        told=told,
+        refused=refused,
+        chart=_waterfall(told) if told else None,
+        causes=CAUSES,
+        happened=_happened(pid, told) if told else [],
+        since=request.args.get("from", ""),
+        until=request.args.get("to", ""),
+        cells=query["cells"],
+        issues=last_issues(session(), pid, 10),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a page on figures was asked for."""
+
+    reading: Reading
+    period: str
+    place: str | None
+    as_of: str
+
+    def shown(self, pid: int) -> dict[str, Any]:
+        """For the form with which something else is asked for, and the links that keep it."""
+        kept = {"period": self.period, "place": self.place or "", "as_of": self.as_of}
+        return {
+            "project": project_of(pid),
+            "asked": self,
+            "kept": {name: value for name, value in kept.items() if value},
+            "periods": periods_to_choose(self.reading, self.period),
+            "places": places_to_choose(self.reading, self.place),
+            "period_said": said_of(self.reading.period(self.period)),
+            "moment": self.reading.as_of,
+            "around": _around(),
+            "reads_submissions": current.has_right("submissions.read"),
+        }
+
+
+def _asked(pid: int) -> Asked:
+    query = read_query(ShownQuery())
+    reading = reading_of(pid, query["as_of"] or None)
+    period = query["period"] or f"FY{this_year(reading)}"
+    reading.period(period)
+    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"])
+
+
+def _bar_alone(one: Figure) -> Bar:
+    """On a scale of its own."""
+    (bar,) = bars([Measured(one.value, one.low, one.high, one.target)])
+    return bar
+
+
+def _form_of(definition: Definition) -> str:
+    """The form under which an indicator is listed; a share under none."""
+    return min(definition.parts, default="-")
+
+
+def _around() -> str:
+    """What stands around a part: nothing, if it was asked for by a page that stands already."""
+    return "part.html" if request.headers.get("HX-Request") else "project_page.html"
+
+
+def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callable[[], str]) -> str:
+    """A part of a page that takes long to work out, as this visitor may see it, until something in the project changes.
+
+    A whole page is made each time: what stands around it is the visitor's own.
+    """
+    if _around() != "part.html":
+        return shown()
+    kind = (*what, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells(), today_in(asked.reading))
+    return _parts.get(session(), pid, kind, shown)
+
+
+_parts: Remembered[str] = Remembered()
+
+
+def _history(asked: Asked, indicator: str) -> list[Figure]:
+    """The figure of the last periods of the chosen kind."""
+    return [
+        figure(asked.reading, indicator, period=period.text, place=asked.place, sees_small_cells=sees_small_cells())
+        for period in last_periods(asked.reading, asked.period)
+    ]
+
+
+def _cells(asked: Asked, indicator: str, by: str) -> list[Figure]:
+    return figures(
+        asked.reading,
+        [indicator],
+        period=asked.period,
+        place=asked.place,
+        by=[by],
+        totals=False,
+        sees_small_cells=sees_small_cells(),
+    )[:_MOST_ROWS]
+
+
+def _cell_name(way: Way) -> Callable[[Figure], str]:
+    language = words().language
+    return lambda one: way.label_of(one.by[way.name], language) or one.by[way.name] or ""
+
+
+def _by_place(asked: Asked, indicator: str) -> list[Row]:
+    level = level_below(asked.reading, asked.place)
+    if level is None:
+        return []
+    found = _cells(asked, indicator, f"place:{level}")
+    places = asked.reading.tree.places
+
+    def name(one: Figure) -> str:
+        code = next(iter(one.by.values()), None)
+        return places[code].name if code in places else code or ""
+
+    rows = _rows(found, name)
+    return [
+        Row(
+            row.figure,
+            row.bar,
+            row.said,
+            code if (code := next(iter(row.figure.by.values()), None)) in places else None,
+        )
+        for row in rows
+    ]
+
+
+def _rows(found: Sequence[Figure], said: Callable[[Figure], str]) -> list[Row]:
+    drawn = bars([Measured(one.value, one.low, one.high, one.target) for one in found])
+    return [Row(one, bar, said(one)) for one, bar in zip(found, drawn, strict=True)]
+
+
+def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What happened, by cause, each with its form and place if it was about a submission."""
+    about = forms_and_places(session(), pid, [int(one["submission"]) for one in told.events if one["submission"]])
+    titles, tree = titles_of_forms(session(), pid), places_at(session(), pid, None)
+    by_cause: dict[str, list[dict[str, Any]]] = {}
+    for one in told.events:
+        form, place = about.get(int(one["submission"] or 0), ("", None))
+        said = {"form": titles.get(form, form), "place": tree.names_of([place]).get(place, place)}
+        by_cause.setdefault(one["cause"], []).append({**one, **said})
+    return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
+
+
+def _waterfall(told: Changes) -> Waterfall | None:
+    """None where an end or an effect has no number."""
+    effects = [cause.effect for cause in told.causes]
+    if told.before is None or told.after is None or any(effect is None for effect in effects):
+        return None
+    return waterfall(told.before, [effect for effect in effects if effect is not None], told.after)

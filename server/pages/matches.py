@@ -1,0 +1,393 @@
+"""Duplicates: pairs of records that may be one person, each side by side, decided one by one or many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from server.api.figures import reading_of
+from server.api.matches import (
+    MatchDecisionSchema,
+    SurestSchema,
+    WaitingQuery,
+    confirm,
+    decide_match,
+    note_people,
+    reopen,
+)
+from server.api.schemas import Strict, text
+from server.bodies import load, read_query
+from server.changing import begin
+from server.db import session
+from server.guards import needs
+from server.pages.frame import project_of
+from server.pages.people_words import BANDS, DECISIONS, ROLES
+from server.queries.submissions import names_of_actors, titles_of_forms
+from server.words import words
+from sync.dedup.pairs import OPEN
+from sync.dedup.yardsticks import compared_simply
+from sync.entities.reading import lists_of_project
+from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
+from sync.models import EntityList
+from sync.projects.places import PlaceTree, places_at
+from sync.review.match_bulk import Confirmed
+from sync.review.match_queue import Wanted, count_pairs, cursor_after, figures_on, matches, waiting
+from sync.review.match_view import MatchSeen, Reason, reasons_of, view
+from sync.review.match_words import doubt_words, why_words
+from sync.review.matches import matching_list, pair_of
+from sync.review.one_person import labels_of, last_decisions, visits_of
+from sync.review.records import records_of
+
+bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicates")
+
+_LIMIT = 25
+_LEFT_OUT_SHOWN = 50
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class QueueQuery(Strict):
+    """Which pairs, from where on, and what was done before."""
+
+    list_name = text(load_default="", data_key="list")
+    state = fields.String(load_default=OPEN, validate=validate.OneOf(list(DECISIONS)))
+    place = text(load_default="")
+    likely = fields.String(load_default="", validate=validate.OneOf(list(BANDS)))
+    cursor = text(load_default=None)
+    later = text(load_default=None)
+    done = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
+    bulk = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
+    opened = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
+    kept = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
+    minimum = fields.Float(load_default=0.95, validate=validate.Range(min=0.5, max=1))
+
+
+class BulkForm(Schema):
+    """How sure a pair has to be; whether it is only to be told what would happen."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    list_name = text(required=True, data_key="list")
+    percent = fields.Float(required=True, validate=validate.Range(min=50, max=100))
+    reason = fields.String(load_default="", validate=validate.Length(max=10_000))
+    act = fields.String(load_default="preview", validate=validate.OneOf(["preview", "confirm"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A bar of the waterfall: a reason, where its bar begins and how wide it is of 100, and the sum so far."""
+
+    reason: Reason
+    x: float
+    width: float
+    total: float
+
+
+@bp.app_context_processor
+def words_of_people() -> dict[str, Any]:
+    """What templates call the codes of people and of lists."""
+    return {"roles_said": ROLES, "decisions_said": DECISIONS, "bands": BANDS}
+
+
+@bp.get("")
+@needs("people.decide")
+def queue(pid: int) -> ResponseReturnValue:
+    """The pairs of a list: those to be decided, those on which most figures hang first; or the decided ones."""
+    asked = read_query(QueueQuery())
+    lists = compared_lists(pid)
+    if not lists:
+        return render_template("duplicates_none.html", project=project_of(pid))
+    known = _list_asked(lists, asked["list_name"])
+    tree, wanted = places_at(session(), pid, None), _wanted(pid, asked)
+    reading = reading_of(pid, None)
+    page = matches(reading, known.name, asked["state"], asked["cursor"], _LIMIT, wanted)
+    pairs = [queued.pair for queued in page.items]
+    decisions = last_decisions(session(), pid, known.name, pairs) if asked["state"] != OPEN else {}
+    shown = render_template(
+        "duplicates.html",
+        project=project_of(pid),
+        lists=lists,
+        known=known,
+        asked=asked,
+        address=_address(asked, known.name),
+        items=page.items,
+        later={queued.pair.id: cursor_after(queued) for queued in page.items},
+        count=count_pairs(reading, known.name, asked["state"], wanted),
+        cursor=page.cursor,
+        records=records_of(session(), pid, known.name, {end for pair in pairs for end in (pair.a, pair.b)}),
+        reasons={pair.id: _chief(reasons_of(pair.parts, words().language)) for pair in pairs},
+        decisions=decisions,
+        actors=names_of_actors(session(), [one.actor_id or 0 for one in decisions.values()]),
+        places=tree,
+        regions=_first_levels(tree),
+        bulk=not compared_simply(known.matching),
+        done=_done(pid, asked["done"]),
+    )
+    note_people(pid, "match.viewed", known.name, {"state": asked["state"], "shown": len(pairs)})
+    return shown
+
+
+@bp.get("/waiting")
+@needs("people.decide")
+def what_hangs(pid: int) -> ResponseReturnValue:
+    """How many pairs are open, and which figures hang on them by how much."""
+    name = read_query(WaitingQuery())["list_name"]
+    matching_list(session(), pid, name)
+    found = waiting(reading_of(pid, None), name)
+    return render_template(
+        "duplicates_waiting.html",
+        around=_around(),
+        project=project_of(pid),
+        list_name=name,
+        waiting=found,
+        sentences=[(doubt, doubt_words(doubt, words().language)) for doubt in found.doubts],
+    )
+
+
+@bp.get("/next")
+@needs("people.decide")
+def next_pair(pid: int) -> ResponseReturnValue:
+    """To the next pair of the queue after the cursor; to the queue itself if there is none."""
+    asked = read_query(QueueQuery())
+    known = _list_asked(compared_lists(pid), asked["list_name"])
+    more = _address(asked, known.name)
+    page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], 1, _wanted(pid, asked))
+    if not page.items:
+        return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], **more), 303)
+    number = page.items[0].pair.id
+    way = {"cursor": asked["cursor"], "later": cursor_after(page.items[0]), "done": asked["done"], **more}
+    return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
+
+
+@bp.get("/<int:number>")
+@needs("people.decide")
+def pair(pid: int, number: int) -> ResponseReturnValue:
+    """One pair side by side: what differs first, the reasons, what was decided before."""
+    return _pair_page(pid, number, {}, None)
+
+
+@bp.get("/<int:number>/figures")
+@needs("people.decide")
+def figures_of_pair(pid: int, number: int) -> ResponseReturnValue:
+    """The figures that hang on a pair."""
+    found = pair_of(session(), pid, number)
+    indicators = figures_on(reading_of(pid, None), found.list_name, number) if found.state == OPEN else []
+    return render_template(
+        "duplicates_figures.html", around=_around(), project=project_of(pid), pair=found, indicators=indicators
+    )
+
+
+@bp.post("/<int:number>")
+@needs("people.decide")
+def post_pair(pid: int, number: int) -> ResponseReturnValue:
+    """Decide about a pair, or take a decision back; then on to the next one."""
+    given = {name: request.form.get(name) for name in ("decision", "seen", "reason", "stands")}
+    if given["decision"] != "same":
+        given["stands"] = None
+    decision = load(MatchDecisionSchema(), given | {"stands": given["stands"] or None})
+    try:
+        decide_match(begin(pid), number, decision)
+    except (AlreadyDecided, Stale) as refusal:
+        session().rollback()
+        return _pair_page(pid, number, given, refusal), refusal.status
+    asked = read_query(QueueQuery())
+    name = asked["list_name"] or "people"
+    way = {"cursor": asked["cursor"], **_address(asked, name)}
+    if decision["decision"] == OPEN:
+        if pair_still_there(pid, number):
+            return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
+        return redirect(url_for("match_pages.queue", pid=pid, **_address(asked, name)), 303)
+    return redirect(url_for("match_pages.next_pair", pid=pid, done=number, **way), 303)
+
+
+@bp.get("/bulk")
+@needs("people.decide")
+def ask_for_bulk(pid: int) -> ResponseReturnValue:
+    """How sure a pair has to be to be confirmed with others at once."""
+    asked = read_query(QueueQuery())
+    known = _list_asked(compared_lists(pid), asked["list_name"])
+    return render_template(
+        "duplicates_bulk.html", project=project_of(pid), known=known, percent=asked["minimum"] * 100, found=None
+    )
+
+
+@bp.post("/bulk")
+@needs("people.decide")
+def post_bulk(pid: int) -> ResponseReturnValue:
+    """Tell what confirming the surest pairs would do; or do it."""
+    form = load(BulkForm(), request.form.to_dict())
+    preview = form["act"] == "preview"
+    wanted = {"list": form["list_name"], "minimum": form["percent"] / 100, "preview": preview}
+    given = load(SurestSchema(), wanted | {"reason": form["reason"] or None})
+    known = matching_list(session(), pid, form["list_name"])
+    if preview:
+        return confirm(pid, given, lambda found: _preview(pid, known, form, found))
+    number = confirm(pid, given, lambda found: found.bulk)
+    return redirect(url_for("match_pages.queue", pid=pid, list=form["list_name"], bulk=number), 303)
+
+
+@bp.post("/bulk/<int:number>/undo")
+@needs("people.decide")
+def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
+    """Open again what was confirmed at once."""
+    name = request.form.get("list", "")
+    found = reopen(pid, number)
+    return redirect(url_for("match_pages.queue", pid=pid, list=name, opened=found.opened, kept=found.kept), 303)
+
+
+def compared_lists(pid: int) -> list[EntityList]:
+    """The lists of the project whose records are compared."""
+    return [known for known in lists_of_project(session(), pid) if known.matching]
+
+
+def meanings(pid: int, tree: PlaceTree, rows: Iterable[Sequence[str]]) -> dict[str, str]:
+    """What values stand for that are codes of places, or ids of entities of any list."""
+    written = {value for values in rows for value in values}
+    found = {value: tree.places[value].name for value in written & tree.places.keys()}
+    ids = [value for value in written if _ID.fullmatch(value)]
+    for known in lists_of_project(session(), pid) if ids else ():
+        found |= labels_of(session(), pid, known.name, ids)
+    return found
+
+
+def pair_still_there(pid: int, number: int) -> bool:
+    """A pair that nobody but people proposed goes with its decision."""
+    try:
+        pair_of(session(), pid, number)
+    except NotFound:
+        return False
+    return True
+
+
+def waterfall(reasons: Sequence[Reason]) -> list[Step]:
+    """The bars of the reasons, each beginning where the one before it ended."""
+    totals = [0.0]
+    for reason in reasons:
+        totals.append(totals[-1] + reason.part.weight)
+    low = min(totals)
+    span = (max(totals) - low) or 1.0
+    return [
+        Step(
+            reason,
+            round((min(before, after) - low) / span * 100, 1),
+            max(0.6, round(abs(after - before) / span * 100, 1)),
+            round(after, 1) + 0.0,  # no −0
+        )
+        for reason, before, after in zip(reasons, totals, totals[1:], strict=False)
+    ]
+
+
+def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal | None) -> str:
+    asked = read_query(QueueQuery())
+    seen = view(session(), pid, number, words().language)
+    name = seen.pair.list_name
+    more = _address({**asked, "list_name": name}, name)
+    tree = places_at(session(), pid, None)
+    visits = {one.id: visits_of(session(), pid, name, [one.id], 5)[0] for one in (seen.a, seen.b)}
+    page = render_template(
+        "duplicates_pair.html",
+        project=project_of(pid),
+        seen=seen,
+        pair=seen.pair,
+        sides=(seen.a, seen.b),
+        steps=waterfall(seen.reasons),
+        tree=tree,
+        called=meanings(pid, tree, [one.values for one in seen.compared]),
+        visits=visits,
+        titles=titles_of_forms(session(), pid),
+        actors=names_of_actors(session(), _actors(seen)),
+        way={"cursor": asked["cursor"], **more},
+        later=asked["later"] if seen.pair.state == OPEN else None,
+        more=more,
+        done=_done(pid, asked["done"]),
+        typed=typed,
+        problem=problem,
+    )
+    note_people(pid, "match.viewed", str(number))
+    return page
+
+
+def _preview(pid: int, known: EntityList, form: Mapping[str, Any], found: Confirmed) -> str:
+    some = found.left_out[:_LEFT_OUT_SHOWN]
+    chosen = found.pairs[:_LEFT_OUT_SHOWN]
+    ends = {end for pair in [*(one.pair for one in some), *chosen] for end in (pair.a, pair.b)}
+    return render_template(
+        "duplicates_bulk.html",
+        project=project_of(pid),
+        known=known,
+        percent=form["percent"],
+        reason=form["reason"],
+        found=found,
+        left_out=some,
+        chosen=chosen,
+        labels=labels_of(session(), pid, known.name, ends),
+        why=lambda code: why_words(code, words().language),
+    )
+
+
+def _actors(seen: MatchSeen) -> list[int]:
+    return [
+        *(decision.actor_id or 0 for decision in seen.decisions),
+        *(record.creator_id or 0 for record in (seen.a, seen.b)),
+    ]
+
+
+def _done(pid: int, number: int | None) -> Any:
+    """The pair that was decided before, with what it is now."""
+    if number is None or not pair_still_there(pid, number):
+        return None
+    done = pair_of(session(), pid, number)
+    return done, labels_of(session(), pid, done.list_name, [done.a, done.b])
+
+
+def _list_asked(lists: Sequence[EntityList], name: str) -> EntityList:
+    found = next((known for known in lists if known.name == name), None)
+    if found is None and not name and lists:
+        found = next((known for known in lists if known.name == "people"), lists[0])
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _wanted(pid: int, asked: Mapping[str, Any]) -> Wanted:
+    least, most, _said = BANDS[asked["likely"]]
+    places = None
+    if asked["place"]:
+        tree = places_at(session(), pid, None)
+        code = tree.code_of(asked["place"])
+        places = frozenset(tree.below(code)) if code else frozenset()
+    return Wanted(least, most, places)
+
+
+def _address(asked: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What of the filter goes on into the next address."""
+    kept = {"place": asked["place"] or None, "likely": asked["likely"] or None}
+    return {"list": name, **kept}
+
+
+def _chief(reasons: Sequence[Reason]) -> Sequence[Reason]:
+    """The heaviest reasons, in their order: what a row of the queue has room for."""
+    heavy = sorted(reasons, key=lambda reason: -abs(reason.part.weight))[:3]
+    return [reason for reason in reasons if reason in heavy]
+
+
+def _first_levels(tree: PlaceTree) -> list[tuple[str, str]]:
+    """The places of the first two levels, those inside another after it."""
+    tops = sorted((one for one in tree.places.values() if one.parent is None), key=lambda one: one.name)
+    found = []
+    for top in tops:
+        found.append((top.code, top.name))
+        inside = sorted((one for one in tree.places.values() if one.parent == top.code), key=lambda one: one.name)
+        found += [(one.code, f"{top.name} › {one.name}") for one in inside]
+    return found
+
+
+def _around() -> str:
+    """A part is a page of its own to who follows its link, and without what stands around to htmx."""
+    return "part.html" if request.headers.get("HX-Request") == "true" else "project_page.html"

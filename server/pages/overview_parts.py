@@ -1,0 +1,363 @@
+"""The parts of a project's overview that take longer to find out: each is a page of its own, shown after the page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
+from sqlalchemy import select
+
+from server import current
+from server.api.figures import reading_of, sees_small_cells
+from server.api.schemas import Strict, text
+from server.bodies import read_query
+from server.db import session
+from server.guards import needs
+from server.pages.asked import said_of
+from server.pages.charts import Bar, Measured, bars
+from server.pages.frame import project_of
+from server.pages.maps import Map, map_around
+from server.pages.overview import ways_of
+from server.pages.said import STATES
+from server.queries.arrivals import lately, standing
+from server.queries.remembered import Remembered
+from server.queries.submissions import how_many, titles_of_forms
+from server.words import words
+from sync.accounts.habits import habits
+from sync.entities.reporting import Register, Silence, registers, silence, silent_entries
+from sync.errors import NotFound
+from sync.indicators.amounts import decimal_of
+from sync.indicators.definitions import Way
+from sync.indicators.figures import figure
+from sync.indicators.periods import Period, read_period
+from sync.indicators.reading import Reading
+from sync.models import Form, Project, Target
+from sync.projects.places import PlaceTree, places_at
+
+bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overview")
+
+_DAYS = 30
+_FIGURES = 16
+_DEVICES = 20
+# About how wide a letter of a map is, and how high its line.
+_LETTER, _LINE = 6.0, 14.0
+
+
+class RegistersQuery(Strict):
+    """For which period."""
+
+    period = text(load_default=None)
+
+
+class SilentQuery(Strict):
+    """Which register, which period, and from which entry on."""
+
+    list_name = text(required=True, data_key="list")
+    form = text(required=True)
+    period = text(required=True)
+    after = text(load_default=None)
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """A place of the first level with what came from it and from everything in it; None for all that names no place."""
+
+    code: str | None
+    name: str | None
+    number: int
+    lately: int
+    bar: Bar
+    at: tuple[float, float] | None = None  # on the map
+    radius: float = 0.0
+    named: bool = False  # whether there is room for its name there
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A figure beside what was planned, both in words. `share` is the part of it that is reached, None where that means
+    nothing; `of` is what its cell is called and `cells` how an address names it."""
+
+    indicator: str
+    label: str
+    place: str | None
+    value: str
+    wanted: str
+    share: float | None
+    bar: Bar
+    of: str
+    cells: str | None
+
+
+_aims: Remembered[Sequence[Aim]] = Remembered()
+_silent: Remembered[tuple[Period, Sequence[Silence]]] = Remembered()
+
+
+@bp.get("/waiting")
+@needs("submissions.read")
+def waiting(pid: int) -> ResponseReturnValue:
+    """How many submissions nobody has looked at."""
+    found = standing(session(), pid)
+    return _part("overview_waiting.html", pid, to_review=found.to_review, by_review=found.by_review, states=STATES)
+
+
+@bp.get("/arrivals")
+@needs("figures.read")
+def arrivals(pid: int) -> ResponseReturnValue:
+    """What came in: by day, by form, by place, and on a map."""
+    project = project_of(pid)
+    recent = lately(session(), pid, current.now(), project.time_zone, _DAYS)
+    tree = places_at(session(), pid, None)
+    found = by_first_level(tree, standing(session(), pid).by_place, recent.by_place)
+    titles = titles_of_forms(session(), pid)
+    living = set(session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))))
+    counts = {form_id: number for form_id, number in how_many(session(), pid).items() if form_id in living}
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+    drawn = map_around(tuple(point for one in found if (point := _point(tree, one.code)) is not None))
+    return _part(
+        "overview_arrivals.html",
+        pid,
+        days=recent.by_day,
+        most=max(recent.by_day.values()),
+        counts=[
+            (form_id, number, bar)
+            for (form_id, number), bar in zip(ordered, bars([Measured(n) for _, n in ordered]), strict=True)
+        ],
+        by_form=recent.by_form,
+        titles=titles,
+        places=on_map(drawn, tree, found),
+        level=next((place.level for place in tree.places.values() if place.parent is None), None),
+        map=drawn,
+    )
+
+
+@bp.get("/devices")
+@needs("devices.manage")
+def devices(pid: int) -> ResponseReturnValue:
+    """The devices that have been silent for longer than they usually are."""
+    found = habits(session(), pid, current.now())
+    overdue = sorted((habit for habit in found if habit.is_overdue), key=lambda habit: (-habit.silent, habit.name))
+    return _part("overview_devices.html", pid, devices=len(found), overdue=len(overdue), shown=overdue[:_DEVICES])
+
+
+@bp.get("/targets")
+@needs("figures.read")
+def targets(pid: int) -> ResponseReturnValue:
+    """Figures beside what was planned for the period of today, or else for the last one that had targets."""
+    reading = reading_of(pid, None)
+    today = current.now().astimezone(ZoneInfo(project_of(pid).time_zone)).date()
+    period, chosen = targets_of(reading, today)
+    shown = chosen[:_FIGURES]
+    kind = [sees_small_cells(), words().language, *(target.id for target in shown)]
+    aims = _aims.get(session(), pid, kind, lambda: [_aim(reading, target) for target in shown])
+    return _part(
+        "overview_targets.html",
+        pid,
+        period=period,
+        over=period is not None and not period.holds(today),
+        aims=aims,
+        more=len(chosen) - len(shown),
+        places={code: place.name for code, place in reading.tree.places.items()},
+    )
+
+
+@bp.get("/registers")
+@needs("figures.read")
+def registers_part(pid: int) -> ResponseReturnValue:
+    """Of the entries of each register, how many were silent in a period."""
+    asked = read_query(RegistersQuery())["period"]
+    project = project_of(pid)
+    today = current.now().astimezone(ZoneInfo(project.time_zone)).date()
+    offered = periods_offered(today, project.fiscal_year_start)
+    kind = asked, today, project.fiscal_year_start
+    period, found = _silent.get(session(), pid, kind, lambda: _silences(pid, project, offered, asked))
+    shares = [bars([Measured(one.entries - one.silent, target=one.entries or None)])[0] for one in found]
+    return _part(
+        "overview_registers.html", pid, period=period, offered=offered, registers=found, bars=shares, said_of=said_of
+    )
+
+
+@bp.get("/silent")
+@needs("figures.read")
+def silent(pid: int) -> ResponseReturnValue:
+    """The entries of a register that were silent in a period."""
+    query = read_query(SilentQuery())
+    project = project_of(pid)
+    period = read_period(query["period"], project.fiscal_year_start)
+    register = next(
+        (
+            one
+            for one in registers(session(), pid)
+            if (one.list_name, one.form_id) == (query["list_name"], query["form"])
+        ),
+        None,
+    )
+    if register is None or period.start is None or period.end is None:
+        raise NotFound
+    found, after = silent_entries(session(), pid, register, period.start, period.end, query["after"], query["limit"])
+    return render_template(
+        "overview_silent.html",
+        project=project,
+        period=period,
+        register=register,
+        count=silence(session(), pid, register, period.start, period.end),
+        entries=found,
+        after=after,
+        said_of=said_of,
+        reads=current.has_right("submissions.read"),
+    )
+
+
+def by_first_level(tree: PlaceTree, every: Mapping[str | None, int], recent: Mapping[str | None, int]) -> list[InPlace]:
+    """By number, the most first; what names no known place comes last."""
+    numbers: Counter[str | None] = Counter()
+    newer: Counter[str | None] = Counter()
+    for counted, given in ((numbers, every), (newer, recent)):
+        for written, number in given.items():
+            around = list(tree.upwards(tree.code_of(written)))
+            counted[around[-1].code if around else None] += number
+    for place in tree.places.values():
+        if place.parent is None:
+            numbers.setdefault(place.code, 0)
+    ordered = sorted(numbers.items(), key=lambda pair: (pair[0] is None, -pair[1], pair[0] or ""))
+    shown = [(code, number) for code, number in ordered if code is not None or number]
+    drawn = bars([Measured(number) for _, number in shown])
+    return [
+        InPlace(code, tree.places[code].name if code else None, number, newer[code], bar)
+        for (code, number), bar in zip(shown, drawn, strict=True)
+    ]
+
+
+def targets_of(reading: Reading, today: dt.date) -> tuple[Period | None, list[Target]]:
+    """The targets of the shortest period that holds the day, else those of the last period before it; and that period.
+
+    Only those of indicators that there are still, the totals of the whole project first.
+    """
+    known = [
+        target for target in reading.targets if target.target is not None and target.indicator in reading.definitions
+    ]
+    periods = {target.period: reading.period(target.period) for target in known}
+    now = [period for period in periods.values() if period.holds(today)]
+    past = [period for period in periods.values() if period.end is not None and period.end < today]
+    if now:
+        period = min(now, key=_length)
+    elif past:
+        period = max(past, key=lambda one: (one.end or today, _length(one)))
+    else:
+        return None, []
+    chosen = [target for target in known if target.period == period.text]
+    return period, sorted(chosen, key=lambda target: (target.place is not None, bool(target.by), target.id))
+
+
+def periods_offered(today: dt.date, fiscal_year_start: int) -> list[Period]:
+    """This month and the last one, this quarter, this fiscal year and the one before, as links offer them."""
+    before = today.replace(day=1) - dt.timedelta(days=1)
+    year = today.year if today.month >= fiscal_year_start else today.year - 1
+    quarter = f"{today.year}-Q{(today.month + 2) // 3}"
+    names = [f"{today:%Y-%m}", f"{before:%Y-%m}", quarter, f"FY{year}", f"FY{year - 1}"]
+    return [read_period(name, fiscal_year_start) for name in names]
+
+
+def _silences(pid: int, project: Project, offered: Sequence[Period], asked: str | None) -> tuple[Period, list[Silence]]:
+    """For the period asked for, else for the first one offered in which any entry of any register was heard of."""
+    known = registers(session(), pid)
+    tried = [read_period(asked, project.fiscal_year_start)] if asked else offered
+    found: list[Silence] = []
+    for period in tried:
+        if period.start is None or period.end is None:
+            raise NotFound
+        found = [_silence(pid, register, period.start, period.end) for register in known]
+        if any(one.silent < one.entries for one in found):
+            return period, found
+    return tried[0], found if asked else [_silence(pid, one, *_days(tried[0])) for one in known]
+
+
+def _silence(pid: int, register: Register, start: dt.date, end: dt.date) -> Silence:
+    return silence(session(), pid, register, start, end)
+
+
+def _days(period: Period) -> tuple[dt.date, dt.date]:
+    return period.start or dt.date.min, period.end or dt.date.max
+
+
+def _aim(reading: Reading, target: Target) -> Aim:
+    found = figure(
+        reading,
+        target.indicator,
+        period=target.period,
+        place=target.place,
+        cells=target.by,
+        sees_small_cells=sees_small_cells(),
+    )
+    wanted = Fraction(decimal_of(target.target or 0))
+    planned = replace(found, value=wanted, low=wanted, high=wanted, items=None, hidden=False)
+    reached = None if found.value is None or not wanted else float(found.value / wanted)
+    ways = reading.breakings(found.definition)
+    called = [_called(ways.get(name), key) for name, key in target.by.items()]
+    return Aim(
+        target.indicator,
+        found.definition.label(words().language),
+        target.place,
+        value=words().figure(found),
+        wanted=words().figure(planned),
+        share=reached,
+        bar=bars([Measured(found.value, found.low, found.high, wanted or None)])[0],
+        of=", ".join(called),
+        cells=",".join(f"{name}:{key}" for name, key in target.by.items()) or None,
+    )
+
+
+def _called(way: Way | None, key: str) -> str:
+    return (way.label_of(key, words().language) if way is not None else None) or key
+
+
+def on_map(drawn: Map | None, tree: PlaceTree, places: Sequence[InPlace]) -> list[InPlace]:
+    """Each with its circle, whose area is what the eye compares; and those named whose names have room, the largest
+    first."""
+    most = max((one.number for one in places), default=0)
+    taken: list[tuple[float, float, float]] = []
+    shown = []
+    for one in places:
+        point = _point(tree, one.code)
+        if drawn is None or point is None or one.name is None:
+            shown.append(one)
+            continue
+        radius = round(3 + 17 * (one.number / most) ** 0.5, 1) if most else 3.0
+        x, y = drawn.at(point)
+        wide, high = len(one.name) * _LETTER / 2, y - radius
+        free = all(abs(x - other) > wide + half or abs(high - top) > _LINE for other, top, half in taken)
+        if free:
+            taken.append((x, high, wide))
+        shown.append(replace(one, at=(x, y), radius=radius, named=free))
+    return shown
+
+
+def _point(tree: PlaceTree, code: str | None) -> tuple[float, float] | None:
+    place = tree.places.get(code or "")
+    if place is None or place.longitude is None or place.latitude is None:
+        return None
+    return place.longitude, place.latitude
+
+
+def _length(period: Period) -> int:
+    return (period.end - period.start).days if period.start and period.end else 10**6
+
+
+def _part(template: str, pid: int, **values: Any) -> str:
+    """A part of the overview: a page of its own to who follows its link, without what stands around to htmx."""
+    alone = request.headers.get("HX-Request") != "true"
+    return render_template(
+        template,
+        around="project_page.html" if alone else "part.html",
+        project=project_of(pid),
+        ways=ways_of(pid),
+        **values,
+    )

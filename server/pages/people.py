@@ -1,0 +1,54 @@
+"""A person: the records behind him or her, who stands for them, the visits they count in, what was decided."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from server.api.matches import note_people
+from server.db import session
+from server.guards import needs
+from server.pages.frame import project_of
+from server.pages.matches import meanings
+from server.queries.submissions import names_of_actors, titles_of_forms
+from sync.indicators.definitions import definitions_at
+from sync.projects.places import places_at
+from sync.review.one_person import labels_of, last_decisions, pairs_about, person_of, visits_of
+
+bp = Blueprint("people_pages", __name__, url_prefix="/projects/<int:pid>/people")
+
+_PAIRS_SHOWN = 50
+
+
+@bp.get("/<name>/<uuid>")
+@needs("people.decide")
+def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
+    """The person whose record this is."""
+    found = person_of(session(), pid, name, uuid)
+    records = [found.stands, *found.others]
+    ids = [record.id for record in records]
+    pairs = pairs_about(session(), pid, name, ids)[:_PAIRS_SHOWN]
+    decisions = last_decisions(session(), pid, name, pairs)
+    visits, count = visits_of(session(), pid, name, ids)
+    actor_ids = [*(one.actor_id or 0 for one in decisions.values()), *(visit.actor_id for visit in visits)]
+    tree = places_at(session(), pid, None)
+    page = render_template(
+        "person.html",
+        project=project_of(pid),
+        list_name=name,
+        person=found,
+        records=records,
+        numbers={record.id: number for number, record in enumerate(records, 1)},
+        called=meanings(pid, tree, [one.values for one in found.compared]),
+        pairs=pairs,
+        labels=labels_of(session(), pid, name, {end for pair in pairs for end in (pair.a, pair.b)}),
+        decisions=decisions,
+        visits=visits,
+        count=count,
+        places=tree.names_of([visit.place for visit in visits]),
+        indicators={definition.id: definition for definition in definitions_at(session(), pid, None).values()},
+        titles=titles_of_forms(session(), pid),
+        actors=names_of_actors(session(), [*actor_ids, *(record.creator_id or 0 for record in records)]),
+    )
+    note_people(pid, "people.viewed", f"{name}/{found.stands.id}")
+    return page

@@ -1,0 +1,48 @@
+"""Small pictures of the photos that came in: made once, kept beside the photo, and gone with it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from server import current
+
+PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+_KIND = "webp"
+_LARGEST = (640, 640)
+_QUALITY = 55
+# What tablets and telephones make has fewer; a file that claims more is meant to fill the memory.
+_MOST_PIXELS = 60_000_000
+
+
+def is_picture(name: str, type: str | None) -> bool:  # noqa: A002 — the wire's word
+    """Whether a file may be one that a small picture can be made of, by what its sender says."""
+    return (type or "").split(";")[0].strip().lower() in PICTURES or name.lower().endswith(_SUFFIXES)
+
+
+def small_picture(sha256: str) -> Path | None:
+    """The small picture of a photo in the store, made now if nobody has asked for it before; None for what is none."""
+    path = current.store().beside(sha256, _KIND)
+    if path.exists():
+        return path
+    current.take_slot()
+    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        # The kinds are named: each of the others that Pillow knows would be another program that strangers can feed.
+        with current.store().open(sha256) as file, Image.open(file, formats=("JPEG", "PNG", "WEBP", "GIF")) as photo:
+            if photo.width * photo.height > _MOST_PIXELS:
+                return None
+            photo.draft("RGB", _LARGEST)  # of a JPEG it reads no more than is needed
+            upright = ImageOps.exif_transpose(photo)
+            upright.thumbnail(_LARGEST)
+            # Without what the camera wrote into it, its position among others.
+            upright.convert("RGB").save(made, "WEBP", quality=_QUALITY, exif=b"", icc_profile=None)
+        os.replace(made, path)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError):
+        made.unlink(missing_ok=True)
+        return None
+    return path

@@ -1,0 +1,226 @@
+"""What pages show of one submission: answers with what is wrong with them, rules, differences, history, photos."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import request
+from flask_babel import gettext
+
+from forms.form import Flag
+from forms.indicators.sheets import language_code
+from forms.xforms.instance import read_instance
+from forms.xforms.model import Form
+from server.api.submission_shapes import files_of
+from server.db import session
+from server.pages.answers import Line, label_of, lines_of, said_of
+from server.pages.frame import project_of
+from server.pages.photos import is_picture
+from server.pages.rules import RuleReader
+from server.pages.said import EXPLAINED, FLAGS, STATES
+from server.queries.submissions import labels_of_entities, name_of_submission, names_of_actors, titles_of_forms
+from server.words import words
+from sync.indicators.definitions import by_code, definitions_at, label_in
+from sync.projects.catalogue import Unpublished, published
+from sync.projects.places import PlaceTree, places_at
+from sync.review.history import Deed, Difference, deeds_of, differences_of
+from sync.review.view import SubmissionSeen, raw_instance, submission_view
+
+_POSITIONS = re.compile(r"\[\d+\]")
+_LONGEST_SAID = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A flag in words: what was asked, what is wrong, and the rule of the form that says so."""
+
+    code: str
+    said: str
+    place: str
+    label: str
+    message: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An answer that a version changed, in words."""
+
+    label: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done to a submission, in words."""
+
+    what: str
+    who: str
+    at: dt.datetime
+
+
+def shown_of(pid: int, number: int) -> dict[str, Any]:
+    """What the templates of a submission take. Raises NotFound, also for a deleted one."""
+    form_id, instance_id = name_of_submission(session(), pid, number)
+    seen = submission_view(session(), pid, form_id, instance_id)
+    found = published(session(), pid, seen.form_id, seen.form_version)
+    form = None if isinstance(found, Unpublished) else found.form
+    language = _language_of_labels(form)
+    tree = places_at(session(), pid, None)
+    deeds = deeds_of(session(), pid, number)
+    actors = names_of_actors(session(), _actors_in(seen, deeds))
+    flags = [_broken(form, flag, language) for flag in seen.flags]
+    files = files_of(seen)
+    return {
+        "states": STATES,
+        "project": project_of(pid),
+        "submission": seen,
+        "title": titles_of_forms(session(), pid).get(form_id, form_id),
+        "lines": _lines(pid, seen, form, tree, language),
+        "flags_shown": flags,
+        "broken": {flag.place: flag for flag in flags if flag.place},
+        "labels_in": language,
+        "languages_of_form": _languages_of(form),
+        "files": files,
+        "present": {file.name for file in files if file.present},
+        "pictures": [file for file in files if file.present and is_picture(file.name, file.type)],
+        "changes": _changes(pid, number, form, language) if len(seen.versions) > 1 else {},
+        "deeds": [_done(deed, actors) for deed in deeds],
+        "contributions": sorted(seen.contributions, key=lambda row: row.closed is not None),
+        "definitions": definitions_at(session(), pid, None),
+        "places": tree.names_of([seen.place, *(row.place for row in seen.contributions)]),
+        "actors": actors,
+    }
+
+
+def _languages_of(form: Form | None) -> dict[str, str]:
+    """Code → the language as the workbook writes it."""
+    return {language_code(one): one for one in form.languages if one} if form is not None else {}
+
+
+def _language_of_labels(form: Form | None) -> str:
+    """The one that was asked for if the form has it, else the page's own."""
+    asked = request.args.get("labels", "")
+    return asked if asked in _languages_of(form) else words().language
+
+
+def _actors_in(seen: SubmissionSeen, deeds: Sequence[Deed]) -> list[int]:
+    several = [*(version.actor_id for version in seen.versions), *(comment.actor_id for comment in seen.comments)]
+    return several + [deed.actor_id for deed in deeds if deed.actor_id is not None]
+
+
+def _lines(pid: int, seen: SubmissionSeen, form: Form | None, tree: PlaceTree, language: str) -> list[Line] | None:
+    """None for what is encrypted."""
+    instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
+    if instance.encrypted or form is None:
+        return None
+    lines = lines_of(form, instance, language)
+    chosen = {key for line in lines for key in line.chosen}
+    names = {code: place.name for code, place in tree.places.items() if code in chosen}
+    names |= labels_of_entities(session(), pid, chosen - names.keys())
+    return [
+        replace(line, value=", ".join(names.get(key, key) for key in line.chosen)) if line.chosen else line
+        for line in lines
+    ]
+
+
+def _broken(form: Form | None, flag: Flag, language: str) -> Broken:
+    said = str(FLAGS.get(flag.code, flag.code))
+    path = _POSITIONS.sub("", flag.place)
+    if flag.code in EXPLAINED and language != "en":
+        return Broken(flag.code, said, flag.place, "", str(EXPLAINED[flag.code]), "")
+    if form is None or path not in form.fields:
+        return Broken(flag.code, said, flag.place, "", flag.message, "")
+    bind = form.binds.get(path)
+    messages: Mapping[str, str] = {}
+    if bind is not None and flag.code in ("constraint", "required"):
+        messages = bind.constraint_messages if flag.code == "constraint" else bind.required_messages
+    message = label_in(by_code(messages), language) or flag.message
+    rule = _rule(form, flag.code, path, language)
+    return Broken(flag.code, said, flag.place, label_of(form, path, language), message, rule)
+
+
+def _rule(form: Form, code: str, path: str, language: str) -> str:
+    """The rule that was broken, in words; of what should not have been asked, that of the group around it too."""
+    name = {"constraint": "constraint", "relevant": "relevant", "calculation": "calculate"}.get(code)
+    if name is None:
+        return ""
+    at = path
+    while at and at != "/data":
+        bind = form.binds.get(at)
+        expression = getattr(bind, name) if bind is not None else None
+        if expression is not None:
+            return RuleReader(form, language).words(expression.text, at)
+        if name != "relevant":
+            return ""
+        at = at.rpartition("/")[0]
+    return ""
+
+
+def _changes(pid: int, number: int, form: Form | None, language: str) -> dict[str, list[Changed]]:
+    """By instance id what each version changed; what nobody was asked is left out."""
+    found = differences_of(session(), pid, number)
+    return {
+        name: [changed for one in several if (changed := _changed(form, one, language)) is not None]
+        for name, several in found.items()
+    }
+
+
+def _changed(form: Form | None, one: Difference, language: str) -> Changed | None:
+    names = [step if isinstance(step, str) else step[0] for step in one.path]
+    if names[0] == "meta":
+        return None
+    path = "/data/" + "/".join(names)
+    field = form.fields.get(path) if form is not None else None
+    if field is not None and (field.calculated or field.metadata) and not field.labels:
+        return None
+    label = label_of(form, path, language) if form is not None else names[-1]
+    turns = [str(step[1] + 1) for step in one.path if not isinstance(step, str)]
+    return Changed(
+        f"{label} ({', '.join(turns)})" if turns else label,
+        _value(form, path, one.old, language),
+        _value(form, path, one.new, language),
+    )
+
+
+def _value(form: Form | None, path: str, value: Any, language: str) -> str:
+    """An answer, or a group with its answers one after the other."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(_value(form, path, one, language) for one in value)[:_LONGEST_SAID]
+    if isinstance(value, dict):
+        inside = []
+        for name, one in value.items():
+            said = _value(form, f"{path}/{name}", one, language)
+            label = label_of(form, f"{path}/{name}", language) if form is not None else name
+            inside += [f"{label}: {said}"] if said else []
+        return "; ".join(inside)[:_LONGEST_SAID]
+    return said_of(form, path, str(value), language) if form is not None else str(value)
+
+
+def _done(deed: Deed, actors: Mapping[int, str]) -> Done:
+    return Done(_deed_words(deed), actors.get(deed.actor_id or 0, ""), deed.at)
+
+
+def _deed_words(deed: Deed) -> str:
+    match deed.action:
+        case "submission.create":
+            return str(gettext("It came in"))
+        case "submission.update.version":
+            return str(gettext("Its answers were corrected"))
+        case "submission.delete":
+            return str(gettext("It was deleted"))
+        case "submission.restore":
+            return str(gettext("It was taken out of the bin"))
+        case "comment.create":
+            return str(gettext("Somebody commented on it"))
+        case "submission.update" if "to" in deed.details:
+            state = STATES.get(deed.details["to"], deed.details["to"])
+            return str(gettext("Review: %(state)s", state=state))
+    return str(gettext("Its files changed"))

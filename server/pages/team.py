@@ -1,0 +1,261 @@
+"""The team of a project: who has which role, who is invited, and what was done by whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from marshmallow import fields, pre_load, validate
+
+from server import current
+from server.api.assignments import give_role, take_role
+from server.api.schemas import Strict, text
+from server.bodies import read_query
+from server.db import session
+from server.guards import needs, public
+from server.pages.acts import ACTS, ROLES, sentence
+from server.pages.frame import project_of
+from server.pages.signing import let_in, refused_on, require_same_site
+from server.qr import code_svg
+from server.queries.team import acts_of, members, names_of
+from sync.accounts.audit import record_act
+from sync.accounts.invitations import (
+    State,
+    accept,
+    find_invitation,
+    invite,
+    open_invitations,
+    revoke_invitation,
+    state_of,
+)
+from sync.accounts.people import find_user
+from sync.accounts.tokens import issue_token
+from sync.errors import NotFound, Refusal, Unexpected
+from sync.models import Assignment, Project
+from sync.models.database import begin_writing
+
+bp = Blueprint("team_pages", __name__)
+
+_TEAM = "team_pages.team"
+_LARGEST = 2**63 - 1
+
+
+class TrailQuery(Strict):
+    """Whose acts, which ones, and up to the end of which day."""
+
+    person = fields.Integer(load_default=None, validate=validate.Range(min=0, max=_LARGEST))
+    act = text(load_default="")
+    day = text(load_default="")
+    below = fields.Integer(load_default=None, validate=validate.Range(min=0, max=_LARGEST))
+    lang = text(load_default=None)
+
+    @pre_load
+    def leave_out_what_is_empty(self, given: dict[str, Any], **_more: Any) -> dict[str, Any]:
+        """A form sends its fields also where nothing was chosen."""
+        return {name: value for name, value in given.items() if value != ""}
+
+
+@bp.get("/projects/<int:pid>/team")
+@needs("project.manage")
+def team(pid: int) -> ResponseReturnValue:
+    """The people and the open invitations."""
+    return _page(pid, done=request.args.get("done"))
+
+
+@bp.post("/projects/<int:pid>/team/invitations")
+@needs("project.manage")
+def post_invitation(pid: int) -> ResponseReturnValue:
+    """Who has an account gets the role at once; for others there is a link, shown this once."""
+    email, role = request.form.get("email", "")[:1000], request.form.get("role", "")
+    try:
+        if role not in ROLES:
+            raise Unexpected("Choose a role.")
+        if not email.isprintable():
+            raise Unexpected("This is not an e-mail address.")
+        known = find_user(session(), email)
+        if known is not None and known.disabled_at is None:
+            if session().get(Assignment, (pid, known.id)) is not None:
+                raise Unexpected("This person is in the team already; change the role in the table.")
+            give_role(pid, known.id, role)
+            return redirect(url_for(_TEAM, pid=pid, done="added"), 303)
+        begin_writing(session())
+        made = invite(session(), pid, email, role, current.visitor().actor_id, current.now())
+        record_act(session(), pid, current.origin(), "invitation.made", current.now(), None, {"role": role})
+        session().commit()
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal, typed={"email": email, "role": role})
+    base = current.settings().public_url or request.host_url.rstrip("/")
+    address = f"{base}/invitation/{made.token}"
+    code = Markup(code_svg(address))  # noqa: S704 — it holds squares only
+    return render_template(
+        "team_invited.html", project=project_of(pid), address=address, code=code, invitation=made.invitation
+    )
+
+
+@bp.post("/projects/<int:pid>/team/invitations/<key>/revoke")
+@needs("project.manage")
+def post_revoked(pid: int, key: str) -> ResponseReturnValue:
+    """The link opens nothing any more."""
+    try:
+        sha256 = bytes.fromhex(key)
+    except ValueError:
+        raise NotFound from None
+    begin_writing(session())
+    revoke_invitation(session(), pid, sha256, current.now())
+    record_act(session(), pid, current.origin(), "invitation.revoked", current.now())
+    session().commit()
+    return redirect(url_for(_TEAM, pid=pid, done="revoked"), 303)
+
+
+@bp.post("/projects/<int:pid>/team/<int:number>/role")
+@needs("project.manage")
+def post_role(pid: int, number: int) -> ResponseReturnValue:
+    """Another role."""
+    role = request.form.get("role", "")
+    try:
+        if role not in ROLES:
+            raise Unexpected("Choose a role.")
+        _role_of(pid, number)
+        give_role(pid, number, role)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal)
+    return redirect(url_for(_TEAM, pid=pid, done="role"), 303)
+
+
+@bp.get("/projects/<int:pid>/team/<int:number>/remove")
+@needs("project.manage")
+def ask_remove(pid: int, number: int) -> ResponseReturnValue:
+    """What will happen."""
+    role = _role_of(pid, number)
+    name = names_of(session(), [number])[number]
+    return render_template(
+        "team_remove.html", project=project_of(pid), number=number, name=name, role=ROLES[role], problem=None
+    )
+
+
+@bp.post("/projects/<int:pid>/team/<int:number>/remove")
+@needs("project.manage")
+def post_remove(pid: int, number: int) -> ResponseReturnValue:
+    """Take the role away."""
+    try:
+        take_role(pid, number, _role_of(pid, number))
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal)
+    return redirect(url_for(_TEAM, pid=pid, done="removed"), 303)
+
+
+@bp.get("/projects/<int:pid>/team/trail")
+@needs("project.manage")
+def trail(pid: int) -> ResponseReturnValue:
+    """What was done in the project, the newest first."""
+    asked, project = read_query(TrailQuery()), project_of(pid)
+    found = acts_of(
+        session(),
+        pid,
+        actor_id=asked["person"],
+        action=asked["act"] if asked["act"] in ACTS else None,
+        until=_end_of(asked["day"], project),
+        below=asked["below"],
+    )
+    numbers = [act.actor_id for act in found.rows if act.actor_id is not None]
+    numbers += [int(act.subject) for act in found.rows if act.subject and act.subject.isdecimal()]
+    names = names_of(session(), numbers)
+    return render_template(
+        "team_trail.html",
+        project=project,
+        asked=asked,
+        acts=[(act, sentence(act, names)) for act in found.rows],
+        names=names,
+        below=found.below,
+        people=members(session(), pid),
+        known=ACTS,
+    )
+
+
+@bp.get("/invitation/<token>")
+@public
+def invitation(token: str) -> ResponseReturnValue:
+    """Where who was invited chooses a name and a password."""
+    return _invitation(token)
+
+
+@bp.post("/invitation/<token>")
+@public
+def post_accepted(token: str) -> ResponseReturnValue:
+    """Make the account, and sign in."""
+    require_same_site()
+    name, password = request.form.get("name", "")[:200], request.form.get("password", "")
+    begin_writing(session())
+    try:
+        if not name.isprintable():
+            raise Unexpected("The name has to be a text on one line.")
+        actor, found = accept(session(), token, name, password, current.now())
+    except Refusal as refusal:
+        session().rollback()
+        return _invitation(token, refusal, name)
+    record_act(
+        session(),
+        found.project_id,
+        current.origin(),
+        "invitation.accepted",
+        current.now(),
+        str(actor.id),
+        {"role": found.role},
+    )
+    issued = issue_token(session(), actor.id, "session", current.now(), address=current.origin().address)
+    session().commit()
+    return let_in(issued, url_for("overview.project", pid=found.project_id))
+
+
+def _invitation(token: str, refusal: Refusal | None = None, name: str = "") -> ResponseReturnValue:
+    found = find_invitation(session(), token)
+    if found is None:
+        raise NotFound
+    state = state_of(found, current.now())
+    project = session().get_one(Project, found.project_id)
+    shown = {"invitation": found, "state": state, "project": project, "role": ROLES[found.role], "name": name}
+    if refusal is not None and state is State.OPEN:
+        return refused_on("invitation.html", refusal, **shown)
+    return make_response(render_template("invitation.html", **shown), 200 if state is State.OPEN else 410)
+
+
+def _page(
+    pid: int, refusal: Refusal | None = None, typed: dict[str, str] | None = None, done: str | None = None
+) -> ResponseReturnValue:
+    page = render_template(
+        "team.html",
+        project=project_of(pid),
+        people=members(session(), pid),
+        invitations=open_invitations(session(), pid, current.now()),
+        roles=ROLES,
+        typed=typed or {},
+        problem=refusal.detail if refusal else None,
+        done=done,
+    )
+    return make_response(page, refusal.status if refusal else 200)
+
+
+def _role_of(pid: int, number: int) -> str:
+    row = session().get(Assignment, (pid, number))
+    if row is None:
+        raise NotFound
+    return row.role
+
+
+def _end_of(day: str, project: Project) -> dt.datetime | None:
+    try:
+        end = dt.date.fromisoformat(day) + dt.timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    return dt.datetime.combine(end, dt.time(), ZoneInfo(project.time_zone)).astimezone(dt.UTC)

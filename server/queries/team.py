@@ -1,0 +1,119 @@
+"""What the pages of a team and its devices read: members, acts of the trail, what a device sent last."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from sync.models import Actor, Assignment, Audit, EntityAssignment, Project, Quarantined, Submission
+
+# How many acts are looked through for one page: what is searched for may be rare.
+_LOOKED_THROUGH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """A page of the trail, the newest first; `below` is where the next one begins, None at the end."""
+
+    rows: Sequence[Audit]
+    below: int | None
+
+
+def members(session: Session, project_id: int) -> list[tuple[Actor, str]]:
+    """The people with a role in the project, by name."""
+    query = (
+        select(Actor, Assignment.role)
+        .join(Assignment, Assignment.actor_id == Actor.id)
+        .where(Assignment.project_id == project_id, Actor.kind == "user", Actor.disabled_at.is_(None))
+        .order_by(Actor.name, Actor.id)
+    )
+    return [(row.Actor, row.role) for row in session.execute(query)]
+
+
+def names_of(session: Session, numbers: Iterable[int]) -> dict[int, str]:
+    """What actors are called."""
+    rows = session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(sorted(set(numbers)))))
+    return {row.id: row.name for row in rows}
+
+
+def acts_of(
+    session: Session,
+    project_id: int,
+    *,
+    actor_id: int | None = None,
+    action: str | None = None,
+    until: dt.datetime | None = None,
+    below: int | None = None,
+    limit: int = 100,
+) -> Acts:
+    """Acts before `until` and below a number. Looks through a bounded stretch; the next page goes on from there."""
+    if below is None:
+        last = session.scalar(select(Project.last_audit).where(Project.id == project_id)) or 0
+        below = last + 1 if until is None else _first_at(session, project_id, until, last)
+    floor = max(below - _LOOKED_THROUGH, 1)
+    query = select(Audit).where(Audit.project_id == project_id, Audit.number >= floor, Audit.number < below)
+    if actor_id is not None:
+        query = query.where(Audit.actor_id == actor_id)
+    if action is not None:
+        query = query.where(Audit.action == action)
+    rows = session.scalars(query.order_by(Audit.number.desc()).limit(limit)).all()
+    end = rows[-1].number if len(rows) == limit else floor
+    return Acts(rows, end if end > 1 else None)
+
+
+def _first_at(session: Session, project_id: int, moment: dt.datetime, last: int) -> int:
+    """The number of the first act at or after the moment: times and numbers go together, so that halving finds it."""
+    low, high = 1, last + 1
+    while low < high:
+        middle = (low + high) // 2
+        query = select(Audit.at).where(Audit.project_id == project_id, Audit.number >= middle)
+        at = session.scalar(query.order_by(Audit.number).limit(1))
+        low, high = (middle + 1, high) if at is not None and at < moment else (low, middle)
+    return low
+
+
+def devices_page(session: Session, project_id: int, after: tuple[str, int] | None, limit: int) -> list[Actor]:
+    """Devices that may send, by name."""
+    query = select(Actor).where(Actor.kind == "device", Actor.project_id == project_id, Actor.disabled_at.is_(None))
+    if after is not None:
+        query = query.where(tuple_(Actor.name, Actor.id) > after)
+    return list(session.scalars(query.order_by(Actor.name, Actor.id).limit(limit)))
+
+
+def how_many_devices(session: Session, project_id: int) -> int:
+    query = select(func.count()).select_from(Actor)
+    living = (Actor.kind == "device") & (Actor.project_id == project_id) & Actor.disabled_at.is_(None)
+    return session.scalar(query.where(living)) or 0
+
+
+def sent_last(session: Session, project_id: int, actor_id: int, limit: int) -> list[Submission]:
+    """What a device sent last."""
+    query = select(Submission).where(Submission.project_id == project_id, Submission.actor_id == actor_id)
+    return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc()).limit(limit)))
+
+
+def parked_of(session: Session, project_id: int, actor_id: int, looked: int = 2000) -> list[tuple[int, str]]:
+    """What of a device waits in quarantine, as number and reason, among the newest that wait."""
+    newest = (
+        select(Quarantined.id, Quarantined.reason, Quarantined.actor_id)
+        .where(Quarantined.project_id == project_id, Quarantined.state == "open")
+        .order_by(Quarantined.id.desc())
+        .limit(looked)
+        .subquery()
+    )
+    rows = session.execute(select(newest.c.id, newest.c.reason).where(newest.c.actor_id == actor_id).limit(20))
+    return [(row.id, row.reason) for row in rows]
+
+
+def rows_given(session: Session, project_id: int, actor_id: int) -> dict[str, int]:
+    """How many rows of each list were given to a device by hand."""
+    query = (
+        select(EntityAssignment.list_name, func.count())
+        .where(EntityAssignment.project_id == project_id, EntityAssignment.actor_id == actor_id)
+        .group_by(EntityAssignment.list_name)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}

@@ -1,0 +1,160 @@
+"""Which entries of a register were heard of in a period and which were silent, as far as forms say who reports."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from forms.indicators.sheets import Sheets, field_called, plain_reference
+from forms.xforms.model import Form as CompiledForm
+from sync.models import Entity, EntityList, Form, Submission
+from sync.projects.catalogue import Published, published
+from sync.review.counting import REJECTED
+
+# What only a list of people says of its entries.
+_OF_PEOPLE = frozenset({"first_name", "last_name", "sex", "birth_year", "birth_date", "age"})
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A list, and a form each of whose submissions is about one entry of it.
+
+    `declared` says how a submission names the entry: with the list before it, because the form makes or changes it; or
+    by its id alone, because an indicator of the form has it for its subject.
+    """
+
+    list_name: str
+    form_id: str
+    title: str
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Of so many entries of a register, so many had no submission of the form dated in the period."""
+
+    register: Register
+    entries: int
+    silent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An entry of which nothing came, with the last day of which anything did."""
+
+    id: str
+    label: str
+    last: dt.date | None
+
+
+def registers(session: Session, project_id: int) -> list[Register]:
+    """By list and form. Lists of people are none: nobody expects every person in each period."""
+    known_lists = session.execute(
+        select(EntityList.name, EntityList.matching).where(
+            EntityList.project_id == project_id, EntityList.deleted_at.is_(None)
+        )
+    )
+    lists = {name for name, matching in known_lists if not _OF_PEOPLE.intersection((matching or {}).values())}
+    rows = session.execute(
+        select(Form.form_id, Form.version, Form.title)
+        .where(Form.project_id == project_id, Form.deleted_at.is_(None))
+        .order_by(Form.form_id)
+    ).all()
+    found = []
+    for form_id, version, title in rows:
+        known = published(session, project_id, form_id, version)
+        if isinstance(known, Published):
+            found += [
+                Register(list_name, form_id, title, declared)
+                for list_name, declared in _reported_by(known.form, known.sheets)
+                if list_name in lists
+            ]
+    return sorted(found, key=lambda register: (register.list_name, register.form_id))
+
+
+def silence(session: Session, project_id: int, register: Register, start: dt.date, end: dt.date) -> Silence:
+    """How many of the register's entries were silent from `start` to `end`, both included."""
+    entries = session.scalars(select(func.count()).where(*_living(project_id, register))).one()
+    silent = session.scalars(
+        select(func.count()).where(*_living(project_id, register), ~_heard(project_id, register, start, end))
+    ).one()
+    return Silence(register, entries, silent)
+
+
+def silent_entries(
+    session: Session,
+    project_id: int,
+    register: Register,
+    start: dt.date,
+    end: dt.date,
+    after: str | None = None,
+    limit: int = 100,
+) -> tuple[Sequence[Silent], str | None]:
+    """Those that were silent, by id, from after an id on; and the id after which the next page begins."""
+    of_entry = [Submission.project_id == project_id, Submission.subject == _subject(register)]
+    last = select(func.max(Submission.day)).where(*of_entry, *_counting(register)).correlate(Entity).scalar_subquery()
+    query = select(Entity.id, Entity.label, last.label("last")).where(
+        *_living(project_id, register), ~_heard(project_id, register, start, end)
+    )
+    if after is not None:
+        query = query.where(Entity.id > after)
+    rows = session.execute(query.order_by(Entity.id).limit(limit + 1)).all()
+    page = [Silent(*row) for row in rows[:limit]]
+    return page, page[-1].id if len(rows) > limit else None
+
+
+def _reported_by(form: CompiledForm, sheets: Sheets) -> Iterator[tuple[str, bool]]:
+    """The lists of which a submission of the form is about one entry, and how it names the entry."""
+    declared = [entity.list_name for entity in form.entities if entity.repeat is None]
+    if declared:
+        # Of several, the first is the subject of a submission.
+        yield declared[0], True
+        return
+    # The subject of a submission is that of the first indicator that has one: a list, or a question.
+    subject = next((indicator.subject for indicator in sheets.indicators if indicator.subject), None)
+    asked = field_called(form, sheets, plain_reference(subject) or "") if subject else None
+    chosen = {
+        one.itemset
+        for one in form.fields.values()
+        if one.repeat is None and one.type == "select1" and one.external and one.itemset and asked in (None, one)
+    }
+    if asked is not None and asked.itemset in chosen:
+        yield asked.itemset or "", False
+    elif subject in chosen:
+        yield subject or "", False
+
+
+def _living(project_id: int, register: Register) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Entity.project_id == project_id,
+        Entity.list_name == register.list_name,
+        Entity.withdrawn.is_(False),
+        Entity.deleted_at.is_(None),
+    )
+
+
+def _heard(project_id: int, register: Register, start: dt.date, end: dt.date) -> ColumnElement[bool]:
+    return exists().where(
+        Submission.project_id == project_id,
+        Submission.subject == _subject(register),
+        Submission.day.between(start, end),
+        *_counting(register),
+    )
+
+
+def _subject(register: Register) -> Any:
+    """How a submission of the form names the entry."""
+    return f"{register.list_name}/" + Entity.id if register.declared else Entity.id
+
+
+def _counting(register: Register) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Submission.form_id == register.form_id,
+        Submission.deleted_at.is_(None),
+        func.coalesce(Submission.review_state, "") != REJECTED,
+    )

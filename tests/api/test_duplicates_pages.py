@@ -1,0 +1,315 @@
+"""Pairs, persons and lists on pages: looked at, decided, taken back, confirmed at once, loaded from a file."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from server.db import session
+from sync.models import Entity
+from sync.models.database import begin_writing
+from tests.support.pages import Page, read, send, signed_in
+from tests.support.people import a_gathering, publish_gathering
+from tests.support.web import House, shown
+
+ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+HOSTILE = '<script>alert("x")</script>{{ 7 * 7 }}'
+
+
+@pytest.fixture
+def village(house: House) -> House:
+    """Two teams have registered Djénéba Coulibaly, spelt twice; Oumou Keita was registered once."""
+    publish_gathering(house)
+    second = a_gathering(2, first="Dieneba", last="Koulibali")
+    other = a_gathering(3, first="Oumou", last="Keita", phone="66 11 22 33", born="1975", group=HOSTILE)
+    assert house.amina.outcomes(a_gathering(1), second, other) == ["stored"] * 3
+    return house
+
+
+def at(village: House, path: str = "") -> str:
+    return f"/projects/{village.pid}/duplicates{path}"
+
+
+def the_pair(village: House, state: str = "open") -> dict[str, Any]:
+    [pair] = shown(village.baraka.get(f"matches?list=people&state={state}"))["matches"]
+    return dict(pair)
+
+
+def decide(client: FlaskClient, village: House, decision: str, **more: Any) -> TestResponse:
+    number = more.pop("number", None) or the_pair(village)["id"]
+    page = at(village, f"/{number}")
+    seen = Page(read(client, page)).hidden["seen"]
+    return send(client, page, page, {"decision": decision, "seen": seen, **more})
+
+
+def to(answer: TestResponse) -> str:
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return answer.headers["Location"]
+
+
+def test_a_pair_is_decided_and_the_next_page_takes_it_back(village: House) -> None:
+    client = signed_in(village, language="en")
+    first = to(client.get(at(village, "/next")))
+    page = read(client, first)
+
+    following = to(decide(client, village, "same", reason="I know her"))
+    landed = to(client.get(following))
+    notice = read(client, landed)
+    hidden = Page(notice).hidden
+    decided = the_pair(village, "same")
+    back = client.post(
+        at(village, f"/{decided['id']}"), data={name: hidden[name] for name in ("__csrf", "decision", "seen")}
+    )
+
+    assert "Djénéba" in page
+    assert "Dieneba" in page
+    assert page.index("first name") < page.index("telephone")
+    assert "are one person" in notice
+    assert "Nothing is to be decided" in notice
+    assert back.status_code == 303
+    assert the_pair(village)["state"] == "open"
+    history = shown(village.baraka.get(f"matches/{decided['id']}"))["decisions"]
+    assert [(one["decision"], one["reason"]) for one in history] == [("same", "I know her"), ("open", None)]
+
+
+def test_the_queue_is_filtered_by_likelihood_and_place_as_its_count_says(village: House) -> None:
+    client = signed_in(village, language="en")
+    probability = the_pair(village)["probability"]
+    bands = {"sure": (0.9, 1.1), "likely": (0.5, 0.9), "maybe": (0.05, 0.5), "hardly": (0, 0.05)}
+
+    for name, (least, most) in bands.items():
+        page = read(client, at(village, f"?likely={name}"))
+        assert ("1 pair<" in page) == (least <= probability < most)
+    assert "1 pair<" in read(client, at(village))
+    assert "No pair is like that" in read(client, at(village, "?place=nowhere"))
+    decide(client, village, "different")
+    assert "1 pair<" in read(client, at(village, "?state=different"))
+    assert "No pair is like that" in read(client, at(village, "?state=different&place=nowhere"))
+
+
+@ONCE
+def test_who_comes_second_sees_what_the_first_said_and_loses_no_word(village: House) -> None:
+    client = signed_in(village, language="en")
+    pair = the_pair(village)
+    page = at(village, f"/{pair['id']}")
+    village.djeneba.post(f"matches/{pair['id']}", json={"decision": "different", "seen": pair["event"], "reason": "no"})
+
+    answer = send(client, page, page, {"decision": "same", "seen": pair["event"], "reason": "my own words"})
+
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert "Djeneba said: different" in text
+    assert "my own words" in text
+    assert the_pair(village, "different")["state"] == "different"
+
+
+@ONCE
+def test_who_decides_can_say_which_record_stands_for_the_person(village: House) -> None:
+    client = signed_in(village)
+    pair = the_pair(village)
+    before = shown(village.baraka.get(f"matches/{pair['id']}"))["stands"]
+    [other] = {pair["a"]["id"], pair["b"]["id"]} - {before}
+
+    decide(client, village, "same", stands=other)
+
+    assert shown(village.baraka.get(f"matches/{pair['id']}"))["stands"] == other
+    person = read(client, f"/projects/{village.pid}/people/people/{before}")
+    assert person.index(f"rows/{other}") < person.index(f"rows/{before}")
+
+
+@ONCE
+def test_later_goes_on_without_the_pair_and_decides_nothing(village: House) -> None:
+    client = signed_in(village)
+    page = read(client, to(client.get(at(village, "/next"))))
+
+    [later] = {link for link in Page(page).links if "/next?" in link}
+
+    assert to(client.get(later)).startswith(at(village, "?"))
+    assert the_pair(village)["state"] == "open"
+
+
+@ONCE
+def test_reasons_are_a_waterfall_that_ends_at_the_weight(village: House) -> None:
+    pair = the_pair(village)
+
+    page = read(signed_in(village, language="en"), at(village, f"/{pair['id']}"))
+    sums = re.findall(r'<td class="number">(-?[\d.]+)</td>', page)
+
+    assert len(sums) == len(pair["reasons"])
+    assert float(sums[-1]) == pytest.approx(pair["weight"], abs=0.06)
+    assert all(reason["words"] in page for reason in pair["reasons"] if '"' not in reason["words"])
+
+
+@ONCE
+def test_what_hangs_on_pairs_is_said_as_the_api_says_it(village: House) -> None:
+    client = signed_in(village, language="en")
+    found = shown(village.baraka.get("matches/waiting?lang=en"))
+
+    whole = read(client, at(village, "/waiting?list=people"))
+    part = client.get(at(village, "/waiting?list=people"), headers={"HX-Request": "true"}).get_data(as_text=True)
+    of_pair = read(client, at(village, f"/{the_pair(village)['id']}/figures"))
+
+    assert f"{found['open']} pair is to be decided" in whole
+    assert all(one["words"] in html.unescape(whole) for one in found["figures"])
+    assert f"on {found['deciding']} of them" in whole
+    assert "<html" not in part
+    assert ("People reached" in of_pair) == bool(the_pair(village)["effect"])
+
+
+@ONCE
+def test_the_surest_are_confirmed_after_a_preview_and_taken_back_at_once(village: House) -> None:
+    client = signed_in(village, language="en")
+    least = int(the_pair(village)["probability"] * 100)
+    form = {"list": "people", "percent": str(max(50, least))}
+
+    preview = send(client, at(village, "/bulk"), at(village, "/bulk"), {**form, "act": "preview"}).get_data(
+        as_text=True
+    )
+    state = the_pair(village)["state"]
+    done = to(send(client, at(village, "/bulk"), at(village, "/bulk"), {**form, "act": "confirm", "reason": "sure"}))
+    notice = read(client, done)
+    [undo] = re.findall(r'action="([^"]+/undo)"', notice)
+    again = read(client, to(client.post(undo, data={"__csrf": Page(notice).hidden["__csrf"], "list": "people"})))
+
+    assert "1 pair would be confirmed" in preview
+    assert state == "open"
+    assert "can be taken back at once" in notice
+    assert "1 pair is to be decided again" in again
+    assert the_pair(village)["state"] == "open"
+
+
+@ONCE
+def test_a_person_shows_records_visits_figures_and_decisions(village: House) -> None:
+    client = signed_in(village, language="en")
+    pair = the_pair(village)
+    decide(client, village, "same", reason="one and the same")
+
+    page = read(client, f"/projects/{village.pid}/people/people/{pair['a']['id']}")
+
+    assert "2 records stand for this person" in page
+    assert "2 visits" in page
+    assert page.count(">People reached</a>") == 2
+    assert "one and the same" in page
+    assert client.get(f"/projects/{village.pid}/people/people/nobody").status_code == 404
+
+
+@ONCE
+def test_a_list_is_searched_however_a_name_is_spelt_and_shows_a_row_with_its_history(village: House) -> None:
+    client = signed_in(village, language="en")
+    lists = read(client, f"/projects/{village.pid}/lists")
+    found = read(client, f"/projects/{village.pid}/lists/people?q=jeneba")
+    nobody = read(client, f"/projects/{village.pid}/lists/people?q=Zan")
+    person = read(client, next(link for link in Page(found).links if "/people/people/" in link))
+    row = read(client, next(link for link in Page(person).links if "/rows/" in link))
+
+    assert f"/projects/{village.pid}/lists/people" in Page(lists).links
+    assert "Koulibali" in found
+    assert "Keita" not in found
+    assert "Nobody is called like that" in nobody
+    assert "gathering" in row
+
+
+@ONCE
+def test_what_people_wrote_into_names_runs_nowhere(village: House) -> None:
+    client = signed_in(village)
+    people = shown(village.baraka.get("people?q=oumou"))["people"]
+    uuid = people[0]["stands"]["id"]
+
+    pages = [
+        read(client, f"/projects/{village.pid}/people/people/{uuid}"),
+        read(client, f"/projects/{village.pid}/lists/people/rows/{uuid}"),
+        read(client, f"/projects/{village.pid}/lists/people"),
+        read(client, f"/projects/{village.pid}/lists/people?q=%3Cscript%3E%22"),
+    ]
+
+    assert all("<script>alert" not in page for page in pages)
+    assert "{{ 7 * 7 }}" in pages[0]
+
+
+@ONCE
+def test_a_file_is_compared_first_and_only_that_file_is_loaded(village: House) -> None:
+    client = signed_in(village, language="en")
+    path = f"/projects/{village.pid}/lists/people/load"
+    rows = b"first_name,last_name,birth_year,village,commune\nMoussa,Sangare,1955,Kangaba,Kangaba\n"
+
+    def hand_in(content: bytes, **more: str) -> TestResponse:
+        return send(client, path, path, {"file": (io.BytesIO(content), "register.csv"), **more})
+
+    faulty = hand_in(rows.replace(b"1955", b"long ago"), act="preview").get_data(as_text=True)
+    compared = hand_in(rows, act="preview").get_data(as_text=True)
+    stamp = Page(compared).hidden["seen"]
+    other = hand_in(rows.replace(b"Moussa", b"Madou"), act="load", seen=stamp)
+    empty = hand_in(b"", act="preview")
+    size = len(shown(village.baraka.get("datasets/people/entities")))
+    loaded = read(client, to(hand_in(rows, act="load", seen=stamp)))
+
+    assert "is not a year of birth" in faulty
+    assert 'name="seen"' not in faulty
+    assert "somebody new" in compared
+    assert (other.status_code, empty.status_code, size) == (400, 400, 3)
+    assert "1 new row" in loaded
+    assert len(shown(village.baraka.get("datasets/people/entities"))) == 4
+
+
+def test_rows_in_conflict_are_marked_and_settled(house: House) -> None:
+    client = signed_in(house, language="en")
+    made = shown(house.djeneba.post("datasets", json={"name": "wells"}))["name"]
+    house.djeneba.post(f"datasets/{made}/properties", json={"name": "depth"})
+    row = shown(house.baraka.post(f"datasets/{made}/entities", json={"label": "Well 1", "data": {"depth": "5"}}))
+    path = f"/projects/{house.pid}/lists/wells/rows/{row['uuid']}"
+    mark_conflict(house, row["uuid"])
+
+    listed = read(client, f"/projects/{house.pid}/lists/wells?conflicts=true")
+    page = read(client, path)
+    stale = send(client, path, f"{path}/settle", {"version": "7"})
+    settled = to(send(client, path, f"{path}/settle", {"version": Page(page).hidden["version"]}))
+
+    assert "Well 1" in listed
+    assert "contradict" in page
+    assert stale.status_code == 409
+    assert "in no conflict any more" in read(client, settled)
+    assert "No row is in conflict" in read(client, f"/projects/{house.pid}/lists/wells?conflicts=true")
+
+
+def mark_conflict(house: House, uuid: str) -> None:
+    with house.app.app_context():
+        begin_writing(session())
+        session().execute(update(Entity).where(Entity.id == uuid).values(conflict="hard"))
+        session().commit()
+
+
+@ONCE
+def test_pages_of_a_project_without_a_compared_list_say_what_to_do(house: House) -> None:
+    client = signed_in(house, language="en")
+
+    assert "matching" in read(client, at(house))
+    assert client.get(at(house, "/next")).status_code == 404
+    assert client.get(at(house, "/12345")).status_code == 404
+
+
+@ONCE
+@pytest.mark.parametrize("query", ["cursor=x", "state=odd", "likely=odd", "done=x", "list=nothing", "cursor=1_nan_2"])
+def test_what_no_page_leads_to_is_refused_and_breaks_nothing(village: House, query: str) -> None:
+    client = signed_in(village)
+
+    assert client.get(at(village, f"?{query}")).status_code in (400, 404)
+    assert client.get(at(village, f"/next?{query}")).status_code in (303, 400, 404)
+
+
+@ONCE
+def test_who_looked_at_a_pair_or_a_person_is_in_the_audit_trail(village: House) -> None:
+    client = signed_in(village)
+    pair = the_pair(village)
+    read(client, at(village, f"/{pair['id']}"))
+    read(client, f"/projects/{village.pid}/people/people/{pair['a']['id']}")
+
+    acts = [(act["action"], act.get("details")) for act in shown(village.sekou.get("/v1/audits?limit=50"))]
+
+    assert {"match.viewed", "people.viewed"} <= {action for action, _ in acts}

@@ -1,0 +1,159 @@
+"""The overview: what waits, what came in, where figures stand; what takes longer is a page of its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.pages import Page, read, signed_in
+from tests.support.projects import SALE, a_sale, instance_id
+from tests.support.web import House, shown
+from tests.support.workbooks import a_workbook
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+HOSTILE = "<script>alert(1)</script>"
+PLACES = """code,name,level,parent,latitude,longitude,aliases
+K,Koulikoro,region,,12.86,-7.56,
+S,Siby <b>,commune,K,,,Siby
+Z,Sikasso,region,,11.32,-5.67,
+"""
+PARTS = ("waiting", "arrivals", "devices", "targets", "registers")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def placed(markdown: str = SALE) -> str:
+    """The form `sale` with a place and a target."""
+    return (
+        markdown.replace("| value        | by |", "| value        | by | place |").replace(
+            "| ${sacks}     | village |", "| ${sacks}     | village | ${village} |"
+        )
+        + "    | targets |  |  |\n    | indicator | period | target |\n    | sacks | 2026 | 10 |\n"
+    )
+
+
+@pytest.fixture
+def house_with_sales(house: House) -> House:
+    house.djeneba.put("places", data=PLACES, headers={"Content-Type": "text/csv"})
+    query = {"publish": "true", "ignoreWarnings": "true"}
+    path = "forms/sale/draft"
+    house.djeneba.post(path, data=a_workbook("sale", "2", placed()), headers={"Content-Type": XLSX}, query_string=query)
+    assert house.djeneba.post(f"{path}/publish").status_code == 200
+    items = [a_sale(number, version="2", seller=HOSTILE, sacks=4) for number in (1, 2)]
+    assert house.amina.outcomes(*items, a_sale(3, version="2", village="Elsewhere")) == ["stored"] * 3
+    return house
+
+
+def test_every_part_is_a_page_without_a_script_and_a_piece_with_one(house_with_sales: House) -> None:
+    client = signed_in(house_with_sales, language="en")
+    base = f"/projects/{house_with_sales.pid}"
+    links = Page(read(client, base)).links
+
+    for part in PARTS:
+        assert f"{base}/overview/{part}" in links
+        whole = read(client, f"{base}/overview/{part}")
+        piece = client.get(f"{base}/overview/{part}", headers={"HX-Request": "true"}).get_data(as_text=True)
+        assert "<h1>" in whole
+        assert "<html" not in piece
+        assert len(piece) < len(whole)
+        assert Page(piece).runs == []
+
+
+def test_arrivals_are_counted_by_form_and_by_place_of_the_first_level(house_with_sales: House) -> None:
+    text = read(signed_in(house_with_sales, language="en"), f"/projects/{house_with_sales.pid}/overview/arrivals")
+
+    rows = {name: (every, lately) for name, every, lately in _rows(text)}
+    assert rows["sale"] == ("3", "3")
+    assert rows["Koulikoro"] == ("2", "2")
+    assert rows["Sikasso"] == ("0", "0")
+    assert rows["no known place"] == ("1", "1")
+    assert 'class="land"' in text
+    assert "<title>Koulikoro: 2</title>" in text
+
+
+@on_sqlite
+def test_the_map_is_left_out_where_places_have_no_coordinates(house: House) -> None:
+    house.djeneba.put(
+        "places", data="code,name,level,parent\nK,Koulikoro,region,\n", headers={"Content-Type": "text/csv"}
+    )
+    house.amina.send(a_sale(1))
+    text = read(signed_in(house), f"/projects/{house.pid}/overview/arrivals")
+
+    assert "Koulikoro" in text
+    assert "<path" not in text.partition('class="days"')[2].partition("</svg>")[2]
+
+
+def test_what_is_rejected_and_approved_no_longer_waits(house_with_sales: House) -> None:
+    client = signed_in(house_with_sales, language="en")
+    path = f"/projects/{house_with_sales.pid}/overview/waiting"
+    before = read(client, path)
+    submission = f"forms/sale/submissions/{instance_id(1)}"
+    answer = house_with_sales.baraka.patch(submission, json={"reviewState": "approved"})
+    after = read(client, path)
+
+    assert answer.status_code == 200
+    waiting = r'class="big"[^>]*>(\d+)<'
+    assert (re.findall(waiting, before), re.findall(waiting, after)) == (["3"], ["2"])
+
+
+@on_sqlite
+def test_a_figure_stands_beside_its_target_as_the_api_has_it(house_with_sales: House) -> None:
+    text = read(signed_in(house_with_sales, language="en"), f"/projects/{house_with_sales.pid}/overview/targets")
+    figure = shown(house_with_sales.baraka.get("figures?indicator=sacks&period=2026"))["figures"][0]
+
+    assert (figure["value"], figure["target"]) == (12, 10)
+    assert re.search(r'data-of="Value">12.0<.*data-of="Target">10.0<.*data-of="Reached">120%<', text, re.DOTALL)
+
+
+@on_sqlite
+def test_an_empty_project_says_what_to_do_next(house: House) -> None:
+    administrator = read(signed_in(house, "djeneba", "en"), f"/projects/{house.pid}")
+    coordinator = read(signed_in(house, "baraka", "en"), f"/projects/{house.pid}")
+
+    assert "What to do next" in administrator
+    assert f"/projects/{house.pid}/forms" in Page(administrator).links
+    assert "Add a device" in coordinator
+    assert "Upload" not in coordinator
+
+
+@on_sqlite
+def test_who_only_reads_sees_no_submissions_and_no_devices(house_with_sales: House) -> None:
+    client = signed_in(house_with_sales, "fanta")
+    base = f"/projects/{house_with_sales.pid}"
+    page = read(client, base)
+
+    assert "/submissions/" not in page
+    assert client.get(f"{base}/overview/arrivals").status_code == 200
+    assert client.get(f"{base}/overview/waiting").status_code == 403
+    assert client.get(f"{base}/overview/devices").status_code == 403
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", PARTS)
+def test_who_belongs_elsewhere_finds_nothing(house: House, part: str) -> None:
+    assert signed_in(house, "coumba").get(f"/projects/{house.pid}/overview/{part}").status_code == 404
+
+
+@on_sqlite
+def test_the_projects_say_what_waits_in_them(house_with_sales: House) -> None:
+    house_with_sales.amina.send(a_sale(9, form="nothing"))
+    home = read(signed_in(house_with_sales, language="en"), "/")
+
+    assert "1 in quarantine" in home
+    assert "Last arrival" in home
+    assert "Elsewhere" not in home
+
+
+@on_sqlite
+@pytest.mark.parametrize("query", ["period=never", "period=all", "period=2026-13"])
+def test_a_period_that_is_none_is_refused(house: House, query: str) -> None:
+    answer = signed_in(house).get(f"/projects/{house.pid}/overview/registers?{query}")
+
+    assert answer.status_code in (400, 404)
+
+
+def _rows(text: str) -> list[tuple[str, ...]]:
+    """The rows of tables that begin with a name and end with two numbers."""
+    numbers = r'<td class="number">(.*?)</td><td class="number">(.*?)</td></tr>'
+    found = re.findall(rf'<tr><th scope="row">(.*?)</th>.*?{numbers}', text, re.DOTALL)
+    return [(re.sub(r"<.*?>", "", name), every, lately) for name, every, lately in found]

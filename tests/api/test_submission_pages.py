@@ -1,0 +1,456 @@
+"""The pages of submissions and of their review, without a script: found, looked at, decided about, undone, deleted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from server import clock, current
+from server.db import session
+from sync.models import ReviewLease
+from tests.support.pages import Page, read, send, signed_in
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import House, shown
+
+HOSTILE = "<script>alert(1)</script>"
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def sold(house: House) -> House:
+    """Five sales; the second one breaks a rule, the third has a name that would run."""
+    house.amina.send(
+        a_sale(1, village="Kita"),
+        a_sale(2, sacks=-4),
+        a_sale(3, seller=HOSTILE),
+        a_sale(4, remark="Pluie d'été"),
+        a_sale(5, sacks=12),
+    )
+    return house
+
+
+def rows(house: House) -> dict[str, dict[str, Any]]:
+    """By instance id what REST says of each submission."""
+    return {row["instance_id"]: row for row in shown(house.baraka.get("review"))["submissions"]}
+
+
+def number_of(house: House, sale: int) -> int:
+    return int(rows(house)[instance_id(sale)]["id"])
+
+
+def state_of(house: House, sale: int) -> str | None:
+    state: str | None = rows(house)[instance_id(sale)]["reviewState"]
+    return state
+
+
+def listed(house: House, client: FlaskClient, query: str = "") -> list[int]:
+    """The numbers of the submissions that a list shows, from the top."""
+    page = Page(read(client, f"/projects/{house.pid}/submissions{query}"))
+    found = [re.search(r"/submissions/(\d+)$", link) for link in page.links]
+    return [int(one[1]) for one in found if one]
+
+
+def decide(house: House, client: FlaskClient, sale: int, **values: Any) -> TestResponse:
+    number = number_of(house, sale)
+    page = f"/projects/{house.pid}/submissions/{number}"
+    seen = Page(read(client, page)).hidden["seen"]
+    return send(client, page, f"{page}/decision", {"seen": seen, "was": "received", **values})
+
+
+def in_the_queue(text: str) -> int:
+    """The submission that the queue shows."""
+    found = re.search(r"/submissions/(\d+)/decision\"><input[^>]*><input type=\"hidden\" name=\"seen\"", text)
+    assert found, text
+    return int(found[1])
+
+
+def seen_to_undo(text: str) -> str:
+    """What the button says that undoes the last decision in the queue."""
+    found = re.search(r'name="undo" value="yes"><input type="hidden" name="seen" value="(\d+)"', text)
+    assert found, text
+    return found[1]
+
+
+def test_a_list_finds_what_is_asked_for(sold: House) -> None:
+    client = signed_in(sold, language="en")
+    ids = {sale: number_of(sold, sale) for sale in range(1, 6)}
+    decide(sold, client, 5, decision="approved")
+
+    assert listed(sold, client) == [ids[sale] for sale in (5, 4, 3, 2, 1)]
+    assert listed(sold, client, "?state=approved") == [ids[5]]
+    assert listed(sold, client, "?state=undecided") == [ids[sale] for sale in (4, 3, 2, 1)]
+    assert listed(sold, client, "?flag=constraint") == [ids[2]]
+    assert listed(sold, client, "?state=flagged") == [ids[2]]
+    assert listed(sold, client, "?flag=double_save") == []
+    assert listed(sold, client, "?words=PLUIE") == [ids[4]]
+    assert listed(sold, client, "?words=100%25") == []
+    assert listed(sold, client, f"?collector={sold.amina.actor_id}&form=sale") == [ids[s] for s in (5, 4, 3, 2, 1)]
+    assert listed(sold, client, "?collector=999") == []
+    assert listed(sold, client, "?to=2020-01-01") == []
+    assert len(listed(sold, client, "?from=2020-01-01&to=9999-12-31")) == 5
+    assert "Nothing was found" in read(client, f"/projects/{sold.pid}/submissions?to=2020-01-01")
+    assert "5 submissions" in read(client, f"/projects/{sold.pid}/submissions")
+
+
+def test_pages_of_a_list_follow_each_other_without_a_gap(sold: House) -> None:
+    client = signed_in(sold)
+    sold.amina.send(*(a_sale(number) for number in range(6, 60)), batch="b2")
+
+    first = Page(read(client, f"/projects/{sold.pid}/submissions?state=received"))
+    following = next(link for link in first.links if "cursor=" in link)
+    second = listed(sold, client, following[following.index("?") :])
+
+    assert len(listed(sold, client, "?state=received")) == 50
+    assert len(second) == 9
+    assert "state=received" in following
+
+
+@ON_SQLITE
+def test_words_are_looked_for_in_portions_until_all_was_looked_at(sold: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 2)
+    client, path = signed_in(sold), f"/projects/{sold.pid}/submissions?words=Kita"
+    found = []
+    for _ in range(5):
+        text = read(client, path)
+        found += [link for link in Page(text).links if re.search(r"/submissions/\d+$", link)]
+        further = [link for link in Page(text).links if "cursor=" in link and "lang=" not in link]
+        if not further:
+            break
+        path = further[0]
+
+    assert found == [f"/projects/{sold.pid}/submissions/{number_of(sold, 1)}"]
+
+
+def test_a_view_is_saved_for_oneself_or_for_all_and_deleted(sold: House) -> None:
+    client, other = signed_in(sold, language="en"), signed_in(sold, "djeneba", "en")
+    page, to = f"/projects/{sold.pid}/submissions?state=flagged", f"/projects/{sold.pid}/submissions/views"
+    for name, shared in (("Mine <b>", ""), ("Ours", "yes"), ("Ours", "yes")):
+        answer = send(client, page, to, {"name": name, "shared": shared, "state": "flagged"})
+        assert answer.status_code == 303
+
+    mine, theirs = read(client, page), read(other, page)
+    assert mine.count(">Ours</a>") == 1
+    assert "Mine &lt;b&gt;" in mine
+    assert "Ours" in theirs
+    assert "Mine" not in theirs
+    assert "state=flagged" in answer.headers["Location"]
+    deleted = re.findall(r'action="([^"]+/views/\d+/delete)"', mine)
+    assert [send(other, page, path, {}).status_code for path in deleted].count(404) == 1
+    refused = send(client, page, to, {"name": " ", "state": "flagged"})
+    assert refused.status_code == 400
+    assert 'value="flagged"' in refused.get_data(as_text=True)
+
+
+def test_a_submission_is_approved_and_the_decision_undone(sold: House) -> None:
+    client = signed_in(sold, language="en")
+
+    answer = decide(sold, client, 1, decision="approved")
+    decided = state_of(sold, 1)
+    page = read(client, answer.headers["Location"])
+    undo = send(
+        client,
+        answer.headers["Location"],
+        f"/projects/{sold.pid}/submissions/{number_of(sold, 1)}/decision",
+        {"decision": "received", "undo": "yes", "seen": Page(page).hidden["seen"]},
+    )
+
+    assert answer.status_code == 303
+    assert decided == "approved"
+    assert "Undo" in page
+    assert (undo.status_code, state_of(sold, 1)) == (303, None)
+    assert "Undone" in read(client, undo.headers["Location"])
+
+
+def test_sending_back_takes_a_sentence_and_the_device_is_told(sold: House) -> None:
+    client = signed_in(sold, language="en")
+
+    silent = decide(sold, client, 2, decision="hasIssues")
+    with_template = decide(sold, client, 2, decision="hasIssues", template="number")
+    own = decide(sold, client, 4, decision="hasIssues", template="", comment=HOSTILE)
+
+    assert silent.status_code == 400
+    assert "Say what is to be corrected" in silent.get_data(as_text=True)
+    assert (with_template.status_code, own.status_code) == (303, 303)
+    assert (state_of(sold, 2), state_of(sold, 4)) == ("hasIssues", "hasIssues")
+    text = read(client, f"/projects/{sold.pid}/submissions/{number_of(sold, 2)}")
+    assert "A number looks wrong" in text
+    assert "Review: has issues" in text
+    assert "&lt;script&gt;" in read(client, f"/projects/{sold.pid}/submissions/{number_of(sold, 4)}")
+
+
+def test_whoever_comes_second_sees_what_the_first_decided_and_decides_again(sold: House) -> None:
+    first, second = signed_in(sold, "djeneba", "en"), signed_in(sold, "baraka", "en")
+    path = f"/projects/{sold.pid}/submissions/{number_of(sold, 1)}"
+    seen = Page(read(second, path)).hidden["seen"]
+    decide(sold, first, 1, decision="rejected")
+
+    late = send(second, path, f"{path}/decision", {"decision": "hasIssues", "seen": seen, "comment": "typed words"})
+    text = late.get_data(as_text=True)
+    again = send(
+        second, path, f"{path}/decision", {"decision": "approved", "seen": Page(text).hidden["seen"], "was": "rejected"}
+    )
+
+    assert late.status_code == 409
+    assert "It is now: rejected" in text
+    assert "Djeneba" in text
+    assert "typed words" in text
+    assert (again.status_code, state_of(sold, 1)) == (303, "approved")
+
+
+@ON_SQLITE
+def test_a_broken_rule_is_told_in_the_words_of_the_form(sold: House) -> None:
+    text = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions/{number_of(sold, 2)}")
+
+    assert re.search(r"<strong>constraint not met</strong> – Sacks", text)
+    assert "Rule: the answer ≥ 0" in text
+    assert re.search(r'class="differs">-4 <span class="wrong">', text)
+
+
+@ON_SQLITE
+def test_what_a_version_changed_is_told_question_by_question(sold: House) -> None:
+    sold.amina.send(a_sale(6, edits=5, sacks=20, remark=HOSTILE), batch="b3")
+    text = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions/{number_of(sold, 5)}")
+
+    assert re.search(r"Sacks</span></td>.*<del>12</del>.*<ins>20</ins>", text)
+    assert "<ins>&lt;script&gt;" in text
+    assert "Its answers were corrected" in text
+    assert "instanceID" not in text
+
+
+@ON_SQLITE
+def test_a_comment_is_added_and_an_empty_one_refused(sold: House) -> None:
+    client, path = signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions/{number_of(sold, 3)}"
+
+    said = send(client, path, f"{path}/comments", {"body": "Who is this?"})
+    empty = send(client, path, f"{path}/comments", {"body": "   "})
+
+    assert said.status_code == 303
+    assert "Who is this?" in read(client, path)
+    assert empty.status_code == 400
+    assert Page(empty.get_data(as_text=True)).runs == []
+
+
+def test_a_submission_is_deleted_after_a_question_and_restored(sold: House) -> None:
+    client = signed_in(sold, "djeneba", "en")
+    number = number_of(sold, 1)
+    path = f"/projects/{sold.pid}/submissions/{number}"
+
+    asked = read(client, f"{path}/delete")
+    deleted = send(client, f"{path}/delete", f"{path}/delete", {})
+    gone = client.get(path).status_code
+    restored = send(client, deleted.headers["Location"], f"{path}/restore", {})
+
+    assert "It leaves lists and figures at once: " in asked
+    assert deleted.status_code == 303
+    assert gone == 404
+    assert "counts as before" in read(client, restored.headers["Location"])
+
+
+@ON_SQLITE
+def test_a_photo_is_shown_small_without_what_the_camera_wrote(house: House) -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (12.0, 22.0, 0.0)}
+    exif[0x010E] = "a secret of the camera"
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 1000), "tan").save(buffer, "JPEG", exif=exif)
+    house.amina.send(a_sale(1, photo="well.jpg"), a_sale(2, photo="fake.jpg"))
+    for sale, name, content in ((1, "well.jpg", buffer.getvalue()), (2, "fake.jpg", b"<svg onload=alert(1)>")):
+        target = f"forms/sale/submissions/{instance_id(sale)}/attachments/{name}"
+        shown(house.baraka.post(target, data=content, headers={"Content-Type": "image/jpeg"}))
+    client = signed_in(house)
+    path = f"/projects/{house.pid}/submissions/{number_of(house, 1)}"
+
+    text = read(client, path)
+    answer = client.get(f"{path}/photos/well.jpg")
+    again = client.get(f"{path}/photos/well.jpg", headers={"If-None-Match": answer.headers["ETag"]})
+
+    assert 'src="' + f"{path}/photos/well.jpg" in text
+    assert (answer.status_code, answer.mimetype, again.status_code) == (200, "image/webp", 304)
+    picture = Image.open(io.BytesIO(answer.data))
+    assert (picture.format, picture.size, dict(picture.getexif())) == ("WEBP", (640, 320), {})
+    assert b"secret" not in answer.data
+    fake = client.get(f"/projects/{house.pid}/submissions/{number_of(house, 2)}/photos/fake.jpg")
+    assert fake.status_code == 404
+    assert signed_in(house, "fanta").get(f"{path}/photos/well.jpg").status_code == 403
+    assert signed_in(house, "coumba").get(f"{path}/photos/well.jpg").status_code == 404
+
+
+@ON_SQLITE
+def test_a_small_picture_goes_with_its_photo(house: House) -> None:
+    with house.app.app_context():
+        store = current.store()
+        sha256 = store.put(b"photo")
+        store.beside(sha256, "webp").write_bytes(b"small")
+        store.set_aside(sha256)
+
+        assert not store.beside(sha256, "webp").exists()
+
+
+def test_the_queue_shows_one_after_the_other_with_an_undo_for_the_last(sold: House) -> None:
+    client, base = signed_in(sold, language="en"), f"/projects/{sold.pid}/review"
+    text = read(client, base)
+    first = in_the_queue(text)
+    seen = Page(text).hidden["seen"]
+
+    decided = send(
+        client,
+        base,
+        f"/projects/{sold.pid}/submissions/{first}/decision",
+        {"decision": "approved", "seen": seen, "was": "received", "queue": "yes"},
+    )
+    second = read(client, decided.headers["Location"])
+    undone = send(
+        client,
+        decided.headers["Location"],
+        f"/projects/{sold.pid}/submissions/{first}/decision",
+        {"decision": "received", "undo": "yes", "queue": "yes", "seen": seen_to_undo(second)},
+    )
+
+    assert first == number_of(sold, 5)
+    assert in_the_queue(second) == number_of(sold, 4)
+    assert "Undo" in second
+    assert "4 to be reviewed" in second
+    assert in_the_queue(read(client, f"{base}?after={first}")) == number_of(sold, 4)
+    assert undone.status_code == 303
+
+
+def test_two_coordinators_are_shown_two_submissions_and_a_closed_laptop_frees_its_own(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = signed_in(sold, "baraka", "en"), signed_in(sold, "djeneba", "en")
+    base = f"/projects/{sold.pid}/review"
+
+    here, there = read(mine, base), read(theirs, base)
+    again = read(mine, base)
+    later = clock.now() + dt.timedelta(minutes=4)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    left = read(theirs, base)
+
+    assert in_the_queue(here) == in_the_queue(again) == number_of(sold, 5)
+    assert in_the_queue(there) == number_of(sold, 4)
+    assert "Reviewing now too: Baraka" in there
+    assert in_the_queue(left) == number_of(sold, 5)
+    with sold.app.app_context():
+        assert session().query(ReviewLease).count() == 2
+
+
+def test_the_second_decision_in_the_queue_is_not_taken_over_the_first(sold: House) -> None:
+    client, base = signed_in(sold, language="en"), f"/projects/{sold.pid}/review"
+    text = read(client, base)
+    number, seen = in_the_queue(text), Page(text).hidden["seen"]
+    target = f"forms/sale/submissions/{instance_id(5)}"
+    shown(sold.djeneba.patch(target, json={"reviewState": "rejected"}))
+
+    late = send(
+        client,
+        base,
+        f"/projects/{sold.pid}/submissions/{number}/decision",
+        {"decision": "approved", "seen": seen, "was": "received", "queue": "yes"},
+    )
+
+    assert late.status_code == 409
+    assert "It is now: rejected" in late.get_data(as_text=True)
+    assert in_the_queue(late.get_data(as_text=True)) == number
+    assert state_of(sold, 5) == "rejected"
+
+
+def test_many_are_decided_about_after_a_look_at_the_figures_and_undone_at_once(sold: House) -> None:
+    client, path = signed_in(sold, language="en"), f"/projects/{sold.pid}/review/many"
+    page = f"{path}?state=received"
+    values = {"state": "received", "decision": "rejected", "comment": "Sent for training"}
+
+    told = send(client, page, path, values | {"act": "preview"})
+    text = told.get_data(as_text=True)
+    before = state_of(sold, 1)
+    done = send(client, page, path, values | {"act": "decide", "seen": Page(text).hidden["seen"]})
+    decided = [state_of(sold, sale) for sale in range(1, 6)]
+    after = read(client, done.headers["Location"])
+    undo = re.search(r'action="([^"]+/review/many/\d+/undo)"', after)
+    undone = send(client, page, undo[1] if undo else "", {"state": "received"})
+
+    assert told.status_code == 200
+    assert "5 submissions would change" in text
+    shifts = re.findall(r'data-of="Before">([^<]*)</td><td class="number" data-of="After">([^<]*)<', text)
+    assert shifts == [("20.0", "0.0"), ("5", "0")]
+    assert before is None
+    assert decided == ["rejected"] * 5
+    assert "5 submissions are now: rejected" in after
+    assert "Undone: 5 submissions" in read(client, undone.headers["Location"])
+    assert [state_of(sold, sale) for sale in range(1, 6)] == [None] * 5
+
+
+@ON_SQLITE
+def test_who_decides_about_many_says_what_and_why(sold: House) -> None:
+    client, path = signed_in(sold, language="en"), f"/projects/{sold.pid}/review/many"
+
+    nothing = send(client, path, path, {"act": "preview"})
+    silent = send(client, path, path, {"act": "decide", "decision": "hasIssues"})
+    unknown = send(client, path, path, {"act": "decide", "decision": "fine"})
+
+    assert [answer.status_code for answer in (nothing, silent, unknown)] == [400] * 3
+    assert "Choose what is to be decided" in nothing.get_data(as_text=True)
+    assert state_of(sold, 1) is None
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?state=fine",
+        "?flag=fine",
+        "?collector=x",
+        "?from=yesterday",
+        "?cursor=x",
+        "?words=%00",
+        "?place=%00",
+        "?from=0001-01-01",
+    ],
+)
+def test_a_filter_that_there_is_not_is_refused_and_breaks_nothing(sold: House, query: str) -> None:
+    client = signed_in(sold)
+
+    for page in ("submissions", "review", "review/many"):
+        assert client.get(f"/projects/{sold.pid}/{page}{query}").status_code in (200, 400)
+
+
+@ON_SQLITE
+def test_only_those_who_review_have_these_pages(sold: House) -> None:
+    number = number_of(sold, 1)
+    pages = ["submissions", f"submissions/{number}", "review", "review/many", f"submissions/{number}/delete"]
+    acts = [f"submissions/{number}/decision", f"submissions/{number}/comments", "submissions/views", "review/many"]
+
+    for name, expected in (("fanta", 403), ("coumba", 404)):
+        client = signed_in(sold, name)
+        for page in pages:
+            assert (name, page, client.get(f"/projects/{sold.pid}/{page}").status_code) == (name, page, expected)
+        for act in acts:
+            csrf = Page(client.get("/").get_data(as_text=True)).hidden["__csrf"]
+            answer = client.post(f"/projects/{sold.pid}/{act}", data={"__csrf": csrf})
+            assert (name, act, answer.status_code) == (name, act, expected)
+    coordinator = signed_in(sold)
+    assert coordinator.get(f"/projects/{sold.pid}/submissions/{number}/delete").status_code == 403
+    assert coordinator.post(f"/projects/{sold.pid}/submissions/{number}/decision", data={}).status_code in (400, 403)
+
+
+@ON_SQLITE
+def test_all_of_it_can_be_read_in_french_and_bambara(sold: House) -> None:
+    for language in ("fr", "bm"):
+        client = signed_in(sold, language=language)
+        assert "Approuver" in read(client, f"/projects/{sold.pid}/review")
+        assert "Soumissions" in read(client, f"/projects/{sold.pid}/submissions")
+
+
+@ON_SQLITE
+def test_nobody_has_sent_anything_yet(house: House) -> None:
+    client = signed_in(house, language="en")
+
+    assert "Nothing has arrived yet" in read(client, f"/projects/{house.pid}/submissions")
+    assert "Nothing is to be reviewed" in read(client, f"/projects/{house.pid}/review")
+    assert "Nothing was found" in read(client, f"/projects/{house.pid}/review/many")

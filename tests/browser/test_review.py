@@ -1,0 +1,66 @@
+"""A coordinator goes through what came in with the keyboard, and finds a submission again by its filters."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.support.browsing import faults_of, sign_in
+from tests.support.live import served
+from tests.support.projects import a_sale, instance_id
+from tests.support.web import House, shown
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def states(house: House) -> list[str | None]:
+    found = {row["instance_id"]: row["reviewState"] for row in shown(house.baraka.get("review"))["submissions"]}
+    return [found[instance_id(sale)] for sale in (1, 2, 3)]
+
+
+def test_the_queue_is_gone_through_with_keys_alone(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1), a_sale(2, seller="<b>Awa</b>" * 20), a_sale(3, sacks=-4))
+    with served(house.app) as base:
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/review")
+        assert page.locator(".wrongs").get_by_text("contrainte non respectée").is_visible()
+        assert faults_of(page) == []
+
+        page.keyboard.press("2")
+        page.get_by_role("status").wait_for()
+        assert faults_of(page) == []
+        assert states(house) == [None, None, "hasIssues"]
+
+        page.keyboard.press("a")
+        page.get_by_text("1 à revoir").wait_for()
+        page.keyboard.press("u")
+        page.get_by_text("2 à revoir").wait_for()
+        assert states(house) == [None, None, "hasIssues"]
+
+        page.keyboard.press("j")
+        page.wait_for_url("**after=*")
+        page.keyboard.press("r")
+        page.get_by_text("C'était la dernière").wait_for()
+        assert states(house) == ["rejected", None, "hasIssues"]
+
+
+def test_a_submission_is_found_by_a_filter_and_sent_back_in_own_words(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1), a_sale(2, sacks=-4, remark="mil " * 80))
+    with served(house.app) as base:
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/submissions")
+        page.get_by_text("Filtres").click()
+        assert faults_of(page) == []
+
+        page.locator("select[name=state]").select_option("flagged")
+        page.wait_for_url("**state=flagged**")
+        page.locator("tbody a").click()
+        assert faults_of(page) == []
+
+        page.get_by_label("ou avec vos propres mots").fill("Combien de sacs ?")
+        page.get_by_role("button", name="Renvoyer", exact=True).click()
+        assert page.get_by_role("status").get_by_text("à corriger").is_visible()
+
+        page.goto(f"{base}/projects/{house.pid}/review/many?state=received")
+        page.get_by_role("radio", name="approuvée").check()
+        page.get_by_role("button", name="Qu'est-ce qui changerait ?").click()
+        page.get_by_text("1 soumission changerait").wait_for()
+        assert faults_of(page) == []

@@ -1,0 +1,104 @@
+"""Who of a register was heard of in a period, and who was silent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+
+from sync.entities.reporting import registers, silence, silent_entries
+from sync.models import Submission
+from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+
+NOVEMBER = dt.date(2026, 11, 1), dt.date(2026, 11, 30)
+PROFILE = """
+    | survey |             |       |         |
+    | type   | name        | label | save_to |
+    | date   | day         | Day   |         |
+    | text   | called      | Name  | called  |
+    | entities |           |       |         |
+    | list_name | label    |       |         |
+    | centres | ${called}  |       |         |
+"""
+MONTHLY = """
+    | survey |                   |       |
+    | type   | name              | label |
+    | date   | day               | Day   |
+    | select_one_from_file centres.csv | centre | Centre |
+    | integer | visits           | Visits |
+    | indicators |               |       |         |       |           |
+    | name   | label             | aggregate | date | subject | value |
+    | visits | Visits            | sum   | ${day}  | centres | ${visits} |
+"""
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    desk = a_desk(engine, tmp_path / "files")
+    desk.publish("profile", "1", PROFILE)
+    desk.publish("monthly", "1", MONTHLY)
+    for number, name in enumerate(("Siby", "Kalassa", "Kéniéba"), 1):
+        desk.outcomes(an_item(number, "profile", day="2026-01-05", called=name))
+    return desk
+
+
+def an_item(number: int, form: str, **answers: object) -> dict[str, object]:
+    return a_sale(number, form=form) | {"answers": answers}
+
+
+def centres_of(desk: Desk) -> list[str]:
+    """The ids of the centres, as their submissions name them."""
+    return [str(one.subject).partition("/")[2] for one in desk.submissions() if one.form_id == "profile"]
+
+
+def test_a_register_is_a_list_with_a_form_about_one_of_its_entries_and_no_list_of_people(desk: Desk) -> None:
+    with desk.sessions() as session:
+        found = [(one.list_name, one.form_id, one.declared) for one in registers(session, desk.project_id)]
+
+    assert ("centres", "monthly", False) in found
+    assert ("centres", "profile", True) in found
+
+
+def test_an_entry_was_heard_of_when_a_submission_about_it_is_dated_in_the_period(desk: Desk) -> None:
+    siby, kalassa, kenieba = centres_of(desk)
+    desk.outcomes(
+        an_item(11, "monthly", day="2026-11-03", centre=siby, visits=3),
+        an_item(12, "monthly", day="2026-11-20", centre=siby, visits=4),
+        an_item(13, "monthly", day="2026-10-31", centre=kalassa, visits=5),
+    )
+
+    with desk.sessions() as session:
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+        counted = silence(session, desk.project_id, monthly, *NOVEMBER)
+        first, after = silent_entries(session, desk.project_id, monthly, *NOVEMBER, limit=1)
+        rest, end = silent_entries(session, desk.project_id, monthly, *NOVEMBER, after=after, limit=1)
+
+    assert (counted.entries, counted.silent) == (3, 2)
+    assert {(one.id, one.last) for one in (*first, *rest)} == {(kalassa, dt.date(2026, 10, 31)), (kenieba, None)}
+    assert end is None
+
+
+def test_what_was_rejected_or_deleted_does_not_count(desk: Desk) -> None:
+    siby, kalassa, _ = centres_of(desk)
+    desk.outcomes(
+        an_item(11, "monthly", day="2026-11-03", centre=siby, visits=3),
+        an_item(12, "monthly", day="2026-11-04", centre=kalassa, visits=3),
+    )
+    with desk.sessions() as session:
+        for number, values in ((11, {"review_state": "rejected"}), (12, {"deleted_at": NOON})):
+            session.execute(update(Submission).where(Submission.instance_id == instance_id(number)).values(**values))
+        session.commit()
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+
+        assert silence(session, desk.project_id, monthly, *NOVEMBER).silent == 3
+
+
+def test_a_form_that_makes_its_entries_reports_about_them(desk: Desk) -> None:
+    with desk.sessions() as session:
+        profile = next(one for one in registers(session, desk.project_id) if one.form_id == "profile")
+        january = silence(session, desk.project_id, profile, dt.date(2026, 1, 1), dt.date(2026, 12, 31))
+        before = silence(session, desk.project_id, profile, dt.date(2025, 1, 1), dt.date(2025, 12, 31))
+
+    assert (january.silent, before.silent) == (0, 3)
