@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from sync.models import Actor, Assignment, Audit, EntityAssignment, Project, Quarantined, Submission
+from sync.models import Actor, Assignment, Audit, EntityAssignment, EntityList, Project, Quarantined, Submission
 
 # How many acts are looked through for one page: what is searched for may be rare.
 _LOOKED_THROUGH = 20_000
@@ -111,9 +111,15 @@ def parked_of(session: Session, project_id: int, actor_id: int, looked: int = 20
 
 def rows_given(session: Session, project_id: int, actor_id: int) -> dict[str, int]:
     """How many rows of each list were given to a device by hand."""
+    # The index has the list before the device: without the names of all lists it would be read from end to end.
+    lists = select(EntityList.name).where(EntityList.project_id == project_id)
     query = (
         select(EntityAssignment.list_name, func.count())
-        .where(EntityAssignment.project_id == project_id, EntityAssignment.actor_id == actor_id)
+        .where(
+            EntityAssignment.project_id == project_id,
+            EntityAssignment.list_name.in_(lists),
+            EntityAssignment.actor_id == actor_id,
+        )
         .group_by(EntityAssignment.list_name)
     )
     return {row[0]: row[1] for row in session.execute(query)}

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from server.queries import team
-from server.queries.team import acts_of, devices_page, how_many_devices, names_of
+from server.queries.team import acts_of, devices_page, how_many_devices, names_of, rows_given
 from sync.accounts.audit import Origin, record_act
 from sync.accounts.people import add_device
+from sync.models import EntityAssignment, EntityList
 from sync.projects.publish import create_project
 from tests.support.projects import NOON
 
@@ -75,3 +76,20 @@ def test_the_parts_of_the_devices_follow_on_each_other_by_name(session: Session,
     assert sorted(seen) == sorted(names)
     assert how_many_devices(session, pid) == 7
     assert set(names_of(session, [device.id for device in devices_page(session, pid, None, 50)]).values()) == set(names)
+
+
+def test_rows_given_by_hand_are_counted_list_by_list_for_one_device(session: Session, pid: int) -> None:
+    one, other = (add_device(session, pid, name, NOON)[0].id for name in ("Tab 1", "Tab 2"))
+    session.add_all(
+        EntityList(project_id=pid, name=name, properties=[], created_at=NOON)
+        for name in ("people", "plots", "villages")
+    )
+    given = [("people", "a", one), ("people", "b", one), ("plots", "c", one), ("plots", "c", other)]
+    session.add_all(
+        EntityAssignment(project_id=pid, list_name=name, entity_id=row, actor_id=actor, event=1)
+        for name, row, actor in given
+    )
+    session.flush()
+
+    assert rows_given(session, pid, one) == {"people": 2, "plots": 1}
+    assert rows_given(session, pid, other) == {"plots": 1}
