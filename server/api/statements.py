@@ -19,7 +19,7 @@ from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
-from sync.indicators.figures import Figure, resolve_as_of
+from sync.indicators.figures import Figure, resolve_as_of, write_cells
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
@@ -164,8 +164,8 @@ def _evidence_of(pid: int, statement: Statement, figure: Figure) -> str:
 
 
 def _asked(statement: Statement, figure: Figure) -> str:
-    cells = ",".join(f"{name}:{'null' if key is None else key}" for name, key in figure.by.items())
-    asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": statement.as_of.event}
+    cells, event = write_cells(figure.by), statement.as_of.event
+    asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": event}
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
 
 

@@ -101,7 +101,9 @@ def places_to_choose(reading: Reading, chosen: str | None) -> list[Choice]:
             yield Choice(place.code, place.name, depth)
             yield from below(place.code, depth + 1)
 
-    return list(below(None, 0))[:_MOST_PLACES]
+    near = {place.code for place in tree.upwards(chosen)}
+    choices = list(below(None, 0))
+    return choices[:_MOST_PLACES] + [choice for choice in choices[_MOST_PLACES:] if choice.code in near]
 
 
 def level_below(reading: Reading, place: str | None) -> str | None:

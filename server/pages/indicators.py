@@ -182,7 +182,7 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
             )
         except Forbidden as refusal:
             refused = refusal.detail
-    asked = Asked(after, query["period"], query["place"], request.args.get("to", ""))
+    asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
     return render_template(
         "indicator_why.html",
         **asked.shown(pid),
@@ -217,6 +217,7 @@ class Asked:
             "kept": {name: value for name, value in kept.items() if value},
             "periods": periods_to_choose(self.reading, self.period),
             "places": places_to_choose(self.reading, self.place),
+            "place_said": self.reading.tree.places[self.place].name if self.place else "",
             "period_said": said_of(self.reading.period(self.period)),
             "moment": self.reading.as_of,
             "around": _around(),

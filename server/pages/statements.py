@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,16 +13,18 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from server import current
 from server.api.figures import reading_of, sees_small_cells
+from server.api.schemas import text
 from server.api.statements import StatementQuery, first_language, give_out, page_of
 from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
 from server.pages.asked import said_of, today_in, without_empty_fields
 from server.pages.frame import project_of
-from server.pages.indicators import CAUSES, Asked
+from server.pages.indicators import Asked
+from server.queries.remembered import Remembered
 from server.words import words
 from sync.errors import NotFound, Refusal
-from sync.indicators.figures import resolve_as_of
+from sync.indicators.figures import resolve_as_of, write_cells
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
@@ -37,6 +41,21 @@ from sync.models import StatementIssue
 bp = Blueprint("statement_pages", __name__)
 
 _MOST_ISSUES = 200
+
+
+class ReadQuery(StatementQuery):
+    """What the address of a page says besides; `lang` is the language of the page around the statement."""
+
+    wording = text(load_default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A statement as a page shows it. `body` is our own markup around escaped text."""
+
+    name: str
+    language: str
+    body: str
 
 
 class IssueForm(Schema):
@@ -70,24 +89,22 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
     """A statement; each of its figures leads to what stands behind it."""
     if (filled := without_empty_fields()) is not None:
         return filled
-    query = read_query(StatementQuery())
+    query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
-    found = compose(
-        reading,
-        name,
-        _language(reading, name, query["lang"]),
-        period=query["period"],
-        place=query["place"],
-        sees_small_cells=sees_small_cells(),
-    )
-    return _shown(pid, found, reading, query["period"], query["place"])
+    language = _language(reading, name, query["wording"] or query["lang"])
+    period, place = query["period"], query["place"]
+
+    def written() -> Statement:
+        return compose(reading, name, language, period=period, place=place, sees_small_cells=sees_small_cells())
+
+    return _shown(pid, _remembered(pid, reading, (name, language, period, place), written), reading, period, place)
 
 
 @bp.get("/projects/<int:pid>/statements/<name>/issue")
 @needs("statements.issue")
 def ask_issue(pid: int, name: str) -> ResponseReturnValue:
     """What giving a statement out means, before it is done."""
-    query = read_query(StatementQuery())
+    query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
     asked = Asked(reading, query["period"], reading.place(query["place"]), str(reading.as_of.event))
     title = f"{name}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
@@ -106,7 +123,8 @@ def post_issue(pid: int, name: str) -> ResponseReturnValue:
         raise
     except Refusal as refusal:
         reading = reading_of(pid, typed.get("as_of"))
-        asked = Asked(reading, typed.get("period", "all"), typed.get("place") or None, typed.get("as_of", ""))
+        place = reading.place(typed.get("place") or None)
+        asked = Asked(reading, typed.get("period", "all"), place, typed.get("as_of", ""))
         return _ask(pid, name, asked, typed.get("title", ""), refusal)
     return redirect(url_for("statement_pages.issue", pid=pid, name=name, number=issue.number), 303)
 
@@ -115,25 +133,35 @@ def post_issue(pid: int, name: str) -> ResponseReturnValue:
 @needs("figures.read")
 def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     """An issue as it was given out."""
-    query = read_query(StatementQuery())
+    query = read_query(ReadQuery())
     found = issue_at(session(), pid, name, number)
     reading = reading_of(pid, str(found.as_of))
-    language = _language(reading, name, query["lang"])
-    text = compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
-    return _shown(pid, text, reading, found.period, found.place, found)
+    language = _language(reading, name, query["wording"] or query["lang"])
+
+    def written() -> Statement:
+        return compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
+
+    issued = _remembered(pid, reading, (name, language, found.period, found.place), written)
+    return _shown(pid, issued, reading, found.period, found.place, found)
 
 
 @bp.get("/projects/<int:pid>/statements/<name>/issues/<int:number>/changes")
 @needs("figures.read")
 def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
-    """What an issue would read today, or as of another, where that is different, and why."""
+    """What an issue would read today, or as of another, where that is different, and by how much."""
     if (filled := without_empty_fields()) is not None:
         return filled
-    query = read_query(StatementQuery())
+    query = read_query(ReadQuery())
     found = issue_at(session(), pid, name, number)
     moment = resolve_as_of(session(), pid, query["as_of"], current.now())
     reading = reading_of(pid, query["as_of"])
-    language = _language(reading, name, query["lang"])
+    language = _language(reading, name, query["wording"] or query["lang"])
+    small = sees_small_cells()
+
+    def compared() -> list[dict[str, Any]]:
+        return issue_changes(session(), found, language, moment, sees_small_cells=small, with_causes=False)
+
+    what = (name, number, language, moment.event, moment.at, small)
     return render_template(
         "statement_compare.html",
         project=project_of(pid),
@@ -142,16 +170,30 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
         issues=[one for one in issues_of(session(), pid, name) if one.number != number],
         moment=moment,
         as_of=query["as_of"],
-        differing=issue_changes(session(), found, language, moment, sees_small_cells=sees_small_cells()),
+        differing=_compared.get(session(), pid, what, compared),
         definitions=reading.definitions,
-        causes=CAUSES,
+        write_cells=write_cells,
         said_of=_said_of(reading),
     )
 
 
+def _remembered(pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement]) -> Written:
+    """A statement as this visitor may see it, until something in the project changes."""
+
+    def shown() -> Written:
+        found = written()
+        return Written(found.name, found.language, found.to_html(lambda figure: page_of(pid, found, figure)))
+
+    return _kept.get(session(), pid, (*what, reading.as_of.event, reading.as_of.at, sees_small_cells()), shown)
+
+
+_kept: Remembered[Written] = Remembered()
+_compared: Remembered[list[dict[str, Any]]] = Remembered()
+
+
 def _shown(
     pid: int,
-    found: Statement,
+    found: Written,
     reading: Reading,
     period: str,
     place: str | None,
@@ -165,8 +207,9 @@ def _shown(
         statement=found,
         issue=issue,
         languages=statements_at(session(), pid, reading.as_of.event)[found.name],
-        body=found.to_html(lambda figure: page_of(pid, found, figure)),
+        body=found.body,
         query={key: value for key, value in request.args.items() if key in ("period", "place", "as_of")},
+        wording={key: value for key, value in request.args.items() if key == "wording"},
         may_issue=current.has_right("statements.issue"),
     )
 

@@ -156,6 +156,11 @@ def read_cells(text: str) -> dict[str, str | None]:
     return cells
 
 
+def write_cells(cells: Cells) -> str:
+    """What `read_cells` reads."""
+    return ",".join(f"{name}:{'null' if key is None else key}" for name, key in cells.items())
+
+
 def hidden_in(
     reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]
 ) -> set[Cell]:

@@ -267,11 +267,18 @@ def compose_issue(session: Session, issue: StatementIssue, language: str, *, see
 
 
 def issue_changes(
-    session: Session, issue: StatementIssue, language: str, now: AsOf, *, sees_small_cells: bool
+    session: Session,
+    issue: StatementIssue,
+    language: str,
+    now: AsOf,
+    *,
+    sees_small_cells: bool,
+    with_causes: bool = True,
 ) -> list[dict[str, Any]]:
     """What an issue's figures would read today where that is different: `{indicator, …, before, after, causes}`.
 
-    `causes` are those of the figure itself, of a share those of its part; none where its evidence may not be seen.
+    `causes` are those of the figure itself, of a share those of its part; none where its evidence may not be seen. They
+    take most of the time: a caller that does not show them leaves them out.
     """
     issued = compose_issue(session, issue, language, sees_small_cells=sees_small_cells)
     before, after = Reading(session, issue.project_id, issued.as_of), Reading(session, issue.project_id, now)
@@ -291,7 +298,7 @@ def issue_changes(
                 "share": asked.share,
                 "before": {**was.to_json(), "text": words},
                 "after": None if is_now is None else {**is_now.to_json(), "text": words_now},
-                "causes": _causes(before, after, asked, sees_small_cells),
+                "causes": _causes(before, after, asked, sees_small_cells) if with_causes else [],
             }
         )
     return found

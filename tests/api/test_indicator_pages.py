@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -81,6 +82,46 @@ def test_why_a_figure_changed_adds_up_and_leads_to_what_did_it(sold: House) -> N
     assert page.count("/submissions/") == 2
 
 
+def test_what_happened_to_one_cell_goes_on_with_that_cell(sold: House) -> None:
+    client, before = signed_in(sold), last_event(sold)
+    sold.amina.send(*[a_sale(number, sacks=1) for number in range(10, 65)], batch="b2")
+
+    first = read(client, f"/projects/{sold.pid}/indicators/sacks/changes?from={before}&is=village:Siby")
+    after = next(link for link in Page(first).links if "cursor=" in link)
+
+    assert "is=village:Siby" in unquote(after)
+    assert "<strong>59.0</strong>" in first
+    assert "<strong>59.0</strong>" in read(client, after)
+
+
+def test_why_a_cell_of_an_issue_changed_is_told_of_that_cell(sold: House) -> None:
+    sold.djeneba.put("statements/results/fr", data="{{ sacks(village='Siby') }} sacs.\n")
+    client, issued_at = signed_in(sold, "djeneba", language="fr"), last_event(sold)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": issued_at, "title": "Mi-parcours"}))
+    sold.amina.send(a_sale(3, sacks=5), a_sale(4, sacks=7, village="Kalassa"), batch="b2")
+
+    compared = read(client, f"/projects/{sold.pid}/statements/results/issues/1/changes")
+    why = next(link for link in Page(compared).links if "/sacks/changes" in link)
+
+    assert ">+5,0</td>" in compared
+    told = read(client, why)
+    assert "<strong>4,0</strong>" in told
+    assert "<strong>9,0</strong>" in told
+
+
+def test_the_wording_of_a_statement_is_chosen_apart_from_the_language_of_the_page(sold: House) -> None:
+    sold.djeneba.put("statements/results/en", data="{{ sacks }} sacks.\n")
+    client = signed_in(sold, language="fr")
+    page = read(client, f"/projects/{sold.pid}/statements/results")
+
+    other = read(client, next(link for link in Page(page).links if "wording=en" in link))
+
+    assert " sacks." in other
+    assert 'type="hidden" name="wording" value="en"' in other
+    assert '<html lang="fr"' in other
+    assert " sacs." in read(client, f"/projects/{sold.pid}/statements/results")
+
+
 def test_fields_that_were_left_empty_do_not_stand_in_the_address(sold: House) -> None:
     answer = signed_in(sold).get(f"/projects/{sold.pid}/indicators/sacks/changes?from=2&to=&place=&lang=fr")
 
@@ -107,6 +148,24 @@ def test_a_statement_is_issued_once_looked_at_and_read_again_as_it_was(sold: Hou
     assert "Mi-parcours" in read(client, f"/projects/{sold.pid}/statements")
 
 
+def test_a_statement_that_is_remembered_reads_for_each_visitor_what_they_may_see_and_anew_after_a_change(
+    sold: House,
+) -> None:
+    sold.djeneba.put("statements/results/en", data="{{ sacks }} sacks.\n")
+    page = f"/projects/{sold.pid}/statements/results?period=all"
+    first, second = signed_in(sold, language="fr"), signed_in(sold, "fanta", language="en")
+
+    for _ in range(2):
+        assert ">13,0</a> sacs" in read(first, page)
+        assert ">13.0</a> sacks" in read(second, page)
+        assert ">0,0</a> sacs" in read(first, page.replace("all", "2020"))
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    sold.djeneba.put("statements/results/en", data="{{ sacks }} bags.\n")
+
+    assert ">18,0</a> sacs" in read(first, page)
+    assert ">18.0</a> bags" in read(second, page)
+
+
 def test_an_issue_without_a_title_is_asked_for_again(sold: House) -> None:
     client = signed_in(sold, "djeneba")
     asking = f"/projects/{sold.pid}/statements/results/issue"
@@ -115,6 +174,15 @@ def test_an_issue_without_a_title_is_asked_for_again(sold: House) -> None:
 
     assert answer.status_code == 400
     assert 'role="alert"' in answer.get_data(as_text=True)
+
+
+def test_a_place_that_there_is_not_is_refused_when_a_statement_is_issued(sold: House) -> None:
+    client = signed_in(sold, "djeneba")
+    asking = f"/projects/{sold.pid}/statements/results/issue"
+
+    for title in ("", "Halfway"):
+        asked = {"as_of": last_event(sold), "title": title, "period": "all", "place": "nowhere"}
+        assert send(client, asking, asking, asked).status_code == 400
 
 
 def test_who_only_reads_cannot_issue_and_strangers_find_nothing(sold: House) -> None:
