@@ -20,7 +20,7 @@ from server.logs import log
 from server.pages.frame import project_of
 from server.pages.quarantine_words import ACTIONS, OUTCOMES, STATES, WHAT_TO_DO
 from server.pages.said import REASONS
-from server.queries.submissions import names_of_actors, submission_called, titles_of_forms
+from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
 from sync.intake.quarantine import (
     OPEN,
@@ -30,6 +30,7 @@ from sync.intake.quarantine import (
     quarantined_items,
     raw_of,
 )
+from sync.review.files import submission_called
 
 bp = Blueprint("quarantine_pages", __name__, url_prefix="/projects/<int:pid>/quarantine")
 

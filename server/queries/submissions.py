@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
-from sync.models import Actor, Assignment, Entity, Event, Form, Quarantined, Submission, SubmissionVersion
+from sync.models import Actor, Assignment, Entity, Event, Form, Quarantined, Submission
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
@@ -28,25 +28,6 @@ def name_of_submission(session: Session, project_id: int, submission_id: int) ->
     if row is None:
         raise NotFound
     return row.form_id, row.instance_id
-
-
-def submission_called(session: Session, project_id: int, form_id: str, instance_id: str) -> int | None:
-    """Our own id of the submission of which this is a version, None if there is none, or none that is not deleted."""
-    return session.scalar(
-        select(SubmissionVersion.submission_id)
-        .join(
-            Submission,
-            (Submission.project_id == SubmissionVersion.project_id)
-            & (Submission.id == SubmissionVersion.submission_id),
-        )
-        .where(
-            SubmissionVersion.project_id == project_id,
-            SubmissionVersion.form_id == form_id,
-            SubmissionVersion.instance_id == instance_id,
-            Submission.deleted_at.is_(None),
-        )
-        .limit(1)
-    )
 
 
 def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str]:

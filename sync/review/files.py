@@ -70,9 +70,9 @@ def detach_file(journal: Journal, submission_id: int, name: str) -> None:
     _changed(journal, submission_id, {"name": name, "sha256": None, "before": before})
 
 
-def files_of_version(session: Session, project_id: int, form_id: str, instance_id: str) -> list[Attachment]:
-    """The files of one instance, those that have not arrived too. Raises NotFound, also for a deleted submission."""
-    submission_id = session.scalar(
+def submission_called(session: Session, project_id: int, form_id: str, instance_id: str) -> int | None:
+    """Our own id of the submission of which this is a version, None if there is none, or none that is not deleted."""
+    return session.scalar(
         select(SubmissionVersion.submission_id)
         .join(
             Submission,
@@ -85,7 +85,13 @@ def files_of_version(session: Session, project_id: int, form_id: str, instance_i
             SubmissionVersion.instance_id == instance_id,
             Submission.deleted_at.is_(None),
         )
+        .limit(1)
     )
+
+
+def files_of_version(session: Session, project_id: int, form_id: str, instance_id: str) -> list[Attachment]:
+    """The files of one instance, those that have not arrived too. Raises NotFound, also for a deleted submission."""
+    submission_id = submission_called(session, project_id, form_id, instance_id)
     if submission_id is None:
         raise NotFound
     return list(
