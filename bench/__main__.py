@@ -64,7 +64,7 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
         if "memory" in chosen.parts:
             lines += show(f"Memory, {kind}", measure_memory(siby, deliveries, 10_000 if chosen.quick else 100_000))
         if "rebuild" in chosen.parts:
-            lines += show(f"Rebuild, {kind}", measure_rebuild(siby, deliveries))
+            lines += show(f"Rebuild, {kind}", measure_rebuild(siby, deliveries, 5_000 if chosen.quick else 20_000))
         if "exports" in chosen.parts:
             count = 10_000 if chosen.quick else SUBMISSIONS
             lines += show(f"Exports, {kind}", measure_exports(siby, deliveries, count, chosen.runs))

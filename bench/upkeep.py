@@ -30,8 +30,9 @@ def measure_memory(installation: Installation, deliveries: Deliveries, submissio
     ]
 
 
-def measure_rebuild(installation: Installation, deliveries: Deliveries) -> list[Line]:
-    """`siby indicators rebuild` over everything that is stored, on one core."""
+def measure_rebuild(installation: Installation, deliveries: Deliveries, submissions: int) -> list[Line]:
+    """`siby indicators rebuild` over everything that is stored, so many at least, on one core."""
+    fill(installation, deliveries, submissions)
     before = installation.cpu()[1], cpu_of_children()
     began = time.perf_counter()
     installation.siby("indicators", "rebuild")
