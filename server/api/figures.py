@@ -19,7 +19,7 @@ from server.guards import needs
 from server.queries.submissions import events_since
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of, json_number
-from sync.indicators.changes import changes
+from sync.indicators.changes import Changes, changes
 from sync.indicators.definitions import Definition
 from sync.indicators.evidence import Evidence, evidence
 from sync.indicators.figures import figures, read_cells, resolve_as_of
@@ -57,8 +57,8 @@ class FiguresQuery(AsOfQuery):
     totals = fields.Boolean(load_default=True)
 
 
-class EvidenceQuery(AsOfQuery):
-    """Which figure's evidence, and which part of it."""
+class BehindQuery(Strict):
+    """Behind which figure, and which part of what is there."""
 
     period = text(load_default="all")
     place = text(load_default=None)
@@ -67,17 +67,16 @@ class EvidenceQuery(AsOfQuery):
     cursor = text(load_default=None)
 
 
-class ChangesQuery(Strict):
+class EvidenceQuery(AsOfQuery, BehindQuery):
+    """Which figure's evidence."""
+
+
+class ChangesQuery(BehindQuery):
     """Which figure's changes, and between which two moments."""
 
     since = text(load_default="0", data_key="from", metadata={"description": "an event's number, a time or a date"})
     to = text(load_default=None, metadata={"description": "the same; now without it"})
     as_of = text(load_default=None, metadata={"description": "another name for to"})
-    period = text(load_default="all")
-    place = text(load_default=None)
-    cells = text(load_default="", data_key="is")
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1000))
-    cursor = text(load_default=None)
 
 
 class EventsQuery(Strict):
@@ -144,18 +143,7 @@ def get_figure_changes(pid: int, indicator: str) -> ResponseReturnValue:
     query = read_query(ChangesQuery())
     before, after = reading_of(pid, query["since"]), reading_of(pid, query["to"] or query["as_of"])
     known_indicator(after, indicator)
-    found = changes(
-        before,
-        after,
-        indicator,
-        period=query["period"],
-        place=query["place"],
-        cells=read_cells(query["cells"]),
-        cursor=query["cursor"],
-        limit=query["limit"],
-        sees_small_cells=sees_small_cells(),
-    )
-    return answer(found.to_json())
+    return answer(changes_for_visitor(before, after, indicator, query).to_json())
 
 
 @bp.get("/events")
@@ -195,20 +183,28 @@ def reading_of(pid: int, as_of: str | None) -> Reading:
 
 def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:
     """A page of evidence without what only coordinators may see, for others."""
-    found = evidence(
-        reading,
-        indicator,
-        period=query["period"],
-        place=query["place"],
-        cells=read_cells(query["cells"]),
-        cursor=query["cursor"],
-        limit=query["limit"],
-        sees_small_cells=sees_small_cells(),
-    )
+    found = evidence(reading, indicator, **_behind(query))
     if not current.has_right("submissions.read"):
         for row in found.rows:
             row["subject"] = row["person"] = None
     return found
+
+
+def changes_for_visitor(before: Reading, after: Reading, indicator: str, query: dict[str, Any]) -> Changes:
+    """Why a figure differs between two moments. Raises Forbidden where it has small cells that the visitor may not
+    see."""
+    return changes(before, after, indicator, **_behind(query))
+
+
+def _behind(query: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "period": query["period"],
+        "place": query["place"],
+        "cells": read_cells(query["cells"]),
+        "cursor": query["cursor"],
+        "limit": query["limit"],
+        "sees_small_cells": sees_small_cells(),
+    }
 
 
 def sees_small_cells() -> bool:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
 from server import current
-from server.api.figures import ChangesQuery, known_indicator, reading_of, sees_small_cells
+from server.api.figures import ChangesQuery, changes_for_visitor, known_indicator, reading_of, sees_small_cells
 from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
@@ -32,10 +32,10 @@ from server.queries.remembered import Remembered
 from server.queries.submissions import forms_and_places, titles_of_forms
 from server.words import words
 from sync.errors import Forbidden, NotFound
-from sync.indicators.changes import Changes, changes
+from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.figures import Figure, figure, figures, read_cells
+from sync.indicators.figures import Figure, figure, figures
 from sync.indicators.reading import Reading
 from sync.indicators.statements import last_issues
 from sync.projects.places import places_at
@@ -169,17 +169,7 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     if given:
         before = reading_of(pid, query["since"])
         try:
-            told = changes(
-                before,
-                after,
-                indicator,
-                period=query["period"],
-                place=query["place"],
-                cells=read_cells(query["cells"]),
-                cursor=query["cursor"],
-                limit=50,
-                sees_small_cells=sees_small_cells(),
-            )
+            told = changes_for_visitor(before, after, indicator, query | {"limit": 50})
         except Forbidden as refusal:
             refused = refusal.detail
     asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
