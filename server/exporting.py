@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from flask import Flask, Response, current_app, request
@@ -46,6 +47,12 @@ def sweep_exports() -> int:
     return _exports().files.sweep(now().timestamp())
 
 
+def sweep_exports_at_start(app: Flask) -> int:
+    """Before anything is served: delete what a killed server left of exports, above all of decrypted ones."""
+    found: Exports = app.extensions[_NAME]
+    return found.files.sweep_at_start()
+
+
 def kept_for(export: Export) -> str | None:
     """The tag of an earlier file that the request wants to go on with: of the same data, options and rights."""
     tag, weak = unquote_etag(request.headers.get("If-Range"))
@@ -56,12 +63,12 @@ def kept_for(export: Export) -> str | None:
 
 def is_known(export: Export) -> bool:
     """Whether whoever asks has these bytes already."""
-    return not export.once and request.if_none_match.contains_weak(export.tag)
+    return not export.facts.once and request.if_none_match.contains_weak(export.tag)
 
 
 def described(export: Export, status: int) -> Response:
     """What there is to say of an export without its bytes."""
-    return _told(Response(status=status), export.tag, export.facts, once=False)
+    return _told(Response(status=status), export.tag, export.facts)
 
 
 def resume(tag: str) -> Response | None:
@@ -70,7 +77,7 @@ def resume(tag: str) -> Response | None:
     facts, whole = files.facts(tag), files.wait(tag, _PATIENCE_SECONDS)
     if whole is None or facts is None:
         return None
-    return _whole(tag, facts, whole, once=False)
+    return _whole(tag, facts, whole)
 
 
 def deliver(export: Export) -> Response:
@@ -85,7 +92,7 @@ def deliver(export: Export) -> Response:
         ours.callback(export.source.session.close)
         for _ in range(_TRIES):
             if (whole := exports.files.open(export.tag)) is not None:
-                return _whole(export.tag, export.facts, whole, export.once)
+                return _whole(export.tag, export.facts, whole)
             if _begin(exports, export):
                 ours.pop_all()  # the thread that makes it ends its snapshot
                 return _beginning(exports, export) or _failed(exports, export)
@@ -103,7 +110,7 @@ def _beginning(exports: Exports, export: Export) -> Response | None:
         return None
     if first is None or pieces is None:
         return None
-    return _told(Response(_followed(first, pieces)), export.tag, export.facts, export.once)
+    return _told(Response(_followed(first, pieces)), export.tag, export.facts)
 
 
 def _failed(exports: Exports, export: Export) -> NoReturn:
@@ -132,7 +139,8 @@ def _begin(exports: Exports, export: Export) -> bool:
 
 def _make(exports: Exports, export: Export, making: Making) -> None:
     try:
-        export.write(making, exports.files.folder)
+        with exports.files.scratch(export.tag) as scratch:
+            export.write(making, Path(scratch))
         making.keep()
     except Exception as error:
         exports.failures[export.tag] = error
@@ -148,7 +156,7 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
         exports.slots.release()
 
 
-def _whole(tag: str, facts: Facts, file: BinaryIO, once: bool) -> Response:
+def _whole(tag: str, facts: Facts, file: BinaryIO) -> Response:
     size = file.seek(0, 2)
     asked = _range_of(tag, size)
     start, stop = asked if asked is not None else (0, size)
@@ -158,7 +166,7 @@ def _whole(tag: str, facts: Facts, file: BinaryIO, once: bool) -> Response:
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     response.content_length = stop - start
     response.call_on_close(file.close)
-    return _told(response, tag, facts, once)
+    return _told(response, tag, facts)
 
 
 def _followed(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -179,12 +187,12 @@ def _range_of(tag: str, size: int) -> tuple[int, int] | None:
     return wanted.range_for_length(size)
 
 
-def _told(response: Response, tag: str, facts: Facts, once: bool) -> Response:
+def _told(response: Response, tag: str, facts: Facts) -> Response:
     response.headers["Content-Type"] = facts.type
     response.headers["Content-Disposition"] = disposition(facts.name)
     response.headers["X-Total-Rows"] = str(facts.rows)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    if once:
+    if facts.once:
         files = _exports().files
         response.call_on_close(lambda: files.drop(tag))
         return response

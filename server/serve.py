@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 
 from server.background import begin
 from server.db import db
+from server.exporting import sweep_exports_at_start
 from server.logs import log
 from server.settings import Settings
 
@@ -69,6 +70,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
 
 def serve(app: Flask, settings: Settings) -> None:
     """Serve until told to stop; requests in work are finished first."""
+    sweep_exports_at_start(app)
     spare_what_is_loaded()
     Gunicorn(app, settings).run()
 

@@ -96,7 +96,7 @@ def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:
         "pseudonyms": options.pseudonyms,
         "attachments": options.attachments,
         "filtered": options.filter is not None,
-        "decrypted": export.once,
+        "decrypted": export.facts.once,
         "resumed": goes_on,
     }
     begin_writing(session())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,13 +45,12 @@ class Export:
     tag: str
     line: str
     facts: Facts
-    once: bool  # what was decrypted for one person is kept for nobody
     source: Source
 
-    def write(self, sink: Sink, folder: Path) -> None:
-        """Write all of it; what is needed on the way lies in `folder`. Raises RowsMissing if it is not whole."""
-        with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as scratch:
-            rows = _WRITERS[self.source.options.format](self.source, sink, Path(scratch), self.facts.rows)
+    def write(self, sink: Sink, scratch: Path) -> None:
+        """Write all of it; what is needed on the way lies in a folder of its own. Raises RowsMissing if it is not
+        whole."""
+        rows = _WRITERS[self.source.options.format](self.source, sink, scratch, self.facts.rows)
         if rows != self.facts.rows:
             raise RowsMissing(f"{rows} rows were written, {self.facts.rows} were there")
         sink.flush()
@@ -87,8 +85,9 @@ def prepare_export(
     state = source.state()
     moment = now if "now(" in (options.filter or "") else None
     line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
-    facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows)
-    return Export(f"{line}-{options.digest(line, state.said)[:16]}", line, facts, bool(keys), source)
+    # What was decrypted for one person is kept for nobody.
+    facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows, once=bool(keys))
+    return Export(f"{line}-{options.digest(line, state.said)[:16]}", line, facts, source)
 
 
 def name_of(form_id: str, options: Options) -> str:

@@ -7,8 +7,9 @@ import io
 import json
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -16,7 +17,7 @@ from typing import BinaryIO, Protocol, cast
 from sync.errors import DiskFull
 
 KEPT_SECONDS = 24 * 3600
-_PART, _FACTS = ".part", ".json"
+_PART, _FACTS, _SCRATCH = ".part", ".json", ".making-"
 _PIECE = 1 << 17
 _BUFFER = 1 << 16
 _CHECK_EVERY = 16 * 1024 * 1024
@@ -42,6 +43,7 @@ class Facts:
     name: str  # as whoever downloads it will see it
     type: str
     rows: int  # submissions in it
+    once: bool = False  # for one reader alone, kept for nobody
 
 
 class Making:
@@ -168,17 +170,39 @@ class GrowingFiles:
         for ending in ("", _PART, _FACTS):
             self.path(tag, ending).unlink(missing_ok=True)
 
+    def scratch(self, tag: str) -> tempfile.TemporaryDirectory[str]:
+        """A folder for what is needed while the file is made. It goes with the making, and at the next sweep if the
+        process that made it was killed."""
+        return tempfile.TemporaryDirectory(dir=self.folder, prefix=f"{self.path(tag).name}{_SCRATCH}")
+
     def sweep(self, now: float, older_than: float = KEPT_SECONDS) -> int:
-        """Delete files that were written so many seconds before `now`, in seconds since 1970; gives how many."""
+        """Delete files that were written so many seconds before `now`, in seconds since 1970, and what a killed process
+        left half made; gives how many."""
+        return self._delete(lambda path: now - path.stat().st_mtime > older_than or self._is_left_behind(path))
+
+    def sweep_at_start(self) -> int:
+        """Delete what a killed process left half made or, of what is for one reader alone, undelivered."""
+        return self._delete(lambda path: self._is_left_behind(path) or self._is_for_one(path))
+
+    def _delete(self, is_over: Callable[[Path], bool]) -> int:
         gone = 0
         for path in self.folder.iterdir() if self.folder.exists() else ():
             try:
-                if now - path.stat().st_mtime > older_than:
+                if is_over(path):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                     gone += 1
             except FileNotFoundError:  # another process sweeps too
                 continue
         return gone
+
+    def _is_left_behind(self, path: Path) -> bool:
+        tag, _, ending = path.name.partition(".")
+        unfinished = ending == _PART[1:] or ending.startswith(_SCRATCH[1:])
+        return unfinished and not self.is_made(tag)
+
+    def _is_for_one(self, path: Path) -> bool:
+        facts = self.facts(path.name) if "." not in path.name else None
+        return facts is not None and facts.once
 
     def _growing(self, tag: str, file: io.FileIO) -> Iterator[bytes]:
         pause = _FIRST_PAUSE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import tracemalloc
 from itertools import count
 from pathlib import Path
@@ -49,6 +50,15 @@ class Sending(threading.Thread):
             self.failure = error
 
 
+def wait_for_another_batch(tablets: list[Sending]) -> None:
+    """However slow the machine is: something must arrive between one export and the next."""
+    before = sum(len(tablet.acknowledged) for tablet in tablets)
+    until = time.monotonic() + 60
+    while sum(len(tablet.acknowledged) for tablet in tablets) == before:
+        assert time.monotonic() < until, [tablet.failure for tablet in tablets]
+        time.sleep(0.01)
+
+
 def test_what_was_acknowledged_is_in_the_export_and_no_batch_is_in_it_by_half(house: House) -> None:
     stop = threading.Event()
     tablets = [Sending(house, number, stop) for number in range(1, TABLETS + 1)]
@@ -58,6 +68,7 @@ def test_what_was_acknowledged_is_in_the_export_and_no_batch_is_in_it_by_half(ho
     exports: list[tuple[list[set[str]], list[str], str]] = []
     try:
         for kind in ("csv.zip", "csv", "csv.zip", "csv"):
+            wait_for_another_batch(tablets)
             held = [batch for tablet in tablets for batch in list(tablet.acknowledged)]
             answer = house.baraka.get(f"{SALES}.{kind}")
             assert answer.status_code == 200
@@ -71,7 +82,6 @@ def test_what_was_acknowledged_is_in_the_export_and_no_batch_is_in_it_by_half(ho
 
     assert [tablet.failure for tablet in tablets] == [None] * TABLETS
     batches = [batch for tablet in tablets for batch in tablet.acknowledged]
-    assert len(batches) > 2 * TABLETS, "nobody sent while the exports were made"
     before: set[str] = set()
     for held, keys, stated in exports:
         there = set(keys)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -126,6 +128,37 @@ def test_files_go_after_a_day(files: GrowingFiles) -> None:
     assert files.sweep(written + 3600) == 0
     assert files.sweep(written + 25 * 3600) == 2
     assert files.open(TAG) is None
+
+
+def test_what_a_killed_process_left_half_made_goes_at_the_next_sweep(files: GrowingFiles) -> None:
+    killed, living = begun(files), begun(files, "c3-d4")
+    half = files.path(TAG, ".part").read_bytes()
+    abandoned = Path(mkdtemp(dir=files.folder, prefix=f"{TAG}.making-"))
+    killed.give_up()
+    files.path(TAG, ".part").write_bytes(half)
+    with files.scratch("c3-d4") as scratch:
+        files.sweep(files.path(TAG, ".part").stat().st_mtime)
+
+        assert not files.path(TAG, ".part").exists()
+        assert not abandoned.exists()
+        assert Path(scratch).exists()
+        living.write(b"whole")
+    living.keep()
+    assert files.path("c3-d4").read_bytes() == b"whole"
+
+
+def test_what_was_for_one_reader_alone_does_not_outlive_the_server(files: GrowingFiles) -> None:
+    for tag, facts in ((TAG, replace(FACTS, once=True)), ("c3-d4", FACTS)):
+        making = files.claim(tag, facts)
+        assert making is not None
+        making.keep()
+
+    files.sweep_at_start()
+
+    assert files.open(TAG) is None
+    kept = files.open("c3-d4")
+    assert kept is not None
+    kept.close()
 
 
 @pytest.mark.parametrize("tag", ["../x", "a/b", "", "é"])
