@@ -123,9 +123,14 @@ def origin() -> Origin:
     return Origin(known.actor_id if known else None, g.get("request_id"), request.remote_addr)
 
 
+def public_address() -> str:
+    """Where this server is reached: as its settings say, else as whoever asks has reached it."""
+    return settings().public_url or request.host_url.rstrip("/")
+
+
 def own_address(path: str) -> str:
     """The absolute address of a path such as `/projects/7/forms/x.xml`, with the token in it if it came that way."""
-    base = settings().public_url or request.host_url.rstrip("/")
+    base = public_address()
     if (draft := request.environ.get(DRAFT)) is not None:
         return f"{base}/v1/test/{draft}{path}"
     key = request.environ.get(KEY) or request.args.get("st")

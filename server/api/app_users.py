@@ -121,7 +121,7 @@ def get_code(pid: int, kind: str) -> ResponseReturnValue:
     token, visitor = request.environ.get(KEY), current.visitor()
     if token is None or visitor.kind != "device":
         raise NotFound("Ask for the code with the device's token in the address: /v1/key/TOKEN/projects/NUMBER/qr.png.")
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     project = session().get_one(Project, pid)
     text = settings_text(device_setup(base, pid, project.name, visitor.name, token, language=visitor.language))
     if kind == "png":

@@ -269,7 +269,7 @@ def get_trial_xml(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 
 def address_of(draft: FormDraft) -> str:
     """Where whoever has this address tries the draft out."""
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     return f"{base}/v1/test/{draft.token}{form_path(draft.project_id, draft.form_id)}/draft"
 
 

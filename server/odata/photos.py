@@ -37,7 +37,7 @@ def linker(pid: int, fid: str) -> Callable[[str, str], str]:
     # By whole days, so that a feed which has not changed is the same for a day.
     until = int((current.now().date() + LASTS + dt.timedelta(days=1) - dt.date(1970, 1, 1)).days)
     asker = current.visitor().actor_id
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
 
     def link(instance_id: str, name: str) -> str:
         signed = signer.dumps([pid, fid, instance_id, name, asker, until])

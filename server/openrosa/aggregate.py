@@ -16,23 +16,24 @@ from flask.typing import ResponseReturnValue
 from lxml import etree
 from sqlalchemy import select
 
-from forms.workbooks.workbook import read_xform
 from server import current
 from server.answers import tagged
 from server.api.submissions import note_view
 from server.current import own_address
-from server.db import session
+from server.db import release, session
 from server.documents import documented
 from server.guards import needs
 from server.openrosa.answers import XML, openrosa_message, speak_openrosa
 from server.openrosa.formlist import form_path
 from server.openrosa.submission import receive_body
 from server.queries.forms import version_of
+from server.uploads import tried
 from sync.accounts.audit import record_act
 from sync.errors import FieldMissing, Missing, NotFound, Unexpected
 from sync.intake.prepare import unpack
 from sync.journal import open_journal
 from sync.models import Attachment, Submission, SubmissionVersion
+from sync.projects.catalogue import latest_sheets
 from sync.projects.manifest import hashes_of
 from sync.projects.publish import publish_form
 
@@ -85,7 +86,8 @@ def get_upload_door(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 @documented("openrosa", body="multipart/form-data", answer="text/xml", status=201)
 def post_form_upload(pid: int) -> ResponseReturnValue:
-    """Publish an XForm (form_def_file) with its media files; the same again changes nothing."""
+    """Publish a form (form_def_file) with its media files, once ODK Validate can load it; the same again changes
+    nothing."""
     arrived = receive_body()
     parts = {part.field: part for part in arrived.parts}
     if arrived.fault is not None or (given := parts.get("form_def_file")) is None:
@@ -96,8 +98,11 @@ def post_form_upload(pid: int) -> ResponseReturnValue:
         for part in arrived.parts
         if part.is_file and part is not given and part.names
     }
-    workbook = read_xform(given.content.read(), given.names[-1])
+    form = given.content.read()
     arrived.drop()
+    neighbours = latest_sheets(session(), pid)
+    release()  # ODK Validate takes its time
+    workbook = tried(form, given.names[-1].removesuffix(".xml"), neighbours).workbook
     journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
     publish_form(journal, workbook, media)
     record_act(session(), pid, current.origin(), "form.published", current.now(), workbook.form.form_id)

@@ -80,7 +80,7 @@ def post_device(pid: int) -> ResponseReturnValue:
         session().rollback()
         return _list(pid, refusal)
     project = project_of(pid)
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     setup = device_setup(base, pid, project.name, actor.name, token, language=actor.language)
     code = Markup(code_svg(settings_text(setup)))  # noqa: S704 — it holds squares only
     return render_template("device_added.html", project=project, device=actor, code=code)
@@ -146,7 +146,7 @@ def sheet(pid: int) -> ResponseReturnValue:
     begin_writing(session())
     project = session().get_one(Project, pid)
     made = [(name, *_made(pid, name, given["language"] or None)) for name in names]
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     more = _more(given)
     cards = []
     for name, number, token in made:

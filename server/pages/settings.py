@@ -38,7 +38,7 @@ _DELIVERIES = 50
 @needs("data.export")
 def exports(pid: int) -> ResponseReturnValue:
     """What the project's data can be had as, form by form."""
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     return render_template(
         "exports.html",
         project=project_of(pid),

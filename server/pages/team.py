@@ -89,7 +89,7 @@ def post_invitation(pid: int) -> ResponseReturnValue:
     except Refusal as refusal:
         session().rollback()
         return _page(pid, refusal, typed={"email": email, "role": role})
-    base = current.settings().public_url or request.host_url.rstrip("/")
+    base = current.public_address()
     address = f"{base}/invitation/{made.token}"
     code = Markup(code_svg(address))  # noqa: S704 — it holds squares only
     return render_template(

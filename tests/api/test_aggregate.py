@@ -49,7 +49,7 @@ def test_submissions_are_pulled_with_their_files_and_pushed_to_another_project(h
     assert ids == [row.instance_id for row in stored(house)[:5]]
     for number, instance_id in enumerate(ids, 1):
         root = downloaded(house, instance_id)
-        (filled,) = root.find("s:data", SUBMISSIONS) or ()
+        (filled,) = root.iterfind("s:data/*", SUBMISSIONS)
         assert filled.get("instanceID") == instance_id
         assert (filled.findtext("{*}sacks"), filled.get("isComplete")) == ("4", "true")
         (file,) = root.findall("s:mediaFile", SUBMISSIONS)
@@ -83,7 +83,7 @@ def test_an_encrypted_submission_is_pulled_as_it_came(house: House) -> None:
 
     root = downloaded(house, "uuid:12")
 
-    (filled,) = root.find("s:data", SUBMISSIONS) or ()
+    (filled,) = root.iterfind("s:data/*", SUBMISSIONS)
     assert filled.findtext("{*}base64EncryptedKey") == "c2VjcmV0"
     assert [found.text for found in root.iterfind("s:mediaFile/s:filename", SUBMISSIONS)] == [
         "a.jpg.enc",
@@ -106,6 +106,18 @@ def test_a_form_is_pulled_and_uploaded_with_its_media(house: House) -> None:
     assert empty.status_code == 400
     listed = house.baraka.get("/formList").get_data(as_text=True)
     assert "<formID>bought</formID>" in listed
+
+
+def test_an_uploaded_form_that_collect_cannot_open_is_refused(house: House) -> None:
+    xform = house.baraka.get("/formXml?formId=sale").data
+    broken = xform.replace(b'id="sale"', b'id="bought"').replace(b"</h:body>", b'<input ref="/data/nowhere"/></h:body>')
+    body = joined([a_part("form_def_file", broken, "text/xml", "bought.xml")], "xxx")
+
+    answer = house.djeneba.post("/formUpload", data=body, content_type="multipart/form-data; boundary=xxx")
+
+    assert answer.status_code == 400, answer.data
+    assert b"/data/nowhere" in answer.data
+    assert b"bought" not in house.baraka.get("/formList").data
 
 
 def test_what_is_asked_wrongly_is_said_no_to_in_openrosa(house: House) -> None:
