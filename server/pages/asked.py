@@ -46,6 +46,13 @@ def this_year(reading: Reading) -> int:
     return year if read_period(f"FY{year}", reading.settings["fiscal_year_start"]).holds(today) else year - 1
 
 
+def last_year_told(reading: Reading) -> int:
+    """The last of the fiscal years to choose from for which there is anything to tell, this year if there is none: in a
+    new year's first days nobody wants to look at noughts."""
+    last = this_year(reading)
+    return next((year for year in range(last, last - _YEARS, -1) if reading.has_any(reading.period(f"FY{year}"))), last)
+
+
 def today_in(reading: Reading) -> dt.date:
     """The day that it is where the project is."""
     return current.now().astimezone(ZoneInfo(reading.settings["time_zone"])).date()

@@ -18,11 +18,11 @@ from server.db import session
 from server.guards import needs
 from server.pages.asked import (
     last_periods,
+    last_year_told,
     level_below,
     periods_to_choose,
     places_to_choose,
     said_of,
-    this_year,
     today_in,
     without_empty_fields,
 )
@@ -218,7 +218,7 @@ class Asked:
 def _asked(pid: int) -> Asked:
     query = read_query(ShownQuery())
     reading = reading_of(pid, query["as_of"] or None)
-    period = query["period"] or f"FY{this_year(reading)}"
+    period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
     return Asked(reading, period, reading.place(query["place"] or None), query["as_of"])
 

@@ -116,6 +116,15 @@ class Reading:
         """Raises Unexpected for what is no period."""
         return read_period(text, self.settings["fiscal_year_start"] if is_fiscal(text) else 1)
 
+    def has_any(self, period: Period) -> bool:
+        """Whether any visit of the period contributes to any indicator, as things stand now."""
+        rows = _ROWS.c
+        held = [rows.project_id == self.project_id, rows.closed.is_(None)]
+        held.append(rows.indicator_id.in_([definition.id for definition in self.definitions.values()]))
+        held += [rows.day >= period.start] if period.start else []
+        held += [rows.day <= period.end] if period.end else []
+        return self.session.connection().scalar(select(literal_column("1")).where(*held).limit(1)) is not None
+
     def place(self, written: str | None) -> str | None:
         """The code of a place given by code or alias. Raises Unexpected for one that was not known at the time."""
         if written is None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from server import clock
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import a_sale
 from tests.support.web import House, refused, shown
@@ -41,6 +42,18 @@ def test_all_indicators_stand_there_with_the_values_of_the_api(sold: House) -> N
             assert row is not None
             if figure["value"] is not None:
                 assert f"<strong>{figure['value']}" in row[0]
+
+
+def test_in_a_year_of_which_nothing_is_known_yet_the_last_one_that_has_something_is_shown(house: House) -> None:
+    client = signed_in(house)
+    this_year = clock.now().year
+    assert f'value="FY{this_year}" selected' in read(client, f"/projects/{house.pid}/indicators")
+
+    house.amina.send(a_sale(1, day=f"{this_year - 2}-11-01"))
+    assert f'value="FY{this_year - 2}" selected' in read(client, f"/projects/{house.pid}/indicators")
+
+    house.amina.send(a_sale(2, day=f"{this_year}-11-01"), batch="b2")
+    assert f'value="FY{this_year}" selected' in read(client, f"/projects/{house.pid}/indicators")
 
 
 def test_a_figure_that_was_remembered_is_worked_out_anew_once_something_has_changed(sold: House) -> None:
