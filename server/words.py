@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 _SENTENCES = {"bm": "fr"}
 # How Mali writes numbers and days, also in what is said in Bambara.
 _WRITTEN = {"en": "en_GB", "fr": "fr", "bm": "fr"}
+_GROUPED_FROM = 10_000
 
 
 class Words:
@@ -37,6 +39,12 @@ class Words:
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
         return "—" if value is None else format_decimal(value, locale=self._written)
+
+    def exact(self, value: Decimal) -> str:
+        """All digits of an answer. Four of them stand together: most often they are a year."""
+        decimals = len(str(value).partition(".")[2])
+        pattern = ("#,##0" if abs(value) >= _GROUPED_FROM else "0") + ("." + "0" * decimals if decimals else "")
+        return format_decimal(value, pattern, locale=self._written, decimal_quantization=False)
 
     def share(self, value: Fraction | float | None) -> str:
         """A part of one as per cent; a dash for none."""
@@ -74,14 +82,23 @@ class Words:
         if value is None:
             return ""
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
-        return format_date(day, format="medium", locale=self._written)
+        return self._first(format_date(day, format="medium", locale=self._written))
 
     def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
         """A time in the project's time zone."""
         if value is None:
             return ""
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-        return format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self._written)
+        return self._first(format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self._written))
+
+    def moment_as_told(self, moment: dt.datetime) -> str:
+        """A time by the clock of whoever wrote it down."""
+        told = moment.replace(tzinfo=None)
+        return self._first(format_datetime(told, format="medium", locale=self._written))
+
+    def _first(self, written: str) -> str:
+        """French says 1er of the first of a month, where the locale data say 1."""
+        return f"1er{written[1:]}" if self._written == "fr" and written.startswith("1 ") else written
 
 
 def words() -> Words:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from lxml import etree
 
 from forms.form import Field
 from forms.xforms.instance import Instance
 from forms.xforms.xform import Form
+from server.words import words
 from sync.indicators.definitions import by_code, label_in
 
 _SEVERAL = frozenset({"select", "rank"})
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ def _was_asked(field: Field | None) -> bool:
 def _answer(form: Form, field: Field | None, name: str, value: str, depth: int, language: str) -> Line:
     label = _label(field, name, language)
     if field is None or field.itemset is None:
-        return Line(depth, label, value, file=field is not None and field.type == "binary")
+        file = field is not None and field.type == "binary"
+        return Line(depth, label, written(field.type, value) if field is not None else value, file=file)
     keys = value.split() if field.type in _SEVERAL else [value]
     if field.external:
         return Line(depth, label, value, chosen=keys)
@@ -83,10 +89,26 @@ def _answer(form: Form, field: Field | None, name: str, value: str, depth: int, 
 def said_of(form: Form, path: str, value: str, language: str) -> str:
     """An answer to the question at `path`, choices by name."""
     field = form.fields.get(path)
-    if field is None or field.itemset is None or field.external:
+    if field is None or field.external:
         return value
+    if field.itemset is None:
+        return written(field.type, value)
     keys = value.split() if field.type in _SEVERAL else [value]
     return ", ".join(choice_said(form, field, key, language) for key in keys)
+
+
+def written(type_: str, value: str) -> str:
+    """A number, a day or a time as the page's language writes it; as it was sent where it is none."""
+    try:
+        if type_ in ("int", "decimal") and _NUMBER.fullmatch(value):
+            return words().exact(Decimal(value))
+        if type_ == "date":
+            return words().day(value[:10])
+        if type_ == "dateTime":
+            return words().moment_as_told(dt.datetime.fromisoformat(value))
+    except ValueError:
+        return value
+    return value
 
 
 def label_of(form: Form, path: str, language: str) -> str:

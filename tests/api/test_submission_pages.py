@@ -214,6 +214,20 @@ def test_a_broken_rule_is_told_in_the_words_of_the_form(sold: House) -> None:
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(
+    ("language", "sacks", "day"), [("fr", "12\u202f345", "1er nov. 2026"), ("en", "12,345", "1 Nov 2026")]
+)
+def test_numbers_and_days_are_written_as_the_language_writes_them(
+    house: House, language: str, sacks: str, day: str
+) -> None:
+    house.amina.send(a_sale(1, sacks=12345))
+
+    page = read(signed_in(house, language=language), f"/projects/{house.pid}/submissions/{number_of(house, 1)}")
+
+    assert sacks in page
+    assert day in page
+
+
 def test_what_a_version_changed_is_told_question_by_question(sold: House) -> None:
     sold.amina.send(a_sale(6, edits=5, sacks=20, remark=HOSTILE), batch="b3")
     text = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions/{number_of(sold, 5)}")
