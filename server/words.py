@@ -38,7 +38,7 @@ class Words:
 
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
-        return "—" if value is None else format_decimal(value, locale=self._written)
+        return "—" if value is None else format_decimal(value, locale=self._written).replace("-", "−")
 
     def exact(self, value: Decimal) -> str:
         """All digits of an answer. Four of them stand together: most often they are a year."""
@@ -49,6 +49,11 @@ class Words:
     def share(self, value: Fraction | float | None) -> str:
         """A part of one as per cent; a dash for none."""
         return "—" if value is None else format_percent(float(value), locale=self._written)
+
+    def megabytes(self, size: int) -> str:
+        """Bytes in megabytes: little ones with two decimals, so that they are not nothing."""
+        megabytes = Decimal(size) / 1_000_000
+        return self.number(round(megabytes, 2 if megabytes < 10 else 0))
 
     def figure(self, figure: Figure, pairs: int | None = None) -> str:
         """A figure as texts have it: with its decimals and unit, a dash where it has no value, and its range with the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +19,7 @@ from server.bodies import read_query
 from server.db import release, session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.pages.matches import meanings
+from server.pages.meanings import Meanings
 from server.pages.people_words import CONFLICTS, OUTCOMES, ROLES
 from server.queries.submissions import titles_of_forms
 from server.uploads import uploaded
@@ -99,9 +99,7 @@ def rows(pid: int, name: str) -> ResponseReturnValue:
     }
     if known.matching and not asked["conflicts"]:
         found = people(session(), pid, name, asked["q"], asked["cursor"], _LIMIT)
-        values["called"] = meanings(
-            pid, values["tree"], (_said(one.stands.data, values["columns"]) for one in found.items)
-        )
+        values["called"] = Meanings(pid, name, values["tree"], _values(one.stands.data for one in found.items))
         page = render_template("list_people.html", people=found.items, cursor=found.cursor, **values)
         note_people(pid, "people.viewed", name, {"shown": len(found.items), "sought": bool(asked["q"])})
         return page
@@ -115,7 +113,7 @@ def rows(pid: int, name: str) -> ResponseReturnValue:
         cursor=asked["cursor"],
         limit=_LIMIT,
     )
-    values["called"] = meanings(pid, values["tree"], (_said(one.data, values["columns"]) for one in rows.items))
+    values["called"] = Meanings(pid, name, values["tree"], _values(one.data for one in rows.items))
     page = render_template("list_rows.html", rows=rows.items, cursor=rows.cursor, **values)
     note_view(pid, name)
     return page
@@ -191,7 +189,7 @@ def _row_page(pid: int, name: str, uuid: str, problem: Refusal | None) -> str:
         known=known,
         entity=entity,
         tree=tree,
-        called=meanings(pid, tree, [[str(value) for value in entity.data.values()]]),
+        called=Meanings(pid, name, tree, _values([entity.data])),
         history=list(reversed(list(zip(versions, [[], *diffs_of(versions)], strict=True)))),
         actors={number: actor.name for number, actor in actors.items()},
         visits=visits,
@@ -239,8 +237,8 @@ def _columns(known: EntityList) -> list[str]:
     return sorted(others, key=lambda name: name not in roles)[:_COLUMNS]
 
 
-def _said(data: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    return [str(data.get(name) or "") for name in columns]
+def _values(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    return (str(value) for data in rows for value in data.values())
 
 
 def _phrases(asked: str) -> str | None:

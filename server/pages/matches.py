@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
+from server.pages.meanings import Meanings
 from server.pages.people_words import BANDS, DECISIONS, ROLES
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
@@ -48,7 +48,6 @@ bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicat
 
 _LIMIT = 25
 _LEFT_OUT_SHOWN = 50
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class QueueQuery(Strict):
@@ -246,16 +245,6 @@ def compared_lists(pid: int) -> list[EntityList]:
     return [known for known in lists_of_project(session(), pid) if known.matching]
 
 
-def meanings(pid: int, tree: PlaceTree, rows: Iterable[Sequence[str]]) -> dict[str, str]:
-    """What values stand for that are codes of places, or ids of entities of any list."""
-    written = {value for values in rows for value in values}
-    found = {value: tree.places[value].name for value in written & tree.places.keys()}
-    ids = [value for value in written if _ID.fullmatch(value)]
-    for known in lists_of_project(session(), pid) if ids else ():
-        found |= labels_of(session(), pid, known.name, ids)
-    return found
-
-
 def pair_still_there(pid: int, number: int) -> bool:
     """A pair that nobody but people proposed goes with its decision."""
     try:
@@ -298,7 +287,7 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         sides=(seen.a, seen.b),
         steps=waterfall(seen.reasons),
         tree=tree,
-        called=meanings(pid, tree, [one.values for one in seen.compared]),
+        called=Meanings(pid, name, tree, (value for one in seen.compared for value in one.values)),
         visits=visits,
         titles=titles_of_forms(session(), pid),
         actors=names_of_actors(session(), _actors(seen)),

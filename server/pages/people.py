@@ -9,7 +9,7 @@ from server.api.matches import note_people
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.pages.matches import meanings
+from server.pages.meanings import Meanings
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.indicators.definitions import definitions_at
 from sync.projects.places import places_at
@@ -39,7 +39,7 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         person=found,
         records=records,
         numbers={record.id: number for number, record in enumerate(records, 1)},
-        called=meanings(pid, tree, [one.values for one in found.compared]),
+        called=Meanings(pid, name, tree, (value for one in found.compared for value in one.values)),
         pairs=pairs,
         labels=labels_of(session(), pid, name, {end for pair in pairs for end in (pair.a, pair.b)}),
         decisions=decisions,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
+from forms.xforms.xform import Form as XForm
 from sync.entities.folding import RESOLVES, Snapshot, fold
 from sync.entities.registers import list_of
 from sync.entities.stored import LIST_FILE, steps_of_entities
@@ -53,6 +54,29 @@ class Version:
 def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, list[tuple[str, str]]]]:
     """By list and property: the forms, id and title, whose current version saves it; the list itself under `""`."""
     found: dict[str, dict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    for form, title in _current_forms(session, project_id):
+        for declared in form.entities:
+            for name in ("", *declared.saves):
+                if (form.form_id, title) not in found[declared.list_name][name]:
+                    found[declared.list_name][name].append((form.form_id, title))
+    return found
+
+
+def choices_of_list(session: Session, project_id: int, list_name: str) -> dict[str, dict[str, Mapping[str, str]]]:
+    """By property: the labels of the values that current forms save to it from choices of their own, by language."""
+    found: dict[str, dict[str, Mapping[str, str]]] = defaultdict(dict)
+    for form, _ in _current_forms(session, project_id):
+        for declared in form.entities:
+            for name, path in declared.saves.items() if declared.list_name == list_name else ():
+                asked = form.fields.get(path)
+                if asked is not None and asked.itemset is not None and not asked.external:
+                    choices = form.choices.get(asked.itemset, {}).values()
+                    found[name] |= {choice.value: choice.labels for choice in choices}
+    return dict(found)
+
+
+def _current_forms(session: Session, project_id: int) -> Iterator[tuple[XForm, str]]:
+    """Each form that is not deleted in its current version, with its title, by id."""
     rows = session.execute(
         select(Form.form_id, Form.version, Form.title)
         .where(Form.project_id == project_id, Form.deleted_at.is_(None))
@@ -60,13 +84,8 @@ def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, lis
     ).all()
     for form_id, version, title in rows:
         known = published(session, project_id, form_id, version)
-        if not isinstance(known, Published):
-            continue
-        for declared in known.form.entities:
-            for name in ("", *declared.saves):
-                if (form_id, title) not in found[declared.list_name][name]:
-                    found[declared.list_name][name].append((form_id, title))
-    return found
+        if isinstance(known, Published):
+            yield known.form, title
 
 
 def lists_of_project(session: Session, project_id: int) -> list[EntityList]:
@@ -142,6 +161,25 @@ def page_of_list(
     rows = session.scalars(query.order_by(Entity.event.desc(), Entity.id.desc()).limit(limit + 1)).all()
     shown = rows[:limit]
     return Page(shown, f"{shown[-1].event}_{shown[-1].id}" if len(rows) > limit else None)
+
+
+def rows_called(
+    session: Session, project_id: int, name: str, asked: str, *, now: dt.datetime, limit: int = 500
+) -> list[tuple[str, str]]:
+    """Id and label of living rows of a list whose texts hold these words, by label; without words the first ones."""
+    words = [word.replace('"', "") for word in asked.split()][:20]
+    query = select(Entity.id, Entity.label).where(
+        Entity.project_id == project_id,
+        Entity.list_name == name,
+        Entity.withdrawn.is_(False),
+        Entity.deleted_at.is_(None),
+    )
+    if search := " AND ".join(f'"{word}"' for word in words if word):
+        query = query.where(compile_search(search, what_may_be_asked(session, list_of(session, project_id, name), now)))
+    else:
+        query = query.order_by(Entity.id)
+    rows = session.execute(query.limit(limit)).all()
+    return sorted(((id_, label) for id_, label in rows), key=lambda row: (row[1], row[0]))
 
 
 def _in_portions(session: Session, query: Select[Any]) -> Iterator[Entity]:

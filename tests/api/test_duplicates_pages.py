@@ -16,10 +16,16 @@ from server.db import session
 from sync.models import Entity
 from sync.models.database import begin_writing
 from tests.support.pages import Page, read, send, signed_in
-from tests.support.people import a_gathering, publish_gathering
+from tests.support.people import GATHERING, a_gathering, publish_gathering
 from tests.support.web import House, shown
 
 ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+SEXES = """
+    | choices   |        |              |             |
+    | list_name | name   | label::English (en) | label::Français (fr) |
+    | sexes     | female | Woman        | Femme       |
+    | sexes     | male   | Man          | Homme       |
+"""
 HOSTILE = '<script>alert("x")</script>{{ 7 * 7 }}'
 
 
@@ -52,6 +58,19 @@ def decide(client: FlaskClient, village: House, decision: str, **more: Any) -> T
 def to(answer: TestResponse) -> str:
     assert answer.status_code == 303, answer.get_data(as_text=True)
     return answer.headers["Location"]
+
+
+@ONCE
+def test_what_was_chosen_in_a_form_is_said_by_its_name(house: House) -> None:
+    chosen = GATHERING.replace("| text    | sex  ", "| select_one sexes | sex  ") + SEXES
+    publish_gathering(house, chosen)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    client = signed_in(house, language="fr")
+
+    for path in (f"duplicates/{the_pair(house)['id']}", "lists/people"):
+        page = read(client, f"/projects/{house.pid}/{path}")
+        assert "Femme" in page
+        assert "female" not in page
 
 
 def test_a_pair_is_decided_and_the_next_page_takes_it_back(village: House) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.api.conftest import house as house
 from tests.support.machine import REMEDIES, find_chromium
 
 SIZES = {"desk": (1280, 800), "phone": (360, 740)}
+_PATIENCE = 30_000  # milliseconds: a machine that does much else is slow, not wrong
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,8 @@ def desk_page(browser: Browser) -> Iterator[Page]:
 def a_page(browser: Browser, size: str) -> Iterator[Page]:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, locale="fr-FR", color_scheme="light")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(_PATIENCE)
+    expect.set_options(timeout=_PATIENCE)
     complaints: list[str] = []
     page = context.new_page()
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)

@@ -188,10 +188,10 @@ def a_gathering(number: int, **answers: str) -> dict[str, Any]:
     }
 
 
-def publish_gathering(house: House) -> None:
+def publish_gathering(house: House, workbook: str = GATHERING) -> None:
     """The form that registers people, in the project of the house."""
     with house.app.app_context():
         journal = open_journal(session(), house.pid, None, NOON)
-        publish_form(journal, workbook_of("gathering", "1", GATHERING))
+        publish_form(journal, workbook_of("gathering", "1", workbook))
         journal.close()
         session().commit()
