@@ -42,7 +42,7 @@ run: $(VENV)/.run ## The server, on 127.0.0.1.
 bench: $(VENV)/.test ## Speed and size, on SQLite and on PostgreSQL.
 	@$(READY) && $(BIN)/python -m bench $(ARGS)
 
-bench-pages: $(VENV)/.test ## How long each page takes with a million contributions, and how many bytes it is.
+bench-pages: $(VENV)/.test ## How long each page takes with a million contributions, of what `make demo` left, and how many bytes it is.
 	@$(READY) && $(BIN)/python -m bench pages $(ARGS)
 
 bench-people: $(VENV)/.test ## How well people are told apart, beside splink (250 MB, installed for this alone).

@@ -1,13 +1,14 @@
 """`python -m bench`: all measurements on both databases, or some of them on one."""
 
 import argparse
+from pathlib import Path
 
 from bench.exports import SUBMISSIONS, measure_exports
 from bench.figures import measure_figures
 from bench.floors import measure_floors
 from bench.growth import measure_growth
 from bench.ingest import Deliveries, measure_ingest
-from bench.installation import installed, postgres_version
+from bench.installation import installed, multiplied, postgres_version
 from bench.lists import measure_lists
 from bench.odata import measure_odata
 from bench.openrosa import measure_openrosa
@@ -37,8 +38,10 @@ def main() -> int:
             lines += show(f"Figures, {kind}", measure_figures(kind, chosen.sizes))
         if "lists" in chosen.parts:
             lines += show(f"Lists of a device, {kind}", measure_lists(kind, [5_000, 50_000], chosen.runs))
-        if set(chosen.parts) - {"floors", "figures", "lists"}:
+        if set(chosen.parts) - {"floors", "figures", "lists", "pages"}:
             lines += on_database(kind, chosen)
+        if "pages" in chosen.parts:
+            lines += pages_on_database(kind, chosen)
     missed = [line.what for line in lines if not line.kept]
     if missed:
         print(f"\nNot kept: {'; '.join(missed)}")
@@ -71,11 +74,16 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
         if "odata" in chosen.parts:
             count = 10_000 if chosen.quick else SUBMISSIONS
             lines += show(f"OData, {kind}", measure_odata(siby, count))
-        if "pages" in chosen.parts:
-            # A visit of the measured programme makes about 3.5 contributions: so many make a million.
-            count = 3_000 if chosen.quick else 290_000
-            lines += show(f"Pages, {kind}", measure_pages(siby, deliveries, count))
     return lines
+
+
+def pages_on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
+    """The pages, with the demo of a year, or with thirteen of it."""
+    if not (chosen.demo / "siby.sqlite").exists():
+        raise SystemExit(f"{chosen.demo} holds no demo: run `make demo` first, or name it with --demo.")
+    count, asked = (0, 5) if chosen.quick else (250_000, 20)
+    with multiplied(kind, chosen.demo, count, chosen.folder) as siby:
+        return show(f"Pages, {kind}", measure_pages(siby, asked))
 
 
 def show(title: str, lines: list[Line]) -> list[Line]:
@@ -89,6 +97,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them unless some are named")
     parser.add_argument("--on", action="append", choices=KINDS, help="sqlite, postgresql, or both if left out")
+    parser.add_argument("--demo", type=Path, default=Path("demo-data/siby"), help="for pages: what `make demo` left")
+    parser.add_argument("--folder", type=Path, help="for pages: where what was filled stays, to be measured again")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is printed")
     parser.add_argument("--quick", action="store_true", help="fewer submissions: a look, not a result")
     chosen = parser.parse_args()

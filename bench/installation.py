@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.multiplied import multiply
 from bench.processes import cpu_of, memory_of
 from bench.programme import write_programme
 from tests.support.databases import SERVER_SETTINGS, postgres_programs, start_server, stop_server
@@ -144,31 +145,68 @@ class Installation:
 def installed(kind: str) -> Iterator[Installation]:
     """On `sqlite` or `postgresql`, with the measured programme loaded and the server up; gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="siby-bench-"))
+    try:
+        with _database(kind, folder) as installation:
+            write_programme(folder / "programme")
+            installation.siby("init")
+            installation.siby("load", "programme")
+            with _served(installation):
+                yield installation
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def multiplied(kind: str, demo: Path, submissions: int, kept: Path | None) -> Iterator[Installation]:
+    """With what the demo left in a folder, as often as it takes for so many submissions. What lies in a folder to be
+    `kept` is measured as it is the next time."""
+    folder = Path(tempfile.mkdtemp(prefix="siby-bench-")) if kept is None else kept.resolve() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / "multiplied"
+    try:
+        with _database(kind, folder, keep=kept is not None) as installation:
+            if not done.exists():
+                installation.siby("init")
+                multiply(demo, installation.database_url, submissions)
+                shutil.copytree(demo / "files", folder / "data" / "files", dirs_exist_ok=True)
+                done.touch()
+            with _served(installation):
+                yield installation
+    finally:
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _database(kind: str, folder: Path, keep: bool = False) -> Iterator[Installation]:
     folder.chmod(0o711)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SIBY_")}
     environment |= {"SIBY_FOLDER": str(folder / "data"), "SIBY_REQUESTS_AN_HOUR": str(10**7)}
     cluster = folder / "cluster"
     database_pid = None
     if kind == "postgresql":
-        start_server(cluster, os.getpid(), SERVER_SETTINGS | DURABLE)
+        start_server(cluster, os.getpid(), SERVER_SETTINGS | DURABLE, keep=keep)
         database_pid = int((cluster / "data" / "postmaster.pid").read_text().split()[0])
         environment["SIBY_DATABASE"] = f"postgresql+psycopg://siby@/postgres?host={cluster}"
-    installation = Installation(folder, environment, database_pid, free_port())
     try:
-        write_programme(folder / "programme")
-        installation.siby("init")
-        installation.siby("load", "programme")
-        added = installation.siby("user", "add", "bench@example.org", "--admin", "--token")
-        installation.token = added.split()[-1]
+        yield Installation(folder, environment, database_pid, free_port())
+    finally:
+        if database_pid is not None:
+            stop_server(cluster)
+
+
+@contextmanager
+def _served(installation: Installation) -> Iterator[None]:
+    """With the server up, and somebody who may do everything in the first project."""
+    email = f"bench-{time.time_ns()}@example.org"
+    installation.token = installation.siby("user", "add", email, "--admin", "--token").split()[-1]
+    try:
         installation.start()
         _, body = installation.ask("GET", "/v1/projects")
         installation.project = str(json.loads(body)[0]["id"])
-        yield installation
+        yield
     finally:
         installation.stop()
-        if database_pid is not None:
-            stop_server(cluster)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port() -> int:

@@ -17,8 +17,9 @@ def one_of(known: Iterable[str], limit: int = 12) -> str:
     """`It is one of ‘a’, ‘b’.`, cut after a dozen names."""
     names = list(known)
     listed = ", ".join(f"‘{name}’" for name in names[:limit])
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return f"It is one of {listed}{more}." if names else ""
+    if len(names) > limit:
+        return f"It is one of {listed} and {len(names) - limit} more."
+    return f"It is one of {listed}." if names else ""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

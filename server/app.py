@@ -57,24 +57,31 @@ from server.odata import forms as odata_forms
 from server.odata import photos
 from server.openrosa import aggregate, formlist, lists, manifest, submission
 from server.openrosa.unchanged import Unchanged
-from server.pages import account, devices, overview, overview_parts, signing
+from server.pages import account, device_places, devices, overview, overview_parts, signing, word_templates
 from server.pages import api as api_pages
+from server.pages import bin as bin_pages
+from server.pages import data as data_pages
 from server.pages import drafts as draft_pages
+from server.pages import editing as editing_pages
 from server.pages import figures as figure_pages
 from server.pages import forms as form_pages
+from server.pages import health as health_pages
 from server.pages import indicators as indicator_pages
 from server.pages import lists as list_pages
 from server.pages import matches as match_pages
 from server.pages import people as people_pages
+from server.pages import programme as programme_pages
 from server.pages import quarantine as quarantine_pages
 from server.pages import review as review_pages
 from server.pages import settings as settings_pages
 from server.pages import statements as statement_pages
 from server.pages import submissions as submission_pages
 from server.pages import team as team_pages
+from server.pages import webhooks as webhook_pages
 from server.pages.frame import install_frame, version_of
 from server.problems import say_no_well
 from server.settings import Settings, load_settings
+from server.traffic import WHOSE, Counted
 from server.words import remember_language
 from sync.intake.content import ContentStore
 
@@ -131,6 +138,7 @@ _MODULES = (
     overview,
     overview_parts,
     submission_pages,
+    editing_pages,
     review_pages,
     match_pages,
     people_pages,
@@ -139,11 +147,18 @@ _MODULES = (
     indicator_pages,
     figure_pages,
     statement_pages,
+    word_templates,
     form_pages,
     draft_pages,
     devices,
+    device_places,
     team_pages,
     settings_pages,
+    data_pages,
+    bin_pages,
+    webhook_pages,
+    programme_pages,
+    health_pages,
     api_pages,
 )
 _YEAR = 365 * 24 * 3600
@@ -180,7 +195,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.teardown_request(lambda _error: current.give_slot_back())
     install_catalogues(app)
     install_frame(app)
-    unchanged = Unchanged(app.wsgi_app, lambda: engine_of(app), parts.rates)
+    unchanged = Unchanged(Counted(app.wsgi_app, parts.tally), lambda: engine_of(app), parts.rates)
     front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]
     return app
@@ -244,6 +259,8 @@ def _end(response: Response) -> Response:
     remember_language(response)
     response = compress(response)
     known = current.visitor_or_none()
+    if known is not None and known.kind == "device":
+        request.environ[WHOSE] = (known.project_id, known.actor_id)
     log(
         "request",
         id=g.get("request_id"),

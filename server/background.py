@@ -23,6 +23,7 @@ from server.db import release, session
 from server.exporting import sweep_exports
 from server.logs import log, log_failure
 from server.outside import post
+from sync.accounts.traffic import add_traffic, forget_traffic
 from sync.intake.files import sweep
 from sync.models import Lease, Webhook
 from sync.models.database import begin_writing, learn_sizes
@@ -37,7 +38,9 @@ _PAUSE_SECONDS = 2.0
 _DAY_SECONDS = 24 * 3600.0
 # So many deliveries in a row go to one webhook before the others have their turn.
 _IN_A_ROW = 20
-_DELIVERIES_KEPT = dt.timedelta(days=30)
+# Each process writes down what its tablets used so often.
+_TRAFFIC_SECONDS = 60.0
+_TRAFFIC_KEPT = dt.timedelta(days=400)
 
 
 def begin(app: Flask, stop: threading.Event | None = None) -> threading.Thread:
@@ -80,6 +83,21 @@ def tell_webhooks() -> int:
     return tried
 
 
+def write_traffic() -> None:
+    """Write down what the tablets that this process has spoken to sent and received."""
+    tally = current.parts().tally
+    taken = tally.take()
+    if not taken:
+        return
+    try:
+        begin_writing(session())
+        add_traffic(session(), taken)
+        session().commit()
+    except BaseException:
+        tally.put_back(taken)
+        raise
+
+
 def clear_away() -> None:
     """What is done once a day. One task that fails costs the others nothing."""
     for name, task in TASKS:
@@ -99,17 +117,21 @@ TASKS: tuple[tuple[str, Callable[[Session, dt.datetime], int]], ...] = (
     ("held", apply_held),
     ("sizes", lambda opened, _now: learn_sizes(opened)),
     ("exports", lambda _opened, _now: sweep_exports()),
-    ("deliveries", lambda opened, now: forget_deliveries(opened, now - _DELIVERIES_KEPT)),
+    ("deliveries", forget_deliveries),
+    ("traffic", lambda opened, now: forget_traffic(opened, (now - _TRAFFIC_KEPT).date())),
 )
 
 
 def _work_for_ever(app: Flask, stop: threading.Event) -> None:
     holder, cleared, renewed = secrets.token_hex(8), -_DAY_SECONDS, -_PAUSE_SECONDS
     half = _LEASE_LASTS.total_seconds() / 2
-    holds = False
+    holds, written = False, time.monotonic()
     while not stop.is_set():
         with app.app_context():
             try:
+                if time.monotonic() - written > _TRAFFIC_SECONDS:
+                    write_traffic()
+                    written = time.monotonic()
                 if not holds or time.monotonic() - renewed > half:
                     holds, renewed = take_lease(holder, clock.now()), time.monotonic()
                 if holds:

@@ -19,8 +19,10 @@ from flask_babel import Babel, Domain, get_locale
 from server.words import words
 
 FOLDER = Path(__file__).parent / "translations"
+# What is said elsewhere than on a page is found by its sentence (server/sentences.py), not by gettext.
+REFUSALS = "refusals"
 # Who reads Bambara reads French, wherever nobody has translated yet.
-_INSTEAD = {"bm": "fr"}
+INSTEAD = {"bm": "fr"}
 
 
 def install_catalogues(app: Flask) -> None:
@@ -33,6 +35,8 @@ def catalogue_of(language: str) -> NullTranslations:
     """All catalogues of a language; English is what stands in the code."""
     merged: NullTranslations = NullTranslations()
     for path in sorted((FOLDER / language).glob("*.po")):
+        if path.name.startswith(REFUSALS):
+            continue
         with path.open("rb") as written:
             compiled = BytesIO()
             write_mo(compiled, read_po(written, locale=language))
@@ -40,18 +44,9 @@ def catalogue_of(language: str) -> NullTranslations:
         read = Translations(compiled)
         # The first brings along how the language makes its plurals.
         merged = merged.add(read) if isinstance(merged, Translations) else read
-    if language in _INSTEAD:
-        merged.add_fallback(catalogue_of(_INSTEAD[language]))
+    if language in INSTEAD:
+        merged.add_fallback(catalogue_of(INSTEAD[language]))
     return merged
-
-
-def refusal_in(language: str, english: str) -> str:
-    """Why something was refused: its sentence known as a whole or by what stands before its colon; else as it is."""
-    catalogue = catalogue_of(language)
-    for known in (english.rstrip("."), english.partition(": ")[0]):
-        if (said := catalogue.gettext(known)) != known:
-            return said
-    return english
 
 
 class _Catalogues(Domain):  # type: ignore[misc]

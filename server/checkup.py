@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import platform
 import shutil
+import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from server import clock
@@ -25,6 +27,7 @@ from sync.projects.validate import java
 # SQLite before this may, very rarely, corrupt a file that two connections write to at the same instant.
 _MENDED_SQLITE = (3, 51, 3)
 _BACKUP_WITHIN = dt.timedelta(hours=48)
+_REMEMBERED = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,24 @@ class Line:
 
     good: bool
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found, and when."""
+
+    lines: tuple[Line, ...]
+    at: dt.datetime
+
+
+def examined(settings: Settings) -> Examined:
+    """Everything as it was found within the last minute. Some of it reads the whole database: who asks meanwhile waits
+    for what another has found."""
+    with _one_at_a_time:
+        known = _known.get(db.engine)
+        if known is None or not dt.timedelta() <= clock.now() - known.at < _REMEMBERED:
+            known = _known[db.engine] = Examined(tuple(examine(settings)), clock.now())
+        return known
 
 
 def examine(settings: Settings) -> Iterator[Line]:
@@ -49,6 +70,10 @@ def examine(settings: Settings) -> Iterator[Line]:
     yield fits
     if fits.good:
         yield from _contents()
+
+
+_known: weakref.WeakKeyDictionary[Engine, Examined] = weakref.WeakKeyDictionary()
+_one_at_a_time = threading.Lock()
 
 
 def _room(settings: Settings) -> Line:
@@ -111,8 +136,9 @@ def _backup(founded: dt.datetime) -> Line:
     if last is None:
         return Line(now - founded < _BACKUP_WITHIN, f"No backup was made here yet: {remedy}")
     hours = int((now - last).total_seconds()) // 3600
-    words = f"The last backup was made {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC)"
-    return Line(now - last < _BACKUP_WITHIN, words if now - last < _BACKUP_WITHIN else f"{words}: {remedy}")
+    if now - last < _BACKUP_WITHIN:
+        return Line(True, f"The last backup was made {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC)")
+    return Line(False, f"The last backup was made {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): {remedy}")
 
 
 def _in(project_id: int) -> str:
@@ -130,7 +156,10 @@ def _in(project_id: int) -> str:
 
 def _trail(project_id: int) -> Line:
     broken = first_broken(session(), project_id)
-    whose = "of the accounts" if project_id == NO_PROJECT else f"of project {project_id}"
+    if project_id == NO_PROJECT:
+        if broken is None:
+            return Line(True, "The audit trail of the accounts is whole")
+        return Line(False, f"The audit trail of the accounts was changed at its row {broken}")
     if broken is None:
-        return Line(True, f"The audit trail {whose} is whole")
-    return Line(False, f"The audit trail {whose} was changed at its row {broken}")
+        return Line(True, f"The audit trail of project {project_id} is whole")
+    return Line(False, f"The audit trail of project {project_id} was changed at its row {broken}")

@@ -11,6 +11,7 @@ from server import clock
 from server.capacity import Rates, Slots
 from server.front import DRAFT, KEY
 from server.settings import Settings
+from server.traffic import Tally
 from sync.accounts.audit import Origin
 from sync.accounts.roles import may
 from sync.intake.content import ContentStore
@@ -27,6 +28,7 @@ class Parts:
     store: ContentStore
     slots: Slots
     rates: Rates
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)

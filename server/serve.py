@@ -10,10 +10,10 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from server.background import begin
+from server.background import begin, write_traffic
 from server.db import db
 from server.exporting import sweep_exports_at_start
-from server.logs import log
+from server.logs import log, log_failure
 from server.settings import Settings
 
 # A request in work when the server is told to stop may still finish.
@@ -53,6 +53,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "post_fork": _forget_connections,
             "post_worker_init": _begin_background,
+            "worker_exit": _write_traffic,
             "when_ready": self._say_where,
         }
         for name, value in options.items():
@@ -107,6 +108,16 @@ def _forget_connections(_server: Any, worker: Any) -> None:
 
 def _begin_background(worker: Any) -> None:
     begin(worker.app.load())
+
+
+def _write_traffic(_server: Any, worker: Any) -> None:
+    """What was counted since the last time, before the process ends."""
+    app: Flask = worker.app.load()
+    with app.app_context():
+        try:
+            write_traffic()
+        except Exception:
+            log_failure("traffic_lost")
 
 
 def _bracketed(host: str) -> str:

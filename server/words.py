@@ -36,6 +36,16 @@ class Words:
         self.language = _SENTENCES.get(locale, locale)
         self._written = _WRITTEN[locale]
 
+    @property
+    def colon(self) -> str:
+        """Between a name and what it is; French has a space before it, at which no line breaks."""
+        return "\N{NO-BREAK SPACE}: " if self.language == "fr" else ": "
+
+    @property
+    def semicolon(self) -> str:
+        """Between things that are told one after the other."""
+        return "\N{NO-BREAK SPACE}; " if self.language == "fr" else "; "
+
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
         return "—" if value is None else format_decimal(value, locale=self._written).replace("-", "−")

@@ -107,7 +107,9 @@ class _Checker:
             return
         if wrong:
             named = ", ".join(f"‘{shortly(value)}’" for value in wrong[:5])
-            self.flag("choice", look, f"{named} is not among the choices." if len(wrong) == 1 else f"{named} are not.")
+            one = len(wrong) == 1
+            said = f"{named} is not among the choices." if one else f"{named} are not among the choices."
+            self.flag("choice", look, said)
 
     def is_choice(self, itemset: Itemset, question: Field, value: str) -> bool:
         if not itemset.external:

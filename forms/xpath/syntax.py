@@ -294,14 +294,16 @@ class _Parser:
 
     def expect(self, symbol: str) -> None:
         if not self.accept(symbol):
-            raise self.unexpected(f"‘{symbol}’ is missing")
+            raise self.unexpected(symbol)
 
-    def unexpected(self, instead: str = "") -> Faulty:
+    def unexpected(self, missing: str = "") -> Faulty:
         token = self.token
+        if token.kind == "end" and missing:
+            return _fault(f"The expression ends too early: ‘{missing}’ is missing.")
         if token.kind == "end":
-            return _fault(f"The expression ends too early{': ' + instead if instead else ''}.")
-        if instead:
-            return _fault(f"{instead} before ‘{token.text}’ at character {token.position + 1}.")
+            return _fault("The expression ends too early.")
+        if missing:
+            return _fault(f"‘{missing}’ is missing before ‘{token.text}’ at character {token.position + 1}.")
         return _fault(f"‘{token.text}’ at character {token.position + 1} stands where it cannot.")
 
 

@@ -196,7 +196,7 @@ def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
             raise Exists(f"The project has a device called {name} already; give this one another name.")
         actor.name = name
     if "places" in given:
-        actor.places = _codes(pid, given["places"])
+        actor.places = place_codes(pid, given["places"])
     if "language" in given:
         actor.language = given["language"]
     if "properties" in given:
@@ -207,7 +207,8 @@ def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
         actor.properties = {name: value for name, value in merged.items() if value is not None}
 
 
-def _codes(pid: int, written: list[str]) -> list[str]:
+def place_codes(pid: int, written: list[str]) -> list[str]:
+    """The codes of places that were written as codes or aliases. Raises Unexpected for what is none."""
     tree = places_at(session(), pid, None)
     codes = [(place, tree.code_of(place)) for place in written]
     if unknown := [place for place, code in codes if code is None]:

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, func, select
 
 from forms.findings import Faulty, Finding
 from forms.programmes.places import read_places
-from forms.programmes.programme import files_of_zip, read_programme
 from server import current
 from server.answers import answer, done, wants_more
 from server.api.assignments import filler
@@ -34,17 +33,17 @@ from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs, signed_in, site_admin
-from server.logs import log
+from server.loading import read_zip, take
 from server.problems import as_json
 from sync.accounts.roles import RIGHTS, may, projects_of, role_in, share_forms
 from sync.entities.reading import lists_of_project
 from sync.entities.registers import change_places
-from sync.errors import Forbidden, Unexpected, WorkbookFaulty
+from sync.errors import Forbidden, Unexpected
 from sync.indicators.statements import put_statement
 from sync.journal import Journal
 from sync.models import Actor, EntityList, Form, Project, Submission
 from sync.projects.lifecycle import set_state
-from sync.projects.publish import change_project, create_project, load_programme
+from sync.projects.publish import change_project, create_project
 
 
 class ProjectsQuery(ListQuery):
@@ -77,8 +76,9 @@ def get_projects() -> ResponseReturnValue:
 @documented("projects", body=NewProjectSchema, answer=ProjectSchema)
 def post_project() -> ResponseReturnValue:
     """Make a project."""
-    given = _checked(read_json(NewProjectSchema()))
+    given = checked(read_json(NewProjectSchema()))
     journal = create_project(session(), given, current.visitor().actor_id, current.now())
+    _describe(journal, given)
     finish(journal, "project.created")
     return _answer_project(journal.project_id, "administrator")
 
@@ -108,7 +108,7 @@ def put_project(pid: int) -> ResponseReturnValue:
 
     All forms have to be named then. Each gets this state, and is given to these devices and people and no others.
     """
-    given = {"description": None, "archived": False} | _checked(read_json(WholeProjectSchema()))
+    given = {"description": None, "archived": False} | checked(read_json(WholeProjectSchema()))
     forms = given.pop("forms", None)
     journal = begin(pid)
     changes = [_describe(journal, given), change_project(journal, given), forms is not None and _put(journal, forms)]
@@ -162,14 +162,7 @@ def put_statement_text(pid: int, name: str, lang: str) -> ResponseReturnValue:
 @documented("projects", body="application/zip", answer=LoadedSchema)
 def put_programme(pid: int) -> ResponseReturnValue:
     """Load a programme folder, zipped, into the project: once more with the same changes nothing."""
-    body = read_body(current.settings().max_request)
-    try:
-        programme = read_programme(files_of_zip(body))
-    except Faulty as faulty:
-        raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
-    journal, report = load_programme(session(), programme, current.visitor().actor_id, current.now(), pid)
-    finish(journal, "programme.loaded", details={"published": report.published, "changed": report.changed})
-    log("programme_loaded", project=pid, published=len(report.published), changed=len(report.changed))
+    report = take(pid, read_zip(read_body(current.settings().max_request)))
     return answer(
         {
             "project": pid,
@@ -221,15 +214,15 @@ def _change(pid: int, kind: str, subject: str, change: Callable[[Journal, int], 
 
 def change_settings(pid: int, given: dict[str, Any]) -> None:
     """Change what `ProjectSettings` has read, and commit. Raises Unexpected with findings."""
-    _checked(given)
+    checked(given)
     journal = begin(pid)
     described = _describe(journal, given)
     if change_project(journal, given) or described:
         finish(journal, "project.changed", details={"settings": sorted(given)})
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
-    """What a schema cannot see."""
+def checked(given: dict[str, Any]) -> dict[str, Any]:
+    """The same settings. Raises Unexpected for what a schema cannot see."""
     findings = []
     if "name" in given and not given["name"].isprintable():
         findings.append(Finding("The name has to be a text on one line.", place="name"))
@@ -253,12 +246,16 @@ def _describe(journal: Journal, given: dict[str, Any]) -> bool:
     archived_at = project.archived_at
     if "archived" in given:
         archived_at = (archived_at or journal.now) if given["archived"] else None
-    wanted = given.get("description", project.description), archived_at
-    if wanted == (project.description, project.archived_at):
+    wanted = {name: given[name] for name in _DESCRIBED if name in given} | {"archived_at": archived_at}
+    if all(getattr(project, name) == value for name, value in wanted.items()):
         return False
-    project.description, project.archived_at = wanted
+    for name, value in wanted.items():
+        setattr(project, name, value)
     project.updated_at = journal.now
     return True
+
+
+_DESCRIBED = ("description", "keep_deleted", "keep_deliveries")
 
 
 def _answer_project(pid: int, role: str | None) -> ResponseReturnValue:
@@ -279,6 +276,8 @@ def _shown(project: Project, role: str | None) -> dict[str, Any]:
         "languages": project.languages,
         "fiscal_year_start": project.fiscal_year_start,
         "counts": project.counts,
+        "keep_deleted": project.keep_deleted,
+        "keep_deliveries": project.keep_deliveries,
         "role": role,
     }
     if wants_more():

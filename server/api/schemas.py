@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 TEXT = validate.Length(max=1000)
+KEPT_DAYS = validate.Range(min=7, max=3650)
 
 
 class Strict(Schema):
@@ -106,6 +107,8 @@ class ProjectSettings(Strict):
     )
     fiscal_year_start = fields.Integer(strict=True, validate=validate.Range(min=1, max=12))
     counts = fields.String(validate=validate.OneOf(["received", "approved"]))
+    keep_deleted = fields.Integer(strict=True, validate=KEPT_DAYS, metadata={"description": "days"})
+    keep_deliveries = fields.Integer(strict=True, validate=KEPT_DAYS, metadata={"description": "days"})
 
 
 class NewProjectSchema(ProjectSettings):
@@ -160,6 +163,8 @@ class ProjectSchema(Schema):
     languages = fields.List(fields.String())
     fiscal_year_start = fields.Integer()
     counts = fields.String()
+    keep_deleted = fields.Integer(metadata={"description": "days until what was deleted or discarded is erased"})
+    keep_deliveries = fields.Integer(metadata={"description": "days until the log of webhooks is erased"})
     role = fields.String(metadata={"description": "yours in it"})
 
 

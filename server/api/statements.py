@@ -18,6 +18,7 @@ from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
+from server.queries.submissions import titles_of_forms
 from sync.accounts.audit import record_act
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
 from sync.indicators.reading import Reading
@@ -32,12 +33,14 @@ from sync.indicators.statements import (
     issues_of,
     statements_at,
 )
+from sync.indicators.word import write_word
+from sync.indicators.word_templates import template_for
 from sync.journal import open_journal
 from sync.models import Project, StatementIssue
 
 bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
 
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _FORMATS = ("json", "html", "md", "docx")
 
 
@@ -91,6 +94,8 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
         place=query["place"],
         sees_small_cells=sees_small_cells(),
     )
+    if query["format"] == "docx":
+        return word_file(pid, reading, statement, query["period"], query["place"], None)
     return _in_format(pid, statement, query["format"], {})
 
 
@@ -120,6 +125,9 @@ def get_issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     query = read_query(ShownQuery())
     issue = issue_at(session(), pid, name, number)
     statement = compose_issue(session(), issue, _language(pid, query["lang"]), sees_small_cells=sees_small_cells())
+    if query["format"] == "docx":
+        reading = reading_of(pid, str(issue.as_of))
+        return word_file(pid, reading, statement, issue.period, issue.place, issue)
     return _in_format(pid, statement, query["format"], {"issue": issue_json(issue)})
 
 
@@ -149,6 +157,46 @@ def give_out(pid: int, name: str, as_of: str, title: str, period: str, place: st
     return issue
 
 
+def word_file(
+    pid: int, reading: Reading, statement: Statement, period: str, place: str | None, issue: StatementIssue | None
+) -> ResponseReturnValue:
+    """A statement as a Word document: in the project's template for it, or a plain one."""
+    template = template_for(session(), pid, statement.name)
+    if template is not None:
+        return as_word(pid, reading, statement, template, period, place, issue)
+    return _download(statement, statement.to_docx())
+
+
+def as_word(
+    pid: int,
+    reading: Reading,
+    statement: Statement,
+    template: bytes,
+    period: str,
+    place: str | None,
+    issue: StatementIssue | None,
+) -> ResponseReturnValue:
+    """A statement written into this template."""
+    current.take_slot()
+    written = write_word(
+        template,
+        reading,
+        statement,
+        project=session().get_one(Project, pid).name,
+        period=period,
+        place=place,
+        issue=(issue.title, issue.issued_at) if issue else None,
+        form_titles=titles_of_forms(session(), pid),
+        sees_small_cells=sees_small_cells(),
+    )
+    return _download(statement, written)
+
+
+def _download(statement: Statement, document: bytes) -> Response:
+    headers = {"Content-Disposition": disposition(f"{statement.name}.{statement.language}.docx")}
+    return Response(document, content_type=DOCX, headers=headers)
+
+
 def first_language(reading: Reading) -> str:
     """The project's main language at the time."""
     return next(iter(reading.settings["languages"]), "en")
@@ -176,10 +224,6 @@ def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) 
             return render_template("statement_alone.html", body=body, name=statement.name, language=statement.language)
         case "md":
             return Response(statement.to_markdown(), content_type="text/markdown; charset=utf-8")
-        case "docx":
-            name = f"{statement.name}.{statement.language}.docx"
-            headers = {"Content-Disposition": disposition(name)}
-            return Response(statement.to_docx(), content_type=_DOCX, headers=headers)
         case _:
             return answer(statement.to_json(lambda figure: _evidence_of(pid, statement, figure)) | more)
 

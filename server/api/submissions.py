@@ -169,7 +169,8 @@ def put_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 @needs("submissions.delete")
 @documented("submissions")
 def delete_one(pid: int, fid: str, iid: str) -> ResponseReturnValue:
-    """Delete a submission: it leaves figures and lists at once, can be restored for 30 days, and is then erased."""
+    """Delete a submission: it leaves figures and lists at once, can be restored for 30 days
+    (or as many as the project says), and is then erased."""
     delete(pid, find_submission(session(), pid, fid, iid).id)
     return done()
 

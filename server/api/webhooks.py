@@ -13,10 +13,14 @@ from server.answers import answer, done
 from server.api.schemas import PageQuery, Strict
 from server.bodies import read_json, read_query
 from server.changing import begin, finish
-from server.db import session
+from server.db import release, session
 from server.documents import documented
 from server.guards import needs
+from server.logs import log
+from server.outside import post
+from sync.accounts.audit import record_act
 from sync.models import Delivery, Webhook
+from sync.models.database import begin_writing
 from sync.webhooks.hooks import (
     TYPES,
     add_webhook,
@@ -27,6 +31,7 @@ from sync.webhooks.hooks import (
     replay,
     webhooks_of,
 )
+from sync.webhooks.telling import Outcome, ping_message
 
 bp = Blueprint("webhooks", __name__, url_prefix="/v1/projects/<int:pid>/webhooks")
 
@@ -68,19 +73,7 @@ def get_webhooks(pid: int) -> ResponseReturnValue:
 @documented("webhooks", body=NewWebhookSchema, answer="application/json")
 def post_webhook(pid: int) -> ResponseReturnValue:
     """Make a webhook. The answer carries the secret that its deliveries are signed with, this once."""
-    given = read_json(NewWebhookSchema())
-    journal = begin(pid)
-    hook = add_webhook(
-        journal,
-        given["url"],
-        given.get("types", ()),
-        given.get("answers", False),
-        given.get("since"),
-        plain=current.settings().webhooks_inside,
-    )
-    if given.get("paused"):
-        change_webhook(journal, hook, paused=True)
-    finish(journal, "webhook.added", str(hook.id))
+    hook = add(pid, read_json(NewWebhookSchema()))
     return answer(_shown(hook) | {"secret": hook.secret})
 
 
@@ -97,12 +90,7 @@ def get_webhook(pid: int, number: int) -> ResponseReturnValue:
 @documented("webhooks", body=WebhookChangeSchema, answer="application/json")
 def patch_webhook(pid: int, number: int) -> ResponseReturnValue:
     """Change a webhook, pause it, or let it go on."""
-    given = read_json(WebhookChangeSchema())
-    journal = begin(pid)
-    hook = find_webhook(session(), pid, number)
-    change_webhook(journal, hook, **given, plain=current.settings().webhooks_inside)
-    finish(journal, "webhook.changed", str(hook.id))
-    return answer(_shown(hook))
+    return answer(_shown(change(pid, number, read_json(WebhookChangeSchema()))))
 
 
 @bp.delete("/<int:number>")
@@ -110,10 +98,7 @@ def patch_webhook(pid: int, number: int) -> ResponseReturnValue:
 @documented("webhooks")
 def delete_webhook(pid: int, number: int) -> ResponseReturnValue:
     """Tell it nothing any more."""
-    journal = begin(pid)
-    hook = find_webhook(session(), pid, number)
-    remove_webhook(session(), hook)
-    finish(journal, "webhook.removed", str(number))
+    remove(pid, number)
     return done()
 
 
@@ -122,21 +107,79 @@ def delete_webhook(pid: int, number: int) -> ResponseReturnValue:
 @documented("webhooks", body=ReplaySchema, answer="application/json")
 def post_replay(pid: int, number: int) -> ResponseReturnValue:
     """Tell it again of everything after an event; each delivery has the same id as before."""
-    since = read_json(ReplaySchema())["since"]
-    journal = begin(pid)
-    hook = find_webhook(session(), pid, number)
-    replay(journal, hook, since)
-    finish(journal, "webhook.replayed", str(hook.id))
-    return answer(_shown(hook))
+    return answer(_shown(tell_again(pid, number, read_json(ReplaySchema())["since"])))
+
+
+@bp.post("/<int:number>/ping")
+@needs("project.manage")
+@documented("webhooks", answer="application/json")
+def post_ping(pid: int, number: int) -> ResponseReturnValue:
+    """Send it a message of the type `ping`, signed like any other, and say how it answered. Nothing is told by it."""
+    outcome = ping(pid, number)
+    return answer({"status": outcome.status, "error": outcome.error, "milliseconds": outcome.milliseconds})
 
 
 @bp.get("/<int:number>/deliveries")
 @needs("project.manage")
 @documented("webhooks", query=PageQuery, answer="application/json")
 def get_deliveries(pid: int, number: int) -> ResponseReturnValue:
-    """The attempts to tell it, the newest first; they are kept for 30 days."""
+    """The attempts to tell it, the newest first; they are kept as long as the project says (30 days)."""
     limit = read_query(PageQuery())["limit"]
     return answer([_attempt(row) for row in deliveries_of(session(), find_webhook(session(), pid, number), limit)])
+
+
+def add(pid: int, given: dict[str, Any]) -> Webhook:
+    """Make what `NewWebhookSchema` has read, and commit. Raises Unexpected."""
+    journal = begin(pid)
+    hook = add_webhook(
+        journal,
+        given["url"],
+        given.get("types", ()),
+        given.get("answers", False),
+        given.get("since"),
+        plain=current.settings().webhooks_inside,
+    )
+    if given.get("paused"):
+        change_webhook(journal, hook, paused=True)
+    finish(journal, "webhook.added", str(hook.id))
+    return hook
+
+
+def change(pid: int, number: int, given: dict[str, Any]) -> Webhook:
+    """Change what `WebhookChangeSchema` has read, and commit. Raises NotFound, Unexpected."""
+    journal = begin(pid)
+    hook = find_webhook(session(), pid, number)
+    change_webhook(journal, hook, **given, plain=current.settings().webhooks_inside)
+    finish(journal, "webhook.changed", str(hook.id))
+    return hook
+
+
+def remove(pid: int, number: int) -> None:
+    """Remove it, and commit. Raises NotFound."""
+    journal = begin(pid)
+    remove_webhook(session(), find_webhook(session(), pid, number))
+    finish(journal, "webhook.removed", str(number))
+
+
+def tell_again(pid: int, number: int, since: int) -> Webhook:
+    """Send it back to an event, and commit. Raises NotFound, Unexpected."""
+    journal = begin(pid)
+    hook = find_webhook(session(), pid, number)
+    replay(journal, hook, since)
+    finish(journal, "webhook.replayed", str(hook.id))
+    return hook
+
+
+def ping(pid: int, number: int) -> Outcome:
+    """Send it a message that means nothing. Nobody waits for the answer but whoever asked. Raises NotFound."""
+    message = ping_message(find_webhook(session(), pid, number), current.now())
+    begin_writing(session())
+    record_act(session(), pid, current.origin(), "webhook.tested", current.now(), str(number))
+    session().commit()
+    release()
+    outcome = post(message.url, message.body, message.headers, inside=current.settings().webhooks_inside)
+    log("webhook_tested", project=pid, webhook=number, status=outcome.status)
+    return outcome
 
 
 def _shown(hook: Webhook) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, g, request
 from flask.sansio.app import App
 
 from server import current
-from server.catalogues import refusal_in
+from server.sentences import said_in
 from sync.intake.luck import Luck, advised
 
 LANGUAGES = ("fr", "en", "bm")
@@ -45,7 +45,7 @@ def openrosa_message(text: str, status: int = 201, nature: str = "") -> Response
 
 def openrosa_error(status: int, text: str, headers: Mapping[str, str]) -> Response:
     """The same for what went wrong, in the visitor's language as far as it is known there."""
-    response = openrosa_message(refusal_in(language(), text), status, "error")
+    response = openrosa_message(said_in(language(), text), status, "error")
     response.headers.update(headers)
     return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,17 +28,20 @@ from server.guards import needs
 from server.logs import log
 from server.pages.frame import LANGUAGES as FRAME_LANGUAGES
 from server.pages.frame import project_of
-from server.pages.said import FLAGS, REASONS, STATES
+from server.pages.said import FLAGS, NETWORKS_SAID, REASONS, SIZES_SAID, STATES
 from server.qr import AUTOSEND, IMAGE_SIZES, WAYS, code_svg, device_setup, settings_text
 from server.queries.submissions import titles_of_forms
-from server.queries.team import devices_page, how_many_devices, parked_of, rows_given, sent_last
+from server.queries.team import devices_page, files_lacking, how_many_devices, parked_of, rows_given, sent_last
 from sync.accounts.audit import record_act
 from sync.accounts.habits import habits
 from sync.accounts.people import add_device
+from sync.accounts.traffic import Used, traffic_since
+from sync.entities.share import Shares
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.intake.items import storable
 from sync.models import Form, Project, Submission
 from sync.models.database import begin_writing
+from sync.projects.places import places_at
 
 bp = Blueprint("devices", __name__)
 
@@ -45,6 +49,7 @@ LANGUAGES = ("fr", "en", "bm")
 _MOST = 200
 _ON_A_PAGE = 50
 _LATEST = 20
+_SPANS = (7, 30)  # days over which the data that a device used is told
 
 
 class SheetForm(Schema):
@@ -96,10 +101,10 @@ def device(pid: int, number: int) -> ResponseReturnValue:
 @bp.post("/projects/<int:pid>/devices/<int:number>")
 @needs("devices.manage")
 def post_change(pid: int, number: int) -> ResponseReturnValue:
-    """Its name, language and places."""
+    """Its name and language; its places have a page of their own."""
     given = {"displayName": request.form.get("name", ""), "language": request.form.get("language") or None}
     try:
-        change_device(pid, number, load(DeviceChangeSchema(), given | {"places": _codes()}))
+        change_device(pid, number, load(DeviceChangeSchema(), given))
     except NotFound:
         raise
     except Refusal as refusal:
@@ -129,7 +134,11 @@ def ask(pid: int) -> ResponseReturnValue:
     """What devices are to be made."""
     project = session().get_one(Project, pid)
     return render_template(
-        "devices_ask.html", project=project, languages=LANGUAGES, sizes=IMAGE_SIZES, autosend=AUTOSEND
+        "devices_ask.html",
+        project=project,
+        languages=LANGUAGES,
+        sizes={size: SIZES_SAID[size] for size in IMAGE_SIZES},
+        autosend={network: NETWORKS_SAID[network] for network in AUTOSEND},
     )
 
 
@@ -171,11 +180,18 @@ def _list(pid: int, refusal: Refusal | None = None, done: str | None = None) -> 
         count=how_many_devices(session(), pid),
         more=shown[-1] if len(found) > _ON_A_PAGE else None,
         languages=FRAME_LANGUAGES,
+        used=traffic_since(session(), pid, [one.id for one in shown], _days_ago(30)),
+        act=request.args.get("act", ""),
         typed=request.form if refusal else {},
         problem=refusal.detail if refusal else None,
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)
+
+
+def _days_ago(days: int) -> dt.date:
+    """The first of so many days that end today."""
+    return current.now().date() - dt.timedelta(days=days - 1)
 
 
 def _goes_on() -> bool:
@@ -196,6 +212,10 @@ def _one(pid: int, number: int, refusal: Refusal | None = None, done: str | None
         drifts=sum(1 for one in sent for flag in one.flags if flag[0] == "clock"),
         parked=parked_of(session(), pid, number),
         rows=rows_given(session(), pid, number),
+        shares=Shares(session(), pid, sized=False).of(actor),
+        place_names=places_at(session(), pid, None).names_of(actor.places),
+        used={days: traffic_since(session(), pid, [number], _days_ago(days)).get(number, Used()) for days in _SPANS},
+        lacking=files_lacking(session(), pid, number),
         titles=titles_of_forms(session(), pid),
         states=STATES,
         flags=FLAGS,

@@ -14,8 +14,8 @@ from flask import Flask, g, request, url_for
 from flask_babel import lazy_gettext
 
 from server import current
-from server.catalogues import refusal_in
 from server.db import session
+from server.sentences import said_in
 from server.words import words
 from sync.accounts.roles import may
 from sync.models import Project
@@ -46,7 +46,7 @@ SECTIONS = (
     Section("lists", "list_pages.lists", lazy_gettext("Lists"), "submissions.read"),
     Section("devices", "devices.devices", lazy_gettext("Devices"), "devices.manage"),
     Section("team", "team_pages.team", lazy_gettext("Team"), "project.manage"),
-    Section("settings", "settings_pages.exports", lazy_gettext("Data"), "data.export"),
+    Section("settings", "data_pages.exports", lazy_gettext("Data"), "data.export"),
 )
 
 
@@ -60,7 +60,7 @@ def install_frame(app: Flask) -> None:
             "here_in": _here_in,
             "static_url": static_url,
             "sections": _sections,
-            "refusal": lambda english: refusal_in(words().locale, english),
+            "refusal": lambda english: said_in(words().locale, str(english)),
         }
     )
 

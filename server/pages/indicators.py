@@ -36,6 +36,7 @@ from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Figure, figure, figures
+from sync.indicators.past import Redefined, around, past_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import last_issues
 from sync.projects.places import places_at
@@ -63,6 +64,7 @@ CAUSES = {
     "definition": lazy_gettext("Changed definitions, places or settings"),
 }
 _MOST_ROWS = 100  # of a breakdown
+_MOST_AROUND = 8  # changes of a definition of which the figures are worked out
 
 
 class ShownQuery(Strict):
@@ -133,26 +135,85 @@ def line(pid: int, indicator: str) -> ResponseReturnValue:
 @bp.get("/projects/<int:pid>/indicators/<indicator>")
 @needs("figures.read")
 def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
-    """An indicator opened: its value, by breakdown, period and place, and what it means."""
+    """An indicator opened: its value and what it means; what it is made of is a part of its own."""
     asked = _asked(pid)
     definition = known_indicator(asked.reading, indicator)
-    shown = figure(
-        asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
-    )
-    ways = asked.reading.breakings(definition) if definition.aggregate != "list" else {}
+
+    def told() -> tuple[Figure, int | None]:
+        shown = figure(
+            asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
+        )
+        return shown, pairs_behind(asked.reading, shown)
+
+    shown, pairs = _opened.get(session(), pid, asked.kind(indicator), told)
     return render_template(
         "indicator.html",
         **asked.shown(pid),
         definition=definition,
         figure=shown,
-        pairs=pairs_behind(asked.reading, shown),
-        history=_rows(_history(asked, indicator), lambda one: said_of(one.period)),
-        breakdowns=[(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()],
-        by_place=_by_place(asked, indicator) if definition.aggregate != "list" else [],
+        pairs=pairs,
         aggregates=AGGREGATES,
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
     )
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>/cells")
+@needs("figures.read")
+def cells(pid: int, indicator: str) -> ResponseReturnValue:
+    """What an indicator is made of: by breakdown, place and period."""
+    asked = _asked(pid)
+    definition = known_indicator(asked.reading, indicator)
+    is_list = definition.aggregate == "list"
+
+    def shown() -> str:
+        ways = {} if is_list else asked.reading.breakings(definition)
+        return render_template(
+            "indicator_cells.html",
+            **asked.shown(pid),
+            definition=definition,
+            history=[] if is_list else _rows(_history(asked, indicator), lambda one: said_of(one.period)),
+            breakdowns=[(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()],
+            by_place=[] if is_list else _by_place(asked, indicator),
+        )
+
+    return _remembered(pid, asked, ("cells", indicator), shown)
+
+
+_opened: Remembered[tuple[Figure, int | None]] = Remembered()
+_told: Remembered[Changes] = Remembered()
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>/past")
+@needs("figures.read")
+def past(pid: int, indicator: str) -> ResponseReturnValue:
+    """How its definition has changed, with the figure around each of the last changes."""
+    asked = _asked(pid)
+    definition = known_indicator(asked.reading, indicator)
+
+    def told() -> list[tuple[Redefined, tuple[Figure, Figure] | None]]:
+        small = sees_small_cells()
+        return [
+            (
+                change,
+                around(asked.reading, indicator, change, period=asked.period, place=asked.place, sees_small_cells=small)
+                if position < _MOST_AROUND
+                else None,
+            )
+            for position, change in enumerate(past_of(asked.reading, indicator))
+        ]
+
+    what = (indicator, asked.period, asked.place, asked.reading.as_of.event, asked.reading.as_of.at, sees_small_cells())
+    return render_template(
+        "indicator_past.html",
+        **asked.shown(pid),
+        definition=definition,
+        changes=_pasts.get(session(), pid, what, told),
+        titles=titles_of_forms(session(), pid),
+    )
+
+
+_pasts: Remembered[list[tuple[Redefined, tuple[Figure, Figure] | None]]] = Remembered()
 
 
 @bp.get("/projects/<int:pid>/indicators/<indicator>/changes")
@@ -169,7 +230,13 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     if given:
         before = reading_of(pid, query["since"])
         try:
-            told = changes_for_visitor(before, after, indicator, query | {"limit": 50})
+            between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
+            told = _told.get(
+                session(),
+                pid,
+                (indicator, *between, query["cursor"], sees_small_cells()),
+                lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
+            )
         except Forbidden as refusal:
             refused = refusal.detail
     asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
@@ -197,6 +264,10 @@ class Asked:
     period: str
     place: str | None
     as_of: str
+
+    def kind(self, *what: object) -> tuple[object, ...]:
+        """Tells apart what is remembered of figures for different visitors, times and places."""
+        return (*what, self.period, self.place, self.reading.as_of.event, self.reading.as_of.at, sees_small_cells())
 
     def shown(self, pid: int) -> dict[str, Any]:
         """For the form with which something else is asked for, and the links that keep it."""

@@ -21,6 +21,7 @@ from server.guards import needs
 from server.pages.frame import project_of
 from server.pages.meanings import Meanings
 from server.pages.people_words import CONFLICTS, OUTCOMES, ROLES
+from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
 from server.uploads import uploaded
 from server.words import words
@@ -75,8 +76,16 @@ def lists(pid: int) -> ResponseReturnValue:
         "lists.html",
         project=project_of(pid),
         lists=lists_of_project(session(), pid),
-        counts=count_rows(session(), pid),
+        counts=_counted(pid),
     )
+
+
+def _counted(pid: int) -> dict[str, tuple[int, Any, int]]:
+    """Of each list; every row is looked at, so what was found is remembered until anything in the project changes."""
+    return _counts.get(session(), pid, (), lambda: count_rows(session(), pid))
+
+
+_counts: Remembered[dict[str, tuple[int, Any, int]]] = Remembered()
 
 
 @bp.get("/<name>")
@@ -85,7 +94,7 @@ def rows(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list; where they are compared, the persons with all their records."""
     asked = read_query(RowsQuery())
     known = list_of(session(), pid, name)
-    count, last, conflicts = count_rows(session(), pid).get(name, (0, None, 0))
+    count, last, conflicts = _counted(pid).get(name, (0, None, 0))
     values: dict[str, Any] = {
         "project": project_of(pid),
         "known": known,
@@ -225,7 +234,7 @@ def _load_page(
         place=place,
         stamp=stamp,
         problem=problem,
-        reasons=lambda parts: "; ".join(one.words for one in reasons_of(parts, words().language)),
+        reasons=lambda parts: words().semicolon.join(one.words for one in reasons_of(parts, words().language)),
     )
 
 

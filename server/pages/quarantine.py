@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -75,6 +76,7 @@ def quarantine(pid: int) -> ResponseReturnValue:
         senders=names_of_actors(session(), [item.actor_id for item in page.items]),
         done=quarantined_item(session(), pid, int(query["done"])) if _is_number(query["done"]) else None,
         outcomes=OUTCOMES,
+        erased={item.id: _erased_at(pid, item) for item in page.items},
     )
 
 
@@ -106,7 +108,7 @@ def parked(pid: int, item: int) -> ResponseReturnValue:
 @bp.post("/<int:item>")
 @needs("quarantine.decide")
 def decide(pid: int, item: int) -> ResponseReturnValue:
-    """Try to file it again, take it as a correction, or discard it; what was sent stays."""
+    """Try to file it again, take it as a correction, discard it, or take that back."""
     given = load(DecisionSchema(), {name: request.form.get(name) or None for name in ("action", "reason")})
     try:
         if given["action"] == "discard" and not given["reason"]:
@@ -119,6 +121,8 @@ def decide(pid: int, item: int) -> ResponseReturnValue:
         session().rollback()
         return _item_page(pid, item, refusal, typed=given["reason"] or ""), refusal.status
     log("quarantine_decided", project=pid, item=item, action=given["action"], state=found.parked.state)
+    if given["action"] == "restore":
+        return redirect(url_for("quarantine_pages.parked", pid=pid, item=item, done="restored"), 303)
     if found.parked.state == OPEN:
         why = found.receipt.why if found.receipt else None
         return redirect(url_for("quarantine_pages.parked", pid=pid, item=item, reason=why, done="tried"), 303)
@@ -146,7 +150,8 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         title=titles_of_forms(session(), pid).get(found.form_id or "", found.form_id),
         actors=names_of_actors(session(), [found.actor_id, _decider(found)]),
         decider=_decider(found),
-        tried=query["done"] == "tried",
+        done=query["done"],
+        erased_at=_erased_at(pid, found),
         why=query["reason"] or found.reason,
         problem=problem,
         typed=typed,
@@ -197,6 +202,13 @@ def _stored(pid: int, item: Parked) -> int | None:
         if (found := submission_called(session(), pid, item.form_id or "", instance_id)) is not None:
             return found
     return None
+
+
+def _erased_at(pid: int, item: Parked) -> dt.datetime | None:
+    """From when on it will be erased; None for what stays."""
+    if item.discarded_at is None:
+        return None
+    return item.discarded_at + dt.timedelta(days=project_of(pid).keep_deleted)
 
 
 def _decider(item: Parked) -> int:

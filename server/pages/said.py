@@ -1,4 +1,4 @@
-"""What the codes of submissions are called on pages: states, flags, reasons to wait."""
+"""What codes are called on pages: states, flags, reasons to wait, settings of a tablet."""
 
 from __future__ import annotations
 
@@ -37,13 +37,6 @@ REASONS = {
     "unstorable": _("could not be stored"),
     "conflict": _("conflict with what is stored"),
 }
-# What stands in the journal's language about flags that no form words.
-EXPLAINED = {
-    "double_save": _("The same visit was sent twice; only one of the two counts."),
-    "same_day": _("Another visit of the same day says something else about the same subject. Both count."),
-    "clock": _("The tablet's clock was wrong: the visit is dated later than it arrived, or long before."),
-    "rival_file": _("Two files came under one name; both are kept."),
-}
 # A decision as forms and addresses have it → the state that it gives.
 DECISIONS = {state or "received": state for state in STATES}
 # Sentences to send a submission back with, each a key of its own.
@@ -53,4 +46,18 @@ TEMPLATES = {
     "place": _("The village or the position is not right. Please correct it."),
     "twice": _("This visit seems to have been recorded twice. Please say which one stands."),
     "empty": _("Answers are missing. Please complete them."),
+}
+# What the settings of ODK Collect are called on its own screens.
+NETWORKS_SAID = {
+    "off": _("never"),
+    "wifi_only": _("over Wi-Fi only"),
+    "cellular_only": _("over the mobile network only"),
+    "wifi_and_cellular": _("over Wi-Fi and the mobile network"),
+}
+SIZES_SAID = {
+    "original": _("as the camera makes them"),
+    "very_small": _("very small"),
+    "small": _("small"),
+    "medium": _("medium"),
+    "large": _("large"),
 }

@@ -1,113 +1,209 @@
-"""The settings of a project, its data as files, its webhooks; and how the server does, for who administers it."""
+"""The settings of a project: what it is called, what its figures count, how long it keeps what was thrown away."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from babel.dates import get_month_names
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext as _
+from flask_babel import gettext, ngettext
+from sqlalchemy import select
 
 from server import current
-from server.api.projects import change_settings
+from server.api.projects import change_settings, checked
 from server.api.schemas import ProjectSettings
 from server.bodies import load
-from server.checkup import examine
 from server.db import session
-from server.guards import needs, site_admin
+from server.guards import needs
 from server.pages.frame import project_of
-from server.queries.submissions import titles_of_forms
-from sync.errors import Refusal
-from sync.webhooks.hooks import deliveries_of, find_webhook, webhooks_of
+from server.queries.bin import COUNTED, Erased, erased_under
+from server.words import words
+from sync.errors import Refusal, Stale
+from sync.models import Event, Project
+from sync.projects.publish import SETTINGS, how_many_count
 
-bp = Blueprint("settings_pages", __name__)
+bp = Blueprint("settings_pages", __name__, url_prefix="/projects/<int:pid>/settings")
 
-FILES = {
-    "csv": _("CSV: opens in Excel and any other program"),
-    "csv.zip": _("CSV with repeats and photos, zipped"),
-    "xlsx": _("Excel workbook"),
-    "sav": _("SPSS, with labels"),
-    "geojson": _("GeoJSON: a map layer for QGIS"),
-    "kml": _("KML: for Google Earth"),
-    "jsonl": _("JSON lines: for programs"),
-}
-_DELIVERIES = 50
+# What changes figures, so that it is asked about first.
+_ASKED = ("counts", "fiscal_year_start", "time_zone", "archived")
+_KEPT = ("keep_deleted", "keep_deliveries")
 
 
-@bp.get("/projects/<int:pid>/exports")
-@needs("data.export")
-def exports(pid: int) -> ResponseReturnValue:
-    """What the project's data can be had as, form by form."""
-    base = current.public_address()
-    return render_template(
-        "exports.html",
-        project=project_of(pid),
-        forms=titles_of_forms(session(), pid),
-        files=FILES,
-        base=base,
-        manages=current.has_right("project.manage"),
-    )
-
-
-@bp.get("/projects/<int:pid>/settings")
+@bp.get("")
 @needs("project.manage")
 def settings(pid: int) -> ResponseReturnValue:
     """What a project can choose."""
-    return _page(pid, done=request.args.get("done"))
+    return _page(pid, done=request.args.get("done"), event=request.args.get("event", type=int))
 
 
-@bp.post("/projects/<int:pid>/settings")
+@bp.post("")
 @needs("project.manage")
 def post_settings(pid: int) -> ResponseReturnValue:
-    """Change them."""
+    """Change them; what changes figures is said first."""
     form = request.form
     given: dict[str, Any] = {name: form.get(name, "") for name in ("name", "time_zone", "counts")}
     given["description"] = form.get("description", "").replace("\r\n", "\n").strip() or None
     given["languages"] = form.get("languages", "").replace(",", " ").split()
-    month = form.get("fiscal_year_start", "")
-    given["fiscal_year_start"] = int(month) if month.isascii() and month.isdecimal() and len(month) < 3 else 0
+    given["fiscal_year_start"] = _number(form.get("fiscal_year_start", ""))
     given["archived"] = "archived" in form
     try:
-        change_settings(pid, load(ProjectSettings(), given))
+        wanted = checked(load(ProjectSettings(), given))
+        if (asked := _what_follows(project_of(pid), wanted)) and form.get("sure") != _signed(wanted):
+            return _page(pid, asked=asked, sure=_signed(wanted))
+        before = _last_settings(pid)
+        change_settings(pid, wanted)
     except Refusal as refusal:
         session().rollback()
         return _page(pid, refusal)
-    return redirect(url_for("settings_pages.settings", pid=pid, done="changed"), 303)
+    event = _last_settings(pid)
+    changed = event if event != before else None
+    return redirect(url_for("settings_pages.settings", pid=pid, done="changed", event=changed), 303)
 
 
-@bp.get("/projects/<int:pid>/settings/webhooks")
+@bp.post("/undo")
 @needs("project.manage")
-def webhooks(pid: int) -> ResponseReturnValue:
-    """Who is told of what happens, and how far each has come."""
-    return render_template("webhooks.html", project=project_of(pid), hooks=webhooks_of(session(), pid), manages=True)
+def post_undo(pid: int) -> ResponseReturnValue:
+    """Take the last change of the settings back; not one that was followed by another."""
+    event, last = _number(request.form.get("event", "")), _last_settings(pid)
+    before = _settings_before(pid, event)
+    try:
+        if event != last or before is None:
+            raise Stale("Somebody has changed the settings since.")
+        change_settings(pid, {name: before[name] for name in SETTINGS if name in before})
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal, typed=False)
+    return redirect(url_for("settings_pages.settings", pid=pid, done="undone"), 303)
 
 
-@bp.get("/projects/<int:pid>/settings/webhooks/<int:number>")
+@bp.get("/retention")
 @needs("project.manage")
-def webhook(pid: int, number: int) -> ResponseReturnValue:
-    """One webhook with the attempts to tell it."""
-    hook = find_webhook(session(), pid, number)
-    return render_template(
-        "webhook.html", project=project_of(pid), hook=hook, attempts=deliveries_of(session(), hook, _DELIVERIES)
-    )
+def retention(pid: int) -> ResponseReturnValue:
+    """How long what was thrown away is kept."""
+    return _retention(pid, done=request.args.get("done"))
 
 
-@bp.get("/health")
-@site_admin
-def health() -> ResponseReturnValue:
-    """What `siby doctor` finds, which takes a while where there is much."""
-    lines = list(examine(current.settings()))
-    return render_template("health.html", lines=lines, faults=sum(not line.good for line in lines))
+@bp.post("/retention")
+@needs("project.manage")
+def post_retention(pid: int) -> ResponseReturnValue:
+    """Change that; what will be erased by it is said in numbers first."""
+    try:
+        wanted = load(ProjectSettings(), {name: _number(request.form.get(name, "")) for name in _KEPT})
+        erased = erased_under(session(), pid, wanted["keep_deleted"], wanted["keep_deliveries"], current.now())
+        if erased and request.form.get("sure") != _signed(wanted):
+            return _retention(pid, erased=erased, sure=_signed(wanted))
+        change_settings(pid, wanted)
+    except Refusal as refusal:
+        session().rollback()
+        return _retention(pid, refusal)
+    return redirect(url_for("settings_pages.retention", pid=pid, done="changed"), 303)
 
 
-def _page(pid: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:
+def _what_follows(project: Project, wanted: dict[str, Any]) -> list[str]:
+    """What the new settings do to figures and people, a sentence for each that does anything."""
+    now = {name: getattr(project, name) for name in _ASKED if name != "archived"}
+    now["archived"] = project.archived_at is not None
+    changes = {name: wanted[name] for name in _ASKED if wanted[name] != now[name]}
+    return [str(_said(project, name, value)) for name, value in changes.items()]
+
+
+def _said(project: Project, name: str, value: Any) -> Any:
+    if name == "counts":
+        before, after = (how_many_count(session(), project.id, rule) for rule in (project.counts, value))
+        numbers = {"before": words().number(before), "after": words().number(after)}
+        return gettext(
+            "Figures count %(after)s submissions instead of %(before)s. All are worked out anew, which takes a while "
+            "where there is much; what was asked as of an earlier day stays as it was.",
+            **numbers,
+        )
+    if name == "fiscal_year_start":
+        return gettext(
+            "Fiscal years begin in %(month)s, the past ones too: figures and targets by fiscal year or quarter gather "
+            "other visits. Statements that were issued stay as they are.",
+            month=get_month_names("wide", locale=words().language)[value],
+        )
+    if name == "time_zone":
+        return gettext(
+            "Days begin and end by the clock of %(zone)s. Visits around midnight may come to count for another day; "
+            "all figures are worked out anew.",
+            zone=value,
+        )
+    if value:
+        return gettext("The project leaves the list of projects. Its data stays, and devices go on sending.")
+    return gettext("The project is back in the list of projects.")
+
+
+def _signed(wanted: dict[str, Any]) -> str:
+    """What was agreed to: if anything of it is changed afterwards, it is asked about again."""
+    return ";".join(f"{name}={wanted[name]}" for name in (*_ASKED, *_KEPT) if name in wanted)
+
+
+def _page(
+    pid: int,
+    refusal: Refusal | None = None,
+    done: str | None = None,
+    *,
+    event: int | None = None,
+    asked: list[str] | None = None,
+    sure: str = "",
+    typed: bool = True,
+) -> ResponseReturnValue:
     page = render_template(
         "settings.html",
         project=project_of(pid),
         manages=True,
-        typed=request.form if refusal else None,
+        months=get_month_names("wide", locale=words().language),
+        typed=request.form if typed and (refusal or asked) else None,
         problem=refusal.detail if refusal else None,
         findings=refusal.findings if refusal else [],
+        asked=asked or [],
+        sure=sure,
+        done=done,
+        event=event if event is not None and event == _last_settings(pid) and _settings_before(pid, event) else None,
+    )
+    return make_response(page, refusal.status if refusal else 200)
+
+
+def _retention(
+    pid: int, refusal: Refusal | None = None, *, erased: Erased | None = None, sure: str = "", done: str | None = None
+) -> ResponseReturnValue:
+    page = render_template(
+        "retention.html",
+        project=project_of(pid),
+        manages=True,
+        typed=request.form if refusal or erased else None,
+        problem=refusal.detail if refusal else None,
+        findings=refusal.findings if refusal else [],
+        erased=_in_words(erased) if erased else [],
+        sure=sure,
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)
+
+
+def _in_words(erased: Erased) -> list[str]:
+    told = [
+        (erased.submissions, ngettext("%(num)s deleted submission", "%(num)s deleted submissions", erased.submissions)),
+        (erased.discarded, ngettext("%(num)s discarded entry", "%(num)s discarded entries", erased.discarded)),
+        (
+            erased.deliveries,
+            ngettext("%(num)s attempt to tell a webhook", "%(num)s attempts to tell a webhook", erased.deliveries),
+        ),
+    ]
+    return [gettext("%(n)s or more", n=said) if count == COUNTED else said for count, said in told if count]
+
+
+def _number(given: str) -> int:
+    """0 for what is no number of a moderate length: nothing here may be 0."""
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else 0
+
+
+def _last_settings(pid: int) -> int | None:
+    query = select(Event.number).where(Event.project_id == pid, Event.kind == "settings")
+    return session().scalar(query.order_by(Event.number.desc()).limit(1))
+
+
+def _settings_before(pid: int, event: int) -> dict[str, Any] | None:
+    query = select(Event.details).where(Event.project_id == pid, Event.kind == "settings", Event.number < event)
+    return session().scalar(query.order_by(Event.number.desc()).limit(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from server.queries.remembered import Remembered
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
+from sync.indicators.notes import Note, notes_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
@@ -36,6 +37,7 @@ from sync.indicators.statements import (
     last_issues,
     statements_at,
 )
+from sync.indicators.wording import phrase
 from sync.models import StatementIssue
 
 bp = Blueprint("statement_pages", __name__)
@@ -51,11 +53,14 @@ class ReadQuery(StatementQuery):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A statement as a page shows it. `body` is our own markup around escaped text."""
+    """A statement as a page shows it. `body` is our own markup around escaped text; `notes` say for paper where the
+    figures come from, under a heading in the language of the statement."""
 
     name: str
     language: str
     body: str
+    heading: str
+    notes: Sequence[Note]
 
 
 class IssueForm(Schema):
@@ -80,6 +85,7 @@ def statements(pid: int) -> ResponseReturnValue:
         statements=statements_at(session(), pid, None),
         issues=last_issues(session(), pid, _MOST_ISSUES),
         said_of=_said_of(reading_of(pid, None)),
+        manages=current.has_right("project.manage"),
     )
 
 
@@ -182,7 +188,9 @@ def _remembered(pid: int, reading: Reading, what: tuple[object, ...], written: C
 
     def shown() -> Written:
         found = written()
-        return Written(found.name, found.language, found.to_html(lambda figure: page_of(pid, found, figure)))
+        notes, of_marks = notes_of(reading, found.text, found.marks, found.language)
+        body = found.to_html(lambda figure: page_of(pid, found, figure), of_marks)
+        return Written(found.name, found.language, body, phrase("notes", found.language), notes)
 
     return _kept.get(session(), pid, (*what, reading.as_of.event, reading.as_of.at, sees_small_cells()), shown)
 

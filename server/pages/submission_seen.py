@@ -13,16 +13,18 @@ from flask_babel import gettext
 
 from forms.form import Flag
 from forms.indicators.sheets import language_code
-from forms.xforms.instance import read_instance
+from forms.xforms.instance import Instance, read_instance
 from forms.xforms.model import Form
 from server.api.submission_shapes import files_of
 from server.db import session
 from server.pages.answers import Line, label_of, lines_of, said_of
 from server.pages.frame import project_of
+from server.pages.geography import geography_of
 from server.pages.photos import is_picture
 from server.pages.rules import RuleReader
-from server.pages.said import EXPLAINED, FLAGS, STATES
+from server.pages.said import FLAGS, STATES
 from server.queries.submissions import labels_of_entities, name_of_submission, names_of_actors, titles_of_forms
+from server.sentences import said_in
 from server.words import words
 from sync.indicators.definitions import by_code, definitions_at, label_in
 from sync.projects.catalogue import Unpublished, published
@@ -74,18 +76,20 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
     tree = places_at(session(), pid, None)
     deeds = deeds_of(session(), pid, number)
     actors = names_of_actors(session(), _actors_in(seen, deeds))
-    flags = [_broken(form, flag, language) for flag in seen.flags]
+    flags = [broken_of(form, flag, language) for flag in seen.flags]
     files = files_of(seen)
+    instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
     return {
         "states": STATES,
         "project": project_of(pid),
         "submission": seen,
         "title": titles_of_forms(session(), pid).get(form_id, form_id),
-        "lines": _lines(pid, seen, form, tree, language),
+        "lines": _lines(pid, instance, form, tree, language),
+        "geography": geography_of(form, instance, seen.place, tree, language) if form is not None else None,
         "flags_shown": flags,
         "broken": {flag.place: flag for flag in flags if flag.place},
         "labels_in": language,
-        "languages_of_form": _languages_of(form),
+        "languages_of_form": languages_of(form),
         "files": files,
         "present": {file.name for file in files if file.present},
         "pictures": [file for file in files if file.present and is_picture(file.name, file.type)],
@@ -98,7 +102,7 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
     }
 
 
-def _languages_of(form: Form | None) -> dict[str, str]:
+def languages_of(form: Form | None) -> dict[str, str]:
     """Code → the language as the workbook writes it."""
     return {language_code(one): one for one in form.languages if one} if form is not None else {}
 
@@ -106,7 +110,7 @@ def _languages_of(form: Form | None) -> dict[str, str]:
 def _language_of_labels(form: Form | None) -> str:
     """The one that was asked for if the form has it, else the page's own."""
     asked = request.args.get("labels", "")
-    return asked if asked in _languages_of(form) else words().language
+    return asked if asked in languages_of(form) else words().language
 
 
 def _actors_in(seen: SubmissionSeen, deeds: Sequence[Deed]) -> list[int]:
@@ -114,9 +118,8 @@ def _actors_in(seen: SubmissionSeen, deeds: Sequence[Deed]) -> list[int]:
     return several + [deed.actor_id for deed in deeds if deed.actor_id is not None]
 
 
-def _lines(pid: int, seen: SubmissionSeen, form: Form | None, tree: PlaceTree, language: str) -> list[Line] | None:
+def _lines(pid: int, instance: Instance, form: Form | None, tree: PlaceTree, language: str) -> list[Line] | None:
     """None for what is encrypted."""
-    instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
     if instance.encrypted or form is None:
         return None
     lines = lines_of(form, instance, language)
@@ -129,18 +132,18 @@ def _lines(pid: int, seen: SubmissionSeen, form: Form | None, tree: PlaceTree, l
     ]
 
 
-def _broken(form: Form | None, flag: Flag, language: str) -> Broken:
+def broken_of(form: Form | None, flag: Flag, language: str) -> Broken:
+    """A flag in the words of the form and of whoever reads it."""
     said = str(FLAGS.get(flag.code, flag.code))
     path = _POSITIONS.sub("", flag.place)
-    if flag.code in EXPLAINED and language != "en":
-        return Broken(flag.code, said, flag.place, "", str(EXPLAINED[flag.code]), "")
+    explained = said_in(words().locale, flag.message)
     if form is None or path not in form.fields:
-        return Broken(flag.code, said, flag.place, "", flag.message, "")
+        return Broken(flag.code, said, flag.place, "", explained, "")
     bind = form.binds.get(path)
     messages: Mapping[str, str] = {}
     if bind is not None and flag.code in ("constraint", "required"):
         messages = bind.constraint_messages if flag.code == "constraint" else bind.required_messages
-    message = label_in(by_code(messages), language) or flag.message
+    message = label_in(by_code(messages), language) or explained
     rule = _rule(form, flag.code, path, language)
     return Broken(flag.code, said, flag.place, label_of(form, path, language), message, rule)
 
@@ -166,12 +169,13 @@ def _changes(pid: int, number: int, form: Form | None, language: str) -> dict[st
     """By instance id what each version changed; what nobody was asked is left out."""
     found = differences_of(session(), pid, number)
     return {
-        name: [changed for one in several if (changed := _changed(form, one, language)) is not None]
+        name: [changed for one in several if (changed := changed_of(form, one, language)) is not None]
         for name, several in found.items()
     }
 
 
-def _changed(form: Form | None, one: Difference, language: str) -> Changed | None:
+def changed_of(form: Form | None, one: Difference, language: str) -> Changed | None:
+    """A difference in words; None for what nobody was asked."""
     names = [step if isinstance(step, str) else step[0] for step in one.path]
     if names[0] == "meta":
         return None
@@ -193,14 +197,14 @@ def _value(form: Form | None, path: str, value: Any, language: str) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return "; ".join(_value(form, path, one, language) for one in value)[:_LONGEST_SAID]
+        return words().semicolon.join(_value(form, path, one, language) for one in value)[:_LONGEST_SAID]
     if isinstance(value, dict):
         inside = []
         for name, one in value.items():
             said = _value(form, f"{path}/{name}", one, language)
             label = label_of(form, f"{path}/{name}", language) if form is not None else name
-            inside += [f"{label}: {said}"] if said else []
-        return "; ".join(inside)[:_LONGEST_SAID]
+            inside += [f"{label}{words().colon}{said}"] if said else []
+        return words().semicolon.join(inside)[:_LONGEST_SAID]
     return said_of(form, path, str(value), language) if form is not None else str(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -117,17 +118,14 @@ def post_revoked(pid: int, key: str) -> ResponseReturnValue:
 def post_role(pid: int, number: int) -> ResponseReturnValue:
     """Another role."""
     role = request.form.get("role", "")
-    try:
+    _role_of(pid, number)  # to whom nobody gave one, there is no such person here
+
+    def give() -> None:
         if role not in ROLES:
             raise Unexpected("Choose a role.")
-        _role_of(pid, number)
         give_role(pid, number, role)
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        session().rollback()
-        return _page(pid, refusal)
-    return redirect(url_for(_TEAM, pid=pid, done="role"), 303)
+
+    return _tried(pid, give, "role")
 
 
 @bp.get("/projects/<int:pid>/team/<int:number>/remove")
@@ -145,14 +143,8 @@ def ask_remove(pid: int, number: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_remove(pid: int, number: int) -> ResponseReturnValue:
     """Take the role away."""
-    try:
-        take_role(pid, number, _role_of(pid, number))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        session().rollback()
-        return _page(pid, refusal)
-    return redirect(url_for(_TEAM, pid=pid, done="removed"), 303)
+    role = _role_of(pid, number)
+    return _tried(pid, lambda: take_role(pid, number, role), "removed")
 
 
 @bp.get("/projects/<int:pid>/team/trail")
@@ -244,6 +236,16 @@ def _page(
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)
+
+
+def _tried(pid: int, act: Callable[[], object], done: str) -> ResponseReturnValue:
+    """The team after the act; where it was refused, the same page with the reason."""
+    try:
+        act()
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal)
+    return redirect(url_for(_TEAM, pid=pid, done=done), 303)
 
 
 def _role_of(pid: int, number: int) -> str:

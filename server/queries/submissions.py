@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
-from sync.models import Actor, Assignment, Entity, Event, Form, Quarantined, Submission
+from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Quarantined, Submission
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
@@ -38,8 +38,12 @@ def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str
 
 def labels_of_entities(session: Session, project_id: int, entity_ids: Iterable[str]) -> dict[str, str]:
     """What entities are called."""
+    # The lists belong to what is asked: without them the key is of no use, and every entity is looked at.
+    lists = select(EntityList.name).where(EntityList.project_id == project_id)
     rows = session.execute(
-        select(Entity.id, Entity.label).where(Entity.project_id == project_id, Entity.id.in_(set(entity_ids)))
+        select(Entity.id, Entity.label).where(
+            Entity.project_id == project_id, Entity.list_name.in_(lists), Entity.id.in_(set(entity_ids))
+        )
     )
     return dict(rows.all())
 
@@ -134,3 +138,25 @@ def collectors_of(session: Session, project_id: int) -> dict[int, str]:
         .limit(300)
     )
     return dict(rows.all())
+
+
+def files_here(session: Session, project_id: int, numbers: Collection[int]) -> dict[int, list[Attachment]]:
+    """The files of the current versions of these submissions, as far as they have arrived, by name."""
+    query = (
+        select(Attachment)
+        .join(
+            Submission,
+            (Submission.project_id == Attachment.project_id) & (Submission.id == Attachment.submission_id),
+        )
+        .where(
+            Attachment.project_id == project_id,
+            Attachment.submission_id.in_(sorted(set(numbers))),
+            Attachment.instance_id == Submission.current_instance_id,
+            Attachment.present.is_(True),
+        )
+        .order_by(Attachment.submission_id, Attachment.name)
+    )
+    found: dict[int, list[Attachment]] = {}
+    for one in session.scalars(query):
+        found.setdefault(one.submission_id, []).append(one)
+    return found

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from sync.models import Actor, Assignment, Audit, EntityAssignment, EntityList, Project, Quarantined, Submission
+from sync.models import (
+    Actor,
+    Assignment,
+    Attachment,
+    Audit,
+    EntityAssignment,
+    EntityList,
+    Project,
+    Quarantined,
+    Submission,
+)
 
 # How many acts are looked through for one page: what is searched for may be rare.
 _LOOKED_THROUGH = 20_000
@@ -107,6 +117,28 @@ def parked_of(session: Session, project_id: int, actor_id: int, looked: int = 20
     )
     rows = session.execute(select(newest.c.id, newest.c.reason).where(newest.c.actor_id == actor_id).limit(20))
     return [(row.id, row.reason) for row in rows]
+
+
+def files_lacking(session: Session, project_id: int, actor_id: int, looked: int = 1000) -> int:
+    """How many files a device has announced that have not arrived, with the newest of its submissions that stand."""
+    newest = (
+        select(Submission.id, Submission.current_instance_id)
+        .where(Submission.project_id == project_id, Submission.actor_id == actor_id, Submission.deleted_at.is_(None))
+        .order_by(Submission.received_at.desc())
+        .limit(looked)
+        .subquery()
+    )
+    query = (
+        select(func.count())
+        .select_from(Attachment)
+        .join(newest, Attachment.submission_id == newest.c.id)
+        .where(
+            Attachment.project_id == project_id,
+            Attachment.instance_id == newest.c.current_instance_id,
+            Attachment.present.is_(False),
+        )
+    )
+    return session.scalar(query) or 0
 
 
 def rows_given(session: Session, project_id: int, actor_id: int) -> dict[str, int]:

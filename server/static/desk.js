@@ -28,6 +28,59 @@
   document.addEventListener("htmx:load", (event) => recall(event.detail.elt));
   recall(document);
 
+  // data-forgets on a form: with it goes all that was kept of what was typed. Whoever signs out may share the computer.
+  document.addEventListener("submit", ({ target }) => {
+    if (!("forgets" in target.dataset)) return;
+    for (const name of Object.keys(localStorage)) if (name.startsWith("siby:")) localStorage.removeItem(name);
+  });
+
+  // data-kept-form="name" on a form: all that was typed into it is offered again when a session ended in the middle of
+  // it. The server makes the page of it, so that questions and iterations are there that the first page did not have.
+  const keptForm = (name) => `siby:form:${name}`;
+  const typedIn = (form) => [...new FormData(form)].filter(([name, value]) => name !== "__csrf" && name !== "act" && typeof value === "string");
+  const WEEK = 7 * 24 * 3600 * 1000;
+  document.addEventListener("input", ({ target }) => {
+    const form = target.closest("form[data-kept-form]");
+    if (form) localStorage.setItem(keptForm(form.dataset.keptForm), JSON.stringify({ at: Date.now(), typed: typedIn(form) }));
+  });
+  for (const taken of document.querySelectorAll("[data-taken-form]")) localStorage.removeItem(keptForm(taken.dataset.takenForm));
+  for (const offer of document.querySelectorAll("[data-kept-offer]")) {
+    const name = keptForm(offer.dataset.keptOffer);
+    const form = document.querySelector(`form[data-kept-form="${CSS.escape(offer.dataset.keptOffer)}"]`);
+    const kept = JSON.parse(localStorage.getItem(name) || "null");
+    if (kept && Date.now() - kept.at > WEEK) localStorage.removeItem(name);
+    // A page that answers what was sent shows it already.
+    else if (kept && form && !("keptShown" in offer.dataset)) offer.hidden = false;
+    offer.querySelector("[data-kept-take]").addEventListener("click", () => {
+      const sent = document.createElement("form");
+      sent.method = "post"; sent.action = form.action; sent.hidden = true;
+      for (const [field, value] of [...kept.typed, ["__csrf", form.elements.__csrf.value], ["act", "show"]]) {
+        const input = document.createElement("input");
+        input.type = "hidden"; input.name = field; input.value = value;
+        sent.append(input);
+      }
+      document.body.append(sent);
+      sent.submit();
+    });
+    offer.querySelector("[data-kept-drop]").addEventListener("click", () => { localStorage.removeItem(name); offer.hidden = true; });
+  }
+  // What is typed while a part of such a form is on its way is not overwritten by it: it is asked for once more.
+  const asked = new WeakMap();
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    const form = detail.elt.closest("form[data-kept-form]");
+    if (form) asked.set(detail.xhr, JSON.stringify(typedIn(form)));
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const form = requestConfig.elt.closest("form[data-kept-form]");
+    if (!form || !asked.has(xhr)) return;
+    // Whoever is not signed in any more gets another page, which has no place here.
+    const another = !xhr.responseText.includes('id="asked"');
+    const typedSince = asked.get(xhr) !== JSON.stringify(typedIn(form));
+    if (another || typedSince) event.detail.shouldSwap = false;
+    if (typedSince && !another) htmx.trigger(requestConfig.elt, "change");
+  });
+
   // data-sent on a form: it is sent as soon as one of its choices changes.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-sent]");
@@ -54,7 +107,8 @@
     sending.open("POST", form.action);
     sending.upload.addEventListener("progress", ({ loaded, total }) => { bar.hidden = false; bar.value = (100 * loaded) / (total || loaded || 1); });
     sending.addEventListener("load", () => {
-      if (sending.status < 400) { location.assign(sending.responseURL); return; }
+      // An answer that leads elsewhere is followed; one that stands at the form's own address has no other.
+      if (sending.status < 400 && sending.responseURL !== form.action) { location.assign(sending.responseURL); return; }
       const page = new DOMParser().parseFromString(sending.responseText, "text/html").querySelector("main");
       if (!page) { form.submit(); return; }
       document.querySelector("main").replaceWith(page);

@@ -34,8 +34,9 @@ def record_act(
     now: dt.datetime,
     subject: str | None = None,
     details: Mapping[str, Any] | None = None,
-) -> None:
-    """Write an act down. `action` is a word such as `submission.reviewed`, `subject` what it was done to.
+) -> int:
+    """Write an act down, and give its number. `action` is a word such as `submission.reviewed`, `subject` what it was
+    done to.
 
     The session must have begun to write, and the caller commits. Details hold no answers and no names of people.
     """
@@ -53,6 +54,7 @@ def record_act(
     }
     session.add(Audit(**row, chain=_link(before, row)))
     session.flush()
+    return number
 
 
 def first_broken(session: Session, project_id: int) -> int | None:

@@ -44,6 +44,7 @@ ACTIONS = {
     "form.restored": "form.restore",
     "data.exported": "form.submission.export",
     "submission.reviewed": "submission.update",
+    "submission.edited": "submission.update.version",
     "submission.file_added": "submission.attachment.update",
     "submission.file_removed": "submission.attachment.update",
     "submission.deleted": "submission.delete",

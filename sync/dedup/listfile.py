@@ -125,8 +125,9 @@ class _Reading:
             age = None if number is None else self._today.year - number if role == "birth_year" else number
             if age is None or not 0 <= age <= _OLDEST:
                 what = "a year of birth" if role == "birth_year" else "an age"
-                remedy = "Write it as 1990." if role == "birth_year" else "Write it in whole years."
-                self._fault(row, name, f"‘{value[:80]}’ is not {what}.", f"{remedy} Leave it blank if nobody knows.")
+                year = "Write it as 1990. Leave it blank if nobody knows."
+                years = "Write it in whole years. Leave it blank if nobody knows."
+                self._fault(row, name, f"‘{value[:80]}’ is not {what}.", year if role == "birth_year" else years)
             else:
                 found[name] = str(number)
         return found

@@ -47,11 +47,11 @@ class Reach:
     values: tuple[tuple[str, str], ...] | None = None
 
 
-def reach_of(session: Session, actor: Actor, known: EntityList) -> Reach:
-    """What of this list is for this actor."""
+def reach_of(session: Session, actor: Actor, known: EntityList, places: Iterable[Any] | None = None) -> Reach:
+    """What of this list is for this actor; what would be if it had these `places`, if they are given."""
     if actor.kind == "user" and role_in(session, actor, known.project_id) not in (None, "collector"):
         return Reach(everything=True)
-    codes = codes_of(session, known.project_id, actor.places)
+    codes = codes_of(session, known.project_id, actor.places if places is None else places)
     access = filter_of(known)
     kind = access.get("type")
     if kind == OWNER:
@@ -76,7 +76,7 @@ def rows_within(session: Session, project_id: int, name: str, reach: Reach) -> l
     """Id, label, version and properties of the rows, by id; the cost is that of the rows, not of the list."""
     if reach.assigned is not None:
         return _assigned(session, project_id, name, reach.assigned)
-    at = (Entity.project_id == project_id, Entity.list_name == name, *_LIVES, *_values(reach))
+    at = (Entity.project_id == project_id, Entity.list_name == name, *_LIVES, *values_within(reach))
     if reach.own is not None:
         return _by_id(session.execute(select(*_COLUMNS).where(*at, Entity.creator_id == reach.own)))
     if reach.codes is None:
@@ -177,7 +177,8 @@ def writes(session: Session) -> bool:
 _trees: Kept[PlaceTree] = Kept()
 
 
-def _values(reach: Reach) -> tuple[ColumnElement[bool], ...]:
+def values_within(reach: Reach) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a row has one of the values that the device's properties ask for."""
     if reach.values is None:
         return ()
     if not reach.values:

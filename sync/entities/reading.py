@@ -27,6 +27,7 @@ from sync.projects.catalogue import Published, published
 from sync.review.paging import PAGE, Page, id_at
 
 _AT_ONCE = 1000
+_CHOOSABLE, _MOST_WORDS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +165,10 @@ def page_of_list(
 
 
 def rows_called(
-    session: Session, project_id: int, name: str, asked: str, *, now: dt.datetime, limit: int = 500
+    session: Session, project_id: int, name: str, asked: str, *, now: dt.datetime, limit: int = _CHOOSABLE
 ) -> list[tuple[str, str]]:
     """Id and label of living rows of a list whose texts hold these words, by label; without words the first ones."""
-    words = [word.replace('"', "") for word in asked.split()][:20]
+    words = [word.replace('"', "") for word in asked.split()][:_MOST_WORDS]
     query = select(Entity.id, Entity.label).where(
         Entity.project_id == project_id,
         Entity.list_name == name,

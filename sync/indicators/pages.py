@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,13 @@ Link = Callable[[Figure], str]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Text of one look; `mark` if it stands for a figure or for data."""
+    """Text of one look; `mark` if it stands for a figure or for data, with its position among the marks."""
 
     text: str
     bold: bool = False
     italic: bool = False
     mark: Mark | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,20 @@ def as_paragraphs(blocks: Iterable[Block], figure_json: Callable[[Mark], dict[st
     return found
 
 
-def as_html(text: str, marks: Sequence[Mark], link: Link) -> str:
-    """Headings, paragraphs and lists; each figure a link to its evidence. Everything else is escaped."""
+def as_html(text: str, marks: Sequence[Mark], link: Link, notes: Mapping[int, int] | None = None) -> str:
+    """Headings, paragraphs and lists; each figure a link to its evidence. Everything else is escaped.
+
+    `notes` are the numbers of the notes of marks, which stand beside them for whoever reads on paper.
+    """
     markdown = mistune.create_markdown(escape=True, renderer=_Renderer(escape=True))
-    return MARK.sub(lambda found: _anchor(marks[int(found[1])], link), str(markdown(text)))
+
+    def shown(found: re.Match[str]) -> str:
+        position = int(found[1])
+        number = (notes or {}).get(position)
+        sign = "" if number is None else f'<sup class="printed">{number}</sup>'
+        return f"{_anchor(marks[position], link)}{sign}"
+
+    return MARK.sub(shown, str(markdown(text)))
 
 
 def as_markdown(text: str, marks: Sequence[Mark]) -> str:
@@ -75,7 +86,7 @@ def as_docx(blocks: Iterable[Block], title: str) -> bytes:
     document.core_properties.title = title
     document.core_properties.author = ""
     for block in blocks:
-        paragraph = document.add_paragraph(style=_style(block))
+        paragraph = document.add_paragraph(style=style_of(block))
         for run in block.runs:
             written = paragraph.add_run(run.text)
             written.bold, written.italic = run.bold or None, run.italic or None
@@ -116,7 +127,8 @@ def _escaped(mark: Mark) -> str:
     return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", mark.words)
 
 
-def _style(block: Block) -> str:
+def style_of(block: Block) -> str:
+    """What Word calls the style of such a paragraph, in every language."""
     match block.kind:
         case "heading":
             return f"Heading {min(block.level, 9)}"
@@ -166,6 +178,6 @@ def _split(text: str, marks: Sequence[Mark], bold: bool, italic: bool) -> Iterat
     for position, piece in enumerate(MARK.split(text)):
         if position % 2:
             mark = marks[int(piece)]
-            yield Run(mark.words, bold, italic, mark)
+            yield Run(mark.words, bold, italic, mark, int(piece))
         elif piece:
             yield Run(piece, bold, italic)

@@ -65,9 +65,10 @@ class Statement:
             "paragraphs": [*paragraphs, [self.basis]],
         }
 
-    def to_html(self, link: Link) -> str:
-        """A fragment; each figure leads to what `link` says. Nothing in it but our own markup."""
-        return f'{as_html(self.text, self.marks, link)}<p class="basis">{html.escape(self.basis)}</p>\n'
+    def to_html(self, link: Link, notes: Mapping[int, int] | None = None) -> str:
+        """A fragment; each figure leads to what `link` says, and for paper has the number of its note, if it has one.
+        Nothing in it but our own markup."""
+        return f'{as_html(self.text, self.marks, link, notes)}<p class="basis">{html.escape(self.basis)}</p>\n'
 
     def to_markdown(self) -> str:
         return f"{as_markdown(self.text, self.marks).rstrip()}\n\n{self.basis}\n"

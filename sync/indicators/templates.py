@@ -103,7 +103,7 @@ def render_source(environment: StatementEnvironment, source: str, values: Mappin
     """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out."""
     try:
         template = environment.from_string(source)
-        return _bounded(template, values)
+        return bounded(template, values)
     except TemplateSyntaxError as error:
         raise Unexpected(findings=[_syntax(error)]) from None
     except (
@@ -124,9 +124,10 @@ def check_source(
     known: Collection[str],
     check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
     place: str,
+    say_unknown: Callable[[str], str] = lambda name: f"‘{name}’ is not an indicator.",
 ) -> list[Finding]:
-    """Everything that is wrong with a text, each with its line. `known` are the names that it may use; `check_call`
-    gives faults and remedies of a figure that is asked for with these constants."""
+    """Everything that is wrong with a text, each with its line. `known` are the names that it may use, `say_unknown` is
+    said of others; `check_call` gives faults and remedies of a figure that is asked for with these constants."""
     if len(source) > LONGEST_SOURCE:
         return [Finding(f"The text has more than {LONGEST_SOURCE} characters.", "Divide it into several.", place)]
     try:
@@ -140,17 +141,18 @@ def check_source(
         return [Finding("The text is too deeply nested.", "Write it plainer.", place)]
     return [
         Finding(fault, remedy, place, row=line)
-        for line, fault, remedy in sorted(_faults(environment, tree, known, check_call))
+        for line, fault, remedy in sorted(_faults(environment, tree, known, check_call, say_unknown))
     ]
 
 
-def _bounded(template: Template, values: Mapping[str, Any]) -> str:
+def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGEST_TEXT) -> str:
+    """The text; raises TemplateError where it would become longer."""
     pieces, length = [], 0
     for piece in template.generate(**values):
         pieces.append(piece)
         length += len(piece)
-        if length > LONGEST_TEXT:
-            raise TemplateError(f"The text comes to more than {LONGEST_TEXT} characters.")
+        if length > at_most:
+            raise TemplateError(f"The text comes to more than {at_most} characters.")
     return "".join(pieces)
 
 
@@ -165,6 +167,7 @@ def _faults(
     tree: nodes.Template,
     known: Collection[str],
     check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
+    say_unknown: Callable[[str], str],
 ) -> Iterator[tuple[int, str, str]]:
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
     for node in _all(tree):
@@ -178,7 +181,7 @@ def _faults(
                 "Use whole characters, or a smaller number.",
             )
         elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
-            yield node.lineno, f"‘{node.name}’ is not an indicator.", did_you_mean(node.name, known)
+            yield node.lineno, say_unknown(node.name), did_you_mean(node.name, known)
         elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in known:
             for fault, remedy in _call_faults(node, check_call):
                 yield node.lineno, fault, remedy

@@ -309,8 +309,9 @@ def _refusal(prepared: Prepared, receipt: Receipt) -> Refusal | None:
         case None:
             return None
         case "unknown_form" | "not_allowed":
-            kept = " It is kept for the office." if receipt.outcome == "quarantined" else ""
-            return NotFound(f"There is no such form here, or not for you.{kept}")
+            if receipt.outcome == "quarantined":
+                return NotFound("There is no such form here, or not for you. It is kept for the office.")
+            return NotFound("There is no such form here, or not for you.")
         case "unknown_version":
             return VersionUnknown()
         case "form_closed":

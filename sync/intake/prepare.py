@@ -393,9 +393,10 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
         return _waiting(raw, "malformed", "An item with answers needs the form that they answer.")
     found = around.catalogue.published(item.form, item.version or "")
     if isinstance(found, Unpublished):
-        reason = "unknown_version" if found.form_known else "unknown_form"
-        missing = f"version {item.version or ''!r} of the form" if found.form_known else "form"
-        return _waiting(raw, reason, f"There is no {missing} {item.form!r} in this project.")
+        if not found.form_known:
+            return _waiting(raw, "unknown_form", f"There is no form {item.form!r} in this project.")
+        missing = f"There is no version {item.version or ''!r} of the form {item.form!r} in this project."
+        return _waiting(raw, "unknown_version", missing)
     xml = instance_from(
         found.form,
         item.answers or {},

@@ -21,7 +21,7 @@ from sync.review.paging import PAGE, Page, cursor_to, id_at
 
 OPEN = "open"
 STATES = (OPEN, "resolved", "discarded")
-ACTIONS = ("retry", "accept_as_edit", "discard")
+ACTIONS = ("retry", "accept_as_edit", "discard", "restore")
 _FILED = frozenset({"stored", "duplicate", "edited"})
 
 
@@ -41,11 +41,12 @@ class Parked:
     received_at: dt.datetime
     state: str
     resolution: Mapping[str, Any] | None
+    discarded_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What became of it. `receipt` is that of the new attempt; None for a discarded item."""
+    """What became of it. `receipt` is that of the new attempt; None for an item that was discarded or restored."""
 
     parked: Parked
     receipt: Receipt | None
@@ -110,21 +111,31 @@ def raw_of(session: Session, project_id: int, id_: int) -> bytes:
 def resolve(journal: Journal, id_: int, action: str, reason: str | None = None) -> Resolved:
     """Do as a coordinator decided: `retry`, `discard`, or `accept_as_edit`: a conflict becomes the next version.
 
-    What cannot be filed this time either stays open, and the receipt says why. The bytes stay whatever is decided.
-    Raises AlreadyDecided for an item that is not open any more.
+    What cannot be filed this time either stays open, and the receipt says why. What was discarded waits again after
+    `restore`, until it is purged like what was deleted; other bytes stay for good. Raises AlreadyDecided for an item
+    that is not open any more, or for one to be restored that nobody has discarded.
     """
     if action not in ACTIONS:
         raise Unexpected(f"{action!r} is not an action; it is one of {', '.join(ACTIONS)}.")
     parked = journal.session.get(Quarantined, (journal.project_id, id_), populate_existing=True)
     if parked is None:
         raise NotFound
-    if parked.state != OPEN:
+    if parked.state != ("discarded" if action == "restore" else OPEN):
         raise AlreadyDecided(details={"state": parked.state, "resolution": parked.resolution})
+    if action == "restore":
+        _restore(journal, parked)
+        return Resolved(quarantined_item(journal.session, journal.project_id, id_), None)
     reason = storable(reason)
     receipt = _try_again(journal, parked, action) if action != "discard" else None
     if receipt is None or receipt.outcome in _FILED or _parked_anew(journal, parked):
         _decide(journal, parked, action, reason, receipt)
     return Resolved(quarantined_item(journal.session, journal.project_id, id_), receipt)
+
+
+def _restore(journal: Journal, parked: Quarantined) -> None:
+    parked.state, parked.resolution, parked.discarded_at = OPEN, None, None
+    journal.record("quarantined", None, {"quarantine": str(parked.id), "reason": parked.reason})
+    journal.session.flush()
 
 
 def _try_again(journal: Journal, parked: Quarantined, action: str) -> Receipt:
@@ -145,6 +156,7 @@ def _parked_anew(journal: Journal, parked: Quarantined) -> bool:
 def _decide(journal: Journal, parked: Quarantined, action: str, reason: str | None, receipt: Receipt | None) -> None:
     submission_id = receipt.submission if receipt else None
     parked.state = "resolved" if receipt else "discarded"
+    parked.discarded_at = None if receipt else journal.now
     parked.resolution = {
         "action": action,
         "reason": reason,

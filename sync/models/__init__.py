@@ -10,6 +10,7 @@ from sync.models.indicators import (
     StatementIssue,
     StatementText,
     Target,
+    WordTemplate,
 )
 from sync.models.intake import Batch, Quarantined, StoredFile, Upload
 from sync.models.matching import Match, MatchDecision, MatchKey, MatchModel, MatchTerm
@@ -38,6 +39,7 @@ from sync.models.submissions import (
     Submission,
     SubmissionVersion,
 )
+from sync.models.traffic import Traffic
 from sync.models.webhooks import Delivery, Lease, Webhook
 
 __all__ = [
@@ -91,6 +93,8 @@ __all__ = [
     "SubmissionVersion",
     "Target",
     "Token",
+    "Traffic",
     "Upload",
     "Webhook",
+    "WordTemplate",
 ]

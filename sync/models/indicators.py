@@ -132,3 +132,20 @@ class StatementIssue(Base):
     place: Mapped[str | None]
     issued_at: Mapped[dt.datetime]
     actor_id: Mapped[int | None]
+
+
+class WordTemplate(Base):
+    """A Word document of an organisation that statements are written into: of one of them, or (no name) of all.
+
+    It is small, and lies in the database so that it goes into backups with the texts that it is for.
+    """
+
+    __tablename__ = "word_templates"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    statement: Mapped[str] = mapped_column(primary_key=True)
+    file_name: Mapped[str]
+    content: Mapped[bytes]
+    sha256: Mapped[str]
+    actor_id: Mapped[int | None]
+    at: Mapped[dt.datetime]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -28,7 +28,8 @@ class Batch(Base):
 
 
 class Quarantined(Base):
-    """Bytes that a signed-in device sent and that could not be filed. They stay, whatever a coordinator decides."""
+    """Bytes that a signed-in device sent and that could not be filed. They stay until somebody discards them; then they
+    are kept as long as what was deleted."""
 
     __tablename__ = "quarantine"
     __table_args__ = (
@@ -36,6 +37,13 @@ class Quarantined(Base):
         Index("ix_quarantine_instance_id", "project_id", "instance_id"),
         Index("ix_quarantine_edits", "project_id", "edits"),
         Index("ix_quarantine_state", "project_id", "state", "id"),
+        Index(
+            "ix_quarantine_discarded",
+            "project_id",
+            "discarded_at",
+            postgresql_where=text("discarded_at IS NOT NULL"),
+            sqlite_where=text("discarded_at IS NOT NULL"),
+        ),
     )
 
     project_id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,6 +62,7 @@ class Quarantined(Base):
     received_at: Mapped[dt.datetime]
     state: Mapped[str] = mapped_column(default="open")  # open | resolved | discarded
     resolution: Mapped[dict[str, Any] | None]
+    discarded_at: Mapped[dt.datetime | None]
 
 
 class StoredFile(Base):

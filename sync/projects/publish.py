@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
@@ -286,14 +286,24 @@ def release_waiting(journal: Journal, form_id: str) -> int:
     return released
 
 
+def how_many_count(session: Session, project_id: int, rule: str) -> int:
+    """How many submissions figures would count by this rule (`received` or `approved`)."""
+    query = select(func.count()).select_from(Submission).where(Submission.project_id == project_id, _counting(rule))
+    return session.scalar(query) or 0
+
+
 def _count_by_new_rule(journal: Journal) -> None:
-    """`counts` of every submission as the project's rule now has it (see review.decide.counts)."""
-    lives = Submission.deleted_at.is_(None) & Submission.double_of.is_(None)
-    state = func.coalesce(Submission.review_state, "")
-    rule = state == "approved" if journal.project.counts == "approved" else state != "rejected"
+    """`counts` of every submission as the project's rule now has it."""
     journal.session.execute(
         update(Submission)
         .where(Submission.project_id == journal.project_id)
-        .values(counts=case((lives & rule, True), else_=False))
+        .values(counts=case((_counting(journal.project.counts), True), else_=False))
         .execution_options(synchronize_session=False)
     )
+
+
+def _counting(rule: str) -> ColumnElement[bool]:
+    """What counts by this rule (see review.decide.counts)."""
+    lives = Submission.deleted_at.is_(None) & Submission.double_of.is_(None)
+    state = func.coalesce(Submission.review_state, "")
+    return lives & (state == "approved" if rule == "approved" else state != "rejected")

@@ -12,7 +12,7 @@ from lxml import etree
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from forms.xforms.instance import read_instance
+from forms.xforms.instance import Instance, read_instance
 from sync.intake.prepare import unpack
 from sync.models import Event, Submission, SubmissionVersion
 
@@ -62,10 +62,12 @@ def differences_of(session: Session, project_id: int, submission_id: int) -> dic
         .order_by(SubmissionVersion.number)
     ).all()
     instances = [(name, read_instance(unpack(packed))) for name, packed in rows]
-    return {
-        name: [] if before.encrypted or after.encrypted else list(_differing(before.root, after.root, ()))
-        for (_, before), (name, after) in pairwise(instances)
-    }
+    return {name: differences_between(before, after) for (_, before), (name, after) in pairwise(instances)}
+
+
+def differences_between(before: Instance, after: Instance) -> list[Difference]:
+    """What one version says otherwise than another."""
+    return [] if before.encrypted or after.encrypted else list(_differing(before.root, after.root, ()))
 
 
 def deeds_of(session: Session, project_id: int, submission_id: int) -> list[Deed]:

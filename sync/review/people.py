@@ -22,7 +22,8 @@ from sync.review.records import Compared, Record, compared, records_of, standing
 _NAMES = ("first_name", "last_name", "full_name", "name")
 _NUMBERS = ("phone", "id_number")
 _AT_ONCE = 5000
-_SCANNED = 50_000  # records that are looked through for one page
+_SCANNED = 20_000  # records that are looked through for one page
+_FIRST = 4  # so many pages' size are looked through first, and twice as many each time: common names are found soon
 _MEMBERS: list[Any] = [Membership.entity_id, Membership.person_id]
 _ID = re.compile(r"[0-9a-z-]{1,60}")
 _DIGITS = re.compile(r"[0-9]+")
@@ -51,14 +52,16 @@ def people(
     seeking = _Seeking(session, project_id, known, q)
     found: list[str] = []
     last = _id_at(cursor)
-    for _ in range(0, _SCANNED, _AT_ONCE):
-        rows = seeking.portion(last)
+    portion, scanned = min(_FIRST * limit, _AT_ONCE), 0
+    while scanned < _SCANNED:
+        rows = seeking.portion(last, portion)
         found += seeking.first_of_persons(rows)
         if len(found) > limit:
             return Page(seeking.persons(found[:limit]), found[limit - 1])
-        if len(rows) < _AT_ONCE:
+        if len(rows) < portion:
             return Page(seeking.persons(found), None)
-        last = rows[-1][0]
+        last, scanned = rows[-1][0], scanned + portion
+        portion = min(2 * portion, _AT_ONCE)
     return Page(seeking.persons(found), last)
 
 
@@ -82,9 +85,9 @@ class _Seeking:
         for entity_id, person in self._person.items():
             self._records[person].append(entity_id)
 
-    def portion(self, after: str) -> list[tuple[Any, ...]]:
+    def portion(self, after: str, size: int) -> list[tuple[Any, ...]]:
         """The next records, by id, each with its names."""
-        query = select(*self._columns).where(*self._living(), Entity.id > after).order_by(Entity.id).limit(_AT_ONCE)
+        query = select(*self._columns).where(*self._living(), Entity.id > after).order_by(Entity.id).limit(size)
         return fetch_rows(self._session.connection(), query)
 
     def first_of_persons(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:

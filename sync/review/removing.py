@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from sync.models import (
     EntityAssignment,
     EntityStep,
     FormFile,
+    Project,
     Quarantined,
     RepeatRow,
     StoredFile,
@@ -30,16 +32,16 @@ from sync.models import (
 )
 from sync.review.standing import entities_follow, figures_follow, standing, touch
 
-KEPT_FOR = dt.timedelta(days=30)
 _ASIDE_FOR = dt.timedelta(days=1)
 _AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many submissions went, and the content that nothing in the project names any more, by SHA-256."""
+    """How many submissions, or discarded items, went, and the content that nothing in the project names any more, by
+    SHA-256."""
 
-    submissions: int
+    count: int
     contents: Sequence[str]
 
 
@@ -66,9 +68,14 @@ def restore_submission(journal: Journal, submission_id: int) -> int:
     return event
 
 
-def projects_to_purge(session: Session, before: dt.datetime) -> list[int]:
-    """The projects that have something deleted before this moment: each is purged in a transaction of its own."""
-    return sorted(session.scalars(select(Submission.project_id).where(Submission.deleted_at < before).distinct()))
+def projects_to_purge(session: Session, now: dt.datetime) -> dict[int, dt.datetime]:
+    """The projects in which something was thrown away longer ago than they keep such things, each with the moment
+    before which that is: they are purged one by one."""
+    moments = {
+        row.id: now - dt.timedelta(days=row.keep_deleted)
+        for row in session.execute(select(Project.id, Project.keep_deleted).order_by(Project.id))
+    }
+    return {id_: before for id_, before in moments.items() if any(_thrown_away(session, id_, before))}
 
 
 def purge(journal: Journal, before: dt.datetime, limit: int = _AT_ONCE) -> Purged:
@@ -86,6 +93,23 @@ def purge(journal: Journal, before: dt.datetime, limit: int = _AT_ONCE) -> Purge
     )
     ids = [row.id for row in rows]
     return _purge(journal, ids) if ids else Purged(0, ())
+
+
+def purge_discarded(journal: Journal, before: dt.datetime, limit: int = _AT_ONCE) -> Purged:
+    """Erase what was discarded from the quarantine before this moment, with the files that nothing else names."""
+    session, project_id = journal.session, journal.project_id
+    rows = session.execute(
+        select(Quarantined.id, Quarantined.envelope)
+        .where(Quarantined.project_id == project_id, Quarantined.discarded_at < before)
+        .order_by(Quarantined.discarded_at, Quarantined.id)
+        .limit(limit)
+    ).all()
+    if not rows:
+        return Purged(0, ())
+    journal.record("purged", None, {"quarantine": [str(row.id) for row in rows]})
+    ids = [row.id for row in rows]
+    session.execute(delete(Quarantined).where(Quarantined.project_id == project_id, Quarantined.id.in_(ids)))
+    return Purged(len(ids), _forget_files(session, project_id, _named_in(row.envelope for row in rows)))
 
 
 def purge_one(journal: Journal, submission_id: int) -> Purged:
@@ -164,6 +188,9 @@ def _forget_files(session: Session, project_id: int, hashes: set[str]) -> list[s
     if left:
         left -= _in_drafts(session, project_id)
     if left:
+        waiting = select(Quarantined.envelope).where(Quarantined.project_id == project_id)
+        left -= _named_in(session.scalars(waiting.execution_options(yield_per=_AT_ONCE)))
+    if left:
         session.execute(delete(StoredFile).where(StoredFile.project_id == project_id, StoredFile.sha256.in_(left)))
     return sorted(left)
 
@@ -171,6 +198,20 @@ def _forget_files(session: Session, project_id: int, hashes: set[str]) -> list[s
 def _in_drafts(session: Session, project_id: int) -> set[str]:
     trials = session.scalars(select(DraftSubmission.files).where(DraftSubmission.project_id == project_id))
     return {str(sha256) for files in trials for sha256 in files.values()}
+
+
+def _named_in(envelopes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The content that items in quarantine say came with them; what a device wrote there may be anything."""
+    lists = (envelope.get("attachments") for envelope in envelopes)
+    files = (file for files in lists if isinstance(files, list) for file in files if isinstance(file, dict))
+    return {sha256 for file in files if isinstance(sha256 := file.get("sha256"), str)}
+
+
+def _thrown_away(session: Session, project_id: int, before: dt.datetime) -> Iterator[bool]:
+    deleted = select(Submission.id).where(Submission.project_id == project_id, Submission.deleted_at < before)
+    yield session.scalar(deleted.limit(1)) is not None
+    discarded = select(Quarantined.id).where(Quarantined.project_id == project_id, Quarantined.discarded_at < before)
+    yield session.scalar(discarded.limit(1)) is not None
 
 
 def forget_contents(session: Session, store: ContentStore, now: dt.datetime) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from sync.errors import NotFound, Unexpected
 from sync.journal import Journal
-from sync.models import Delivery, Webhook
+from sync.models import Delivery, Project, Webhook
 
 TYPES = (
     "submission.stored",
@@ -115,9 +115,13 @@ def remove_webhook(session: Session, hook: Webhook) -> None:
     session.delete(hook)
 
 
-def forget_deliveries(session: Session, before: dt.datetime) -> int:
-    """Delete what is written down of attempts made before; gives how many."""
-    return int(session.execute(delete(Delivery).where(Delivery.at < before)).rowcount)  # type: ignore[attr-defined]
+def forget_deliveries(session: Session, now: dt.datetime) -> int:
+    """Delete what is written down of attempts longer ago than each project keeps them; gives how many."""
+    forgotten = 0
+    for project_id, days in session.execute(select(Project.id, Project.keep_deliveries)).all():
+        old = Delivery.project_id == project_id, Delivery.at < now - dt.timedelta(days=days)
+        forgotten += session.execute(delete(Delivery).where(*old)).rowcount  # type: ignore[attr-defined]
+    return forgotten
 
 
 def _address(url: str, plain: bool) -> str:

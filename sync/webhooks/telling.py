@@ -99,6 +99,18 @@ def next_message(session: Session, hook: Webhook, now: dt.datetime) -> Message |
             hook.told = event.number
 
 
+def ping_message(hook: Webhook, now: dt.datetime) -> Message:
+    """A delivery of the type `ping`, which tells of no event: it shows whether a receiver is there."""
+    payload = {
+        "id": f"{hook.project_id}-{hook.id}-ping-{now:%Y%m%dT%H%M%S%f}",
+        "type": "ping",
+        "project": hook.project_id,
+        "timestamp": now.isoformat(),
+        "data": {},
+    }
+    return _signed(hook, hook.told, payload, now)
+
+
 def note(session: Session, hook: Webhook, event: int, outcome: Outcome, now: dt.datetime) -> None:
     """Write down how an attempt ended. Events are told in order, so one that was not heard holds up those after it.
 
@@ -187,16 +199,20 @@ def _message(session: Session, hook: Webhook, event: Event, kind: str, now: dt.d
         "timestamp": event.at.isoformat(),
         "data": _data(session, hook, event),
     }
+    return _signed(hook, event.number, payload, now)
+
+
+def _signed(hook: Webhook, event: int, payload: dict[str, Any], now: dt.datetime) -> Message:
     body = orjson.dumps(payload)
     at = int(now.timestamp())
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Siby-Webhooks/1",
-        "webhook-id": message_id,
+        "webhook-id": payload["id"],
         "webhook-timestamp": str(at),
-        "webhook-signature": sign(hook.secret, message_id, at, body),
+        "webhook-signature": sign(hook.secret, payload["id"], at, body),
     }
-    return Message(event.number, hook.url, headers, body)
+    return Message(event, hook.url, headers, body)
 
 
 def _data(session: Session, hook: Webhook, event: Event) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from sqlalchemy import func, select
 from server.db import session
 from sync.models import Base, BulkReviewed, ReviewBulk
 from sync.review import bulk
-from sync.review.removing import KEPT_FOR
 from tests.api.test_purging import purge
-from tests.support.projects import a_sale, instance_id
+from tests.support.projects import KEPT_FOR, a_sale, instance_id
 from tests.support.web import House, refused, shown
 
 NONSENSE: list[Any] = [

@@ -159,7 +159,7 @@ def test_reasons_are_a_waterfall_that_ends_at_the_weight(village: House) -> None
     pair = the_pair(village)
 
     page = read(signed_in(village, language="en"), at(village, f"/{pair['id']}"))
-    sums = re.findall(r'<td class="number">(-?[\d.]+)</td>', page)
+    sums = [one.replace("−", "-") for one in re.findall(r'<td class="number">(−?[\d.]+)</td>', page)]
 
     assert len(sums) == len(pair["reasons"])
     assert float(sums[-1]) == pytest.approx(pair["weight"], abs=0.06)

@@ -13,8 +13,8 @@ from server.db import session
 from sync.accounts.audit import first_broken
 from sync.models import Audit, Submission
 from sync.models.database import begin_writing
-from sync.review.removing import KEPT_FOR
 from tests.api.test_submissions import ALL, create
+from tests.support.projects import KEPT_FOR
 from tests.support.web import House, refused, shown
 
 SHA256 = hashlib.sha256(b"a photo").hexdigest()

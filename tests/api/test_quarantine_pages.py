@@ -85,6 +85,24 @@ def test_discarding_asks_for_a_reason_and_is_found_again(house: House) -> None:
 
 
 @ONCE
+def test_what_was_discarded_can_be_taken_back(house: House) -> None:
+    house.amina.send(a_sale(1, version="9"))
+    [item] = waiting(house)
+    done = decide(house, item, action="discard", reason="by mistake")
+    notice = read(signed_in(house, language="en"), done.headers["Location"])
+    page = read(signed_in(house, language="en"), at(house, f"/{item}"))
+
+    back = decide(house, item, action="restore")
+    twice = decide(house, item, action="restore")
+
+    assert "Undo" in notice
+    assert "Will be erased" in page
+    assert "waits again" in read(signed_in(house, language="en"), back.headers["Location"])
+    assert twice.status_code == 409
+    assert waiting(house) == [item]
+
+
+@ONCE
 def test_what_cannot_be_filed_yet_stays_and_says_so(house: House) -> None:
     house.amina.send(a_sale(1, version="9"))
     [item] = waiting(house)

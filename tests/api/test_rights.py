@@ -212,10 +212,14 @@ GET    /v1/projects/{pid}/webhooks/1                          a
 PATCH  /v1/projects/{pid}/webhooks/1                          a
 DELETE /v1/projects/{pid}/webhooks/1                          a
 POST   /v1/projects/{pid}/webhooks/1/replay                   a
+POST   /v1/projects/{pid}/webhooks/1/ping                     a
 GET    /v1/projects/{pid}/webhooks/1/deliveries               a
 GET    /projects/{pid}                                        acvd
 GET    /projects/{pid}/devices/sheet                         ac
 POST   /projects/{pid}/devices/sheet                         ac
+GET    /projects/{pid}/devices/places                         ac
+POST   /projects/{pid}/devices/places                         ac
+POST   /projects/{pid}/devices/places/undo                    ac
 GET    /projects/{pid}/statements/results                     acv
 GET    /projects/{pid}/figures/sacks                          acv
 GET    /projects/{pid}/submissions/1                          ac
@@ -228,6 +232,9 @@ POST   /projects/{pid}/submissions/1/delete                   a
 POST   /projects/{pid}/submissions/1/restore                  a
 POST   /projects/{pid}/submissions/1/decision                 ac
 POST   /projects/{pid}/submissions/1/comments                 ac
+GET    /projects/{pid}/submissions/1/edit                     ac
+POST   /projects/{pid}/submissions/1/edit                     ac
+GET    /projects/{pid}/submissions/1/edit/back                ac
 GET    /projects/{pid}/review                                 ac
 GET    /projects/{pid}/review/many                            ac
 POST   /projects/{pid}/review/many                            ac
@@ -262,8 +269,16 @@ GET    /projects/{pid}/indicators                            acv
 GET    /projects/{pid}/indicators/of/sale                    acv
 GET    /projects/{pid}/indicators/sacks                      acv
 GET    /projects/{pid}/indicators/sacks/line                 acv
+GET    /projects/{pid}/indicators/sacks/cells                acv
 GET    /projects/{pid}/indicators/sacks/changes              acv
+GET    /projects/{pid}/indicators/sacks/past                  acv
 GET    /projects/{pid}/statements                            acv
+GET    /projects/{pid}/word-templates                         a
+POST   /projects/{pid}/word-templates                         a
+GET    /projects/{pid}/word-templates/file                    a
+GET    /projects/{pid}/word-templates/example                 a
+GET    /projects/{pid}/word-templates/remove                  a
+POST   /projects/{pid}/word-templates/remove                  a
 GET    /projects/{pid}/statements/results/issue              ac
 POST   /projects/{pid}/statements/results/issue              ac
 GET    /projects/{pid}/statements/results/issues/1           acv
@@ -304,8 +319,23 @@ GET    /projects/{pid}/team/trail                             a
 GET    /projects/{pid}/exports                                acv
 GET    /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings                               a
+POST   /projects/{pid}/settings/undo                          a
+GET    /projects/{pid}/settings/retention                     a
+POST   /projects/{pid}/settings/retention                     a
 GET    /projects/{pid}/settings/webhooks                      a
+POST   /projects/{pid}/settings/webhooks                      a
 GET    /projects/{pid}/settings/webhooks/1                    a
+POST   /projects/{pid}/settings/webhooks/1                    a
+POST   /projects/{pid}/settings/webhooks/1/pause              a
+POST   /projects/{pid}/settings/webhooks/1/test               a
+POST   /projects/{pid}/settings/webhooks/1/replay             a
+GET    /projects/{pid}/settings/webhooks/1/remove             a
+POST   /projects/{pid}/settings/webhooks/1/remove             a
+GET    /projects/{pid}/programme                              a
+POST   /projects/{pid}/programme                              a
+POST   /projects/{pid}/programme/load                         a
+GET    /projects/{pid}/bin                                    a
+POST   /projects/{pid}/bin/1/restore                          a
 """
 ROWS = [tuple(line.split()) for line in TABLE.strip().splitlines()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
@@ -41,3 +41,39 @@ def links_of(text: str) -> Iterator[str]:
 
     Links().feed(text)
     return (link.partition("#")[0] for link in found if link.startswith("/") and "lang=" not in link)
+
+
+def filled_forms_of(text: str, address: str) -> Iterator[str]:
+    """Where the forms of a page lead that only ask for something, each with one field filled in."""
+    forms: list[tuple[str, list[tuple[str, str]], list[tuple[str, str]]]] = []
+    chosen: list[str] = []
+
+    class Forms(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            said = {name: value or "" for name, value in attrs}
+            if tag == "form":
+                asks = said.get("method", "get").lower() == "get"
+                forms.append((said.get("action") or urlsplit(address).path if asks else "", [], []))
+            elif forms and tag == "input" and said.get("name"):
+                _, hidden, offered = forms[-1]
+                kind = said.get("type", "text")
+                if kind == "hidden":
+                    hidden.append((said["name"], said.get("value", "")))
+                elif kind != "submit":
+                    offered.append((said["name"], _TYPED.get(kind, said.get("value", ""))))
+            elif forms and tag == "select" and said.get("name"):
+                chosen[:] = [said["name"]]
+            elif forms and tag == "option" and chosen and said.get("value"):
+                forms[-1][2].append((chosen[0], said["value"]))
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag == "select":
+                chosen.clear()
+
+    Forms().feed(text)
+    for action, hidden, offered in forms:
+        if action.startswith("/"):
+            yield from (f"{action}?{urlencode([*hidden, field])}" for field in offered)
+
+
+_TYPED = {"text": "Traoré", "search": "Traoré", "date": "2026-01-01", "number": "3"}

@@ -36,7 +36,7 @@ GUARDIAN = """
 while kill -0 "$1" && [ -d "$2" ]; do sleep 2; done 2>/dev/null
 server="$2/cluster/data/postmaster.pid"
 if [ -e "$server" ]; then kill -QUIT "$(head -n 1 "$server")"; sleep 1; fi
-rm -rf "$2"
+[ "$3" = keep ] || rm -rf "$2"
 """
 
 
@@ -149,8 +149,24 @@ def new_name() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def start_server(folder: Path, owner: int, settings: Mapping[str, str] = SERVER_SETTINGS) -> None:
-    """Makes a cluster that listens on a socket in its own folder; a guardian ends it should `owner` be killed."""
+def start_server(
+    folder: Path, owner: int, settings: Mapping[str, str] = SERVER_SETTINGS, *, keep: bool = False
+) -> None:
+    """Starts a cluster that listens on a socket in its own folder, and makes it if there is none; a guardian ends it
+    should `owner` be killed, and deletes what lies around it unless that is to be kept."""
+    if not folder.exists():
+        _make_cluster(folder, settings)
+    subprocess.Popen(
+        ["sh", "-c", GUARDIAN, "guardian", str(owner), str(folder.parent), "keep" if keep else ""],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run_tool(folder, "pg_ctl", "-D", "data", "-l", "log", "-w", "start")
+
+
+def _make_cluster(folder: Path, settings: Mapping[str, str]) -> None:
     folder.mkdir(mode=0o700)
     if (account := server_account()) is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -159,14 +175,6 @@ def start_server(folder: Path, owner: int, settings: Mapping[str, str] = SERVER_
     with (folder / "data" / "postgresql.conf").open("a") as conf:
         for name, value in {**settings, "unix_socket_directories": folder}.items():
             conf.write(f"{name} = '{value}'\n")
-    subprocess.Popen(
-        ["sh", "-c", GUARDIAN, "guardian", str(owner), str(folder.parent)],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    run_tool(folder, "pg_ctl", "-D", "data", "-l", "log", "-w", "start")
 
 
 def stop_server(folder: Path) -> None:

@@ -25,6 +25,7 @@ from sync.projects.publish import create_project, publish_form
 from tests.support.workbooks import a_workbook
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+KEPT_FOR = dt.timedelta(days=30)  # what a project threw away, unless it chose otherwise
 
 SALE = """
     | survey  |           |           |               |              |

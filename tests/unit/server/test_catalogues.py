@@ -9,14 +9,12 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 import server
-from server.catalogues import FOLDER, catalogue_of, refusal_in
+from server.catalogues import FOLDER, REFUSALS, catalogue_of
 
 HERE = Path(server.__file__).parent
 WAYS = [("translations/**", "ignore"), ("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")]
 KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None, "lazy_ngettext": (1, 2)}
 _VALUES = re.compile(r"%\((\w+)\)[sd]")
-# What the server says elsewhere than on a page; looked up by its English sentence.
-REFUSALS = "refusals.po"
 
 
 @cache
@@ -32,7 +30,7 @@ def written(language: str) -> dict[str, tuple[str, tuple[str, ...], tuple[str, .
     """English → the file, the English texts (plural too) and the translations, of the pages."""
     texts = {}
     for path in sorted((FOLDER / language).glob("*.po")):
-        if path.name == REFUSALS:
+        if path.name.startswith(REFUSALS):
             continue
         with path.open("rb") as file:
             for message in read_po(file, locale=language):
@@ -82,12 +80,4 @@ def test_who_reads_bambara_reads_french_where_nobody_has_translated() -> None:
     catalogue = catalogue_of("bm")
 
     assert catalogue.gettext("Answers") == "Jaabiw"
-    assert catalogue.gettext("Statements") == "Rapports"
-
-
-def test_a_refusal_is_known_by_what_stands_before_its_colon() -> None:
-    french = "Deux appareils ne peuvent pas porter le même nom ; vérifiez la liste."
-
-    assert refusal_in("fr", "Two devices cannot have one name: Siby 1.") == french
-    assert refusal_in("en", "Two devices cannot have one name: Siby 1.") == "Two devices cannot have one name: Siby 1."
-    assert refusal_in("fr", "Nobody has translated this.") == "Nobody has translated this."
+    assert catalogue.gettext("Indicators") == "Indicateurs"

@@ -13,6 +13,7 @@ from sync.errors import NotFound
 from sync.indicators.recount import rebuild_portion, verify_portion
 from sync.intake.content import store_of
 from sync.intake.files import keep_file
+from sync.intake.quarantine import resolve
 from sync.journal import Journal, open_journal
 from sync.models import (
     Attachment,
@@ -29,17 +30,17 @@ from sync.models import (
 from sync.review.decide import add_comment, set_review_state
 from sync.review.queue import Sought, review_queue
 from sync.review.removing import (
-    KEPT_FOR,
     Purged,
     delete_submission,
     forget_contents,
     projects_to_purge,
     purge,
+    purge_discarded,
     purge_one,
     restore_submission,
 )
 from sync.review.view import find_submission
-from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+from tests.support.projects import KEPT_FOR, NOON, Desk, a_desk, a_sale, instance_id
 
 COORDINATOR = 9
 LATER = NOON + dt.timedelta(hours=1)
@@ -123,7 +124,7 @@ def test_a_purge_takes_what_was_deleted_before_and_nothing_else(desk: Desk) -> N
 
     purged = purge_all(desk, LATER + KEPT_FOR + dt.timedelta(hours=1))
 
-    assert purged.submissions == 1
+    assert purged.count == 1
     assert [submission.instance_id for submission in desk.submissions()] == [instance_id(2), instance_id(3)]
     with pytest.raises(NotFound):
         restore(desk, 1)
@@ -191,6 +192,21 @@ def test_a_file_that_another_submission_names_survives(desk: Desk) -> None:
     assert [file.sha256 for file in rows(desk, StoredFile)] == [sha256]
 
 
+def test_what_was_discarded_goes_with_the_files_that_nothing_else_names(desk: Desk) -> None:
+    shared, own = put(desk, b"a photo of two"), put(desk, b"a photo of one")
+    for number, hashes in ((1, [shared, own]), (2, [shared])):
+        files = [{"name": f"{name}.jpg", "sha256": sha256} for name, sha256 in enumerate(hashes)]
+        desk.send([{**a_sale(number, form="unknown"), "attachments": files}])
+    first = min(row.id for row in rows(desk, Quarantined))
+    with_journal(desk, lambda journal: resolve(journal, first, "discard"))
+
+    early = with_journal(desk, lambda journal: purge_discarded(journal, LATER))
+    purged = with_journal(desk, lambda journal: purge_discarded(journal, LATER + dt.timedelta(seconds=1)))
+
+    assert (early.count, purged.count, purged.contents) == (0, 1, [own])
+    assert [row.state for row in rows(desk, Quarantined)] == ["open"]
+
+
 def test_content_that_was_put_away_is_forgotten_after_a_day_and_brought_back_by_whoever_asks(desk: Desk) -> None:
     with desk.sessions() as session:
         store = store_of(session)
@@ -216,7 +232,7 @@ def test_one_submission_can_be_purged_at_once_but_only_if_it_is_deleted(desk: De
 
     delete(desk, 1)
 
-    assert with_journal(desk, lambda journal: purge_one(journal, submission_id)).submissions == 1
+    assert with_journal(desk, lambda journal: purge_one(journal, submission_id)).count == 1
     assert desk.outcomes(a_sale(1)) == ["stored"]
 
 
@@ -254,7 +270,7 @@ def decide(desk: Desk, number: int, state: str | None) -> None:
 
 def purge_all(desk: Desk, now: dt.datetime) -> Purged:
     with desk.sessions() as session:
-        assert projects_to_purge(session, now - KEPT_FOR) == [desk.project_id]
+        assert projects_to_purge(session, now) == {desk.project_id: now - KEPT_FOR}
     return with_journal(desk, lambda journal: purge(journal, now - KEPT_FOR), now)
 
 

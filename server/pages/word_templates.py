@@ -1,0 +1,169 @@
+"""The Word templates of a project: tried with a statement, kept, taken away again; and statements written into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from server import current
+from server.answers import disposition
+from server.api.figures import reading_of
+from server.api.statements import DOCX, as_word, first_language
+from server.db import release, session
+from server.guards import needs
+from server.pages.frame import project_of
+from server.uploads import uploaded
+from server.words import words
+from sync.accounts.audit import record_act
+from sync.errors import NotFound, Refusal, Unexpected
+from sync.indicators.statements import compose, statements_at
+from sync.indicators.word import check_template, example
+from sync.indicators.word_tags import MOST_BYTES
+from sync.indicators.word_templates import put_template, remove_template, template_at, templates_of
+from sync.models.database import begin_writing
+
+bp = Blueprint("word_templates", __name__)
+
+TAGS = {
+    "{{ title }}": _("the title of the issue, or the first heading of the text"),
+    "{{ project }}": _("the project’s name"),
+    "{{ statement }}": _("the statement’s name"),
+    "{{ period }}": _("the period in words"),
+    "{{ place }}": _("the place that was chosen, if one was"),
+    "{{ as_of }}": _("the day as of which the figures are"),
+    "{{ event }}": _("the number of the last event that they know of"),
+    "{{ issue }}": _("the title of the issue; empty for the living text"),
+    "{{ issued }}": _("the day on which it was issued"),
+    "{{p text }}": _("the whole text, in the template’s own styles for headings and lists; alone in its paragraph"),
+    "{{p notes }}": _("the numbered notes on where each figure comes from; alone in its paragraph"),
+    "{%tr for row in figures %} … {%tr endfor %}": _(
+        "a row of a table for each figure: row.number, row.label, row.value, row.period, row.place, row.target, "
+        "row.source"
+    ),
+    "{%tr for row in evidence %} … {%tr endfor %}": _(
+        "a row for each visit behind the figures: row.number (of the figure’s note), row.figure, row.date, row.form, "
+        "row.place, row.breakdown, row.value, row.counted"
+    ),
+    "{{ left_off }}": _("how many visits are not in the table: it holds 200 for each figure, 1,000 in all"),
+    "{% if place %} … {% endif %}": _("what stands there only for a place"),
+}
+
+
+@bp.get("/projects/<int:pid>/word-templates")
+@needs("project.manage")
+def templates(pid: int) -> ResponseReturnValue:
+    """What is there, and what one can be made of."""
+    return _page(pid, done=request.args.get("done"))
+
+
+@bp.post("/projects/<int:pid>/word-templates")
+@needs("project.manage")
+def post_template(pid: int) -> ResponseReturnValue:
+    """Try a template with a statement, or keep it."""
+    statement = _statement(pid, request.form.get("statement", ""))
+    chosen = request.files.get("file")
+    name = chosen.filename or "" if chosen else ""
+    try:
+        data = uploaded("file", MOST_BYTES)
+        if not data:
+            raise Unexpected("Choose a file first.")
+        if request.form.get("act") == "try":
+            return _tried(pid, statement, data)
+        keep_template(pid, statement, name, data)
+    except Refusal as refusal:
+        session().rollback()
+        return _page(pid, refusal)
+    return redirect(url_for("word_templates.templates", pid=pid, done="kept"), 303)
+
+
+@bp.get("/projects/<int:pid>/word-templates/file")
+@needs("project.manage")
+def download(pid: int) -> ResponseReturnValue:
+    """A template as it was uploaded."""
+    kept = template_at(session(), pid, request.args.get("statement", ""))
+    headers = {"Content-Disposition": disposition(kept.file_name or "template.docx")}
+    return Response(kept.content, content_type=DOCX, headers=headers)
+
+
+@bp.get("/projects/<int:pid>/word-templates/example")
+@needs("project.manage")
+def get_example(pid: int) -> ResponseReturnValue:
+    """A template to begin with."""
+    headings = {
+        "notes": gettext("Where the figures come from"),
+        "evidence": gettext("Visits behind the figures"),
+        "number": gettext("Figure"),
+        "date": gettext("Date"),
+        "form": gettext("Form"),
+        "place": gettext("Place"),
+        "counted": gettext("Counted"),
+    }
+    headers = {"Content-Disposition": disposition(f"{project_of(pid).name}.docx")}
+    return Response(example(headings), content_type=DOCX, headers=headers)
+
+
+@bp.get("/projects/<int:pid>/word-templates/remove")
+@needs("project.manage")
+def ask_remove(pid: int) -> ResponseReturnValue:
+    """What will happen."""
+    kept = template_at(session(), pid, request.args.get("statement", ""))
+    return render_template("word_template_remove.html", project=project_of(pid), kept=kept)
+
+
+@bp.post("/projects/<int:pid>/word-templates/remove")
+@needs("project.manage")
+def post_remove(pid: int) -> ResponseReturnValue:
+    """Statements are written as before."""
+    begin_writing(session())
+    statement = request.form.get("statement", "")
+    remove_template(session(), pid, statement)
+    record_act(session(), pid, current.origin(), "word_template.removed", current.now(), statement or None)
+    session().commit()
+    return redirect(url_for("word_templates.templates", pid=pid, done="removed"), 303)
+
+
+def keep_template(pid: int, statement: str, name: str, data: bytes) -> None:
+    """Keep one, and commit. Raises Unexpected with all that is wrong with it."""
+    check_template(data)  # takes its time, so before the project is locked
+    release()
+    begin_writing(session())
+    put_template(session(), pid, statement, name, data, current.visitor().actor_id, current.now())
+    record_act(session(), pid, current.origin(), "word_template.kept", current.now(), statement or None)
+    session().commit()
+
+
+def _tried(pid: int, statement: str, data: bytes) -> ResponseReturnValue:
+    """A statement as it would look, kept nowhere."""
+    check_template(data)
+    reading = reading_of(pid, None)
+    names = statements_at(session(), pid, None)
+    if not names:
+        raise Unexpected("The project has no statement yet that it could be tried with.")
+    name = statement or next(iter(names))
+    language = words().language if words().language in names[name] else first_language(reading)
+    found = compose(reading, name, language, sees_small_cells=True)
+    return as_word(pid, reading, found, data, "all", None, None)
+
+
+def _statement(pid: int, name: str) -> str:
+    """Raises NotFound for one that there is not; the empty name is that of all."""
+    if name and name not in statements_at(session(), pid, None):
+        raise NotFound
+    return name
+
+
+def _page(pid: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:
+    page: dict[str, Any] = {
+        "kept": templates_of(session(), pid),
+        "statements": statements_at(session(), pid, None),
+        "tags": TAGS,
+        "chosen": request.form.get("statement", ""),
+        "problem": refusal,
+        "done": done,
+    }
+    shown = render_template("word_templates.html", project=project_of(pid), **page)
+    return make_response(shown, refusal.status if refusal else 200)

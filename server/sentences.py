@@ -1,0 +1,166 @@
+"""What is said in English outside the pages, in the reader's language: refusals, findings, flags, reasons to wait.
+
+Such sentences are made in `forms` and `sync`, go over the wire and lie in the database in English. Where a person reads
+one, it is found again in the catalogues `refusals*.po` by the texts around its values: `%(name)s` there stands for any
+text. What becomes of a value is told by how its name begins:
+
+- `said`: it is a sentence or a word of ours, and is said in the language as well; `told`: it may be one
+- `number`, `day`, `moment`: it is written as the language writes it
+- `quoted`: the quotation marks in it are
+- all others stay as they are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from itertools import islice
+
+from babel.messages.pofile import read_po
+
+from server.catalogues import FOLDER, INSTEAD, REFUSALS
+from server.words import Words
+
+_HOLE = re.compile(r"%\((\w+)\)s")
+_NUMBER = re.compile(r"-?\d{1,15}(,\d{3})*(\.\d{1,6})?")
+# Texts between quotation marks, one after the other; within them may stand an apostrophe.
+_QUOTED = re.compile(r"‘(.*?)’(?=$|, ‘| → | in ‘)")
+_MOMENT = "%Y-%m-%d %H:%M"
+# Where one sentence ends and the next begins.
+_BETWEEN = re.compile(r"(?<=[.?!…]) (?=\S)")
+_MOST_SENTENCES = 8
+_DEEPEST = 4  # sentences within sentences
+_LONGEST = 4000
+# Patterns are looked for by how they begin.
+_BEGINNING = 3
+
+
+def said_in(language: str, english: str) -> str:
+    """The sentence, or several in a row, in the language; a line as it is where one in it is not known."""
+    if language == "en" or len(english) > _LONGEST:
+        return english
+    return "\n".join(_said(language, line) or line for line in english.split("\n"))
+
+
+def _said(language: str, english: str, at_most: int = _MOST_SENTENCES, depth: int = _DEEPEST) -> str | None:
+    """None where there is no translation of all of it. Several sentences are tried before one, whose last value might
+    swallow the next."""
+    known = _sentences_of(language)
+    for between in islice(_BETWEEN.finditer(english), at_most):
+        first = known.find(english[: between.start()], depth)
+        if first is None:
+            continue
+        rest = _said(language, english[between.end() :], at_most - 1, depth)
+        if rest is not None:
+            return f"{first} {rest}"
+    return known.find(english, depth)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A sentence with values in it: the texts around them, what they are called, and how it is said."""
+
+    pieces: tuple[str, ...]
+    names: tuple[str, ...]
+    translation: str
+
+    def values_in(self, english: str) -> dict[str, str] | None:
+        """What stands in the places of the values; None where the texts around them are others.
+
+        Each text is looked for once, from where the last one ended, so that no value can make it slow.
+        """
+        first, *middle, last = self.pieces
+        if not (english.startswith(first) and english.endswith(last)):
+            return None
+        at, end = len(first), len(english) - len(last)
+        values = []
+        for piece in middle:
+            found = english.find(piece, at + 1, end)
+            if found < 0:
+                return None
+            values.append(english[at:found])
+            at = found + len(piece)
+        if at >= end:
+            return None
+        return dict(zip(self.names, [*values, english[at:end]], strict=True))
+
+
+class _Sentences:
+    """The sentences of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.words = Words(language)
+        self.known: dict[str, str] = {}
+        self.patterns: dict[str, list[Pattern]] = defaultdict(list)
+        for english, translation in _written(language):
+            pieces = pieces_of(english)
+            if len(pieces) == 1:
+                self.known.setdefault(english, translation)
+            else:
+                names = tuple(_HOLE.findall(english))
+                self.patterns[pieces[0][:_BEGINNING]].append(Pattern(pieces, names, translation))
+        for patterns in self.patterns.values():
+            patterns.sort(key=lambda pattern: -sum(map(len, pattern.pieces)))
+
+    def find(self, english: str, depth: int) -> str | None:
+        plain = english.removesuffix(".")
+        if (known := self.known.get(plain)) is not None:
+            return known
+        for length in range(_BEGINNING, -1, -1):
+            for pattern in self.patterns.get(plain[:length], ()):
+                values = pattern.values_in(plain)
+                if values is not None and (said := self.say(pattern, values, depth - 1)) is not None:
+                    return said
+        return None
+
+    def say(self, pattern: Pattern, values: Mapping[str, str], depth: int) -> str | None:
+        """None where something else than words of ours stands in their place."""
+        shown = {name: self.shown(name, value, depth) for name, value in values.items()}
+        if None in shown.values():
+            return None
+        return _HOLE.sub(lambda hole: str(shown[hole[1]]), pattern.translation)
+
+    def shown(self, name: str, value: str, depth: int) -> str | None:
+        if name.startswith("said"):
+            return _said(self.language, value, 2, depth) if depth else None
+        if name.startswith("told"):
+            return (_said(self.language, value, 2, depth) if depth else None) or value
+        if name.startswith("quoted"):
+            return _QUOTED.sub(r"« \1 »", value)
+        if name.startswith("number") and _NUMBER.fullmatch(value):
+            return self.words.number(Decimal(value.replace(",", "")))
+        try:
+            if name.startswith("moment"):
+                return self.words.moment(dt.datetime.strptime(value, _MOMENT).replace(tzinfo=dt.UTC))
+            if name.startswith("day"):
+                return self.words.day(value)
+        except ValueError:
+            pass  # something else stands there, and stays
+        return value
+
+
+@cache
+def _sentences_of(language: str) -> _Sentences:
+    return _Sentences(language)
+
+
+def _written(language: str) -> Iterator[tuple[str, str]]:
+    """English, without the full stop at its end, and the translation."""
+    for path in sorted((FOLDER / language).glob(f"{REFUSALS}*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=language):
+                if message.id:
+                    yield str(message.id).removesuffix("."), str(message.string)
+    if language in INSTEAD:
+        yield from _written(INSTEAD[language])
+
+
+def pieces_of(english: str) -> tuple[str, ...]:
+    """The texts around the values."""
+    return tuple(_HOLE.split(english)[::2])

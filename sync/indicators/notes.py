@@ -1,0 +1,65 @@
+"""Where the figures of a statement come from, as numbered notes for paper, where nothing can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sync.indicators.figures import Figure
+from sync.indicators.marks import MARK, Mark
+from sync.indicators.reading import Reading
+from sync.indicators.wording import number_words, period_words, phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A figure of a statement, the words that stand for it where it is named first, and a sentence on what it is."""
+
+    number: int
+    figure: Figure
+    words: str
+    sentence: str
+
+
+def notes_of(reading: Reading, text: str, marks: Sequence[Mark], language: str) -> tuple[list[Note], Mapping[int, int]]:
+    """The notes in the order of the text, each figure once; and the number of the note of each mark that has one."""
+    numbers: dict[object, int] = {}
+    notes: list[Note] = []
+    of_marks: dict[int, int] = {}
+    for found in MARK.finditer(text):
+        position = int(found[1])
+        mark = marks[position]
+        if mark.figure is None:
+            continue
+        figure = mark.figure
+        what = (figure.definition.name, figure.period.text, figure.place, tuple(figure.by.items()), figure.value)
+        if what not in numbers:
+            numbers[what] = len(notes) + 1
+            notes.append(Note(len(notes) + 1, figure, mark.words, sentence_of(reading, figure, language)))
+        of_marks[position] = numbers[what]
+    return notes, of_marks
+
+
+def label_of(reading: Reading, figure: Figure, language: str) -> str:
+    """`People trained (female)`."""
+    ways = reading.breakings(figure.definition)
+    cells = []
+    for name, key in figure.by.items():
+        place = reading.tree.places.get(key or "")
+        cells.append((ways[name].label_of(key, language) if name in ways else None) or (place.name if place else key))
+    label = figure.definition.label(language)
+    named = ", ".join(cell for cell in cells if cell)
+    return f"{label} ({named})" if named else label
+
+
+def sentence_of(reading: Reading, figure: Figure, language: str) -> str:
+    """`People trained (female), fiscal year 2026, Siby: each one is counted once; 1,204 contributions.`"""
+    place = reading.tree.places[figure.place].name if figure.place in reading.tree.places else ""
+    about = ", ".join(
+        part for part in (label_of(reading, figure, language), period_words(figure.period, language), place) if part
+    )
+    how = phrase(f"how_{figure.definition.aggregate}", language)
+    if figure.hidden or figure.n is None:
+        return phrase("note", language, about=about, how=how)
+    behind = phrase("contribution" if figure.n == 1 else "contributions", language, n=number_words(figure.n, language))
+    return phrase("note_of", language, about=about, how=how, behind=behind)

@@ -1,0 +1,258 @@
+"""Statements in a Word document of the organisation's own: what its tags stand for, and how they are filled in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import TemplateError
+from jinja2.environment import Template
+from lxml.etree import LxmlError
+
+from forms.findings import Finding
+from sync.errors import Forbidden, Unexpected
+from sync.indicators.evidence import evidence
+from sync.indicators.marks import clean
+from sync.indicators.notes import Note, label_of, notes_of
+from sync.indicators.pages import Block, Run, blocks_of, style_of
+from sync.indicators.reading import Reading
+from sync.indicators.statements import Statement
+from sync.indicators.templates import StatementEnvironment, bounded
+from sync.indicators.word_tags import check_document, named_in
+from sync.indicators.wording import GAP, date_words, number_words, period_words
+
+# Rows of the evidence table: of one figure, and in all.
+_OF_ONE, _IN_ALL = 200, 1000
+_LONGEST = 20_000_000  # characters of a part, with what Word says around each of them
+_UNFILLABLE = (
+    TemplateError,
+    LxmlError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
+
+
+class _Bounded(Template):
+    """A part of a document: it ends where it would become longer than anybody prints."""
+
+    def render(self, *values: Any, **named: Any) -> str:
+        return bounded(self, dict(*values, **named), _LONGEST)
+
+
+class WordEnvironment(StatementEnvironment):
+    """For tags: names, their parts, conditions and loops; no calls, and no filters but `length`."""
+
+    template_class = _Bounded
+
+    def __init__(self) -> None:
+        super().__init__({"length": len}, {dict: ()}, lambda value: GAP if value is None else value)
+
+
+def check_template(data: bytes) -> None:
+    """Raises Unexpected with all that is wrong with a template; it is filled in once with words of no meaning."""
+    findings = check_document(data, WordEnvironment())
+    if findings:
+        raise Unexpected("The Word template cannot be taken.", findings=findings)
+    note = dict.fromkeys(("label", "value", "period", "place", "source", "target"), GAP) | {"number": 1}
+    row = dict.fromkeys(("figure", "date", "form", "place", "breakdown", "value", "counted"), GAP) | {"number": 1}
+    words = dict.fromkeys(("title", "statement", "project", "period", "place", "as_of", "issue", "issued"), GAP)
+    values = {**words, "event": 1, "left_off": 0, "figures": [note, note], "evidence": [row, row]}
+    block = Block("paragraph", ())
+    _filled(data, [block], [block], {}, values)
+
+
+def write_word(
+    data: bytes,
+    reading: Reading,
+    statement: Statement,
+    *,
+    project: str,
+    period: str,
+    place: str | None,
+    issue: tuple[str, dt.datetime] | None,
+    form_titles: Mapping[str, str],
+    sees_small_cells: bool,
+) -> bytes:
+    """The statement as a document, written into a template that was checked. `issue` is its title, and when it was
+    given out. Raises Unexpected where the template cannot be filled in with what there is."""
+    language = statement.language
+    notes, of_marks = notes_of(reading, statement.text, statement.marks, language)
+    named = named_in(data)
+    blocks = blocks_of(f"{statement.text}\n\n{statement.basis}", statement.marks)
+    rows, left_off = (
+        _evidence(reading, notes, language, form_titles, sees_small_cells) if "evidence" in named else ([], 0)
+    )
+    zone = ZoneInfo(reading.settings["time_zone"])
+    code = reading.place(place)
+    values = {
+        "title": issue[0] if issue else _heading(blocks) or statement.name,
+        "statement": statement.name,
+        "project": project,
+        "period": period_words(reading.period(period), language),
+        "place": reading.tree.places[code].name if code else "",
+        "as_of": date_words(statement.as_of.at.astimezone(zone).date(), language),
+        "event": statement.as_of.event,
+        "issue": issue[0] if issue else "",
+        "issued": date_words(issue[1].astimezone(zone).date(), language) if issue else "",
+        "figures": [_figure(reading, note, language) for note in notes],
+        "evidence": rows,
+        "left_off": left_off,
+    }
+    cleaned = {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
+    return _filled(data, blocks, _as_blocks(notes), of_marks if {"notes", "figures"} & named else {}, cleaned)
+
+
+def example(headings: Mapping[str, str]) -> bytes:
+    """A template to begin with, in which every part of a statement stands once."""
+    import docx  # noqa: PLC0415 — 0.2 s that a server need not wait for when it starts
+
+    document = docx.Document()
+    document.core_properties.author = ""
+    document.sections[0].header.paragraphs[0].text = "{{ project }}"
+    document.sections[0].footer.paragraphs[0].text = "{{ as_of }}"
+    document.add_paragraph("{{ title }}", style="Title")
+    document.add_paragraph("{{ period }} {{ place }}")
+    document.add_paragraph("{{p text }}")
+    document.add_heading(headings["notes"], level=1)
+    document.add_paragraph("{{p notes }}")
+    document.add_heading(headings["evidence"], level=1)
+    table = document.add_table(rows=4, cols=5, style="Table Grid")
+    for cell, name in zip(table.rows[0].cells, ("number", "date", "form", "place", "counted"), strict=True):
+        cell.text = headings[name]
+    table.rows[1].cells[0].text = "{%tr for row in evidence %}"
+    for cell, name in zip(table.rows[2].cells, ("number", "date", "form", "place", "counted"), strict=True):
+        cell.text = f"{{{{ row.{name} }}}}"
+    table.rows[3].cells[0].text = "{%tr endfor %}"
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def _filled(
+    data: bytes,
+    text: Sequence[Block],
+    notes: Sequence[Block],
+    numbers: Mapping[int, int],
+    values: Mapping[str, Any],
+) -> bytes:
+    import docxtpl  # noqa: PLC0415 — as docx, which it brings along
+
+    try:
+        template = docxtpl.DocxTemplate(io.BytesIO(data))
+        write = _paragraphs(docxtpl, _styles(template.get_docx()))
+        template.render({**values, "text": write(text, numbers), "notes": write(notes, {})}, WordEnvironment(), True)
+        out = io.BytesIO()
+        template.save(out)
+    except _UNFILLABLE as error:
+        finding = Finding(
+            f"The template cannot be filled in: {str(error).rstrip('.')}.", "Look at its tags.", "document"
+        )
+        raise Unexpected("The Word template cannot be filled in.", findings=[finding]) from error
+    return out.getvalue()
+
+
+def _styles(document: Any) -> dict[str, str]:
+    """Word's own styles that the template has, whatever they are called in the language of the Word that made it."""
+    return {style.name: style.style_id for style in document.styles if style.name is not None}
+
+
+def _paragraphs(docxtpl: Any, styles: Mapping[str, str]) -> Callable[[Sequence[Block], Mapping[int, int]], Any]:
+    def write(blocks: Sequence[Block], numbers: Mapping[int, int]) -> Any:
+        written, counted = docxtpl.RichTextParagraph(), 0
+        for block in blocks:
+            line, style = docxtpl.RichText(), styles.get(style_of(block))
+            counted = counted + 1 if block.kind == "number" else 0
+            if style is None and block.kind in ("bullet", "number"):
+                line.add("• " if block.kind == "bullet" else f"{counted}. ")
+            for run in block.runs:
+                line.add(run.text, bold=run.bold or (style is None and block.kind == "heading"), italic=run.italic)
+                if run.position is not None and run.position in numbers:
+                    line.add(str(numbers[run.position]), superscript=True)
+            written.add(line, parastyle=style)
+        return written
+
+    return write
+
+
+def _heading(blocks: Sequence[Block]) -> str:
+    return next(("".join(run.text for run in block.runs) for block in blocks if block.kind == "heading"), "")
+
+
+def _as_blocks(notes: Sequence[Note]) -> list[Block]:
+    return [Block("paragraph", (Run(clean(f"{note.number}. {note.sentence}")),)) for note in notes]
+
+
+def _figure(reading: Reading, note: Note, language: str) -> dict[str, Any]:
+    figure = note.figure
+    target = figure.target
+    return {
+        "number": note.number,
+        "label": clean(label_of(reading, figure, language)),
+        "value": note.words,
+        "period": period_words(figure.period, language),
+        "place": reading.tree.places[figure.place].name if figure.place in reading.tree.places else "",
+        "source": clean(note.sentence),
+        "target": number_words(target, language, figure.definition.row.decimals_shown) if target is not None else "",
+    }
+
+
+def _evidence(
+    reading: Reading, notes: Sequence[Note], language: str, form_titles: Mapping[str, str], sees_small_cells: bool
+) -> tuple[list[dict[str, Any]], int]:
+    """The visits behind the figures, without who was met, for the document goes to many; and how many were left off."""
+    rows: list[dict[str, Any]] = []
+    left_off = 0
+    for note in notes:
+        figure = note.figure
+        try:
+            found = evidence(
+                reading,
+                figure.definition.name,
+                period=figure.period.text,
+                place=figure.place,
+                cells=figure.by,
+                limit=min(_OF_ONE, _IN_ALL - len(rows)) or 1,
+                sees_small_cells=sees_small_cells,
+            )
+        except Forbidden:
+            continue
+        taken = found.rows[: _IN_ALL - len(rows)]
+        left_off += found.count - len(taken)
+        rows += [_row(reading, note, one, language, form_titles) for one in taken]
+    return rows, left_off
+
+
+def _row(
+    reading: Reading, note: Note, one: Mapping[str, Any], language: str, form_titles: Mapping[str, str]
+) -> dict[str, Any]:
+    places, ways = reading.tree.places, reading.breakings(note.figure.definition)
+    cells = [_cell(ways[name], key, language) if name in ways else str(key) for name, key in one["by"].items() if key]
+    return {
+        "number": note.number,
+        "figure": clean(label_of(reading, note.figure, language)),
+        "date": date_words(dt.date.fromisoformat(one["date"]), language),
+        "form": clean(form_titles.get(one["form"], one["form"] or "")),
+        "place": clean(places[one["place"]].name if one["place"] in places else one["place"] or ""),
+        "breakdown": clean(", ".join(cells)),
+        "value": _amount(one["value"], language),
+        "counted": _amount(one["counted"], language),
+    }
+
+
+def _cell(way: Any, key: Any, language: str) -> str:
+    return ", ".join(way.label_of(one, language) or one for one in ([key] if isinstance(key, str) else key))
+
+
+def _amount(value: Any, language: str) -> str:
+    if value is None:
+        return GAP
+    if isinstance(value, str):
+        return clean(value)
+    return number_words(value, language, 0 if isinstance(value, int) else 2)

@@ -1,0 +1,200 @@
+"""The desk in French: no page that can be reached holds an English word, and what is refused is refused in French."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter, deque
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.crawling import kind_of, links_of, routes
+from tests.support.pages import read, send, signed_in
+from tests.support.people import a_gathering, publish_gathering
+from tests.support.projects import a_sale
+from tests.support.web import House, shown
+from tests.support.workbooks import a_workbook
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+# Words that every English sentence has some of, and that no French one and no data of these tests has.
+ENGLISH = frozenset(
+    re.findall(
+        r"\w+",
+        "the is was of and are this that with not has have from were been which it its they you your by an who when"
+        " nobody somebody there here what will may can only more than each into without",
+    )
+)
+PLACES = "code,name,level,parent,latitude,longitude\nK,Koulikoro,region,,12.86,-7.56\nS,Siby,commune,K,,\n"
+# Described for those who write programs; it is in English, and says so.
+FOR_PROGRAMS = {"api_pages.api"}
+_EACH = 2  # pages of a kind
+_MOST = 400
+_FAULTY = """
+    | survey      |        |       |            |
+    | type        | name   | label | constraint |
+    | integer     | sacks  | Sacs  | . >= ${agee} |
+    | integer     | age    | Age   | .. > (     |
+    | indicators  |        |       |            |
+    | name        | label  | aggregate | value  |
+    | Bad Name    | Sacs   | sum   |            |
+    | sold        | Sacs   | total | ${sacks}   |
+"""
+_STATEMENT = "# Vendu\n\n{{ sacks }} sacs.\n"
+
+
+@pytest.fixture
+def busy(house: House) -> House:
+    """A project in which something of everything has happened."""
+    publish_gathering(house)
+    house.djeneba.put("places", data=PLACES, headers={"Content-Type": "text/csv"})
+    house.djeneba.put("statements/results/fr", data=_STATEMENT)
+    twin = a_gathering(2, first="Dieneba", last="Koulibali")
+    assert house.amina.outcomes(a_gathering(1), twin) == ["stored"] * 2
+    house.amina.send(
+        a_sale(1, sacks=4),
+        a_sale(2, sacks=-4),
+        a_sale(3, sacks="beaucoup", unknown="x"),
+        a_sale(4, photo="photo.jpg"),
+        a_sale(5) | {"recorded_at": "1999-01-01T00:00:00Z"},
+        batch="b2",
+    )
+    house.amina.send(
+        a_sale(1, sacks=9),
+        a_sale(10, version="9"),
+        a_sale(11, form="nothing"),
+        a_sale(12, edits=99),
+        {"instance_id": "uuid:x", "form": "odd"},
+        {"instance_id": "uuid:y", "form": "sale", "xml": "<data"},
+        {"instance_id": "uuid:z", "form": "sale", "version": "1", "answers": {"sacks": {"a": 1}, "nothing": 1}},
+        batch="b3",
+    )
+    house.djeneba.post("forms/sale/draft")
+    return house
+
+
+def test_no_page_of_the_desk_holds_an_english_word(busy: House, tmp_path: Path) -> None:
+    client = signed_in(busy, "djeneba", language="fr")
+
+    pages = crawled(client, tmp_path)
+
+    english = {f"{kind}: {text}" for kind, texts in pages for text in texts if words_of(text) & ENGLISH}
+    assert sorted(english) == []
+    assert len({kind for kind, _ in pages}) > 35
+
+
+def test_a_broken_workbook_is_explained_in_french(house: House) -> None:
+    client = signed_in(house, "djeneba", language="fr")
+    page = f"/projects/{house.pid}/workbook"
+
+    answer = send(client, page, page, {"workbook": (io.BytesIO(a_workbook("visit", "1", _FAULTY)), "visit.xlsx")})
+
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 400
+    assert [said for said in texts_of(text) if words_of(said) & ENGLISH] == []
+    assert "« Bad Name » ne peut pas servir de nom." in text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"not a workbook", "Ce n’est ni un classeur Excel, ni un XForm lisible."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 not one", "Ce n’est pas un classeur .xls"),
+    ],
+)
+def test_what_is_no_workbook_is_refused_in_french(house: House, data: bytes, said: str) -> None:
+    client = signed_in(house, "djeneba", language="fr")
+    page = f"/projects/{house.pid}/workbook"
+
+    text = send(client, page, page, {"workbook": (io.BytesIO(data), "visit.xlsx")}).get_data(as_text=True)
+
+    assert said in text
+    assert [one for one in texts_of(text) if words_of(one) & ENGLISH] == []
+
+
+def test_every_flag_is_explained_in_french(busy: House) -> None:
+    client = signed_in(busy, language="fr")
+    numbers = [row["id"] for row in shown(busy.baraka.get("review?state=flagged"))["submissions"]]
+
+    texts = [read(client, f"/projects/{busy.pid}/submissions/{number}") for number in numbers]
+
+    together = " ".join(" ".join(texts_of(text)) for text in texts)
+    assert "« -4 » ne respecte pas la règle de cette question." in together
+    assert "La tablette a daté cette visite du 1er janv. 1999 ; son horloge était fausse." in together
+    assert not words_of(together) & ENGLISH
+
+
+def test_why_something_waits_is_said_in_french_and_stays_english_for_programs(busy: House) -> None:
+    client = signed_in(busy, language="fr")
+    items = shown(busy.baraka.get("quarantine"))["items"]
+
+    said = {item["reason"]: read(client, f"/projects/{busy.pid}/quarantine/{item['id']}") for item in items}
+
+    assert {"unknown_version", "unknown_form", "edits_unknown", "malformed", "unreadable", "conflict"} <= said.keys()
+    for reason, page in said.items():
+        assert [text for text in texts_of(page) if words_of(text) & ENGLISH] == [], reason
+    assert all(words_of(item["message"]) & ENGLISH for item in items if item["reason"] == "unknown_form")
+
+
+def test_a_page_that_is_not_there_says_so_in_french(house: House) -> None:
+    client = signed_in(house, language="fr")
+
+    for path in ("/nothing", f"/projects/{house.pid}/submissions/999999", f"/projects/{house.other}/submissions"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert [text for text in texts_of(answer.get_data(as_text=True)) if words_of(text) & ENGLISH] == []
+
+
+def crawled(client: FlaskClient, folder: Path) -> list[tuple[str, list[str]]]:
+    """The texts of some pages of every kind that can be reached from the first one."""
+    known = routes(folder)
+    found: list[tuple[str, list[str]]] = []
+    waiting, seen, count = deque(["/"]), set[str](), Counter[str]()
+    while waiting and len(seen) < _MOST:
+        address = waiting.popleft()
+        kind = kind_of(known, address)
+        if address in seen or kind is None or kind in FOR_PROGRAMS or count[kind] >= _EACH:
+            continue
+        seen.add(address)
+        answer = client.get(address)
+        if answer.mimetype == "text/html" and answer.status_code == 200:
+            count[kind] += 1
+            text = answer.get_data(as_text=True)
+            found.append((kind, texts_of(text)))
+            waiting.extend(links_of(text))
+    return found
+
+
+def texts_of(page: str) -> list[str]:
+    """What somebody sees or hears of a page, but for what stands there as it was sent."""
+
+    class Texts(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[str] = []
+            self.apart = 0
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.apart += tag in _APART
+            self.found += [value for name, value in attrs if name in _READ and value]
+
+        def handle_endtag(self, tag: str) -> None:
+            self.apart -= tag in _APART
+
+        def handle_data(self, data: str) -> None:
+            if not self.apart and data.strip():
+                self.found.append(" ".join(data.split()))
+
+    texts = Texts()
+    texts.feed(page)
+    return texts.found
+
+
+_APART = {"code", "pre", "script", "style", "textarea"}
+_READ = {"alt", "aria-label", "title", "placeholder", "data-of"}
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", text.lower()))

@@ -1,0 +1,118 @@
+"""A programme loaded by page: checked whole, shown before it is done, done all at once."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.api.test_projects import a_programme, zipped
+from tests.support.pages import Page, read, send, signed_in
+from tests.support.projects import a_sale
+from tests.support.web import House, shown
+
+ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def at(house: House, path: str = "") -> str:
+    return f"/projects/{house.pid}/programme{path}"
+
+
+def hand_in(house: House, body: bytes, name: str = "djeneba") -> TestResponse:
+    file = (io.BytesIO(body), "programme.zip")
+    return send(signed_in(house, name, "en"), at(house), at(house), {"programme": file})
+
+
+def last_event(house: House) -> Any:
+    return shown(house.fanta.get("events?limit=5000"))["last"]
+
+
+def test_what_would_change_is_shown_and_then_done(house: House) -> None:
+    house.amina.send(a_sale(1, version="2"))
+    before = last_event(house)
+
+    preview = hand_in(house, a_programme())
+    page = preview.get_data(as_text=True)
+    between = last_event(house)
+    token = Page(page).hidden["token"]
+    done = send(signed_in(house, "djeneba", "en"), at(house), at(house, "/load"), {"token": token})
+    again = hand_in(house, a_programme()).get_data(as_text=True)
+
+    assert preview.status_code == 200
+    assert between == before
+    assert all(words in page for words in ("new version", "Places", "1 entry would leave the quarantine", "results.en"))
+    assert done.status_code == 200
+    assert "sale 2" in done.get_data(as_text=True)
+    assert "1 entry has left the quarantine" in done.get_data(as_text=True)
+    assert "Nothing in it is different" in again
+
+
+@ONCE
+def test_all_that_is_wrong_is_shown_by_file_sheet_row_and_column(house: House) -> None:
+    before = last_event(house)
+    faulty = a_programme(forms__broken_xxlsx=b"not a workbook", statements__other_xen_xmd="{{ nothing }}")
+
+    answer = hand_in(house, faulty)
+    page = answer.get_data(as_text=True)
+
+    assert answer.status_code == 400
+    assert "nothing has changed" in page
+    assert "forms/broken.xlsx" in page
+    assert last_event(house) == before
+
+
+@ONCE
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "Choose a file"),
+        (b"not a zip", "not a zip archive"),
+        (zipped(project_xtoml='name = "x"', bomb="0" * 60_000_000), "packed far more tightly"),
+    ],
+    ids=["nothing", "no zip", "bomb"],
+)
+def test_what_is_no_programme_is_refused_with_words(house: House, body: bytes, said: str) -> None:
+    answer = hand_in(house, body)
+
+    assert answer.status_code == 400
+    assert said in answer.get_data(as_text=True)
+
+
+@ONCE
+def test_a_path_that_leads_out_of_the_folder_is_refused(house: House) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("../../etc/passwd", "x")
+        archive.writestr("project.toml", 'name = "x"')
+
+    answer = hand_in(house, packed.getvalue())
+
+    assert answer.status_code == 400
+    assert "leads out of the archive" in answer.get_data(as_text=True)
+
+
+@ONCE
+def test_only_who_looked_at_it_loads_it_and_only_here(house: House) -> None:
+    token = Page(hand_in(house, a_programme()).get_data(as_text=True)).hidden["token"]
+    before = last_event(house)
+
+    other = send(signed_in(house, "sekou", "en"), at(house), at(house, "/load"), {"token": token})
+    elsewhere = f"/projects/{house.other}/programme"
+    there = send(signed_in(house, "sekou", "en"), elsewhere, f"{elsewhere}/load", {"token": token})
+    forged = send(signed_in(house, "djeneba", "en"), at(house), at(house, "/load"), {"token": token[:-3] + "abc"})
+
+    assert (other.status_code, there.status_code, forged.status_code) == (400, 400, 400)
+    assert "no longer here" in other.get_data(as_text=True)
+    assert last_event(house) == before
+
+
+@ONCE
+def test_names_in_a_programme_are_shown_as_text(house: House) -> None:
+    answer = hand_in(house, zipped(project_xtoml='name = "<img src=x onerror=alert(1)>"\n'))
+
+    assert Page(answer.get_data(as_text=True)).runs == []
+    assert "&lt;img" in answer.get_data(as_text=True)
+    assert "Load a programme" in read(signed_in(house, "djeneba", "en"), at(house))

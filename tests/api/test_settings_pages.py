@@ -1,0 +1,153 @@
+"""Settings on pages: what they do is said before it is done, and what was done can be undone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from server import checkup, clock
+from server.db import session
+from sync.models import Delivery, Project, Submission
+from sync.models.database import begin_writing
+from tests.support.pages import Page, read, send, signed_in
+from tests.support.projects import a_sale
+from tests.support.web import House, shown
+
+ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+NOW = {
+    "name": "Siby",
+    "description": "",
+    "time_zone": "Africa/Bamako",
+    "languages": "en",
+    "fiscal_year_start": "1",
+    "counts": "received",
+}
+
+
+def at(house: House, path: str = "") -> str:
+    return f"/projects/{house.pid}/settings{path}"
+
+
+def change(house: House, path: str = "", **values: Any) -> TestResponse:
+    client = signed_in(house, "djeneba", "en")
+    return send(client, at(house, path), at(house, path), (NOW if path == "" else {}) | values)
+
+
+def sales(house: House) -> Any:
+    return shown(house.fanta.get("figures?indicator=sales"))["figures"][0]["value"]
+
+
+def test_what_figures_count_is_said_in_numbers_before_it_is_changed_and_can_be_undone(house: House) -> None:
+    house.amina.send(a_sale(1), a_sale(2))
+    client = signed_in(house, "djeneba", "en")
+
+    asked = change(house, counts="approved")
+    page = asked.get_data(as_text=True)
+    before = sales(house)
+    done = change(house, counts="approved", sure=Page(page).hidden["sure"])
+    after = sales(house)
+    notice = read(client, done.headers["Location"])
+    send(client, done.headers["Location"], at(house, "/undo"), {"event": Page(notice).hidden["event"]})
+
+    assert asked.status_code == 200
+    assert "Figures count 0 submissions instead of 2" in page
+    assert (before, done.status_code, after) == (2, 303, 0)
+    assert sales(house) == 2
+
+
+@ONCE
+def test_who_agrees_to_one_thing_is_asked_again_about_another(house: House) -> None:
+    sure = Page(change(house, counts="approved").get_data(as_text=True)).hidden["sure"]
+
+    answer = change(house, counts="approved", fiscal_year_start="10", sure=sure)
+
+    assert answer.status_code == 200
+    assert "Fiscal years begin in October" in answer.get_data(as_text=True)
+    assert shown(house.djeneba.get(""))["counts"] == "received"
+
+
+@ONCE
+def test_a_new_name_changes_no_figure_and_is_kept_at_once(house: House) -> None:
+    answer = change(house, name="Siby & <b>Bancoumana</b>", description="Two communes")
+
+    assert answer.status_code == 303
+    assert shown(house.djeneba.get(""))["name"] == "Siby & <b>Bancoumana</b>"
+    assert "<b>Bancoumana" not in read(signed_in(house, "djeneba"), at(house))
+
+
+@ONCE
+def test_an_undo_that_comes_too_late_changes_nothing(house: House) -> None:
+    client = signed_in(house, "djeneba", "en")
+    first = read(client, change(house, name="First").headers["Location"])
+    change(house, name="Second")
+
+    answer = send(client, at(house), at(house, "/undo"), {"event": Page(first).hidden["event"]})
+
+    assert answer.status_code == 409
+    assert shown(house.djeneba.get(""))["name"] == "Second"
+
+
+@ONCE
+def test_what_makes_no_sense_is_said_and_what_was_typed_stays(house: House) -> None:
+    answer = change(house, time_zone="Mali", description="typed for an hour")
+
+    assert answer.status_code == 400
+    assert "There is no such time zone" in answer.get_data(as_text=True)
+    assert "typed for an hour" in answer.get_data(as_text=True)
+
+
+def test_a_shorter_retention_says_what_goes_before_it_is_kept(house: House) -> None:
+    house.amina.send(a_sale(1))
+    [number] = [row["id"] for row in shown(house.baraka.get("review"))["submissions"]]
+    client = signed_in(house, "djeneba", "en")
+    deleting = f"/projects/{house.pid}/submissions/{number}/delete"
+    send(client, deleting, deleting, {})
+    old = clock.now() - dt.timedelta(days=10)
+    with house.app.app_context():
+        begin_writing(session())
+        session().execute(update(Submission).values(deleted_at=old))
+        given = {"project_id": house.pid, "webhook_id": 1, "event": 1, "attempt": 1, "milliseconds": 1}
+        session().add(Delivery(**given, at=old))
+        session().commit()
+
+    asked = change(house, "/retention", keep_deleted="9", keep_deliveries="9")
+    page = asked.get_data(as_text=True)
+    unchanged = shown(house.djeneba.get(""))["keep_deleted"]
+    done = change(house, "/retention", keep_deleted="9", keep_deliveries="9", sure=Page(page).hidden["sure"])
+
+    assert "1 deleted submission<" in page
+    assert "1 attempt to tell a webhook" in page
+    assert "discarded entr" not in page.split("<label>")[0]
+    assert (unchanged, done.status_code) == (30, 303)
+    with house.app.app_context():
+        assert session().get_one(Project, house.pid).keep_deleted == 9
+
+
+@ONCE
+@pytest.mark.parametrize("days", ["6", "3651", "", "soon", "9" * 30])
+def test_a_retention_out_of_bounds_is_refused(house: House, days: str) -> None:
+    answer = change(house, "/retention", keep_deleted=days, keep_deliveries="30")
+
+    assert answer.status_code == 400
+    assert shown(house.djeneba.get(""))["keep_deleted"] == 30
+
+
+@ONCE
+def test_the_health_of_the_server_is_looked_at_once_a_minute_and_said_in_the_readers_language(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    examine = checkup.examine
+    monkeypatch.setattr(checkup, "examine", lambda settings: [looked.append(1), *examine(settings)][1:])
+
+    first = read(signed_in(house, "sekou", "fr"), "/health")
+    second = read(signed_in(house, "sekou", "en"), "/health")
+
+    assert looked == [1]
+    assert "Mo libres là où sont gardés les fichiers" in first
+    assert "MB free where files are kept" in second
+    assert signed_in(house, "djeneba").get("/health").status_code == 403
