@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from flask import redirect, request
 from flask_babel import gettext
+from marshmallow import fields
 from werkzeug.wrappers import Response
 
 from server import current
+from server.api.schemas import Strict
 from server.words import words
 from sync.indicators.periods import Period, read_period
 from sync.indicators.reading import Reading
@@ -21,6 +23,12 @@ from sync.indicators.wording import period_words
 _YEARS = 4  # fiscal years to choose from
 _LEVELS = 2  # of places to choose from; what lies deeper is reached by going down
 _MOST_PLACES = 300
+
+
+class FreshQuery(Strict):
+    """Whether it is to be as things stand now, however long that takes."""
+
+    fresh = fields.Boolean(load_default=False)
 
 
 @dataclass(frozen=True, slots=True)

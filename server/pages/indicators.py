@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -12,11 +13,12 @@ from flask_babel import lazy_gettext
 
 from server import current
 from server.api.figures import ChangesQuery, changes_for_visitor, known_indicator, reading_of, sees_small_cells
-from server.api.schemas import Strict, text
+from server.api.schemas import text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
 from server.pages.asked import (
+    FreshQuery,
     last_periods,
     last_year_told,
     level_below,
@@ -67,7 +69,7 @@ _MOST_ROWS = 100  # of a breakdown
 _MOST_AROUND = 8  # changes of a definition of which the figures are worked out
 
 
-class ShownQuery(Strict):
+class ShownQuery(FreshQuery):
     """Of which time and place, and as of when."""
 
     period = text(load_default="")
@@ -264,6 +266,7 @@ class Asked:
     period: str
     place: str | None
     as_of: str
+    fresh: bool = True
 
     def kind(self, *what: object) -> tuple[object, ...]:
         """Tells apart what is remembered of figures for different visitors, times and places."""
@@ -291,7 +294,7 @@ def _asked(pid: int) -> Asked:
     reading = reading_of(pid, query["as_of"] or None)
     period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
-    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"])
+    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"])
 
 
 def _bar_alone(one: Figure) -> Bar:
@@ -318,7 +321,11 @@ def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callabl
     if _around() != "part.html":
         return shown()
     kind = (*what, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells(), today_in(asked.reading))
-    return _parts.get(session(), pid, kind, shown)
+    told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh)
+    if not told.behind:
+        return told.worked
+    address = f"{request.path}?{urlencode(request.args.to_dict() | {'fresh': 'yes'})}"
+    return render_template("told.html", project=project_of(pid), told=told, address=address)
 
 
 _parts: Remembered[str] = Remembered()

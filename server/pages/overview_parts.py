@@ -21,7 +21,7 @@ from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
-from server.pages.asked import said_of
+from server.pages.asked import FreshQuery, said_of
 from server.pages.charts import Bar, Measured, bars
 from server.pages.frame import project_of
 from server.pages.maps import Map, map_around
@@ -51,7 +51,7 @@ _DEVICES = 20
 _LETTER, _LINE = 6.0, 14.0
 
 
-class RegistersQuery(Strict):
+class RegistersQuery(FreshQuery):
     """For which period."""
 
     period = text(load_default=None)
@@ -157,13 +157,20 @@ def targets(pid: int) -> ResponseReturnValue:
     period, chosen = targets_of(reading, today)
     shown = chosen[:_FIGURES]
     kind = [sees_small_cells(), words().language, *(target.id for target in shown)]
-    aims = _aims.get(session(), pid, kind, lambda: [_aim(reading, target) for target in shown])
+    told = _aims.recall(
+        session(),
+        pid,
+        kind,
+        lambda: [_aim(reading, target) for target in shown],
+        fresh=read_query(FreshQuery())["fresh"],
+    )
     return _part(
         "overview_targets.html",
         pid,
         period=period,
         over=period is not None and not period.holds(today),
-        aims=aims,
+        told=told,
+        aims=told.worked,
         more=len(chosen) - len(shown),
         places={code: place.name for code, place in reading.tree.places.items()},
     )
@@ -173,15 +180,24 @@ def targets(pid: int) -> ResponseReturnValue:
 @needs("figures.read")
 def registers_part(pid: int) -> ResponseReturnValue:
     """Of the entries of each register, how many were silent in a period."""
-    asked = read_query(RegistersQuery())["period"]
-    project = project_of(pid)
+    query = read_query(RegistersQuery())
+    asked, project = query["period"], project_of(pid)
     today = current.now().astimezone(ZoneInfo(project.time_zone)).date()
     offered = periods_offered(today, project.fiscal_year_start)
     kind = asked, today, project.fiscal_year_start
-    period, found = _silent.get(session(), pid, kind, lambda: _silences(pid, project, offered, asked))
+    told = _silent.recall(session(), pid, kind, lambda: _silences(pid, project, offered, asked), fresh=query["fresh"])
+    period, found = told.worked
     shares = [bars([Measured(one.entries - one.silent, target=one.entries or None)])[0] for one in found]
     return _part(
-        "overview_registers.html", pid, period=period, offered=offered, registers=found, bars=shares, said_of=said_of
+        "overview_registers.html",
+        pid,
+        told=told,
+        asked=asked,
+        period=period,
+        offered=offered,
+        registers=found,
+        bars=shares,
+        said_of=said_of,
     )
 
 

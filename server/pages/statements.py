@@ -18,10 +18,10 @@ from server.api.statements import StatementQuery, first_language, give_out, page
 from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
-from server.pages.asked import said_of, today_in, without_empty_fields
+from server.pages.asked import FreshQuery, said_of, today_in, without_empty_fields
 from server.pages.frame import project_of
 from server.pages.indicators import Asked
-from server.queries.remembered import Remembered
+from server.queries.remembered import Recalled, Remembered
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
@@ -45,7 +45,7 @@ bp = Blueprint("statement_pages", __name__)
 _MOST_ISSUES = 200
 
 
-class ReadQuery(StatementQuery):
+class ReadQuery(StatementQuery, FreshQuery):
     """What the address of a page says besides; `lang` is the language of the page around the statement."""
 
     wording = text(load_default=None)
@@ -103,7 +103,11 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
     def written() -> Statement:
         return compose(reading, name, language, period=period, place=place, sees_small_cells=sees_small_cells())
 
-    return _shown(pid, _remembered(pid, reading, (name, language, period, place), written), reading, period, place)
+    what, fresh = (name, language, period, place, query["as_of"]), query["fresh"] or query["as_of"] is not None
+    told = _remembered(pid, reading, what, written, fresh=fresh)
+    if told.behind:
+        reading = reading_of(pid, str(told.event))
+    return _shown(pid, told, reading, period, place)
 
 
 @bp.get("/projects/<int:pid>/statements/<name>/issue")
@@ -147,7 +151,7 @@ def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     def written() -> Statement:
         return compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
 
-    issued = _remembered(pid, reading, (name, language, found.period, found.place), written)
+    issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, fresh=True)
     return _shown(pid, issued, reading, found.period, found.place, found)
 
 
@@ -183,8 +187,10 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
     )
 
 
-def _remembered(pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement]) -> Written:
-    """A statement as this visitor may see it, until something in the project changes."""
+def _remembered(
+    pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement], *, fresh: bool
+) -> Recalled[Written]:
+    """A statement as this visitor may see it."""
 
     def shown() -> Written:
         found = written()
@@ -192,7 +198,7 @@ def _remembered(pid: int, reading: Reading, what: tuple[object, ...], written: C
         body = found.to_html(lambda figure: page_of(pid, found, figure), of_marks)
         return Written(found.name, found.language, body, phrase("notes", found.language), notes)
 
-    return _kept.get(session(), pid, (*what, reading.as_of.event, reading.as_of.at, sees_small_cells()), shown)
+    return _kept.recall(session(), pid, (*what, sees_small_cells()), shown, fresh=fresh)
 
 
 _kept: Remembered[Written] = Remembered()
@@ -201,16 +207,17 @@ _compared: Remembered[list[dict[str, Any]]] = Remembered()
 
 def _shown(
     pid: int,
-    found: Written,
+    told: Recalled[Written],
     reading: Reading,
     period: str,
     place: str | None,
     issue: StatementIssue | None = None,
 ) -> str:
-    asked = Asked(reading, period, reading.place(place), request.args.get("as_of", ""))
+    asked, found = Asked(reading, period, reading.place(place), request.args.get("as_of", "")), told.worked
     return render_template(
         "statement.html",
         **asked.shown(pid),
+        told=told,
         name=found.name,
         statement=found,
         issue=issue,

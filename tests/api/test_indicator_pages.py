@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from server import clock
+from server.queries import remembered
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import a_sale
 from tests.support.web import House, refused, shown
@@ -222,3 +223,28 @@ def test_a_project_without_indicators_says_what_to_do(house: House) -> None:
     page = read(signed_in(house, "coumba", language="fr"), f"/projects/{house.other}/statements")
 
     assert "siby load" in page
+
+
+def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brought_up_to_date(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    client, event = signed_in(sold, language="en"), last_event(sold)
+    part, statement = f"/projects/{sold.pid}/indicators/of/sale?period=all", f"/projects/{sold.pid}/statements/results"
+
+    def shown_now(address: str) -> str:
+        return client.get(address, headers={"HX-Request": "true"}).get_data(as_text=True)
+
+    for address in (part, statement):
+        assert "fresh=yes" not in shown_now(address)
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+
+    for address, before, after in ((part, "<strong>13.0", "<strong>18.0"), (statement, ">13,0", ">18,0")):
+        old = shown_now(address)
+        assert before in old
+        assert f", event {event}." in old
+        anew = next(link for link in Page(old).links if "fresh=yes" in link)
+        assert after in shown_now(anew)
+        assert "fresh=yes" not in shown_now(address)
+    assert ">13,0" in shown_now(f"{statement}?as_of={event}")
+    assert "fresh=yes" not in shown_now(f"{statement}?as_of={event}")

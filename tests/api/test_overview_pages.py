@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from server.queries import remembered
 from tests.support.pages import Page, read, signed_in
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import House, shown
@@ -157,3 +158,28 @@ def _rows(text: str) -> list[tuple[str, ...]]:
     numbers = r'<td class="number">(.*?)</td><td class="number">(.*?)</td></tr>'
     found = re.findall(rf'<tr><th scope="row">(.*?)</th>.*?{numbers}', text, re.DOTALL)
     return [(re.sub(r"<.*?>", "", name), every, lately) for name, every, lately in found]
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", ["targets", "registers"])
+def test_what_takes_long_is_shown_as_it_stood_until_it_is_brought_up_to_date(
+    house_with_sales: House, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    client = signed_in(house_with_sales, language="en")
+    address = f"/projects/{house_with_sales.pid}/overview/{part}"
+    before = read(client, address)
+    assert "As it stood" not in before
+    house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")
+
+    old = read(client, address)
+    (anew,) = {link for link in Page(old).links if "fresh=yes" in link}
+    now = read(client, anew)
+
+    assert "As it stood" in old
+    assert "As it stood" not in now
+    assert "As it stood" not in read(client, address)
+    if part == "targets":
+        assert "12.0" in before
+        assert "12.0" in old
+        assert "13.0" in now
