@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, case, func, insert, literal_column, select, text, update
 
+from server.schema import known
 from sync.models import Base, Project
 from sync.models.database import open_engine
 
@@ -44,11 +45,18 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def multiply(folder: Path, database_url: str, submissions: int) -> None:
-    """Puts the demo of a folder into an empty database, and makes at least so many submissions of it."""
+    """Puts the demo of a folder into an empty database, and makes at least so many submissions of it.
+
+    Ends the program with a remedy if the demo was made by another version.
+    """
     source = open_engine(f"sqlite:///{folder / 'siby.sqlite'}")
     target = open_engine(database_url)
     try:
         with source.connect() as from_, target.begin() as to:
+            if from_.scalar(text("SELECT version_num FROM alembic_version")) != known()[-1]:
+                raise SystemExit(
+                    f"{folder} is of another version: make the demo again, or SIBY_FOLDER={folder} siby migrate"
+                )
             _carry_over(from_, to)
         with target.begin() as connection:
             table = Base.metadata.tables["submissions"]
