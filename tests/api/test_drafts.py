@@ -76,7 +76,8 @@ def test_a_draft_that_is_gone_says_so(house: House) -> None:
     token = a_draft(house)
     house.djeneba.post("forms/visit/draft/publish")
 
-    answer = house.app.test_client().get(f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft/formList")
+    client, path = house.app.test_client(), f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft/formList"
+    answer = client.get(path, headers={"Accept-Language": "en"})
     other = house.app.test_client().get(f"/v1/test/siby_{'x' * 43}/projects/{house.pid}/forms/sale/draft.xml")
 
     assert answer.status_code == 404

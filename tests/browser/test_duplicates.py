@@ -50,5 +50,5 @@ def test_what_waits_is_read_and_discarded(house: House, page: Page) -> None:
         page.locator("summary", has_text="Écarter").click()
         page.get_by_label("Pourquoi l’écarter").fill("un essai")
         page.get_by_role("button", name="Écarter").click()
-        page.get_by_text("est écarté").wait_for()
+        page.get_by_text("est écarté").first.wait_for()
         assert faults_of(page) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -28,7 +28,7 @@ def test_the_overview_is_whole_once_its_parts_have_come(house: House, page: Page
         page.get_by_role("heading", name="Par jour").wait_for()
         page.get_by_text("appareil", exact=False).first.wait_for()
         page.locator(".later").first.wait_for(state="detached")
-        page.wait_for_function("document.querySelectorAll('.later').length === 0")
+        expect(page.locator(".later")).to_have_count(0)
 
         assert page.get_by_role("img", name="Soumissions par jour").is_visible()
         assert page.get_by_role("rowheader", name="sale").is_visible()
@@ -50,7 +50,7 @@ def test_a_workbook_is_uploaded_looked_through_and_published(house: House, page:
 
         page.get_by_role("link", name="Accepter et continuer").click()
         page.get_by_role("link", name="Publier…").wait_for()
-        page.wait_for_function("document.querySelector('#found') !== null")
+        page.locator("#found").wait_for(state="attached")
         assert faults_of(page) == []
 
         page.get_by_role("link", name="Voir les questions").click()
