@@ -8,8 +8,8 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(firstword $(foreach p,$(PYTHONS),$(shell $(p) $(NEW_ENOUGH) 2>/dev/null && echo $(p))))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
-# A Java that came as a wheel lies beside the environment's Python.
-READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true; $(BIN)/python -m tests.support.machine
+# A Java that came as a wheel lies beside the environment's Python. Many tests start programs, which are compiled once.
+READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true PYTHONDONTWRITEBYTECODE=; $(BIN)/python -m tests.support.machine
 # Tests write thousands of databases, of which none has to survive: into memory, where there is enough of it.
 IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "TMPDIR=/dev/shm" }')
 

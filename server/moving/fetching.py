@@ -63,10 +63,10 @@ class Fetcher:
             raise Unexpected(f"{self.url}{path} does not answer with JSON.") from error
 
     def post_json(self, path: str, given: Mapping[str, str]) -> Any:
-        """What a POST of JSON is answered with."""
-        sent = self._headers | {"Content-Type": "application/json"}
+        """What a POST of JSON is answered with. Tried twice at most: whoever mistyped the address waits for it."""
+        sent, body = self._headers | {"Content-Type": "application/json"}, orjson.dumps(given)
         try:
-            answer = self._pool.request("POST", self._target(path), body=orjson.dumps(given), headers=sent)
+            answer = self._pool.request("POST", self._target(path), body=body, headers=sent, retries=Retry(1))
         except urllib3.exceptions.HTTPError as error:
             raise Unexpected(f"{self.url} does not answer: {error}") from error
         if answer.status != 200:

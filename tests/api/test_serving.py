@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,28 +66,39 @@ def a_batch(name: str) -> bytes:
     return json.dumps({"batch": name, "items": [a_sale(1)]}).encode()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    programme = tmp_path / "programme"
-    (programme / "forms").mkdir(parents=True)
-    (programme / "project.toml").write_text('name = "Siby"\n')
-    (programme / "forms" / "sale.xlsx").write_bytes(a_workbook("sale", "1", SALE))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIBY_")}
-    environment = kept | {"SIBY_RESERVE_MB": "0", "SIBY_WORKERS": "2"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SIBY_")} | {
+    "SIBY_RESERVE_MB": "0",
+    "SIBY_WORKERS": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of an installation as the commands make it, and the token of its device."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "programme" / "forms").mkdir(parents=True)
+    (folder / "programme" / "project.toml").write_text('name = "Siby"\n')
+    (folder / "programme" / "forms" / "sale.xlsx").write_bytes(a_workbook("sale", "1", SALE))
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
-            [*SIBY, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+            [*SIBY, *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
         )
         return done.stdout
 
     run("init")
     run("load", "programme")
-    token = run("device", "add", "T1", "--no-code").strip()
+    return folder, run("device", "add", "T1", "--no-code").strip()
+
+
+@pytest.fixture
+def server(installed: tuple[Path, str], tmp_path: Path) -> Iterator[Server]:
+    folder, token = installed
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     process = subprocess.Popen(
         [*SIBY, "serve", "--port", "0"],
         cwd=tmp_path,
-        env=environment,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
