@@ -18,6 +18,7 @@ from sync.errors import Unexpected
 LONGEST_SOURCE = 100_000
 LONGEST_TEXT = 400_000
 _MOST_ROUNDS = 20_000
+_MOST_JOINED = 200
 
 # No assignments, macros or imports: what a text can do is bounded by what is written in it.
 _ALLOWED = (
@@ -143,6 +144,15 @@ def check_source(
         Finding(fault, remedy, place, row=line)
         for line, fault, remedy in sorted(_faults(environment, tree, known, check_call, say_unknown))
     ]
+
+
+def only_allowed(tree: nodes.Template) -> None:
+    """For what may come to be filled in without having been checked. Raises TemplateError."""
+    for node in _all(tree):
+        if not isinstance(node, _ALLOWED):
+            raise TemplateError(f"‘{type(node).__name__.lower()}’ has no place in a template")
+        if isinstance(node, nodes.Concat) and sum(1 for _ in node.find_all(nodes.Name)) > _MOST_JOINED:
+            raise TemplateError(f"More than {_MOST_JOINED} texts are joined")
 
 
 def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGEST_TEXT) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
 from jinja2.environment import Template
 from lxml.etree import LxmlError
 
@@ -20,7 +20,7 @@ from sync.indicators.notes import Note, label_of, notes_of
 from sync.indicators.pages import Block, Run, blocks_of, style_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement
-from sync.indicators.templates import StatementEnvironment, bounded
+from sync.indicators.templates import StatementEnvironment, bounded, only_allowed
 from sync.indicators.word_tags import check_document, named_in
 from sync.indicators.wording import GAP, date_words, number_words, period_words
 
@@ -53,6 +53,11 @@ class WordEnvironment(StatementEnvironment):
 
     def __init__(self) -> None:
         super().__init__({"length": len}, {dict: ()}, lambda value: GAP if value is None else value)
+
+    def from_string(self, source: str | nodes.Template, *rest: Any, **more: Any) -> Template:
+        """As what fills a document in calls it: also for the document's properties, whose tags nobody has checked."""
+        only_allowed(self.parse(source) if isinstance(source, str) else source)
+        return super().from_string(source, *rest, **more)
 
 
 def check_template(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ _KEYWORDS = ("for", "endfor", "if", "elif", "else", "endif")
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-_STORY = re.compile(r"word/(document|header\d*|footer\d*|footnotes)\.xml")
+_STORY = re.compile(r"word/(document|(glossary/)?(header\d*|footer\d*|footnotes))\.xml")
+# Parts in which tags are filled in are known by what they are said to be, not by their names.
+_STORY_KIND = re.compile(r"officeDocument|header|footer|footnotes")
+_CONTENT = "{http://schemas.openxmlformats.org/package/2006/content-types}"
 _BODY = "word/document.xml"
 _BEGINS = re.compile(r"\{[{%#]")
 _TAG = re.compile(rf"\{{\{{(?P<value>.{{0,{_LONGEST_TAG}}}?)\}}\}}|\{{%(?P<act>.{{0,{_LONGEST_TAG}}}?)%\}}", re.DOTALL)
@@ -115,6 +119,24 @@ def _unwanted_in(name: str, content: bytes) -> Iterator[Finding]:
                 "Put pictures into the document itself.",
                 name,
             )
+    yield from (
+        Finding(
+            f"‘{part}’ is a part with text in it that is not where Word keeps it.", "Save it again with Word.", name
+        )
+        for part in _stories_in(name, root)
+        if not _STORY.fullmatch(part)
+    )
+
+
+def _stories_in(name: str, root: etree._Element) -> Iterator[str]:
+    """The parts that are said here to hold text: by the relations of another part, or by the list of all parts."""
+    folder = posixpath.dirname(posixpath.dirname(name))
+    for relation in root.iter(_RELATION):
+        if _STORY_KIND.fullmatch(relation.get("Type", "").rpartition("/")[2]):
+            yield posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/")
+    for element in root.iter(f"{_CONTENT}Override", f"{_CONTENT}Default"):
+        if element.get("ContentType", "").strip().lower().endswith(("header+xml", "footer+xml", "footnotes+xml")):
+            yield element.get("PartName", "*").lstrip("/")
 
 
 def _tags(members: Mapping[str, bytes]) -> tuple[list[Tag], list[Finding]]:
@@ -215,8 +237,8 @@ def _paragraphs(root: etree._Element) -> Iterator[str]:
 
 
 def _elsewhere(root: etree._Element) -> bool:
-    """Whether something that could be taken for a tag stands in an attribute, or in a field's code."""
-    for element in root.iter():
+    """Whether something that could be taken for a tag stands in an attribute, in a field's code, or around it all."""
+    for element in (*root.iter(), *root.itersiblings(), *root.itersiblings(preceding=True)):
         texts = [*element.attrib.values(), element.tail or ""]
         if element.tag != f"{_W}t":
             texts.append(element.text or "")

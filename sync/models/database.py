@@ -237,7 +237,7 @@ def _set_sqlite_up(connection: Any, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "mmap_size=0",
-        "cache_size=-8000",
+        "cache_size=-2000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -212,3 +212,33 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
         archive.writestr("word/document.xml", b"0" * 60_000_000)
 
     assert any("packed far more tightly" in one or "Unpacked" in one for one in faults(out.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "tag", ["{{ 9 ** (9 ** 9) }}", "{% set a = 'x' %}{{ a }}", "{{ " + " ~ ".join(["text"] * 300) + " }}"]
+)
+def test_tags_among_the_properties_of_a_document_can_do_no_more_than_others(tag: str) -> None:
+    properties = (
+        '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"'
+        f' xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{tag}</dc:title></cp:coreProperties>'
+    )
+    with pytest.raises(Unexpected, match="cannot be filled in"):
+        check_template(with_member("docProps/core.xml", properties.encode()))
+
+
+def test_text_that_stands_in_a_part_of_another_name_is_not_overlooked() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(a_template("{{ title }}"))) as before, zipfile.ZipFile(out, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name in ("_rels/.rels", "[Content_Types].xml"):
+                content = content.replace(b"word/document.xml", b"word/other.xml")
+            after.writestr(name, content)
+            if name == "word/document.xml":
+                after.writestr("word/other.xml", content.replace(b"{{ title }}", b"{% set a = 1 %}"))
+    assert any("‘word/other.xml’ is a part with text in it" in fault for fault in faults(out.getvalue()))
+
+
+def test_a_tag_in_a_comment_before_the_text_is_found() -> None:
+    notes = b'<!-- {{ title }} --><w:footnotes xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"/>'
+    assert any("A tag stands outside the text" in fault for fault in faults(with_member("word/footnotes.xml", notes)))
