@@ -12,6 +12,8 @@ from forms.findings import Finding
 from forms.spelling import suggestion
 from forms.tables import decode
 
+# Bytes. What reads it takes four times as long for a key of twice the length.
+_LONGEST = 16_000
 _LANGUAGE = re.compile(r"[a-z]{2,8}(-[A-Za-z0-9]+)*")
 
 
@@ -31,6 +33,9 @@ def read_settings(data: bytes | None, findings: list[Finding]) -> Settings | Non
     place = "project.toml"
     if data is None:
         findings.append(Finding("The file is missing.", "It gives at least the programme's name.", place))
+        return None
+    if len(data) > _LONGEST:
+        findings.append(Finding("The file is far too long.", "It holds a few lines only.", place))
         return None
     text = decode(data)
     try:

@@ -49,7 +49,7 @@ from sync.review.view import ContributionSeen, submission_view
 bp = Blueprint("editing_pages", __name__, url_prefix="/projects/<int:pid>/submissions/<int:number>/edit")
 
 _MOST_TURNS = 1000
-_ID = re.compile(r"uuid:[0-9a-f-]{36}")
+_ID = re.compile(r"uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ def edit(pid: int, number: int) -> ResponseReturnValue:
 def go_back(pid: int, number: int) -> ResponseReturnValue:
     """What would change if an earlier version became the current one again."""
     around = _around(pid)
-    version = request.args.get("to", 0, type=int)
+    written = request.args.get("to", "")
+    version = int(written) if written.isascii() and written.isdecimal() and len(written) < 10 else 0
     try:
         taken = take_up(around, number, instance_of_version(session(), pid, number, version))
         page = _look(pid, number, around, taken, replace(_begun(taken), nevertheless=True), back_to=version)
@@ -357,7 +358,7 @@ def _typed(taken: Taken, sent: MultiDict[str, str]) -> Typed:
     for key, several in sent.lists():
         if key.startswith("turns:"):
             numbers = [int(one) for one in several[-1].split(",") if one.isascii() and one.isdecimal() and len(one) < 5]
-            turns[key.removeprefix("turns:")] = list(dict.fromkeys(numbers))[:_MOST_TURNS]
+            turns[key.removeprefix("turns:")] = [one for one in dict.fromkeys(numbers) if one][:_MOST_TURNS]
             continue
         asked = taken.form.fields.get(path_of(key))
         if asked is None or not is_typed(asked):

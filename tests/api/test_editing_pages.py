@@ -451,3 +451,22 @@ def test_a_closed_form_says_that_it_cannot_be_edited(visited: House) -> None:
 
     assert answer.status_code == 409
     assert "This cannot be edited here" in answer.get_data(as_text=True)
+
+
+def test_an_iteration_has_no_number_below_one(visited: House) -> None:
+    answers = {name: value for name, value in VISITED.items() if name != "field"}
+    assert visited.amina.outcomes(a_sale(2, form="visit") | {"answers": answers}, batch="b2") == ["stored"]
+    rows = shown(visited.baraka.get("review"))["submissions"]
+    without = Editing(visited, next(int(row["id"]) for row in rows if row["instance_id"] == instance_id(2)))
+    assert without.press("check", at={"turns:/data/field": "0"}).status_code == 200
+
+    editing = Editing(visited, number_of(visited))
+    editing.press("check", at={"turns:/data/field": "1,2,0"})
+    assert "Nothing" in editing.shown() or "unchanged" in editing.shown()
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("version", ["0", "-1", "x", "9223372036854775808"])
+def test_nobody_goes_back_to_a_version_that_cannot_be(visited: House, version: str) -> None:
+    path = f"/projects/{visited.pid}/submissions/{number_of(visited)}/edit/back?to={version}"
+    assert signed_in(visited).get(path).status_code == 404

@@ -139,6 +139,7 @@ def test_the_faults_of_all_files_come_together() -> None:
     [
         (b"", "no name"),
         (b"name = ", "not TOML"),
+        (b"a" + b".a" * 100_000 + b" = 1", "far too long"),
         (b"name = 5", "name: 5 will not do"),
         (b'name = "x"\ntime_zone = "Mars/Olympus"', "Mars/Olympus"),
         (b'name = "x"\ntime_zone = "../../etc/passwd"', "etc/passwd"),
