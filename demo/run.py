@@ -89,7 +89,7 @@ def _count_people_once(
     if not decided(reader).pairs:
         screen.progress("learning how people are told apart")
         reader.post("datasets/people/train", {})
-    decide_top(reader, year.doubles, lambda done: screen.progress(f"{done} pairs decided"))
+    decide_top(reader, year.doubles, lambda done: screen.progress(f"pairs decided: {done}"))
     taken = decided(reader)
     # As of then, and not measured in between: so an ended demo that is started again still says what there was before.
     moments = {"before any decision": taken.as_of(0), f"after {_SOME} of them": taken.as_of(_SOME), "after all": None}

@@ -16,7 +16,7 @@ from flask import Response, has_request_context, request
 from sync.indicators.definitions import Definition, label_in
 from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
-from sync.indicators.wording import figure_words, number_words, percent_words
+from sync.indicators.wording import figure_words, number_words, percent_words, period_words
 
 LANGUAGES = ("fr", "en", "bm")
 _COOKIE = "language"
@@ -91,7 +91,7 @@ class Words:
         if period.start is None or period.end is None:
             return ""
         days = f"{self.day(period.start)} – {self.day(period.end)}"
-        return days if "/" in period.text else f"{period.text} ({days})"
+        return days if "/" in period.text else f"{period_words(period, self.language)} ({days})"
 
     def day(self, value: dt.date | str | None) -> str:
         if value is None:

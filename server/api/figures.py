@@ -77,6 +77,7 @@ class ChangesQuery(BehindQuery):
     since = text(load_default="0", data_key="from", metadata={"description": "an event's number, a time or a date"})
     to = text(load_default=None, metadata={"description": "the same; now without it"})
     as_of = text(load_default=None, metadata={"description": "another name for to"})
+    cause = text(load_default=None, metadata={"description": "only events of this cause are listed"})
 
 
 class EventsQuery(Strict):
@@ -193,7 +194,7 @@ def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]
 def changes_for_visitor(before: Reading, after: Reading, indicator: str, query: dict[str, Any]) -> Changes:
     """Why a figure differs between two moments. Raises Forbidden where it has small cells that the visitor may not
     see."""
-    return changes(before, after, indicator, **_behind(query))
+    return changes(before, after, indicator, cause=query["cause"], **_behind(query))
 
 
 def _behind(query: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -44,6 +45,8 @@ from sync.models.database import begin_writing
 from sync.projects.places import places_at
 
 bp = Blueprint("devices", __name__)
+
+_THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
 
 LANGUAGES = ("fr", "en", "bm")
 _MOST = 200
@@ -88,7 +91,8 @@ def post_device(pid: int) -> ResponseReturnValue:
     base = current.public_address()
     setup = device_setup(base, pid, project.name, actor.name, token, language=actor.language)
     code = Markup(code_svg(settings_text(setup)))  # noqa: S704 — it holds squares only
-    return render_template("device_added.html", project=project, device=actor, code=code)
+    local = urlsplit(base).hostname in _THIS_COMPUTER
+    return render_template("device_added.html", project=project, device=actor, code=code, address=base, local=local)
 
 
 @bp.get("/projects/<int:pid>/devices/<int:number>")

@@ -46,7 +46,7 @@ SECTIONS = (
     Section("lists", "list_pages.lists", lazy_gettext("Lists"), "submissions.read"),
     Section("devices", "devices.devices", lazy_gettext("Devices"), "devices.manage"),
     Section("team", "team_pages.team", lazy_gettext("Team"), "project.manage"),
-    Section("settings", "data_pages.exports", lazy_gettext("Data"), "data.export"),
+    Section("settings", "data_pages.exports", lazy_gettext("Data and settings"), "data.export"),
 )
 
 

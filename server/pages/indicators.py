@@ -31,7 +31,7 @@ from server.pages.asked import (
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
 from server.pages.frame import project_of
 from server.queries.remembered import Remembered
-from server.queries.submissions import forms_and_places, titles_of_forms
+from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms
 from server.words import words
 from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
@@ -65,6 +65,7 @@ CAUSES = {
     "unmerged": lazy_gettext("Records found to be two people"),
     "definition": lazy_gettext("Changed definitions, places or settings"),
 }
+_ADDING = ("count", "distinct", "sum")
 _MOST_ROWS = 100  # of a breakdown
 _MOST_AROUND = 8  # changes of a definition of which the figures are worked out
 
@@ -170,12 +171,16 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
 
     def shown() -> str:
         ways = {} if is_list else asked.reading.breakings(definition)
+        whole = figure(
+            asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
+        )
+        parts = [(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()]
         return render_template(
             "indicator_cells.html",
             **asked.shown(pid),
             definition=definition,
             history=[] if is_list else _rows(_history(asked, indicator), lambda one: said_of(one.period)),
-            breakdowns=[(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()],
+            breakdowns=[(way, rows, _overlap(rows, whole)) for way, rows in parts],
             by_place=[] if is_list else _by_place(asked, indicator),
         )
 
@@ -236,7 +241,7 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
             told = _told.get(
                 session(),
                 pid,
-                (indicator, *between, query["cursor"], sees_small_cells()),
+                (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
                 lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
             )
         except Forbidden as refusal:
@@ -254,6 +259,8 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
         since=request.args.get("from", ""),
         until=request.args.get("to", ""),
         cells=query["cells"],
+        only=query["cause"],
+        decides_pairs=current.has_right("people.decide"),
         issues=last_issues(session(), pid, 10),
     )
 
@@ -339,6 +346,11 @@ def _history(asked: Asked, indicator: str) -> list[Figure]:
     ]
 
 
+def _overlap(rows: Sequence[Row], whole: Figure) -> bool:
+    """Whether somebody reads more out of the rows than there is: one person stands in each age that visits gave her."""
+    return whole.definition.aggregate in _ADDING and sum(row.figure.value or 0 for row in rows) > (whole.value or 0)
+
+
 def _cells(asked: Asked, indicator: str, by: str) -> list[Figure]:
     return figures(
         asked.reading,
@@ -385,14 +397,16 @@ def _rows(found: Sequence[Figure], said: Callable[[Figure], str]) -> list[Row]:
 
 
 def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]:
-    """What happened, by cause, each with its form and place if it was about a submission."""
+    """What happened, by cause, each with its form and place if it was about a submission, and with the pair or the
+    number of pairs if it was a decision about people."""
     about = forms_and_places(session(), pid, [int(one["submission"]) for one in told.events if one["submission"]])
     titles, tree = titles_of_forms(session(), pid), places_at(session(), pid, None)
+    pairs = pairs_decided(session(), pid, [one["event"] for one in told.events if one["submission"] is None])
     by_cause: dict[str, list[dict[str, Any]]] = {}
     for one in told.events:
         form, place = about.get(int(one["submission"] or 0), ("", None))
         said = {"form": titles.get(form, form), "place": tree.names_of([place]).get(place, place)}
-        by_cause.setdefault(one["cause"], []).append({**one, **said})
+        by_cause.setdefault(one["cause"], []).append({**one, **said, "pairs": pairs.get(one["event"])})
     return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
 
 

@@ -18,7 +18,7 @@ from server.api.statements import StatementQuery, first_language, give_out, page
 from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
-from server.pages.asked import FreshQuery, said_of, today_in, without_empty_fields
+from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
 from server.pages.frame import project_of
 from server.pages.indicators import Asked
 from server.queries.remembered import Recalled, Remembered
@@ -98,7 +98,8 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
     query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
     language = _language(reading, name, query["wording"] or query["lang"])
-    period, place = query["period"], query["place"]
+    period = query["period"] if "period" in request.args else f"FY{last_year_told(reading)}"
+    place = query["place"]
 
     def written() -> Statement:
         return compose(reading, name, language, period=period, place=place, sees_small_cells=sees_small_cells())
@@ -223,7 +224,7 @@ def _shown(
         issue=issue,
         languages=statements_at(session(), pid, reading.as_of.event)[found.name],
         body=found.body,
-        query={key: value for key, value in request.args.items() if key in ("period", "place", "as_of")},
+        query={"period": period} | {key: value for key, value in request.args.items() if key in ("place", "as_of")},
         wording={key: value for key, value in request.args.items() if key == "wording"},
         may_issue=current.has_right("statements.issue"),
     )

@@ -121,6 +121,14 @@ def events_since(session: Session, project_id: int, since: int, limit: int) -> S
     ).all()
 
 
+def pairs_decided(session: Session, project_id: int, events: Sequence[int]) -> dict[int, tuple[str | None, int]]:
+    """Of the events that were decisions about pairs: the pair's id, if it was one alone, and how many they were."""
+    query = select(Event.number, Event.details).where(
+        Event.project_id == project_id, Event.number.in_(events), Event.kind.in_(("merged", "unmerged"))
+    )
+    return {number: (details.get("match"), details.get("pairs", 1)) for number, details in session.execute(query)}
+
+
 def forms_and_places(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, tuple[str, str | None]]:
     """The form and the place, as it was written, of submissions by their numbers."""
     query = select(Submission.id, Submission.form_id, Submission.place)

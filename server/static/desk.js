@@ -13,6 +13,10 @@
     else pressed.click();
   });
 
+  // On a phone the sections are a strip: the one that is open is in sight.
+  const open = document.querySelector(".sections [aria-current]");
+  if (open) open.parentElement.scrollLeft = open.offsetLeft - (open.parentElement.clientWidth - open.clientWidth) / 2;
+
   // data-kept="name" on a field: what was typed is there again when a session ended in the middle of it.
   const place = (field) => `siby:${location.pathname}:${field.dataset.kept}`;
   const recall = (root) => {

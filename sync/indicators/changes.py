@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import literal_column, or_, select
 
 from forms.findings import Finding
+from forms.spelling import did_you_mean
 from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import json_number
@@ -74,6 +75,7 @@ def changes(
     period: str = "all",
     place: str | None = None,
     cells: Cells | None = None,
+    cause: str | None = None,
     cursor: str | None = None,
     limit: int = 100,
     sees_small_cells: bool,
@@ -82,7 +84,8 @@ def changes(
 
     Definitions, places and fiscal years change at single events: each is a step of its own, whose effect is that of
     `definition`. Between two such steps, what each kind of event opened and closed is applied kind after kind, in the
-    order of `CAUSES`, and the figure is worked out after each. Raises Forbidden for figures with small cells that the
+    order of `CAUSES`, and the figure is worked out after each. With a `cause`, only its events are told of. Raises
+    Unexpected for one that there is not, and Forbidden for figures with small cells that the
     caller may not see.
     """
     if after.as_of.event < before.as_of.event:
@@ -91,7 +94,11 @@ def changes(
         if reading is after or name in reading.definitions:
             forbid_small_cells(reading, reading.definition(name), sees_small_cells)
     told = _tell(before, after, _Asked(name, period, place, dict(cells or {})))
-    numbers, first = sorted(told.events), _first(cursor)
+    if cause is not None and cause not in CAUSES:
+        raise Unexpected(findings=[Finding(f"‘{cause}’ is not a cause.", did_you_mean(cause, CAUSES), place="cause")])
+    kinds = _kinds(after, told.events) if cause is not None else {}
+    numbers = sorted(number for number in told.events if cause is None or kinds[number] == cause)
+    first = _first(cursor)
     page = [number for number in numbers if number > first][:limit]
     return Changes(
         before.as_of,

@@ -248,3 +248,19 @@ def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brough
         assert "fresh=yes" not in shown_now(address)
     assert ">13,0" in shown_now(f"{statement}?as_of={event}")
     assert "fresh=yes" not in shown_now(f"{statement}?as_of={event}")
+
+
+def test_what_one_cause_did_is_listed_alone(sold: House) -> None:
+    client, before = signed_in(sold, language="en"), last_event(sold)
+    sold.baraka.patch(f"forms/sale/submissions/{a_sale(2)['instance_id']}", json={"reviewState": "rejected"})
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    whole = read(client, f"/projects/{sold.pid}/indicators/sacks/changes?period=all&from={before}")
+    links = Page(whole).links
+    ways = {cause: link for link in links for cause in ("submitted", "rejected") if f"cause={cause}" in link}
+
+    for cause, link in ways.items():
+        shown_alone = shown(sold.djeneba.get(f"figures/sacks/changes?from={before}&cause={cause}"))
+        assert {event["cause"] for event in shown_alone["events"]} == {cause}
+        assert read(client, link).count("event ") < whole.count("event ")
+    assert set(ways) == {"submitted", "rejected"}
+    assert sold.djeneba.get("figures/sacks/changes?cause=magic").status_code == 400

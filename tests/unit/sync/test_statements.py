@@ -83,7 +83,7 @@ def link(figure: Figure) -> str:
         ("{{ women | people }}", "2 people", "2 personnes"),
         ("{{ income }}", "—", "—"),
         ('{{ rice_tonnes(period="2025") | number(0) }}', "0", "0"),
-        ("{{ as_of | date }}", "1 January 2026", "1 janvier 2026"),
+        ("{{ as_of | date }}", "1 January 2026", "1er janvier 2026"),
         ("{{ waiting }} {{ project }}", "1 Programme", "1 Programme"),
         ("{% if women.value > 1 %}{{ women.label }}{% else %}none{% endif %}", "women", "women"),
     ],
