@@ -10,12 +10,14 @@ from typing import Any
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from forms.workbooks.spreadsheet import Sheet
+from forms.workbooks.spreadsheet import Sheet, open_workbook
 
 _ROW = re.compile(r"\[row : (\d+)\]\s*")
 _WHERE = re.compile(r"^On the '\w+' sheet, the '[\w:]+' value is invalid\.\s*")
 _ON_SHEET = re.compile(r"(?:[Oo]n|for) (?:the )?(?:sheet:? )?'(\w+)'(?: sheet)?")
 _COLUMN = re.compile(r"the '(\w+)' value")
+_UNKNOWN_LIST = "List name not in choices sheet"
+_CHOOSES = re.compile(r"(?:select[ _](?:one|multiple)|rank)\s+([^\s$]+)(?:\s+or[_ ]other)?")
 _UNKNOWN_TYPE = re.compile(r"Unknown question type '([^']*)'")
 
 
@@ -39,7 +41,10 @@ def make_xform(data: bytes, name: str, survey: Sheet) -> tuple[bytes | None, lis
         unknown = _UNKNOWN_TYPE.search(str(error))
         if unknown:
             return None, [_unknown_type(unknown[1], name, survey)]
-        return None, [_located(str(error), name, error.context)]
+        lacking = _unknown_lists(data, name, survey)
+        if lacking and _UNKNOWN_LIST in str(error):
+            return None, lacking
+        return None, [*lacking, _located(str(error), name, error.context)]
     except Exception as error:  # pyxform has no one error for what it did not foresee.
         fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
         return None, [Finding(fault, "Look at the sheets survey, choices and settings.", name)]
@@ -60,6 +65,22 @@ def _located(message: str, name: str, context: Mapping[str, Any]) -> Finding:
         row=int(number) if number is not None and str(number).isdecimal() else None,
         column=context.get("column") or (column[1] if column else None),
     )
+
+
+def _unknown_lists(data: bytes, name: str, survey: Sheet) -> list[Finding]:
+    """Every question that chooses from a list that there is not; pyxform names the first, and not its row."""
+    book, _ = open_workbook(data, name, {"choices"})
+    choices = book.get("choices")
+    rows = choices.rows if choices is not None else ()
+    known = {row.text("list_name") or row.text("list name") for row in rows} - {""}
+    found = []
+    for row in survey.rows:
+        asked = _CHOOSES.fullmatch(row.text("type").strip())
+        if asked and asked[1] not in known:
+            remedy = did_you_mean(asked[1], known) or "Write its choices in the sheet ‘choices’."
+            fault = f"There is no list ‘{asked[1]}’ in the sheet ‘choices’."
+            found.append(Finding(fault, remedy, name, sheet=survey.name, row=row.number, column="type"))
+    return found
 
 
 def _unknown_type(kind: str, name: str, survey: Sheet) -> Finding:

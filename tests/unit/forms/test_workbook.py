@@ -427,6 +427,28 @@ def test_a_fault_in_the_survey_names_its_row(row: str, words: str) -> None:
     assert str(caught.value).startswith(f"visit.xlsx, sheet survey, {words}")
 
 
+def test_every_list_of_choices_that_there_is_not_is_told_in_its_row() -> None:
+    survey = """
+        | survey | | |
+        | type | name | label |
+        | select_one audiance | a | A |
+        | select_one audience | b | B |
+        | select_multiple fruit or_other | c | C |
+        | choices | | |
+        | list_name | name | label |
+        | audience | all | All |
+    """
+    with pytest.raises(Faulty) as caught:
+        read_workbook(a_workbook("visit", "1", survey), "visit.xlsx")
+
+    assert [str(finding) for finding in caught.value.findings] == [
+        "visit.xlsx, sheet survey, row 2, column type: There is no list ‘audiance’ in the sheet ‘choices’. "
+        "Did you mean ‘audience’?",
+        "visit.xlsx, sheet survey, row 4, column type: There is no list ‘fruit’ in the sheet ‘choices’. "
+        "Write its choices in the sheet ‘choices’.",
+    ]
+
+
 def test_a_sheet_that_is_almost_called_like_ours_is_a_warning() -> None:
     (warning,) = a_visit("| indicator | |\n| name | aggregate |\n| a | count |").warnings
 
