@@ -11,7 +11,7 @@ _EN: Mapping[str, Mapping[str, str]] = {
     "start": {"": "two records of this list are seldom one"},
     "alike": {"": "only what relatives share agrees: twins, cousins or wives of one man may be meant"},
     "place": {
-        "village": "same village ({a}): before anything else is looked at",
+        "village": "to begin with, for two records of one village ({a})",
         "commune": "same commune, not the same village or none given ({a}, {b})",
         "elsewhere": "different communes ({a}, {b})",
         "same": "same place ({a})",
@@ -82,7 +82,7 @@ _FR: Mapping[str, Mapping[str, str]] = {
     "start": {"": "deux fiches de cette liste en font rarement une"},
     "alike": {"": "seul concorde ce que des parents partagent : jumeaux, cousins ou coépouses peut-être"},
     "place": {
-        "village": "même village ({a}) : avant tout autre regard",
+        "village": "au départ, pour deux fiches d’un même village ({a})",
         "commune": "même commune, villages différents ou inconnus ({a}, {b})",
         "elsewhere": "communes différentes ({a}, {b})",
         "same": "même lieu ({a})",
