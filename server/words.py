@@ -16,7 +16,7 @@ from flask import Response, has_request_context, request
 from sync.indicators.definitions import Definition, label_in
 from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
-from sync.indicators.wording import figure_words, number_words, percent_words, period_words
+from sync.indicators.wording import figure_words, first_said, number_words, percent_words, period_words
 
 LANGUAGES = ("fr", "en", "bm")
 _COOKIE = "language"
@@ -97,23 +97,21 @@ class Words:
         if value is None:
             return ""
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
-        return self._first(format_date(day, format="medium", locale=self._written))
+        return first_said(format_date(day, format="medium", locale=self._written), self._written)
 
     def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
         """A time in the project's time zone."""
         if value is None:
             return ""
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-        return self._first(format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self._written))
+        return first_said(
+            format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self._written), self._written
+        )
 
     def moment_as_told(self, moment: dt.datetime) -> str:
         """A time by the clock of whoever wrote it down."""
         told = moment.replace(tzinfo=None)
-        return self._first(format_datetime(told, format="medium", locale=self._written))
-
-    def _first(self, written: str) -> str:
-        """French says 1er of the first of a month, where the locale data say 1."""
-        return f"1er{written[1:]}" if self._written == "fr" and written.startswith("1 ") else written
+        return first_said(format_datetime(told, format="medium", locale=self._written), self._written)
 
 
 def words() -> Words:

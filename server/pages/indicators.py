@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -125,7 +125,8 @@ def of_form(pid: int, form: str) -> ResponseReturnValue:
 @needs("figures.read")
 def line(pid: int, indicator: str) -> ResponseReturnValue:
     """The small chart of an indicator's last periods, which a page asks for when it can be seen."""
-    asked = _asked(pid)
+    # It stands in a cell of a table, where there is no room to say that it is older.
+    asked = replace(_asked(pid), fresh=True)
     known_indicator(asked.reading, indicator)
 
     def shown() -> str:
@@ -143,9 +144,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
     definition = known_indicator(asked.reading, indicator)
 
     def told() -> tuple[Figure, int | None]:
-        shown = figure(
-            asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
-        )
+        shown = _whole(asked, indicator)
         return shown, pairs_behind(asked.reading, shown)
 
     shown, pairs = _opened.get(session(), pid, asked.kind(indicator), told)
@@ -171,10 +170,8 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
 
     def shown() -> str:
         ways = {} if is_list else asked.reading.breakings(definition)
-        whole = figure(
-            asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
-        )
         parts = [(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()]
+        whole = _whole(asked, indicator) if parts and definition.aggregate in _ADDING else None
         return render_template(
             "indicator_cells.html",
             **asked.shown(pid),
@@ -338,6 +335,10 @@ def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callabl
 _parts: Remembered[str] = Remembered()
 
 
+def _whole(asked: Asked, indicator: str) -> Figure:
+    return figure(asked.reading, indicator, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells())
+
+
 def _history(asked: Asked, indicator: str) -> list[Figure]:
     """The figure of the last periods of the chosen kind."""
     return [
@@ -346,9 +347,10 @@ def _history(asked: Asked, indicator: str) -> list[Figure]:
     ]
 
 
-def _overlap(rows: Sequence[Row], whole: Figure) -> bool:
-    """Whether somebody reads more out of the rows than there is: one person stands in each age that visits gave her."""
-    return whole.definition.aggregate in _ADDING and sum(row.figure.value or 0 for row in rows) > (whole.value or 0)
+def _overlap(rows: Sequence[Row], whole: Figure | None) -> bool:
+    """Whether somebody reads more out of the rows than there is: one person stands in each age that visits gave her.
+    Of rows that nobody adds up there is no whole."""
+    return whole is not None and sum(row.figure.value or 0 for row in rows) > (whole.value or 0)
 
 
 def _cells(asked: Asked, indicator: str, by: str) -> list[Figure]:

@@ -131,9 +131,12 @@ def percent_words(share: Fraction | Decimal | int, language: str, decimals: int 
 
 def date_words(day: dt.date, language: str) -> str:
     """`31 March 2026`, `31 mars 2026`, `1er mars 2026`."""
-    written = format_date(day, "long", locale=locale_of(language))
-    # French says 1er of the first of a month, where the locale data say 1.
-    return f"1er{written[1:]}" if language == "fr" and day.day == 1 else written
+    return first_said(format_date(day, "long", locale=locale_of(language)), language)
+
+
+def first_said(written: str, language: str) -> str:
+    """A date as French writes it: 1er of the first of a month, where the locale data say 1."""
+    return f"1er{written[1:]}" if language == "fr" and written.startswith("1 ") else written
 
 
 def period_words(period: Period, language: str) -> str:

@@ -235,7 +235,8 @@ def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brough
     def shown_now(address: str) -> str:
         return client.get(address, headers={"HX-Request": "true"}).get_data(as_text=True)
 
-    for address in (part, statement):
+    line = f"/projects/{sold.pid}/indicators/sacks/line?period=FY2026"
+    for address in (part, statement, line):
         assert "fresh=yes" not in shown_now(address)
     sold.amina.send(a_sale(3, sacks=5), batch="b2")
 
@@ -246,6 +247,7 @@ def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brough
         anew = next(link for link in Page(old).links if "fresh=yes" in link)
         assert after in shown_now(anew)
         assert "fresh=yes" not in shown_now(address)
+    assert "fresh=yes" not in shown_now(line)
     assert ">13,0" in shown_now(f"{statement}?as_of={event}")
     assert "fresh=yes" not in shown_now(f"{statement}?as_of={event}")
 

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.documents import a_template
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import a_sale
 from tests.support.web import House, shown
@@ -19,15 +20,6 @@ def sold(house: House) -> House:
     house.amina.send(a_sale(1, sacks=4), a_sale(2, sacks=9, village="Kalassa"))
     house.djeneba.put("statements/results/fr", data="# Vendu\n\n{{ sacks }} sacs.\n")
     return house
-
-
-def a_template(*paragraphs: str) -> bytes:
-    document = docx.Document()
-    for text in paragraphs:
-        document.add_paragraph(text)
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
 
 
 def upload(client: FlaskClient, house: House, template: bytes, act: str, statement: str = "") -> TestResponse:

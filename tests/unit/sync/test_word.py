@@ -11,6 +11,7 @@ from forms.indicators.sheets import Indicator
 from sync.errors import Unexpected
 from sync.indicators.statements import compose, put_statement
 from sync.indicators.word import check_template, example, write_word
+from tests.support.documents import a_template
 from tests.support.figures import World
 from tests.support.figures import a_contribution as row
 
@@ -39,15 +40,6 @@ def world(session: Session) -> World:
     with world.change() as (journal, event):
         put_statement(journal, "results", "en", SOURCE, event)
     return world
-
-
-def a_template(*paragraphs: str) -> bytes:
-    document = docx.Document()
-    for text in paragraphs:
-        document.add_paragraph(text)
-    out = io.BytesIO()
-    document.save(out)
-    return out.getvalue()
 
 
 def with_member(name: str, content: bytes) -> bytes:
