@@ -57,28 +57,31 @@ from server.odata import forms as odata_forms
 from server.odata import photos
 from server.openrosa import aggregate, formlist, lists, manifest, submission
 from server.openrosa.unchanged import Unchanged
-from server.pages import account, device_places, devices, overview, overview_parts, signing, word_templates
+from server.pages import account, signing
 from server.pages import api as api_pages
-from server.pages import bin as bin_pages
-from server.pages import data as data_pages
-from server.pages import drafts as draft_pages
-from server.pages import editing as editing_pages
-from server.pages import figures as figure_pages
-from server.pages import forms as form_pages
 from server.pages import health as health_pages
-from server.pages import indicators as indicator_pages
-from server.pages import lists as list_pages
-from server.pages import matches as match_pages
-from server.pages import people as people_pages
-from server.pages import programme as programme_pages
-from server.pages import quarantine as quarantine_pages
-from server.pages import review as review_pages
-from server.pages import settings as settings_pages
-from server.pages import statements as statement_pages
-from server.pages import submissions as submission_pages
-from server.pages import team as team_pages
-from server.pages import webhooks as webhook_pages
+from server.pages.devices import device_places, devices
+from server.pages.figures import figures as figure_pages
+from server.pages.figures import indicators as indicator_pages
+from server.pages.figures import statements as statement_pages
+from server.pages.figures import word_templates
+from server.pages.forms import drafts as draft_pages
+from server.pages.forms import forms as form_pages
+from server.pages.forms import programme as programme_pages
 from server.pages.frame import install_frame, version_of
+from server.pages.people import lists as list_pages
+from server.pages.people import matches as match_pages
+from server.pages.people import people as people_pages
+from server.pages.project import data as data_pages
+from server.pages.project import overview, overview_parts
+from server.pages.project import settings as settings_pages
+from server.pages.project import team as team_pages
+from server.pages.project import webhooks as webhook_pages
+from server.pages.submissions import bin as bin_pages
+from server.pages.submissions import editing as editing_pages
+from server.pages.submissions import quarantine as quarantine_pages
+from server.pages.submissions import review as review_pages
+from server.pages.submissions import submissions as submission_pages
 from server.problems import say_no_well
 from server.settings import Settings, load_settings
 from server.traffic import WHOSE, Counted

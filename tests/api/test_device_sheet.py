@@ -22,7 +22,7 @@ def devices(house: House) -> int:
 def test_each_name_gets_a_device_with_a_code_of_its_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     plain = qr.code_svg
-    monkeypatch.setattr("server.pages.devices.code_svg", lambda text: (drawn.append(text), plain(text))[1])
+    monkeypatch.setattr("server.pages.devices.devices.code_svg", lambda text: (drawn.append(text), plain(text))[1])
     client = signed_in(house, "djeneba")
     before = devices(house)
     form = read(client, f"/projects/{house.pid}/devices/sheet")

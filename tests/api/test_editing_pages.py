@@ -17,7 +17,7 @@ from demo import population
 from demo.fieldwork import item_of
 from forms.programmes.programme import files_of, read_programme
 from server.db import session
-from server.pages import edit_form
+from server.pages.submissions import edit_form
 from sync.journal import open_journal
 from sync.projects.publish import load_programme, publish_form
 from tests.support.pages import Page, read, send, signed_in

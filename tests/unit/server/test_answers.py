@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forms.workbooks.workbook import read_workbook
 from forms.xforms.instance import read_instance
-from server.pages.answers import Line, lines_of
+from server.pages.submissions.answers import Line, lines_of
 from tests.support.workbooks import a_workbook
 
 TRAINING = """

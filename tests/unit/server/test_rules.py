@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from forms.workbooks.workbook import read_workbook
-from server.pages.rules import RuleReader
+from server.pages.forms.rules import RuleReader
 from tests.support.workbooks import a_workbook
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

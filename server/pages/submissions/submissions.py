@@ -17,11 +17,11 @@ from server.changing import begin, finish
 from server.db import session
 from server.guards import needs
 from server.pages.asked import without_empty_fields
-from server.pages.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.frame import project_of
 from server.pages.photos import is_picture, small_picture
 from server.pages.said import DECISIONS, TEMPLATES
-from server.pages.submission_seen import shown_of
+from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
+from server.pages.submissions.submission_seen import shown_of
 from server.queries.submissions import how_many, name_of_submission, names_of_actors
 from sync.errors import NotFound, Refusal
 from sync.projects.places import places_at

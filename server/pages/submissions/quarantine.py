@@ -19,8 +19,8 @@ from server.db import session
 from server.guards import needs
 from server.logs import log
 from server.pages.frame import project_of
-from server.pages.quarantine_words import ACTIONS, OUTCOMES, STATES, WHAT_TO_DO
 from server.pages.said import REASONS
+from server.pages.submissions.quarantine_words import ACTIONS, OUTCOMES, STATES, WHAT_TO_DO
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
 from sync.intake.quarantine import (

@@ -16,8 +16,8 @@ from forms.xforms.offering import offered
 from forms.xforms.questions import Question, questions_of
 from forms.xforms.types import TYPES
 from forms.xpath.expressions import Context, Unevaluable
-from server.pages.answers import choice_said
-from server.pages.submission_seen import Broken, broken_of
+from server.pages.submissions.answers import choice_said
+from server.pages.submissions.submission_seen import Broken, broken_of
 from sync.entities.reading import rows_called
 from sync.indicators.definitions import by_code, label_in
 from sync.intake.editing import Taken

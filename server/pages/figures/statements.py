@@ -19,8 +19,8 @@ from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
+from server.pages.figures.indicators import Asked
 from server.pages.frame import project_of
-from server.pages.indicators import Asked
 from server.queries.remembered import Recalled, Remembered
 from server.words import words
 from sync.errors import NotFound, Refusal

@@ -25,7 +25,7 @@ from server.pages.asked import FreshQuery, said_of
 from server.pages.charts import Bar, Measured, bars
 from server.pages.frame import project_of
 from server.pages.maps import Map, map_around
-from server.pages.overview import ways_of
+from server.pages.project.overview import ways_of
 from server.pages.said import STATES
 from server.queries.arrivals import lately, standing
 from server.queries.remembered import Remembered

@@ -14,7 +14,7 @@ from server import current
 from server.db import session
 from server.guards import needs
 from server.loading import foresee, read_zip, take
-from server.pages.forms import grouped
+from server.pages.forms.forms import grouped
 from server.pages.frame import project_of
 from server.uploads import uploaded
 from sync.accounts.installation import installation

@@ -16,11 +16,11 @@ from server.bodies import load
 from server.db import session
 from server.guards import needs
 from server.pages.asked import without_empty_fields
-from server.pages.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.frame import project_of
 from server.pages.said import DECISIONS, TEMPLATES
-from server.pages.submission_seen import shown_of
-from server.pages.submissions import page_of
+from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
+from server.pages.submissions.submission_seen import shown_of
+from server.pages.submissions.submissions import page_of
 from server.queries.review import bulk_review
 from server.queries.submissions import name_of_submission, names_of_actors
 from server.words import words

@@ -19,9 +19,9 @@ from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
-from server.pages.form_words import CHANGES, FILE_KINDS, FORM_STATES, GROUPS, KINDS, THINGS, WHAT_STATES_DO
+from server.pages.forms.form_words import CHANGES, FILE_KINDS, FORM_STATES, GROUPS, KINDS, THINGS, WHAT_STATES_DO
+from server.pages.forms.rules import RuleReader
 from server.pages.frame import project_of
-from server.pages.rules import RuleReader
 from server.queries.forms import drafts_of, forms_of, version_of, versions_of
 from server.queries.submissions import how_many, last_arrivals
 from server.words import words

@@ -26,8 +26,8 @@ from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.pages.meanings import Meanings
-from server.pages.people_words import BANDS, DECISIONS, ROLES
+from server.pages.people.meanings import Meanings
+from server.pages.people.people_words import BANDS, DECISIONS, ROLES
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
 from sync.dedup.pairs import OPEN

@@ -18,8 +18,8 @@ from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs, public
-from server.pages.acts import ACTS, ROLES, sentence
 from server.pages.frame import project_of
+from server.pages.project.acts import ACTS, ROLES, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
 from server.queries.team import acts_of, members, names_of

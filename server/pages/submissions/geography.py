@@ -11,8 +11,8 @@ from forms.xforms.model import Form
 from forms.xforms.walk import Scope, walk_of
 from forms.xpath.geography import area, distance, points_of
 from forms.xpath.values import Unevaluable
-from server.pages.answers import label_of
 from server.pages.maps import Map, Point, map_around
+from server.pages.submissions.answers import label_of
 from sync.projects.places import PlaceTree
 
 POINT, LINE, AREA = "geopoint", "geotrace", "geoshape"

@@ -19,8 +19,8 @@ from server.bodies import read_query
 from server.db import release, session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.pages.meanings import Meanings
-from server.pages.people_words import CONFLICTS, OUTCOMES, ROLES
+from server.pages.people.meanings import Meanings
+from server.pages.people.people_words import CONFLICTS, OUTCOMES, ROLES
 from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
 from server.uploads import uploaded

@@ -14,7 +14,7 @@ from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import release, session
 from server.guards import needs
-from server.pages.forms import grouped, preview, stored_version
+from server.pages.forms.forms import grouped, preview, stored_version
 from server.pages.frame import project_of
 from server.queries.forms import drafts_of, versions_of
 from server.uploads import Handed, tried, uploaded

@@ -9,7 +9,7 @@ from server.api.matches import note_people
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.pages.meanings import Meanings
+from server.pages.people.meanings import Meanings
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.indicators.definitions import definitions_at
 from sync.projects.places import places_at

@@ -17,12 +17,12 @@ from forms.xforms.instance import Instance, read_instance
 from forms.xforms.model import Form
 from server.api.submission_shapes import files_of
 from server.db import session
-from server.pages.answers import Line, label_of, lines_of, said_of
+from server.pages.forms.rules import RuleReader
 from server.pages.frame import project_of
-from server.pages.geography import geography_of
 from server.pages.photos import is_picture
-from server.pages.rules import RuleReader
 from server.pages.said import FLAGS, STATES
+from server.pages.submissions.answers import Line, label_of, lines_of, said_of
+from server.pages.submissions.geography import geography_of
 from server.queries.submissions import labels_of_entities, name_of_submission, names_of_actors, titles_of_forms
 from server.sentences import said_in
 from server.words import words

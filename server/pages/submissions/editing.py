@@ -33,9 +33,9 @@ from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.logs import log
-from server.pages.edit_form import sheet_of
 from server.pages.frame import project_of
-from server.pages.submission_seen import Changed, broken_of, changed_of, languages_of
+from server.pages.submissions.edit_form import sheet_of
+from server.pages.submissions.submission_seen import Changed, broken_of, changed_of, languages_of
 from server.queries.submissions import name_of_submission, titles_of_forms
 from server.words import words
 from sync.accounts.audit import record_act

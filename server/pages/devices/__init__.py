@@ -1,0 +1,1 @@
+"""The tablets: how each does, its codes, and the rows that it gets."""

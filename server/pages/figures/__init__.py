@@ -1,0 +1,1 @@
+"""Indicators and statements: each figure down to its visits, and what was given out of them."""

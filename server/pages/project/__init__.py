@@ -1,0 +1,1 @@
+"""A project as a whole: its overview, settings, team, exports and webhooks."""
