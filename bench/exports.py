@@ -90,7 +90,7 @@ def take(installation: Installation, kind: str) -> Taken:
     path = f"/v1/projects/{installation.project}/forms/{FORM}/submissions.{kind}"
     query = f"?limit={10**6 + installation.nonce}" + ("&attachments=false" if kind == "csv.zip" else "")
     target = installation.folder / f"export.{kind}"
-    connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=600)
+    connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=3600)
     before, began = sum(installation.cpu()), time.perf_counter()
     with watched(installation) as peak, target.open("wb") as file:
         connection.request("GET", path + query, headers={"Authorization": f"Bearer {installation.token}"})

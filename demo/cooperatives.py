@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from demo.diary import OLD_VERSION, VERSION, Draft, Register, Slip, visit_block
-from demo.names import RICE_AREAS, Area, Crowd, Organisation, Person, day_between, hour_of
+from demo.names import RICE_AREAS, Area, Crowd, Organisation, Person, day_between, hour_of, position
 from demo.visits import Answers
 
 AREAS_COUNT = 5  # scores rise in at most so many areas between two assessments
@@ -55,7 +55,11 @@ def _profile(
             "kind": partner.kind,
             "partner_since": f"{rng.randint(2020, 2024)}-0{rng.randint(1, 9)}-15",
         },
-        "seat": {**partner.place(), "village": partner.village},
+        "seat": {
+            **partner.place(),
+            "village": partner.village,
+            "location": position(partner.commune, partner.village),
+        },
         "law": {"legal_form": "scoops", "registration_number": f"ML-{rng.randint(1000, 9999)}", "founded": 2011},
         "membership": {
             "members_women": women,
@@ -404,8 +408,9 @@ def unreal(
     return found
 
 
-def mandate_reports(rng: random.Random, found: Sequence[Mandate]) -> Iterator[Draft]:
-    """A report when a mandate begins, with the days foreseen, and for most one when it ends, on the host's tablet.
+def mandate_reports(rng: random.Random, found: Sequence[Mandate], closed: dt.date) -> Iterator[Draft]:
+    """A report when a mandate begins, with the days foreseen, and for most that end before the books are closed one
+    when they end, on the host's tablet.
 
     Both are about the same first day, so that the later one is told by the tablet's clock alone.
     """
@@ -413,8 +418,8 @@ def mandate_reports(rng: random.Random, found: Sequence[Mandate]) -> Iterator[Dr
         if mandate.state != "done":
             yield _report(rng, number, mandate, mandate.starts - dt.timedelta(days=20), mandate.days)
             continue
-        foreseen = mandate.days if number % 5 == 0 else rng.randint(1, mandate.span)
-        only_one = number % 5 == 0
+        only_one = number % 5 == 0 or mandate.ends + dt.timedelta(days=15) > closed
+        foreseen = mandate.days if only_one else rng.randint(1, mandate.span)
         begun = replace(mandate, state="under_way")
         yield _report(rng, number, begun, mandate.starts + dt.timedelta(days=2), foreseen)
         if not only_one:

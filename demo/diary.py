@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import random
-import struct
 import uuid
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from demo.names import Person, hour_of
+from demo.pictures import picture
 from demo.visits import Answers, Attachment, Visit
 
 VERSION = "2025040102"
@@ -33,7 +32,7 @@ class Register:
         if person.id in self.known:
             return {"registered": "yes", "person": person.id, "sex": person.sex}
         self.known.add(person.id)
-        told = {"birth_year": person.birth_year, "phone": person.phone}
+        told = {"birth_year": person.birth_year, "age_guess": person.age_guess, "phone": person.phone}
         return {
             "registered": "no",
             "first_name": person.first_name,
@@ -100,7 +99,7 @@ class Diary:
         return edit
 
     def _make(self, draft: Draft, answers: Answers) -> None:
-        photos = (self._photo(answers, draft.photo),) if draft.photo else ()
+        photos = (self._photo(answers, draft),) if draft.photo else ()
         first = copy.deepcopy(answers)
         if draft.slip:
             draft.slip(first)
@@ -128,8 +127,10 @@ class Diary:
         self.visits.append(copied)
         self.troubles["double_save"].append(copied.instance_id)
 
-    def _photo(self, answers: Answers, place: tuple[str, ...]) -> Attachment:
-        photo = Attachment(f"{self.rng.randint(10**12, 10**13)}.png", picture(self.rng), "image/png")
+    def _photo(self, answers: Answers, draft: Draft) -> Attachment:
+        place = draft.photo
+        content = picture(self.rng, place[-1], draft.at)
+        photo = Attachment(f"{self.rng.randint(10**12, 10**13)}.jpg", content, "image/jpeg")
         group = answers
         for step in place[:-1]:
             group = group.setdefault(step, {})
@@ -139,14 +140,3 @@ class Diary:
 
 def visit_block(rng: random.Random, day: dt.date, **more: object) -> Answers:
     return {"enumerator": rng.choice(ENUMERATORS), "visit_date": day.isoformat(), **more}
-
-
-def picture(rng: random.Random, side: int = 96) -> bytes:
-    """A small PNG that no other visit has."""
-    rows = b"".join(b"\0" + rng.randbytes(side * 3) for _ in range(side))
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from demo.names import Crowd, Person
 
 TWICE, VOLUNTEERS_TWICE = 380, 6
+_ASKED = 2025  # where nobody knows the year, an age is guessed, in steps of five
 TWINS, ELDERS, COUSINS, CO_WIVES = 10, 10, 20, 10
 # What another hand writes for the same sound.
 _HANDS = [
@@ -85,12 +86,15 @@ def _again(rng: random.Random, person: Person, id_: str) -> Person:
     moved = chance() < 0.05 or person.area is None
     year = person.birth_year + rng.choice((-3, -2, -1, 1, 2)) if chance() < 0.35 and not moved else person.birth_year
     villages = person.area.villages if person.area else (person.village,)
+    first, last = (_by_another_hand(rng, name) for name in (person.first_name, person.last_name))
+    forgotten = chance() < 0.15 and not moved
     return replace(
         person,
         id=id_,
-        first_name=_by_another_hand(rng, person.first_name),
-        last_name=_by_another_hand(rng, person.last_name),
-        birth_year=None if chance() < 0.15 and not moved else year,
+        first_name=first,
+        last_name=last,
+        birth_year=None if forgotten else year,
+        age_guess=round((_ASKED - year) / 5) * 5 if forgotten else None,
         phone=person.phone if chance() < 0.5 or moved else None,
         village=rng.choice(villages) if moved else person.village,
     )

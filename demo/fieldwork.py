@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import groupby
 
 from demo.links import CLEAR, Link, Traffic, Weather
 from demo.serving import HOST
 from demo.tablets import File, Habits, Record, State, Tablet, Unreachable, record_of
 from demo.visits import Visit
+from server import clock
 
-ROUNDS = 12
 _AT_ONCE = 8
 _LAST_ATTEMPTS = 5
+_LOOK_SECONDS = 1.0
 _EARLY = 25  # so many forms of an unpublished version come in before somebody publishes it
 _FAIR = Weather()
 _FOUL = Weather(cut_before=0.15, cut_after=0.12, unheard=0.06, twice=0.08, slow=0.05)
@@ -36,7 +38,7 @@ class Stopped(Exception):
 
 
 class Fieldwork:
-    """All tablets. `tokens` are theirs, in order; `look` is called several times a second while they send."""
+    """All tablets. `tokens` are theirs, in order; `look` is called every second while they send."""
 
     def __init__(self, project: int, port: int, tokens: Sequence[str], seed: int, fast: bool = False) -> None:
         self.traffic = Traffic()
@@ -86,9 +88,15 @@ class Fieldwork:
         for visit in [*held_back, *visits]:
             self._keep(visit)
 
-    def sync(self, look: Callable[[], None]) -> None:
-        """Every tablet that has something sends it; those that reached nobody try again the next time."""
-        self._each(_sync, look)
+    @property
+    def weeks(self) -> tuple[Sequence[Tablet], Sequence[Tablet]]:
+        """The tablets that come by a network in the first week after a month, and those that do in the second."""
+        return self.tablets[::2], self.tablets[1::2]
+
+    def sync(self, look: Callable[[], None], tablets: Sequence[Tablet] | None = None) -> None:
+        """Every tablet, or these alone, that has something sends it; those that reached nobody try again the next
+        time."""
+        self._each(_sync, look, tablets)
 
     def sync_all(self, look: Callable[[], None]) -> bool:
         """Until nothing waits any more; False if something still does after several attempts."""
@@ -114,11 +122,13 @@ class Fieldwork:
         self._each(check, look)
         return lost
 
-    def _each(self, work: Callable[[Tablet], None], look: Callable[[], None]) -> None:
+    def _each(
+        self, work: Callable[[Tablet], None], look: Callable[[], None], tablets: Sequence[Tablet] | None = None
+    ) -> None:
         with _workers(self._stop) as pool:
-            pending: set[Future[None]] = {pool.submit(work, tablet) for tablet in self.tablets}
+            pending: set[Future[None]] = {pool.submit(work, tablet) for tablet in tablets or self.tablets}
             while pending:
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+                done, pending = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
                 look()
@@ -147,7 +157,7 @@ class Fieldwork:
             project,
             link.ask,
             pause=self._pause,
-            clock=lambda: dt.datetime.now(dt.UTC) + error,
+            clock=lambda: clock.now() + error,
             habits=habits,
             seed=f"tablet {seed} {number}",
         )
@@ -158,7 +168,7 @@ class Fieldwork:
 
 
 def rounds_of(visits: Sequence[Visit], published: Mapping[str, str]) -> tuple[list[Sequence[Visit]], list[Visit]]:
-    """The year cut into the times at which tablets send, and what is sent at the very end.
+    """The year cut into months, after each of which tablets send, and what is sent at the very end.
 
     The first part ends where a version that is not `published` (form → version) has been in use for a while. What
     contradicts an earlier visit, the same id with other content or a second correction of one record, comes at the end:
@@ -167,9 +177,8 @@ def rounds_of(visits: Sequence[Visit], published: Mapping[str, str]) -> tuple[li
     agreed, contradicting = _contradictions(visits)
     newer = [number for number, visit in enumerate(agreed) if visit.version != published.get(visit.form, visit.version)]
     first = newer[:_EARLY][-1] + 1 if newer else 0
-    rest = agreed[first:]
-    size = -(-len(rest) // ROUNDS) or 1
-    return [agreed[:first], *(rest[start : start + size] for start in range(0, len(rest), size))], contradicting
+    months = groupby(agreed[first:], key=lambda visit: (visit.recorded_at.year, visit.recorded_at.month))
+    return [agreed[:first], *(list(month) for _, month in months)], contradicting
 
 
 def item_of(visit: Visit, clock_error: dt.timedelta) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from demo.cooperatives import Period
 from demo.diary import Draft, Register, Slip, visit_block
-from demo.names import FAMILIES, MEN, RICE_AREAS, SHEA_AREAS, WOMEN, Area, Crowd, day_between, hour_of
+from demo.names import FAMILIES, MEN, RICE_AREAS, SHEA_AREAS, WOMEN, Area, Crowd, day_between, hour_of, position
 from demo.visits import Answers
 
 FOUNDING_WORDS = ("Benkadi", "Jigiya", "Sabati", "Nieta", "Danaya", "Kɛnɛya", "Yiriwa", "Jɛkafɔ", "Badenya", "Sinsin")
@@ -156,7 +156,10 @@ def _entry(
     answers: Answers = {
         "visit": visit_block(rng, day),
         "which": which,
-        "seat": association.area.answers(association.village),
+        "seat": {
+            **association.area.answers(association.village),
+            "location": position(association.area.commune, association.village),
+        },
         "standing": {
             "district": association.area.cercle.rsplit("-", 1)[-1].capitalize(),
             "founded": rng.randint(1992, 2020),

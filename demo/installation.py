@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from forms.programmes.programme import Programme
 from migrations.schema import upgrade
+from server import clock
+from server.commands.practice import last_change, turn_clock
 from server.settings import Settings
 from sync.accounts.installation import found_installation
 from sync.accounts.passwords import hash_password
@@ -41,6 +43,7 @@ class Installation:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
         self.settings = Settings(folder=folder / "siby")
+        clock.follow(self.settings.folder)
         self._lock = _locked(folder / "lock")
         self._engine: Engine | None = None
 
@@ -55,19 +58,26 @@ class Installation:
         self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         upgrade(self.settings.database_url)
         with self._writing() as session:
-            found_installation(session, _now())
+            found_installation(session, clock.now())
+
+    def let_it_be(self, moment: dt.datetime) -> None:
+        """What `siby clock` does, but never backwards: whoever starts an ended demo again goes on where it stood."""
+        moment = min(moment, clock.true_now())
+        with self._session() as session:
+            if moment > clock.now() or last_change(session) is None:
+                turn_clock(session, moment)
 
     def load(self, programme: Programme) -> Report:
         """What `siby load` does."""
         with self._session() as session:
-            journal, report = load_programme(session, programme, None, _now())
+            journal, report = load_programme(session, programme, None, clock.now())
             journal.close()
             session.commit()
         return report
 
     def tablet_tokens(self, project: int, count: int) -> list[str]:
         """One new token for each tablet: they are shown once, so that those of an earlier run are lost."""
-        now, tokens = _now(), []
+        now, tokens = clock.now(), []
         with self._writing() as session:
             for number in range(1, count + 1):
                 name = f"tablet-{number:02}"
@@ -88,7 +98,7 @@ class Installation:
 
     def reader_token(self, kind: str) -> str:
         """A token of the person who reads the results: `api`, or `link` to sign in with a browser, once."""
-        now = _now()
+        now = clock.now()
         with self._writing() as session:
             reader = find_user(session, READER) or add_user(session, READER, now, name="Demo", admin=True)
             return issue_token(session, reader.id, kind, now).token
@@ -138,7 +148,3 @@ def _locked(path: Path) -> IO[str]:
         file.close()
         raise FolderInUse from None
     return file
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

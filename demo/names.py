@@ -8,6 +8,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 
 
@@ -103,6 +104,25 @@ class Organisation:
         return {"region": self.region, "cercle": self.cercle, "commune": self.commune}
 
 
+@cache
+def _positions() -> dict[str, tuple[float, float]]:
+    """Where each place is, as far as `places.csv` of the programme knows; else where what it lies in is."""
+    found: dict[str, tuple[float, float]] = {}
+    with (files("forms") / "definitions" / "places.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found[row["code"]] = (
+                (float(row["latitude"]), float(row["longitude"])) if row["latitude"] else found[row["parent"]]
+            )
+    return found
+
+
+def position(commune: str, village: str) -> list[float]:
+    """Where a tablet says that it is in this village: some way from the town, and never to the metre."""
+    rng = random.Random(f"{commune} {village}")
+    north, east = _positions()[commune]
+    return [round(north + rng.uniform(-0.12, 0.12), 6), round(east + rng.uniform(-0.12, 0.12), 6), 340.0, 6.0]
+
+
 def organisations() -> list[Organisation]:
     """The partner organisations of the programme folder, in the order of the file."""
     path = files("forms") / "definitions" / "lists" / "organisations.csv"
@@ -133,6 +153,7 @@ class Person:
     phone: str | None
     village: str
     area: Area | None
+    age_guess: int | None = None  # of those whose year of birth nobody knows
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ __all__ = ["OLD_VERSION", "PERIOD", "TABLETS", "VERSION", "Attachment", "Visit",
 TABLETS = 60
 PERIOD = "FY2025"
 FIRST, LAST = dt.date(2025, 4, 1), dt.date(2026, 3, 31)
+CLOSED = dt.date(2026, 4, 20)  # the books of the year
 BEFORE = (dt.date(2025, 2, 10), dt.date(2025, 3, 25))
 
 STRONGER = 11
@@ -103,8 +104,8 @@ def _volunteer_visits(
     truth["person_days"] = Decimal(PERSON_DAYS)
     often = cooperatives.serving_again(found)
     again = doubles.register_again(rng, crowd, rng.sample(often, doubles.VOLUNTEERS_TWICE), known)
-    yield from cooperatives.mandate_reports(rng, cooperatives.registered_anew(found, again))
-    yield from cooperatives.mandate_reports(rng, cooperatives.unreal(rng, never, partners, (FIRST, LAST)))
+    yield from cooperatives.mandate_reports(rng, cooperatives.registered_anew(found, again), CLOSED)
+    yield from cooperatives.mandate_reports(rng, cooperatives.unreal(rng, never, partners, (FIRST, LAST)), CLOSED)
 
 
 def _training_visits(

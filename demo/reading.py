@@ -5,16 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from demo.serving import HOST
 
 Truth = Mapping[str, Decimal | tuple[str, ...]]
+Figures = Mapping[str, Mapping[str, Any]]
 # Shares need not end; the API gives six decimals.
 _CLOSE = Decimal("0.000001")
+_AT_ONCE = 4
+
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 class Unanswered(Exception):
@@ -78,26 +84,36 @@ class Reader:
         found: Mapping[str, Any] = self.get("figures", indicator=name, period=period, **picked)["figures"][0]
         return found
 
+    def figures(self, truth: Truth, period: str, as_of: str | None = None) -> Figures:
+        """Every figure that has a true value, as it was or as it is now."""
+        keys = [key for key, true in truth.items() if isinstance(true, Decimal)]
+        return dict(zip(keys, self.at_once(lambda key: self.figure(key, period, as_of), keys), strict=True))
 
-def outside(reader: Reader, truth: Truth, period: str, as_of: str | None = None) -> list[str]:
-    """A sentence for each figure of which the truth is not even in its range, as it was or as it is now."""
+    def at_once(self, ask: Callable[[One], Other], of: Iterable[One]) -> Iterator[Other]:
+        """What is asked of each of these, several at a time; the answers come in order."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(ask, of)
+
+
+def outside(figures: Figures, truth: Truth, as_of: str | None = None) -> list[str]:
+    """A sentence for each figure of which the truth is not even in its range."""
     found = []
     for key, true in truth.items():
         if isinstance(true, Decimal):
-            said = reader.figure(key, period, as_of)
+            said = figures[key]
             if said["low"] is None or not said["low"] - _CLOSE <= true <= said["high"] + _CLOSE:
                 when = f"said as of event {as_of}:" if as_of else "says"
                 found.append(f"{key} is {true}, and the product {when} {said['low']} to {said['high']}.")
     return found
 
 
-def differences(reader: Reader, truth: Truth, period: str) -> list[str]:
+def differences(reader: Reader, figures: Figures, truth: Truth, period: str) -> list[str]:
     """A sentence for each figure that is certain, and is not what is true."""
     lists = [row["name"] for row in reader.get("indicators")["indicators"] if row["aggregate"] == "list"]
     found = []
     for key, true in truth.items():
         if isinstance(true, Decimal):
-            figure = reader.figure(key, period)
+            figure = figures[key]
             said, certain = figure["value"], figure["low"] == figure["high"]
             if said is None or (certain and abs(said - true) > _CLOSE):
                 found.append(f"{key} is {true}, and the product says {said}.")

@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 from demo.coordinator import Decided
 from demo.fieldwork import Fieldwork
 from demo.installation import READER
-from demo.reading import Reader
+from demo.reading import Figures, Reader
 from demo.tablets import Record
 from demo.visits import Year
+from server import clock
 
 _WIDTH = 100
 _MOST_LISTED = 20
@@ -52,10 +53,14 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
     """What stands behind each figure, and what somebody would have said who counts what arrived."""
     lines = [_RULE, "Behind the figures", _RULE]
     lines.append(f"{'':>4}  {'figure':<48}{'Siby':>10}{'plain count':>13}{'behind it':>11}")
-    for number, (name, figure) in enumerate(marks.figures.items(), 1):
+
+    def evidence(figure: Mapping[str, Any]) -> tuple[dict[str, str], int]:
         cell = ",".join(f"{way}:{key}" for way, key in figure["by"].items())
         query = {"period": period} | ({"is": cell} if cell else {})
-        count = reader.get(f"figures/{figure['indicator']}/evidence", **query, limit="1")["count"]
+        return query, reader.get(f"figures/{figure['indicator']}/evidence", **query, limit="1")["count"]
+
+    behind = reader.at_once(evidence, marks.figures.values())
+    for number, ((name, figure), (query, count)) in enumerate(zip(marks.figures.items(), behind, strict=True), 1):
         shown, plain = _number(figure["value"], figure), _plain(figure, naive)
         lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<48}{shown:>10}{plain:>13}{count:>11,}")
         lines.append(f"      {address}/projects/{project}/figures/{figure['indicator']}?{urlencode(query, safe=':,')}")
@@ -63,14 +68,7 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
     return "\n".join(lines)
 
 
-def ranges(reader: Reader, period: str, as_of: str | None = None) -> dict[str, Mapping[str, Any]]:
-    """The figures that count people, as they were or as they are now."""
-    return {key: reader.figure(key, period, as_of) for key in _OF_PEOPLE}
-
-
-def people(
-    year: Year, naive: Mapping[str, Decimal], moments: Mapping[str, Mapping[str, Mapping[str, Any]]], decided: Decided
-) -> str:
+def people(year: Year, naive: Mapping[str, Decimal], moments: Mapping[str, Figures], decided: Decided) -> str:
     """People counted once: what each figure can be at these moments, the first of them before any decision."""
     alike = sum(map(len, year.doubles.alike.values()))
     lines = [
@@ -79,7 +77,8 @@ def people(
         "like one person: twins, cousins of one name, people named after an elder, wives of one man.",
         f"A coordinator then went through the {decided.pairs:,} pairs at the head of the queue on which figures hang: "
         f"{decided.same:,} were one person, {decided.different:,} were two. The coordinator of this demo knows who is "
-        "who, as somebody does who rings the villages up; the product knows what the tablets sent, and no more.",
+        "who, as somebody does who rings the villages up; the product knows what the tablets sent, and no more. "
+        "A dozen pairs on which figures hang are left for you to decide.",
     ]
     table = [f"{'figure':<27}{'plain':>7}{''.join(f'{moment:>20}' for moment in moments)}{'true':>6}"]
     for key in _OF_PEOPLE:
@@ -167,6 +166,7 @@ def where_to_look(reader: Reader, address: str, project: int, period: str, link:
             f"  {address}/sign-in/link/{link}",
             f"or at any time as {READER} with the password {password}. Then each figure leads to its visits:",
             *pages,
+            f"There it is {clock.now():%Y-%m-%d}: the year is over, and its books are about to be closed.",
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import time
 from argparse import Namespace
@@ -24,6 +25,11 @@ from demo.visits import Year
 from forms.programmes.programme import Programme, files_of, read_programme
 
 _WATCH_SECONDS = 0.5
+# How long after the last visit of a month the tablets come by a network, those of the first week and of the second.
+_WEEKS = (dt.timedelta(days=2), dt.timedelta(days=9))
+_OPENED = dt.datetime(2025, 2, 3, 8, tzinfo=dt.UTC)  # before the first visit
+_CLOSED = dt.timedelta(days=12)  # after the last visit, everything comes in
+_LEFT = 12  # pairs of which figures hang: for whoever looks at the demo to decide
 _SOME = 200  # decisions: what they have brought is shown
 
 
@@ -54,6 +60,7 @@ def _run(chosen: Namespace, screen: Screen) -> int:
             screen.say("Ended a server that an earlier demo had left running.")
         screen.say(f"Setting up in {chosen.folder}/: database, programme, {population.TABLETS} tablets.")
         installation.prepare()
+        installation.let_it_be(_OPENED)
         programme = read_programme(files_of(Path(str(files("forms") / "definitions"))))
         project = installation.load(first_versions(programme)).project_id
         tokens = installation.tablet_tokens(project, population.TABLETS)
@@ -62,15 +69,15 @@ def _run(chosen: Namespace, screen: Screen) -> int:
             screen.say(f"Port {chosen.port} is taken; using {port}.")
         with _serving(installation, port) as serving:
             screen.say(f"The server runs at {serving.address}. Drawing a year of visits.")
-            year = population.make(chosen.seed)
+            year = population.make(chosen.seed)  # while it gets up
+            serving.wait_for_answer()
             field = Fieldwork(project, port, tokens, chosen.seed, chosen.fast)
             lost = _Year(field, year, programme, installation, serving, screen).pass_by()
             reader = Reader(port, installation.reader_token("api"), project)
-            people, wrong = _count_people_once(reader, year, population.naive(field.arrived), screen)
-            wrong += differences(reader, year.truth, population.PERIOD)
+            naive = population.naive(field.arrived)
+            people, wrong = _count_people_once(reader, year, naive, screen)
             marks = report.Marks()
             screen.say(report.statements(reader, population.PERIOD, marks))
-            naive = population.naive(field.arrived)
             screen.say(report.figures(marks, naive, serving.address, project, population.PERIOD, reader))
             screen.say(people)
             screen.say(report.journey(field, year, reader))
@@ -84,17 +91,18 @@ def _run(chosen: Namespace, screen: Screen) -> int:
 def _count_people_once(
     reader: Reader, year: Year, naive: Mapping[str, Decimal], screen: Screen
 ) -> tuple[str, list[str]]:
-    """What the figures say before anybody has decided who is who, and after; and of which the truth was not in their
-    range at any of these times."""
+    """What the figures say before anybody has decided who is who, and after; and a sentence for each that is not true
+    at one of these times."""
     if not decided(reader).pairs:
         screen.progress("learning how people are told apart")
         reader.post("datasets/people/train", {})
-    decide_top(reader, year.doubles, lambda done: screen.progress(f"pairs decided: {done}"))
+    decide_top(reader, year.doubles, _LEFT, lambda done: screen.progress(f"pairs decided: {done}"))
     taken = decided(reader)
     # As of then, and not measured in between: so an ended demo that is started again still says what there was before.
     moments = {"before any decision": taken.as_of(0), f"after {_SOME} of them": taken.as_of(_SOME), "after all": None}
-    wrong = [found for as_of in moments.values() for found in outside(reader, year.truth, population.PERIOD, as_of)]
-    said = {moment: report.ranges(reader, population.PERIOD, as_of) for moment, as_of in moments.items()}
+    said = {moment: reader.figures(year.truth, population.PERIOD, as_of) for moment, as_of in moments.items()}
+    wrong = [found for moment, as_of in moments.items() for found in outside(said[moment], year.truth, as_of)]
+    wrong += differences(reader, said["after all"], year.truth, population.PERIOD)
     return report.people(year, naive, said, taken), wrong
 
 
@@ -121,10 +129,13 @@ class _Year:
         for number, visits in enumerate(parts):
             self._stage = f"sending, {number + 1} of {len(parts) + 1}"
             self._field.collect(visits)
-            self._field.sync(self._look)
+            for tablets, later in zip(self._field.weeks, _WEEKS, strict=True):
+                self._installation.let_it_be(visits[-1].recorded_at + later)
+                self._field.sync(self._look, tablets)
             if number == 0:
                 self._publish()
         self._stage = f"sending, {len(parts) + 1} of {len(parts) + 1}"
+        self._installation.let_it_be(self._year.visits[-1].recorded_at + _CLOSED)
         self._field.come_in()
         self._field.sync_all(self._look)
         self._field.come_in(contradicting)
@@ -176,7 +187,7 @@ def _installed(folder: Path) -> Iterator[Installation]:
 def _serving(installation: Installation, port: int) -> Iterator[Serving]:
     serving = Serving(installation.folder, installation.environment, port)
     try:
-        serving.start()
+        serving.begin()
         yield serving
     finally:
         serving.stop()

@@ -59,6 +59,11 @@ class Serving:
 
     def start(self) -> None:
         """Comes back when the server answers. Raises ServerFailed."""
+        self.begin()
+        self.wait_for_answer()
+
+    def begin(self) -> None:
+        """Start it, and leave it to get up."""
         command = [sys.executable, "-c", _CALL, "serve", "--host", HOST, "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 — nothing in it comes from outside
@@ -71,7 +76,6 @@ class Serving:
                 start_new_session=True,
             )
         self._pid_file.write_text(str(self._child.pid))
-        self._wait_for_answer()
 
     def revive(self) -> bool:
         """Start it again if somebody killed it; True if so. Raises ServerFailed if it will not live."""
@@ -103,7 +107,8 @@ class Serving:
         child.wait()
         self._pid_file.unlink(missing_ok=True)
 
-    def _wait_for_answer(self) -> None:
+    def wait_for_answer(self) -> None:
+        """Comes back when the server answers. Raises ServerFailed."""
         assert self._child is not None
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:

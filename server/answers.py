@@ -43,8 +43,12 @@ def to_json(payload: object) -> bytes:
 
 
 def answer(payload: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer. It holds data, so nobody on the way keeps it."""
-    return Response(to_json(payload), status, headers, content_type="application/json; charset=utf-8")
+    """A JSON answer. It holds data, so nobody on the way keeps it; whoever shows its tag has it, and hears 304."""
+    response = Response(to_json(payload), status, headers, content_type="application/json; charset=utf-8")
+    if status == 200 and request.method in ("GET", "HEAD"):
+        response.add_etag()
+        response.make_conditional(request)
+    return response
 
 
 def wants_more() -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, Map, PathConverter, Rule, UnicodeConverter
 
-from server import current
+from server import clock, current
 from server.api import (
     app_users,
     assignments,
@@ -42,6 +42,8 @@ from server.api import (
     users,
     webhooks,
 )
+from server.api import device_places as api_device_places
+from server.api import word_templates as api_word_templates
 from server.capacity import Rates, Slots
 from server.catalogues import install_catalogues
 from server.compression import compress
@@ -105,6 +107,7 @@ _MODULES = (
     backups,
     projects,
     app_users,
+    api_device_places,
     public_links,
     forms,
     form_files,
@@ -122,6 +125,7 @@ _MODULES = (
     changes,
     figures,
     statements,
+    api_word_templates,
     submission_files,
     submission_history,
     submissions,
@@ -188,6 +192,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     current.install(app, parts)
     install_exports(app, settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clock.follow(settings.folder)
     connect_database(app, settings.database_url)
     app.before_request(_begin)
     for module in _MODULES:

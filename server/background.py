@@ -23,6 +23,7 @@ from server.db import release, session
 from server.exporting import sweep_exports
 from server.logs import log, log_failure
 from server.outside import post
+from server.queries.remembered import forget_worked
 from sync.accounts.traffic import add_traffic, forget_traffic
 from sync.intake.files import sweep
 from sync.models import Lease, Webhook
@@ -118,6 +119,7 @@ TASKS: tuple[tuple[str, Callable[[Session, dt.datetime], int]], ...] = (
     ("sizes", lambda opened, _now: learn_sizes(opened)),
     ("exports", lambda _opened, _now: sweep_exports()),
     ("deliveries", forget_deliveries),
+    ("worked_out", forget_worked),
     ("traffic", lambda opened, now: forget_traffic(opened, (now - _TRAFFIC_KEPT).date())),
 )
 

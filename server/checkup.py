@@ -32,10 +32,11 @@ _REMEMBERED = dt.timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was looked at, and whether it is well."""
+    """One thing that was looked at, and whether it is well; `advises` if it is but somebody should do something yet."""
 
     good: bool
     text: str
+    advises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def examine(settings: Settings) -> Iterator[Line]:
     yield Line(True, f"Siby {version_of('siby')}, Python {platform.python_version()}, {platform.system()}")
     yield _room(settings)
     yield _validation()
+    yield _address(settings)
     try:
         yield _engine()
     except DBAPIError as error:
@@ -89,8 +91,17 @@ def _validation() -> Line:
     """Nothing stops without Java; only nobody tells an author that ODK Collect will not open a form."""
     program = java()
     if program is None:
-        return Line(True, "No Java: forms are published untried by ODK Validate. Install Java 11 or newer")
+        words = "No Java: forms are published untried by ODK Validate. Install Java 11 or newer"
+        return Line(True, words, advises=True)
     return Line(True, f"Forms are tried with ODK Validate before they are published ({program})")
+
+
+def _address(settings: Settings) -> Line:
+    """Whoever asks by another address, or makes one up, gets codes and links that lead there."""
+    if settings.public_url:
+        return Line(True, f"Codes of tablets and links to photos lead to {settings.public_url}")
+    words = "Codes of tablets and links to photos lead to whatever address they were asked for at. Set SIBY_PUBLIC_URL"
+    return Line(True, words, advises=True)
 
 
 def _engine() -> Line:
@@ -122,11 +133,18 @@ def _contents() -> Iterator[Line]:
         yield Line(False, "The installation has no epoch: run siby init")
         return
     yield _backup(here.created_at)
-    yield Line(True, f"Epoch {here.epoch}; it is {clock.now():%Y-%m-%d %H:%M} UTC here, which should be right")
+    yield _clock(here.epoch)
     for project in session().scalars(select(Project).where(Project.deleted_at.is_(None)).order_by(Project.id)):
         yield Line(True, f"Project {project.id}, {project.name}: {_in(project.id)}")
         yield _trail(project.id)
     yield _trail(NO_PROJECT)
+
+
+def _clock(epoch: str) -> Line:
+    if clock.is_behind():
+        words = f"By a clock for practice it is {clock.now():%Y-%m-%d %H:%M} UTC here: siby clock true puts it right"
+        return Line(True, words, advises=True)
+    return Line(True, f"Epoch {epoch}; it is {clock.now():%Y-%m-%d %H:%M} UTC here, which should be right")
 
 
 def _backup(founded: dt.datetime) -> Line:
@@ -134,7 +152,7 @@ def _backup(founded: dt.datetime) -> Line:
     last, now = last_backup(), clock.now()
     remedy = "siby backup FILE makes one"
     if last is None:
-        return Line(now - founded < _BACKUP_WITHIN, f"No backup was made here yet: {remedy}")
+        return Line(now - founded < _BACKUP_WITHIN, f"No backup was made here yet: {remedy}", advises=True)
     hours = int((now - last).total_seconds()) // 3600
     if now - last < _BACKUP_WITHIN:
         return Line(True, f"The last backup was made {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC)")

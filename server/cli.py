@@ -19,6 +19,7 @@ from server.commands.keeping import backup, restore_command
 from server.commands.matching import people
 from server.commands.moving import move
 from server.commands.people import device, login_link, user
+from server.commands.practice import clock_command
 from server.commands.results import indicators, intake, statement
 from server.db import session
 from server.logs import set_logs_up
@@ -67,7 +68,21 @@ def siby() -> None:
     """
 
 
-for command in (user, device, form, login_link, statement, indicators, intake, people, move, backup, restore_command):
+_BESIDE = (
+    user,
+    device,
+    form,
+    login_link,
+    statement,
+    indicators,
+    intake,
+    people,
+    move,
+    backup,
+    restore_command,
+    clock_command,
+)
+for command in _BESIDE:
     siby.add_command(command)
 
 

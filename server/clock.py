@@ -1,10 +1,72 @@
-"""The one place that asks what time it is."""
+"""The one place that asks what time it is.
+
+An installation for practice may live in another year: the file `clock` in its folder says how far its clock is behind.
+Every process looks there each time, so that whoever turns the clock need not start the server again.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+from pathlib import Path
+
+FILE = "clock"
+_RIGHT = dt.timedelta(0)
+
+
+class _Clock:
+    """The file of this process's installation, and what it said when it was last read."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+        self._read: tuple[tuple[int, int], dt.timedelta] | None = None
+
+    def follow(self, file: Path) -> None:
+        self.file, self._read = file, None
+
+    @property
+    def behind(self) -> dt.timedelta:
+        if self.file is None:
+            return _RIGHT
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return _RIGHT
+        written = (found.st_ino, found.st_mtime_ns)
+        if self._read is None or self._read[0] != written:
+            self._read = (written, dt.timedelta(seconds=float(self.file.read_text())))
+        return self._read[1]
+
+
+_clock = _Clock()
 
 
 def now() -> dt.datetime:
     """This moment, aware, in UTC."""
+    return true_now() - _clock.behind
+
+
+def true_now() -> dt.datetime:
+    """This moment wherever nobody has turned the clock: what the codes of a phone go by."""
     return dt.datetime.now(dt.UTC)
+
+
+def is_behind() -> bool:
+    """Whether the installation lives in another year."""
+    return bool(_clock.behind)
+
+
+def follow(folder: Path) -> None:
+    """Go by the clock of the installation in this folder."""
+    _clock.follow(folder / FILE)
+
+
+def turn(moment: dt.datetime | None) -> None:
+    """Let it be `moment` now, in all processes of the installation; the true time, for None."""
+    assert _clock.file is not None, "follow comes first"
+    if moment is None:
+        _clock.file.unlink(missing_ok=True)
+        return
+    beside = _clock.file.with_suffix(".new")
+    beside.write_text(f"{(true_now() - moment).total_seconds():.6f}\n")
+    os.replace(beside, _clock.file)  # whoever reads meanwhile finds the old one whole, or the new one

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 
-from server import current
+from server import clock, current
 from server.current import Visitor
 from server.db import session
 from server.front import DRAFT, KEY
@@ -122,7 +122,7 @@ def check_code(actor_id: int, code: str) -> None:
     if wait := wait_of(session(), keys, now):
         session().rollback()
         raise TooMany("Too many wrong codes; wait and try again", retry_after=wait)
-    if not use_code(session(), session().get_one(Actor, actor_id), code, now):
+    if not use_code(session(), session().get_one(Actor, actor_id), code, clock.true_now()):
         note_failure(session(), keys, now)
         record_act(session(), NO_PROJECT, _as(None), "session.refused", now, str(actor_id), {"factor": 2})
         session().commit()

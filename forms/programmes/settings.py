@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,18 +15,22 @@ from forms.tables import decode
 
 # Bytes. What reads it takes four times as long for a key of twice the length.
 _LONGEST = 16_000
+_MOST_LABELS = 500  # of a kind
+_LABELLED = frozenset({"lists", "levels"})
 _LANGUAGE = re.compile(r"[a-z]{2,8}(-[A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """project.toml. `fiscal_year_start` is a month (1 to 12); `counts` is `received` or `approved`."""
+    """project.toml. `fiscal_year_start` is a month (1 to 12); `counts` is `received` or `approved`. `labels` are what
+    people call `lists` and `levels` of places: name → language → label."""
 
     name: str
     time_zone: str = "UTC"
     languages: tuple[str, ...] = ("en",)
     fiscal_year_start: int = 1
     counts: str = "received"
+    labels: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 def read_settings(data: bytes | None, findings: list[Finding]) -> Settings | None:
@@ -86,6 +91,19 @@ def _are_languages(value: Any) -> bool:
     )
 
 
+def are_labels(value: Any) -> bool:
+    """Whether it is what `Settings.labels` may be."""
+    if not isinstance(value, dict) or value.keys() - _LABELLED:
+        return False
+    if any(not isinstance(some, dict) or len(some) > _MOST_LABELS for some in value.values()):
+        return False
+    named = [one for some in value.values() for one in some.values()]
+    return all(
+        isinstance(one, dict) and all(_LANGUAGE.fullmatch(code) and _is_name(said) for code, said in one.items())
+        for one in named
+    )
+
+
 def _is_month(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 12
 
@@ -95,6 +113,10 @@ _SETTINGS = {
     "time_zone": (_is_time_zone, 'Write it like "Africa/Bamako".'),
     "languages": (_are_languages, 'List codes, the main one first: ["fr", "en"].'),
     "fiscal_year_start": (_is_month, "Give the month as a number from 1 to 12."),
+    "labels": (
+        are_labels,
+        'Write lines like people = { fr = "Personnes", en = "People" } under [labels.lists] or [labels.levels].',
+    ),
     "counts": (lambda value: value in ("received", "approved"), 'It is "received" or "approved".'),
 }
 

@@ -49,12 +49,13 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Itemset:
     """Where a select's choices come from. `chosen` tells of a value, given as `chosen`, whether it is one of them;
-    without it all items of the list are."""
+    without it all items of the list are. `answers` finds those that are answers to another question."""
 
-    list_name: str | None  # None: the choices are answers to other questions
+    list_name: str | None  # None: the choices are answers to another question
     external: bool
     value: str  # the column that is stored
     chosen: Expression | None
+    answers: Expression | None = None
 
 
 class ListInside:

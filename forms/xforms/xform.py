@@ -320,7 +320,8 @@ class _Compiler:
         if not isinstance(node, Path) or not node.steps:
             raise Faulty([Finding("Choices come from a list or from a repeat.")])
         *before, last = node.steps
-        wanted = Operation("=", parse(column), Variable("chosen"))
+        value = parse(column)
+        wanted = Operation("=", value, Variable("chosen"))
         filtered = Step(last.axis, last.test, (wanted, *last.predicates))
         among = Operation(">", Call("count", (Path(node.start, (*before, filtered)),)), Number(0.0))
         match node.start:
@@ -330,7 +331,9 @@ class _Compiler:
                 plain = not any(step.predicates for step in node.steps)
                 chosen = compile_node(among, path, self.shape, path)  # also finds what is wrong with it
                 return Itemset(listed, external, column, None if plain else chosen)
-        return Itemset(None, False, column, compile_node(among, path, self.shape, path))
+        given = Path(node.start, (*node.steps, *value.steps)) if isinstance(value, Path) else node
+        asked = compile_node(among, path, self.shape, path)
+        return Itemset(None, False, column, asked, compile_node(given, path, self.shape, path))
 
     def choices(self, itemsets: Mapping[str, Itemset]) -> dict[str, Mapping[str, Choice]]:
         columns = {i.list_name: i.value for i in itemsets.values()}

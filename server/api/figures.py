@@ -182,9 +182,9 @@ def reading_of(pid: int, as_of: str | None) -> Reading:
     return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
 
 
-def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:
-    """A page of evidence without what only coordinators may see, for others."""
-    found = evidence(reading, indicator, **_behind(query))
+def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any], count: int | None = None) -> Evidence:
+    """A page of evidence without what only coordinators may see, for others. `count` as for `evidence`."""
+    found = evidence(reading, indicator, **_behind(query), count=count)
     if not current.has_right("submissions.read"):
         for row in found.rows:
             row["subject"] = row["person"] = None

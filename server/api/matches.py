@@ -154,9 +154,9 @@ def post_match(pid: int, number: int) -> ResponseReturnValue:
     """Decide about a pair, or take a decision back; refused if somebody was first, or if a record was changed."""
     given = read_json(MatchDecisionSchema())
     journal = begin(pid)
-    before = _whole(pid, number)
+    before = _whole(pid, number) if given["decision"] == OPEN else None
     event = decide_match(journal, number, given)
-    if given["decision"] == OPEN and before["weight"] is None:
+    if before is not None and before["weight"] is None:
         return answer(before | {"state": OPEN, "event": event})  # it was there for its decision's sake, and is gone
     return answer(_whole(pid, number))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint
+from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from marshmallow import fields
 from sqlalchemy import ColumnElement, func, select
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, select
 from forms.findings import Faulty, Finding
 from forms.programmes.places import read_places
 from server import current
-from server.answers import answer, done, wants_more
+from server.answers import answer, disposition, done, wants_more
 from server.api.assignments import filler
 from server.api.datasets import show_lists
 from server.api.forms import forms_for
@@ -42,6 +42,7 @@ from sync.errors import Forbidden, Unexpected
 from sync.indicators.statements import put_statement
 from sync.journal import Journal
 from sync.models import Actor, EntityList, Form, Project, Submission
+from sync.projects.folder import folder_of, zip_of
 from sync.projects.lifecycle import set_state
 from sync.projects.publish import change_project, create_project
 
@@ -157,6 +158,17 @@ def put_statement_text(pid: int, name: str, lang: str) -> ResponseReturnValue:
     return _change(pid, "definition", subject, lambda journal, event: put_statement(journal, name, lang, source, event))
 
 
+@bp.get("/<int:pid>/programme")
+@needs("project.manage")
+@documented("projects", answer="application/zip")
+def get_programme(pid: int) -> ResponseReturnValue:
+    """The project as a programme folder, zipped: it loads again into another project. What submissions have made is not
+    in it, nor are earlier versions of forms."""
+    response = Response(zip_of(folder_of(session(), pid, current.store().read)), content_type="application/zip")
+    response.headers["Content-Disposition"] = disposition(f"{session().get_one(Project, pid).name}.zip")
+    return response
+
+
 @bp.put("/<int:pid>/programme")
 @needs("project.manage")
 @documented("projects", body="application/zip", answer=LoadedSchema)
@@ -255,7 +267,7 @@ def _describe(journal: Journal, given: dict[str, Any]) -> bool:
     return True
 
 
-_DESCRIBED = ("description", "keep_deleted", "keep_deliveries")
+_DESCRIBED = ("description", "labels", "keep_deleted", "keep_deliveries")
 
 
 def _answer_project(pid: int, role: str | None) -> ResponseReturnValue:
@@ -276,6 +288,7 @@ def _shown(project: Project, role: str | None) -> dict[str, Any]:
         "languages": project.languages,
         "fiscal_year_start": project.fiscal_year_start,
         "counts": project.counts,
+        "labels": project.labels,
         "keep_deleted": project.keep_deleted,
         "keep_deliveries": project.keep_deliveries,
         "role": role,

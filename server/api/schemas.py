@@ -7,6 +7,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from forms.programmes.settings import are_labels
+
 TEXT = validate.Length(max=1000)
 KEPT_DAYS = validate.Range(min=7, max=3650)
 
@@ -21,6 +23,11 @@ class Strict(Schema):
 def text(**more: Any) -> fields.String:
     """A text of moderate length."""
     return fields.String(**{"validate": TEXT} | more)
+
+
+def _require_labels(given: Any) -> None:
+    if not are_labels(given):
+        raise ValidationError('Labels are given like {"lists": {"people": {"fr": "Personnes", "en": "People"}}}.')
 
 
 def moment(**more: Any) -> fields.AwareDateTime:
@@ -107,6 +114,10 @@ class ProjectSettings(Strict):
     )
     fiscal_year_start = fields.Integer(strict=True, validate=validate.Range(min=1, max=12))
     counts = fields.String(validate=validate.OneOf(["received", "approved"]))
+    labels = fields.Raw(
+        validate=_require_labels,
+        metadata={"type": "object", "description": "`lists` and `levels` of places → name → language → label"},
+    )
     keep_deleted = fields.Integer(strict=True, validate=KEPT_DAYS, metadata={"description": "days"})
     keep_deliveries = fields.Integer(strict=True, validate=KEPT_DAYS, metadata={"description": "days"})
 
@@ -163,6 +174,7 @@ class ProjectSchema(Schema):
     languages = fields.List(fields.String())
     fiscal_year_start = fields.Integer()
     counts = fields.String()
+    labels = fields.Dict(metadata={"description": "of `lists` and `levels` of places, as they were given"})
     keep_deleted = fields.Integer(metadata={"description": "days until what was deleted or discarded is erased"})
     keep_deliveries = fields.Integer(metadata={"description": "days until the log of webhooks is erased"})
     role = fields.String(metadata={"description": "yours in it"})

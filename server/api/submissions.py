@@ -161,7 +161,7 @@ def put_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
         raise OriginalUnknown
     if find_submission(session(), pid, fid, instance.deprecated_id).id != named.id:
         raise Unexpected("meta/deprecatedID names an instance of another submission than the address does.")
-    _receive(pid, instance)
+    _receive(pid, instance, edited=named.id)
     return answer(show_submission(submission_view(session(), pid, fid, named.instance_id)))
 
 
@@ -224,7 +224,8 @@ def _instance(pid: int, fid: str) -> Instance:
     return instance
 
 
-def _receive(pid: int, instance: Instance) -> Posted:
+def _receive(pid: int, instance: Instance, edited: int | None = None) -> Posted:
+    """`edited` is the submission that somebody corrects, which is an act of its own."""
     device = request.args.get("deviceID")
     post = Post(
         xml=instance.raw,
@@ -233,6 +234,9 @@ def _receive(pid: int, instance: Instance) -> Posted:
         anonymous=current.visitor().kind == "public_link",
     )
     posted = receive_post(session(), pid, current.visitor().actor_id, post, current.now())
+    if edited is not None and posted.outcome == "edited":
+        details = {"instance": instance.instance_id}
+        record_act(session(), pid, current.origin(), "submission.edited", current.now(), str(edited), details)
     # What cannot be filed waits in quarantine, so it is committed in any case.
     session().commit()
     log("submission_posted", project=pid, outcome=posted.outcome)

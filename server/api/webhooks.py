@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -36,6 +37,12 @@ from sync.webhooks.telling import Outcome, ping_message
 bp = Blueprint("webhooks", __name__, url_prefix="/v1/projects/<int:pid>/webhooks")
 
 _EVENT = validate.Range(min=0, max=2**53)
+
+
+class DeliveriesQuery(PageQuery):
+    """From which attempt on; `offset` is passed over."""
+
+    cursor = fields.String(load_default=None, validate=validate.Length(max=100))
 
 
 class WebhookChangeSchema(Strict):
@@ -121,11 +128,19 @@ def post_ping(pid: int, number: int) -> ResponseReturnValue:
 
 @bp.get("/<int:number>/deliveries")
 @needs("project.manage")
-@documented("webhooks", query=PageQuery, answer="application/json")
+@documented("webhooks", query=DeliveriesQuery, answer="application/json")
 def get_deliveries(pid: int, number: int) -> ResponseReturnValue:
-    """The attempts to tell it, the newest first; they are kept as long as the project says (30 days)."""
-    limit = read_query(PageQuery())["limit"]
-    return answer([_attempt(row) for row in deliveries_of(session(), find_webhook(session(), pid, number), limit)])
+    """The attempts to tell it, the newest first; they are kept as long as the project says (30 days). The header
+    `Link` leads to older ones."""
+    asked = read_query(DeliveriesQuery())
+    hook = find_webhook(session(), pid, number)
+    page = deliveries_of(session(), hook, asked["limit"], asked["cursor"])
+    headers = {}
+    if page.cursor:
+        further = urlencode({"limit": asked["limit"], "cursor": page.cursor})
+        older = current.own_address(f"/projects/{pid}/webhooks/{number}/deliveries?{further}")
+        headers["Link"] = f'<{older}>; rel="next"'
+    return answer([_attempt(row) for row in page.items], headers=headers)
 
 
 def add(pid: int, given: dict[str, Any]) -> Webhook:

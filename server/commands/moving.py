@@ -64,6 +64,11 @@ def _tell(moved: Moved) -> None:
         f"{counted(moved.entities, 'entity', 'entities')}, {counted(moved.users, 'person', 'people')}. "
         f"Here before: {counted(moved.here_before, 'submission')}."
     )
+    if moved.stand_ins:
+        click.echo(
+            f"Older versions that nobody has any more are filed by the last one: {', '.join(moved.stand_ins)}. What "
+            "they asked beyond it stays in the raw submission."
+        )
     if moved.users:
         click.echo("People have no password yet: siby login-link EMAIL lets each of them in.")
     click.echo(f"What arrives there from now on comes with the same command and --project {moved.project_id}.")

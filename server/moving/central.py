@@ -12,10 +12,13 @@ from urllib.parse import quote
 
 from server.moving.fetching import Fetcher
 from server.moving.found import (
+    FoundComment,
     FoundEntity,
     FoundForm,
+    FoundId,
     FoundInstance,
     FoundList,
+    FoundRules,
     FoundSubmission,
     FoundUser,
     FoundVersion,
@@ -32,6 +35,7 @@ class Central:
     def __init__(self, fetcher: Fetcher, project: int) -> None:
         self._fetcher = fetcher
         self._at = f"/v1/projects/{project}"
+        self._listed: dict[str, dict[str, Any]] = {}  # the submissions of the form that was asked about last
 
     @classmethod
     def signed_in(cls, url: str, project: int, email: str, password: str) -> Central:
@@ -57,23 +61,36 @@ class Central:
                 versions=[self._version(at, form["xmlFormId"], row["version"]) for row in versions],
             )
 
-    def submission_ids(self, form_id: str) -> Iterator[str]:
+    def submission_ids(self, form_id: str) -> Iterator[FoundId]:
         rows = self._fetcher.get_json(f"{self._at}/forms/{_quoted(form_id)}/submissions", X_Extended_Metadata="true")
-        for row in sorted(rows, key=lambda row: row["createdAt"]):
-            yield row["instanceId"]
+        rows.sort(key=lambda row: row["createdAt"])
+        self._listed = {row["instanceId"]: row for row in rows}
+        for row in rows:
+            yield FoundId(row["instanceId"], row["currentVersion"]["instanceId"])
 
     def submission(self, form_id: str, instance_id: str) -> FoundSubmission:
         at = f"{self._at}/forms/{_quoted(form_id)}/submissions/{_quoted(instance_id)}"
-        row = self._fetcher.get_json(at)
-        versions = self._fetcher.get_json(f"{at}/versions", X_Extended_Metadata="true")
-        versions.reverse()  # to be oldest first, also where two were received at one moment
-        comments = self._fetcher.get_json(f"{at}/comments")
+        row = self._listed[instance_id]
+        versions = [row]
+        if row["currentVersion"]["instanceId"] != instance_id:
+            versions = self._fetcher.get_json(f"{at}/versions", X_Extended_Metadata="true")
+            versions.reverse()  # to be oldest first, also where two were received at one moment
+        comments = self._fetcher.get_json(f"{at}/comments", X_Extended_Metadata="true")
         return FoundSubmission(
             form_id=form_id,
             instances=[self._instance(at, one) for one in sorted(versions, key=lambda one: one["createdAt"])],
             review_state=row["reviewState"],
-            comments=[one["body"] for one in sorted(comments, key=lambda one: one["createdAt"])],
+            comments=[_comment(one) for one in sorted(comments, key=lambda one: one["createdAt"])],
         )
+
+    def rules(self) -> Iterator[FoundRules]:
+        for row in self._fetcher.get_json(f"{self._at}/datasets"):
+            yield FoundRules(
+                row["name"],
+                approval_required=bool(row.get("approvalRequired")),
+                owner_only=bool(row.get("ownerOnly")),
+                filtered=bool(row.get("accessFilter")) and not row.get("ownerOnly"),
+            )
 
     def lists(self) -> Iterator[FoundList]:
         for row in self._fetcher.get_json(f"{self._at}/datasets"):
@@ -83,10 +100,17 @@ class Central:
                 name for name in table.fieldnames or () if not name.startswith(_SYSTEM_COLUMNS) and name != "label"
             ]
             entities = [
-                FoundEntity(line["__id"], line["label"], {name: line[name] for name in properties if line.get(name)})
+                FoundEntity(
+                    line["__id"],
+                    line["label"],
+                    {name: line[name] for name in properties if line.get(name)},
+                    dt.datetime.fromisoformat(line.get("__updatedAt") or line["__createdAt"]),
+                )
                 for line in table
             ]
-            yield FoundList(row["name"], properties, entities)
+            gone = self._fetcher.get_json(f"{at}/entities?deleted=true")
+            deleted = {one["uuid"]: dt.datetime.fromisoformat(one["deletedAt"]) for one in gone if one.get("deletedAt")}
+            yield FoundList(row["name"], properties, entities, deleted)
 
     def users(self) -> Iterator[FoundUser]:
         """Those with a role in the project, as far as this account may see them."""
@@ -130,6 +154,11 @@ class Central:
             sender=(row.get("submitter") or {}).get("displayName"),
             device=row.get("deviceId"),
         )
+
+
+def _comment(row: dict[str, Any]) -> FoundComment:
+    by = (row.get("actor") or {}).get("displayName")
+    return FoundComment(row["body"], by, dt.datetime.fromisoformat(row["createdAt"]))
 
 
 def _quoted(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 import orjson
 import urllib3
@@ -17,7 +18,8 @@ _PIECE = 1 << 20
 
 
 class Fetcher:
-    """GETs from one server, always with the same credentials. Redirects to another host are not followed."""
+    """GETs from one server, always with the same credentials. Where it keeps its files on another, that one is asked
+    without them."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         if not url.startswith(("https://", "http://")):
@@ -26,9 +28,9 @@ class Fetcher:
         retry = Retry(
             total=5, backoff_factor=1, status_forcelist=(429, 502, 503, 504), redirect=3, raise_on_status=False
         )
-        self._pool = urllib3.connection_from_url(
-            self.url, headers=dict(headers), retries=retry, timeout=Timeout(connect=20, read=120)
-        )
+        timeout = Timeout(connect=20, read=120)
+        self._pool = urllib3.connection_from_url(self.url, retries=retry, timeout=timeout)
+        self._others = urllib3.PoolManager(retries=retry, timeout=timeout)
         self._headers = dict(headers)
 
     def get(self, path: str, **headers: str) -> bytes:
@@ -42,7 +44,7 @@ class Fetcher:
         """None for 404."""
         sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            answer = self._pool.request("GET", self._target(path), headers=sent, preload_content=False)
+            answer = self._ask(path, sent)
         except urllib3.exceptions.HTTPError as error:
             raise Unexpected(f"{self.url}{path} does not answer: {error}") from error
         with answer:
@@ -66,7 +68,7 @@ class Fetcher:
         """What a POST of JSON is answered with. Tried twice at most: whoever mistyped the address waits for it."""
         sent, body = self._headers | {"Content-Type": "application/json"}, orjson.dumps(given)
         try:
-            answer = self._pool.request("POST", self._target(path), body=body, headers=sent, retries=Retry(1))
+            answer = self._pool.request("POST", _target(self.url + path), body=body, headers=sent, retries=Retry(1))
         except urllib3.exceptions.HTTPError as error:
             raise Unexpected(f"{self.url} does not answer: {error}") from error
         if answer.status != 200:
@@ -77,8 +79,19 @@ class Fetcher:
         """Send this header from now on."""
         self._headers[name] = value
 
-    def _target(self, path: str) -> str:
-        return urllib3.util.parse_url(self.url + path).request_uri
+    def _ask(self, path: str, sent: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        address = self.url + path
+        answer = self._pool.request("GET", _target(address), headers=sent, preload_content=False, redirect=False)
+        leads = answer.get_redirect_location()
+        if not leads:
+            return answer
+        answer.drain_conn()
+        there = urljoin(address, leads)
+        if self._pool.is_same_host(there):
+            return self._pool.request("GET", _target(there), headers=sent, preload_content=False)
+        if not there.startswith(("https://", self.url.partition("//")[0])):
+            raise Unexpected(f"{self.url} sends us to {there.partition('?')[0]}, over a connection that is not secure.")
+        return self._others.request("GET", there, preload_content=False)
 
     def _whole(self, answer: Any, path: str) -> bytes:
         found = bytearray()
@@ -87,6 +100,10 @@ class Fetcher:
             if len(found) > _MOST:
                 raise Unexpected(f"{self.url}{path} is larger than {_MOST >> 20} MB.")
         return bytes(found)
+
+
+def _target(address: str) -> str:
+    return urllib3.util.parse_url(address).request_uri
 
 
 def basic(name: str, password: str) -> str:

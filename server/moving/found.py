@@ -21,12 +21,24 @@ class FoundVersion:
 
 @dataclass(frozen=True, slots=True)
 class FoundForm:
-    """A form with all its versions, the oldest first. `state` is open, closing or closed."""
+    """A form with its versions, the oldest first. `state` is open, closing or closed.
+
+    Where the other server hands out no older versions, the `last_alone` has to stand for them.
+    """
 
     form_id: str
     title: str
     state: str
     versions: Sequence[FoundVersion]
+    last_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundId:
+    """A submission by its first instance, and the one that counts now."""
+
+    first: str
+    current: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +54,52 @@ class FoundInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundComment:
+    """What somebody said about a submission."""
+
+    body: str
+    by: str | None
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FoundSubmission:
-    """A submission: its chain of instances, the first one first; what was decided and said about it."""
+    """A submission: its chain of instances, the first one first; what was decided and said about it, in that order."""
 
     form_id: str
     instances: Sequence[FoundInstance]
     review_state: str | None
-    comments: Sequence[str]
+    comments: Sequence[FoundComment]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundEntity:
-    """A row of an entity list as it stands."""
+    """A row of an entity list as it stands, and when that was last changed."""
 
     entity_id: str
     label: str
     data: Mapping[str, str]
+    at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """An entity list with its rows."""
+    """An entity list with its rows; of those that were deleted, the id and when."""
 
     name: str
     properties: Sequence[str]
     entities: Sequence[FoundEntity]
+    deleted: Mapping[str, dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRules:
+    """What an entity list asks of submissions, and whom it gives its rows. `filtered` is a rule about devices there."""
+
+    name: str
+    approval_required: bool
+    owner_only: bool
+    filtered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +118,11 @@ class Elsewhere(Protocol):
 
     def forms(self) -> Iterator[FoundForm]: ...
 
-    def submission_ids(self, form_id: str) -> Iterator[str]: ...
+    def submission_ids(self, form_id: str) -> Iterator[FoundId]: ...
 
     def submission(self, form_id: str, instance_id: str) -> FoundSubmission: ...
+
+    def rules(self) -> Iterator[FoundRules]: ...
 
     def lists(self) -> Iterator[FoundList]: ...
 

@@ -5,6 +5,7 @@ It may be stopped and begun again: what is here already is passed over, and noth
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,29 +13,43 @@ from sqlalchemy import select
 
 from forms.findings import Faulty
 from forms.workbooks.workbook import Workbook, read_workbook, read_xform
+from forms.xforms.instance import read_instance
+from forms.xforms.rewriting import with_version
 from forms.xforms.xform import compile_form
 from server import clock, current
 from server.commands.common import HERE
 from server.db import session
-from server.moving.found import Elsewhere, FoundForm, FoundInstance, FoundList, FoundSubmission, FoundVersion
+from server.moving.found import (
+    Elsewhere,
+    FoundComment,
+    FoundForm,
+    FoundId,
+    FoundInstance,
+    FoundList,
+    FoundRules,
+    FoundSubmission,
+    FoundVersion,
+)
 from server.plurals import counted
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_stand_in, add_user, find_device, find_user
 from sync.accounts.roles import assign
-from sync.entities.registers import add_property, make_list
-from sync.entities.writing import NewEntity, create_entities, update_entity
+from sync.entities.registers import add_property, change_list, make_list
+from sync.entities.writing import NewEntity, create_entities, delete_entities, update_entity
 from sync.errors import Refusal
 from sync.intake.posting import Post, PostedFile, receive_post
 from sync.journal import open_journal
-from sync.models import Assignment, Comment, Entity, EntityList, Form, FormVersion, Submission, SubmissionVersion
+from sync.models import Assignment, Audit, Comment, Entity, EntityList, Form, FormVersion, Submission, SubmissionVersion
 from sync.models.database import begin_writing
 from sync.projects.lifecycle import set_state
-from sync.projects.publish import create_project, publish_form
+from sync.projects.publish import create_project, publish_beside, publish_form
 from sync.review.decide import add_comment, set_review_state
 
 Say = Callable[[str], None]
 _AT_ONCE = 500
 _FILED = ("stored", "edited", "duplicate")
+_WHOLE = "project.moved_in"
+_EVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass(slots=True)
@@ -48,6 +63,7 @@ class Moved:
     files: int = 0
     entities: int = 0
     users: int = 0
+    stand_ins: list[str] = field(default_factory=list)  # "form version", for versions that nobody has any more
     problems: list[str] = field(default_factory=list)
 
 
@@ -58,20 +74,34 @@ def move_in(elsewhere: Elsewhere, project_id: int | None, origin: str, say: Say)
     sent a submission there is known here.
     """
     moved = Moved(project_id or _new_project(elsewhere.name()))
+    began = clock.now() if _was_whole(moved.project_id, origin) else _EVER
     forms = list(elsewhere.forms())
     for form in forms:
-        say(f"{form.form_id}: {len(form.versions)} versions")
+        say(f"{form.form_id}: {counted(len(form.versions), 'version')}")
         for version in form.versions:
             _publish(moved, version)
+    for rules in elsewhere.rules():
+        _set_rules(moved, rules)
     for form in forms:
         _move_submissions(moved, elsewhere, form, origin, say)
     for found in elsewhere.lists():
-        _move_list(moved, found)
-        say(f"list {found.name}: {len(found.entities)} entities")
+        _move_list(moved, found, began)
+        say(f"list {found.name}: {counted(len(found.entities), 'entity', 'entities')}")
     for form in forms:
         _set_state(moved, form.form_id, form.state)
     _move_users(moved, elsewhere)
+    begin_writing(session())
+    record_act(session(), moved.project_id, HERE, _WHOLE, clock.now(), origin)
+    session().commit()
     return moved
+
+
+def _was_whole(project_id: int, origin: str) -> bool:
+    """Whether everything of there has been here once, so that what differs since may be newer here."""
+    ended = select(Audit.number).where(Audit.project_id == project_id, Audit.action == _WHOLE, Audit.subject == origin)
+    found = session().scalar(ended.limit(1)) is not None
+    session().rollback()
+    return found
 
 
 def _new_project(name: str) -> int:
@@ -102,6 +132,27 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
     journal.close()
     session().commit()
     moved.versions += 1
+
+
+def _stand_in(moved: Moved, last: FoundVersion, xml: bytes) -> None:
+    """The last version, published once more for the older one that a submission was filled in with: the other server
+    has it no more, and the submission could not be filed without."""
+    try:
+        version = read_instance(xml).version
+    except Faulty:
+        return
+    known = session().get(FormVersion, (moved.project_id, last.form_id, version))
+    here = session().get(FormVersion, (moved.project_id, last.form_id, last.version))
+    session().rollback()
+    if known is not None or here is None:
+        return
+    journal = open_journal(session(), moved.project_id, None, clock.now())
+    publish_beside(journal, read_xform(with_version(last.xform, version), f"{last.form_id}.xml"))
+    about = f"{last.form_id} {version}"
+    record_act(session(), moved.project_id, HERE, "form.published", clock.now(), about, {"as": last.version})
+    journal.close()
+    session().commit()
+    moved.stand_ins.append(about)
 
 
 def _workbook(found: FoundVersion) -> Workbook:
@@ -137,16 +188,17 @@ def _set_state(moved: Moved, form_id: str, state: str) -> None:
 def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origin: str, say: Say) -> None:
     done = 0
     for some in _portions(elsewhere.submission_ids(form.form_id)):
-        here = _held(moved.project_id, form.form_id, some)
+        here = _held(moved.project_id, form.form_id, [one.current for one in some])
         moved.here_before += len(here)
-        if here.issuperset(some):
-            continue
-        _set_state(moved, form.form_id, "open")
-        for instance_id in some:
-            if instance_id in here:
-                continue
+        lacking = [one.first for one in some if one.current not in here]
+        if lacking:
+            _set_state(moved, form.form_id, "open")
+        for instance_id in lacking:
             try:
-                _move_submission(moved, elsewhere.submission(form.form_id, instance_id), origin)
+                submission = elsewhere.submission(form.form_id, instance_id)
+                if form.last_alone:
+                    _stand_in(moved, form.versions[-1], submission.instances[0].xml)
+                _move_submission(moved, submission, origin)
             except Refusal as problem:
                 session().rollback()
                 moved.problems.append(f"{form.form_id} {instance_id}: {problem}")
@@ -162,17 +214,29 @@ def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
             return
     if submission_id is None:
         return
-    journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now())
     if found.review_state is not None:
+        journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now())
         set_review_state(journal, submission_id, found.review_state)
-    own = (Comment.project_id == moved.project_id, Comment.submission_id == submission_id)
-    said = set(session().scalars(select(Comment.body).where(*own)))
-    for comment in found.comments:
-        if comment.strip() not in said:
-            add_comment(journal, submission_id, comment)
-    journal.close()
-    session().commit()
+        journal.close()
+        session().commit()
+    _move_comments(moved, submission_id, found.comments, origin)
     moved.submissions += 1
+
+
+def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundComment], origin: str) -> None:
+    """Each as it was said there, by whom and when, unless it is here already."""
+    if not comments:
+        return
+    own = (Comment.project_id == moved.project_id, Comment.submission_id == submission_id)
+    said = {(row.body, row.at) for row in session().execute(select(Comment.body, Comment.at).where(*own))}
+    session().rollback()
+    for comment in comments:
+        if (comment.body.strip(), comment.at) not in said:
+            speaker = _sender(moved.project_id, f"{comment.by or 'unknown'} ({origin})")
+            journal = open_journal(session(), moved.project_id, speaker, clock.now())
+            add_comment(journal, submission_id, comment.body, comment.at)
+            journal.close()
+            session().commit()
 
 
 def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | None:
@@ -227,30 +291,79 @@ def _held(project_id: int, form_id: str, instance_ids: Sequence[str]) -> set[str
 # Lists and people
 
 
-def _move_list(moved: Moved, found: FoundList) -> None:
-    """The rows as they stand there. Those that submissions have made are here already, and only corrected."""
+def _set_rules(moved: Moved, found: FoundRules) -> None:
+    """What a list asks of submissions, before the first of them comes: those that wait for approval there wait here."""
+    of_list = (Entity.project_id == moved.project_id, Entity.list_name == found.name)
+    begun = session().scalar(select(Entity.id).where(*of_list).limit(1)) is not None
+    here = session().get(EntityList, (moved.project_id, found.name))
+    as_here = here is not None and (here.approval_required, here.owner_only)
+    session().rollback()
+    if begun:
+        return
+    if found.filtered:
+        moved.problems.append(f"list {found.name}: the rule which rows reach which tablets; every tablet gets all")
+    if as_here == (found.approval_required, found.owner_only):
+        return
+    journal = open_journal(session(), moved.project_id, None, clock.now())
+    if here is None:
+        make_list(journal, found.name)
+    wanted = {"approvalRequired": found.approval_required, "ownerOnly": found.owner_only}
+    change_list(journal, found.name, wanted)
+    journal.close()
+    session().commit()
+
+
+def _move_list(moved: Moved, found: FoundList, began: dt.datetime) -> None:
+    """The rows as they stand there. Those that submissions have made are here already, and only corrected.
+
+    A row that was here before `began` may have been changed here: it is left alone, unless it was changed there later.
+    """
     journal = open_journal(session(), moved.project_id, None, clock.now())
     here = session().get(EntityList, (moved.project_id, found.name)) or make_list(journal, found.name)
     for name in found.properties:
         if name not in here.properties:
             add_property(journal, found.name, name)
     session().flush()
-    known = {
-        entity.id: (entity.label, entity.data)
-        for entity in session().scalars(
-            select(Entity).where(Entity.project_id == moved.project_id, Entity.list_name == found.name)
-        )
-    }
-    wanted = {one.entity_id.lower().removeprefix("uuid:"): one for one in found.entities}
+    of_list = (Entity.project_id == moved.project_id, Entity.list_name == found.name)
+    known = {entity.id: entity for entity in session().scalars(select(Entity).where(*of_list))}
+    wanted = {_plain(one.entity_id): one for one in found.entities}
     new = [NewEntity(one.label, one.data, entity_id) for entity_id, one in wanted.items() if entity_id not in known]
+    changed = {
+        entity_id: (one.label, {name: one.data.get(name, "") for name in found.properties})
+        for entity_id, one in wanted.items()
+        if (entity := known.get(entity_id)) is not None
+        and _living(entity)
+        and _is_older(entity, one.at, began)
+        and (entity.label, {name: value for name, value in entity.data.items() if value}) != (one.label, one.data)
+    }
+    gone = [
+        entity_id
+        for uuid, at in found.deleted.items()
+        if (entity := known.get(entity_id := _plain(uuid))) is not None
+        and _living(entity)
+        and _is_older(entity, at, began)
+    ]
     for start in range(0, len(new), _AT_ONCE):
         create_entities(journal, found.name, new[start : start + _AT_ONCE])
-    for entity_id, one in wanted.items():
-        if entity_id in known and known[entity_id] != (one.label, dict(one.data)):
-            update_entity(journal, found.name, entity_id, label=one.label, data=one.data, force=True)
+    for entity_id, (label, data) in changed.items():
+        update_entity(journal, found.name, entity_id, label=label, data=data, force=True)
+    if gone:
+        delete_entities(journal, found.name, gone)
     journal.close()
     session().commit()
     moved.entities += len(found.entities)
+
+
+def _living(entity: Entity) -> bool:
+    return entity.deleted_at is None and not entity.withdrawn
+
+
+def _is_older(entity: Entity, there: dt.datetime, began: dt.datetime) -> bool:
+    return entity.created_at >= began or (entity.updated_at or entity.created_at) < there
+
+
+def _plain(uuid: str) -> str:
+    return uuid.lower().removeprefix("uuid:")
 
 
 def _move_users(moved: Moved, elsewhere: Elsewhere) -> None:
@@ -270,8 +383,8 @@ def _move_users(moved: Moved, elsewhere: Elsewhere) -> None:
         session().commit()
 
 
-def _portions(ids: Iterator[str]) -> Iterator[list[str]]:
-    some: list[str] = []
+def _portions(ids: Iterator[FoundId]) -> Iterator[list[FoundId]]:
+    some: list[FoundId] = []
     for one in ids:
         some.append(one)
         if len(some) == _AT_ONCE:

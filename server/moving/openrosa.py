@@ -12,7 +12,16 @@ from lxml import etree
 
 from forms.xforms.xml import parser
 from server.moving.fetching import Fetcher, basic
-from server.moving.found import FoundForm, FoundInstance, FoundList, FoundSubmission, FoundUser, FoundVersion
+from server.moving.found import (
+    FoundForm,
+    FoundId,
+    FoundInstance,
+    FoundList,
+    FoundRules,
+    FoundSubmission,
+    FoundUser,
+    FoundVersion,
+)
 from sync.errors import Unexpected
 
 _PAGE = 100
@@ -33,17 +42,16 @@ class OpenRosa:
             xform = self._follow(entry["downloadUrl"])
             version = _root_of(xform, form_id).get("version", "")
             files = self._files(entry.get("manifestUrl"))
-            yield FoundForm(
-                form_id, entry.get("name") or form_id, "open", [FoundVersion(form_id, version, xform, None, files)]
-            )
+            last = FoundVersion(form_id, version, xform, None, files)
+            yield FoundForm(form_id, entry.get("name") or form_id, "open", [last], last_alone=True)
 
-    def submission_ids(self, form_id: str) -> Iterator[str]:
+    def submission_ids(self, form_id: str) -> Iterator[FoundId]:
         cursor, seen = "", set[str]()
         while True:
             asked = f"formId={quote(form_id, safe='')}&numEntries={_PAGE}&cursor={quote(cursor, safe='')}"
             page = _read(self._fetcher.get(f"/view/submissionList?{asked}&includeIncomplete=false", **_OPENROSA))
             ids = [text for element in page.iter("{*}id") if (text := (element.text or "").strip())]
-            yield from (one for one in ids if one not in seen)
+            yield from (FoundId(one, one) for one in ids if one not in seen)
             following = (page.findtext("{*}resumptionCursor") or "").strip()
             if not ids or following in ("", cursor) or seen.issuperset(ids):
                 return
@@ -71,6 +79,9 @@ class OpenRosa:
         }
         only = FoundInstance(instance_id, etree.tostring(instance, encoding="UTF-8"), files, sent_at, None, None)
         return FoundSubmission(form_id, [only], None, ())
+
+    def rules(self) -> Iterator[FoundRules]:
+        return iter(())
 
     def lists(self) -> Iterator[FoundList]:
         return iter(())

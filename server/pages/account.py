@@ -6,7 +6,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from server import current
+from server import clock, current
 from server.api.users import set_password
 from server.db import session
 from server.guards import signed_in
@@ -81,7 +81,7 @@ def post_confirmation() -> ResponseReturnValue:
     actor = _own()
     if is_on(actor) or actor.totp_secret is None:
         return redirect(url_for(_ACCOUNT), 303)
-    codes = switch_on(session(), actor, request.form.get("code", "")[:100], current.now())
+    codes = switch_on(session(), actor, request.form.get("code", "")[:100], clock.true_now())
     if codes is None:
         wrong = Unexpected("This code is not right; check the clock of the phone, and wait for the next one.")
         return _enrolment(actor, actor.totp_secret, wrong)

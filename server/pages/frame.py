@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from flask import Flask, g, request, url_for
 from flask_babel import lazy_gettext
 
-from server import current
+from server import clock, current
 from server.db import session
 from server.sentences import said_in
 from server.words import words
@@ -59,7 +59,9 @@ def install_frame(app: Flask) -> None:
             "languages_of_pages": LANGUAGES,
             "here_in": _here_in,
             "static_url": static_url,
+            "called_of": called,
             "sections": _sections,
+            "practice_now": lambda: clock.now() if clock.is_behind() else None,
             "refusal": lambda english: said_in(words().locale, str(english)),
         }
     )
@@ -68,6 +70,11 @@ def install_frame(app: Flask) -> None:
 def project_of(pid: int) -> Project:
     """The project of this page."""
     return session().get_one(Project, pid)
+
+
+def called(project: Project, kind: str, name: str) -> str:
+    """What people call one of the project's `lists` or `levels` of places: its label, if it has one, else its name."""
+    return words().label(project.labels.get(kind, {}).get(name, {})) or name
 
 
 def static_url(name: str) -> str:

@@ -7,7 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from server import current
 from server.checkup import examined
-from server.guards import site_admin
+from server.guards import needs, site_admin
+from server.pages.frame import project_of
+from sync.errors import Forbidden
+from sync.models import Project
 
 bp = Blueprint("health_pages", __name__)
 
@@ -16,7 +19,27 @@ bp = Blueprint("health_pages", __name__)
 @site_admin
 def health() -> ResponseReturnValue:
     """What `siby doctor` finds; it is looked for once in a minute at most, however often the page is asked for."""
+    return _page(None)
+
+
+@bp.get("/projects/<int:pid>/health")
+@needs("project.manage")
+def health_beside(pid: int) -> ResponseReturnValue:
+    """The same with the sections of the project around it that one came from."""
+    if not current.visitor().admin:
+        raise Forbidden
+    return _page(project_of(pid))
+
+
+def _page(project: Project | None) -> str:
     found = examined(current.settings())
     return render_template(
-        "health.html", lines=found.lines, at=found.at, faults=sum(not line.good for line in found.lines)
+        "health.html",
+        around="base.html" if project is None else "project_page.html",
+        project=project,
+        manages=True,
+        lines=found.lines,
+        at=found.at,
+        faults=sum(not line.good for line in found.lines),
+        advised=sum(line.good and line.advises for line in found.lines),
     )

@@ -54,12 +54,15 @@ def lately(session: Session, project_id: int, now: dt.datetime, zone: str, days:
     return _lately.get(session, project_id, (zone, *shown), lambda: _count_since(session, project_id, tz, shown))
 
 
-def open_pairs(session: Session, project_id: int) -> int:
-    """How many pairs wait for somebody to say whether they are one person."""
-    query = select(func.count()).where(
-        Match.project_id == project_id, Match.state == OPEN, Match.probability.is_not(None)
+def open_pairs(session: Session, project_id: int) -> dict[str, int]:
+    """How many pairs of each list wait for somebody to say whether they are one; the most first."""
+    rows = session.execute(
+        select(Match.list_name, func.count())
+        .where(Match.project_id == project_id, Match.state == OPEN, Match.probability.is_not(None))
+        .group_by(Match.list_name)
+        .order_by(func.count().desc(), Match.list_name)
     )
-    return session.scalars(query).one()
+    return dict(rows.all())
 
 
 def last_arrival(session: Session, project_id: int) -> dt.datetime | None:

@@ -9,29 +9,49 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from importlib.metadata import version as version_of
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Engine, select
+import orjson
+import zstandard
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from server import clock
-from sync.models import Project
+from server.logs import log_failure
+from sync.entities.reach import writes
+from sync.models import Project, WorkedOut
+from sync.models.database import begin_writing
 
 Worked = TypeVar("Worked")
 _MOST = 200
 # What takes longer than this to work out is shown as it stood, until somebody asks for it as it stands.
 DEAR_SECONDS = 0.7
+# What takes longer than this is written down for the other processes, and for this one when it is started again.
+KEPT_SECONDS = 0.1
+# Pages bring what is dear up to date by themselves, but spend no more than a tenth of the time on it.
+_PAUSES = 10
+# Whoever has not finished after so many times what it took the last time, and a minute, will not.
+_PATIENCE, _LEAST_PATIENCE = 5, dt.timedelta(seconds=60)
+_KEPT = dt.timedelta(days=7)
+
+_VERSION = version_of("siby")
+
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled(Generic[Worked]):
-    """`event` is the project's last one at the moment `at`, when this was worked out; `behind` if there are newer."""
+    """`event` is the project's last one at the moment `at`, when this was worked out; `behind` if there are newer.
+    `due`: a page may ask at once that it be brought up to date."""
 
     worked: Worked
     event: int
     at: dt.datetime
-    seconds: float  # of processor time that it took here
+    seconds: float  # of processor time that it took
     behind: bool = False
+    due: bool = False
 
 
 class Remembered(Generic[Worked]):
@@ -41,14 +61,24 @@ class Remembered(Generic[Worked]):
     """
 
     def __init__(self) -> None:
-        self._of_engine: weakref.WeakKeyDictionary[Engine, OrderedDict[object, Recalled[Worked]]] = (
+        self._of_engine: weakref.WeakKeyDictionary[Engine, OrderedDict[_Key, Recalled[Worked]]] = (
             weakref.WeakKeyDictionary()
         )
         self._lock = threading.Lock()
 
     def get(self, session: Session, project_id: int, kind: Iterable[object], work_out: Callable[[], Worked]) -> Worked:
         """As things stand now. `kind` tells apart what is kept for one project."""
-        return self.recall(session, project_id, kind, work_out, fresh=True).worked
+        return self.exactly(session, project_id, kind, work_out).worked
+
+    def exactly(
+        self, session: Session, project_id: int, kind: Iterable[object], work_out: Callable[[], Worked]
+    ) -> Recalled[Worked]:
+        """As things stand now, with what it took. Two threads may work out the same; that is dearer once."""
+        key, stamp = (project_id, *kind), _last_event(session, project_id)
+        known = self._known(session, key, stamp)
+        if known is not None and known.event == stamp:
+            return known
+        return self._worked(session, key, stamp, work_out)
 
     def recall(
         self,
@@ -59,24 +89,118 @@ class Remembered(Generic[Worked]):
         *,
         fresh: bool,
     ) -> Recalled[Worked]:
-        """As things stand now; unless it is to be `fresh`, what is dear as it was worked out last, if it ever was.
-
-        Two threads may work out the same; that is dearer once.
-        """
-        stamp = session.scalars(select(Project.last_event).where(Project.id == project_id)).one()
-        engine, key = session.connection().engine, (project_id, *kind)
-        with self._lock:
-            kept = self._of_engine.setdefault(engine, OrderedDict())
-            known = kept.get(key)
-        if known is not None and known.event == stamp:
+        """As things stand now; but what is dear as it was worked out last, if it ever was, unless it is to be `fresh`
+        and nobody is at it already."""
+        key, stamp = (project_id, *kind), _last_event(session, project_id)
+        known = self._known(session, key, stamp)
+        if known is None:
+            return self._worked(session, key, stamp, work_out)
+        if known.event == stamp:
             return known
-        if known is not None and not fresh and known.seconds >= DEAR_SECONDS:
-            return replace(known, behind=True)
+        if known.seconds >= DEAR_SECONDS and not (fresh and self._take(session, key, known)):
+            rested = abs((clock.now() - known.at).total_seconds()) >= _PAUSES * known.seconds
+            return replace(known, behind=True, due=rested and not fresh)
+        return self._worked(session, key, stamp, work_out)
+
+    def _worked(self, session: Session, key: _Key, stamp: int, work_out: Callable[[], Worked]) -> Recalled[Worked]:
         at, began = clock.now(), time.thread_time()
-        found = Recalled(work_out(), stamp, at, time.thread_time() - began)
+        worked = work_out()
+        found = Recalled(worked, stamp, at, time.thread_time() - began)
+        self._keep(session, key, found)
+        return found
+
+    def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
         with self._lock:
+            return self._of(session).get(key)
+
+    def _keep(self, session: Session, key: _Key, found: Recalled[Worked]) -> None:
+        with self._lock:
+            kept = self._of(session)
             kept[key] = found
             kept.move_to_end(key)
             while len(kept) > _MOST:
                 kept.popitem(last=False)
+
+    def _take(self, session: Session, key: _Key, known: Recalled[Worked]) -> bool:
+        """Whether it is this thread that brings something up to date."""
+        return True
+
+    def _of(self, session: Session) -> OrderedDict[_Key, Recalled[Worked]]:
+        return self._of_engine.setdefault(session.connection().engine, OrderedDict())
+
+
+class Shared(Remembered[Worked]):
+    """Kept in the database too, where it took long, for all processes and the time after a restart.
+
+    What is kept is what JSON can hold. One process at a time brings it up to date.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
+        known = super()._known(session, key, stamp)
+        if known is not None and (known.event == stamp or known.seconds < KEPT_SECONDS):
+            return known
+        row = session.execute(
+            select(WorkedOut.event, WorkedOut.at, WorkedOut.seconds, WorkedOut.worked).where(
+                WorkedOut.project_id == key[0], WorkedOut.kind == self._kind(key)
+            )
+        ).one_or_none()
+        if row is None or row.event > stamp or (known is not None and known.event >= row.event):
+            return known
+        found: Recalled[Worked] = Recalled(
+            orjson.loads(zstandard.decompress(row.worked)), row.event, row.at, row.seconds
+        )
+        super()._keep(session, key, found)
         return found
+
+    def _keep(self, session: Session, key: _Key, found: Recalled[Worked]) -> None:
+        super()._keep(session, key, found)
+        if found.seconds < KEPT_SECONDS or writes(session):  # what was read may be taken back
+            return
+        row = WorkedOut(
+            project_id=key[0],
+            kind=self._kind(key),
+            event=found.event,
+            at=found.at,
+            seconds=found.seconds,
+            worked=zstandard.compress(orjson.dumps(found.worked)),
+            taken_at=None,
+        )
+        try:
+            with Session(session.connection().engine) as own:
+                begin_writing(own)
+                own.merge(row)
+                own.commit()
+        except DBAPIError:  # Whoever asked has it all the same.
+            log_failure("worked_out_not_kept", what=self._name)
+
+    def _take(self, session: Session, key: _Key, known: Recalled[Worked]) -> bool:
+        if writes(session):
+            return True
+        patience = max(_LEAST_PATIENCE, _PATIENCE * dt.timedelta(seconds=known.seconds))
+        with Session(session.connection().engine) as own:
+            begin_writing(own)
+            row = own.get(WorkedOut, (key[0], self._kind(key)), with_for_update=True)
+            if row is not None:
+                if row.taken_at is not None and abs(clock.now() - row.taken_at) < patience:
+                    return False
+                row.taken_at = clock.now()
+                own.commit()
+        return True
+
+    def _kind(self, key: _Key) -> str:
+        # Another version may work out something else, or write it in another way.
+        return orjson.dumps([self._name, _VERSION, *key[1:]], default=str).decode()
+
+
+def forget_worked(session: Session, now: dt.datetime) -> int:
+    """Drop what nobody has worked out anew for some days."""
+    done: Any = session.execute(delete(WorkedOut).where(WorkedOut.at < now - _KEPT))
+    return int(done.rowcount)
+
+
+def _last_event(session: Session, project_id: int) -> int:
+    return session.scalars(select(Project.last_event).where(Project.id == project_id)).one()

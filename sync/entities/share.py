@@ -9,9 +9,10 @@ from sqlalchemy import Text, bindparam, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from sync.accounts.roles import fillable_forms
-from sync.entities.reach import Reach, reach_of, rows_within, values_within
+from sync.entities.reach import Reach, reach_of, rows_within, values_within, writes
 from sync.entities.reading import lists_of_project
-from sync.models import Actor, Entity, Form, FormFile
+from sync.models import Actor, Entity, Form, FormFile, Project
+from sync.models.kept import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Share:
 
 
 class Shares:
-    """The shares of one project's lists; devices with the same reach are looked up once. `sized` asks for bytes, for
-    which the rows themselves have to be read."""
+    """The shares of one project's lists; devices with the same reach are looked up once, until something happens in the
+    project. `sized` asks for bytes, for which the rows themselves have to be read."""
 
     def __init__(self, session: Session, project_id: int, *, sized: bool) -> None:
         self._sized = sized
@@ -38,7 +39,8 @@ class Shares:
         for form_id, name in rows:
             self._forms.setdefault(str(name), set()).add(form_id)
         self._lists = [known for known in lists_of_project(session, project_id) if known.name in self._forms]
-        self._counted: dict[tuple[str, Reach, bool], tuple[int, int]] = {}
+        last = session.scalar(select(Project.last_event).where(Project.id == project_id))
+        self._counted = _counted.get(session, project_id, last, not writes(session), dict)
 
     def of(self, device: Actor, places: Sequence[str] | None = None) -> list[Share]:
         """What the device gets of each list that one of its forms reads; with these `places` in place of its own, if
@@ -55,6 +57,8 @@ class Shares:
         return found
 
     def _count(self, name: str, reach: Reach, sized: bool) -> tuple[int, int]:
+        if reach.assigned is not None:  # by hand, which is no event of the project
+            return self._look(name, reach, sized)
         key = (name, reach, sized)
         if key not in self._counted:
             self._counted[key] = self._look(name, reach, sized)
@@ -79,6 +83,8 @@ class Shares:
         count, length = self._session.execute(query).one()
         return int(count), int(length or 0)
 
+
+_counted: Kept[dict[tuple[str, Reach, bool], tuple[int, int]]] = Kept()
 
 # Which forms read which lists.
 _READ = (

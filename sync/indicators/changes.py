@@ -31,12 +31,18 @@ _AT_ONCE = 5000  # event numbers in one statement
 
 @dataclass(slots=True)
 class Cause:
-    """What one kind of event did: to so many contributions, and to the figure. The effect is None where the figure had
-    no value before or after it."""
+    """What one kind of event did: to so many contributions, and to the figure. No value is nought beside a value; where
+    the figure had none before and none after, there is no effect."""
 
     cause: str
     contributions: int = 0
-    effect: Fraction | None = Fraction(0)
+    effect: Fraction | None = None
+
+    def add(self, contributions: int, before: Fraction | None, after: Fraction | None) -> None:
+        """One more step that is due to it."""
+        self.contributions += contributions
+        if before is not None or after is not None:
+            self.effect = (self.effect or 0) + (after or Fraction(0)) - (before or 0)
 
     def to_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "contributions": self.contributions, "effect": json_number(self.effect)}
@@ -44,7 +50,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The effects add up to `after` less `before`. `events` had a part in it; `cursor` leads to more of them."""
+    """The effects add up to `after` less `before`, of which one that is not there is nought. `events` had a part in
+    it; `cursor` leads to more of them."""
 
     before_at: AsOf
     after_at: AsOf
@@ -131,9 +138,7 @@ class _Told:
     events: set[int] = field(default_factory=set)
 
     def add(self, cause: str, contributions: int, before: Fraction | None, after: Fraction | None) -> None:
-        told = self.causes.setdefault(cause, Cause(cause))
-        told.contributions += contributions
-        told.effect = None if told.effect is None or before is None or after is None else told.effect + after - before
+        self.causes.setdefault(cause, Cause(cause)).add(contributions, before, after)
 
 
 def _tell(before: Reading, after: Reading, asked: _Asked) -> _Told:

@@ -144,24 +144,24 @@ def units_of(
     definition: Definition, entries: Iterable[Entry], period: Period, person: Callable[[str], str]
 ) -> Iterator[Unit]:
     """The subjects or rows of the period, those that `keep` drops and those without a value included."""
-    inside = within(definition, period)
-    if not _by_subject(definition):
+    inside, passes = within(definition, period), _passing(definition.keep)
+    if not by_subject(definition):
         for entry in entries:
             if inside(entry):
                 amount = part_of(definition, entry, period)
-                yield Unit([entry], entry, amount, _passes(definition.keep, amount))
+                yield Unit([entry], entry, amount, passes(amount))
         return
     end = period.end
     for rows in _grouped((entry for entry in entries if end is None or entry.day <= end), person):
         counted = [entry for entry in rows if inside(entry)]
         if counted:
-            yield _subject(definition, rows, counted, period)
+            yield _subject(definition, rows, counted, period, passes)
 
 
 def within(definition: Definition, period: Period) -> Callable[[Entry], bool]:
     """Whether a row is among those that a figure for the period goes over (and that its `n` counts)."""
     start, end = period.start, period.end
-    if definition.row.per_subject == "latest_known" and _by_subject(definition):
+    if knows_latest(definition):
         return lambda entry: end is None or entry.day <= end
     if definition.spreads:
         return lambda entry: (
@@ -170,9 +170,14 @@ def within(definition: Definition, period: Period) -> Callable[[Entry], bool]:
     return lambda entry: (start is None or start <= entry.day) and (end is None or entry.day <= end)
 
 
+def knows_latest(definition: Definition) -> bool:
+    """Whether a figure goes over all rows up to the end of the period."""
+    return definition.row.per_subject == "latest_known" and by_subject(definition)
+
+
 def looks_back(definition: Definition) -> bool:
     """Whether rows from before the period decide too."""
-    if not _by_subject(definition):
+    if not by_subject(definition):
         return False
     rule = definition.row.per_subject
     return rule == "latest_known" or (rule in ("gain", "growth") and definition.row.baseline is None)
@@ -237,7 +242,8 @@ def _sorted_by(
     return found.items()
 
 
-def _by_subject(definition: Definition) -> bool:
+def by_subject(definition: Definition) -> bool:
+    """Whether a subject's rows go together, so that one of them decides."""
     if definition.aggregate == "list":
         return definition.has_subject
     return definition.counts_subjects
@@ -255,7 +261,13 @@ def _grouped(entries: Iterable[Entry], person: Callable[[str], str]) -> Iterable
     return (*groups.values(), *alone)
 
 
-def _subject(definition: Definition, rows: list[Entry], counted: list[Entry], period: Period) -> Unit:
+def _subject(
+    definition: Definition,
+    rows: list[Entry],
+    counted: list[Entry],
+    period: Period,
+    passes: Callable[[Amount | None], bool],
+) -> Unit:
     if definition.aggregate != "list" and not definition.has_value:
         return Unit(counted, counted[0])
     latest = counted[0] if len(counted) == 1 else max(counted, key=order)
@@ -265,7 +277,7 @@ def _subject(definition: Definition, rows: list[Entry], counted: list[Entry], pe
         case "gain" | "growth" as rule:
             baseline = _baseline(definition, rows, latest)
             amount = _compared(rule, latest.value, baseline)
-            return Unit(counted, latest, amount, _passes(definition.keep, amount), baseline, amount is None)
+            return Unit(counted, latest, amount, passes(amount), baseline, amount is None)
         case "first":
             entry = _first(counted)
             amount = part_of(definition, entry, period)
@@ -274,7 +286,7 @@ def _subject(definition: Definition, rows: list[Entry], counted: list[Entry], pe
         case rule:
             parts = [part_of(definition, one, period) or 0 for one in counted]
             entry, amount = latest, _together(rule, parts)
-    return Unit(counted, entry, amount, _passes(definition.keep, amount))
+    return Unit(counted, entry, amount, passes(amount))
 
 
 def _first(entries: list[Entry]) -> Entry:
@@ -316,10 +328,13 @@ def _together(rule: str, parts: list[int]) -> Amount:
             return max(parts)
 
 
-def _passes(keep: Keep | None, amount: Amount | None) -> bool:
+def _passing(keep: Keep | None) -> Callable[[Amount | None], bool]:
+    """Whether an amount is kept, with the bound worked out once for all of them."""
     if keep is None:
-        return True
-    return amount is not None and _COMPARISONS[keep.operator](amount, Fraction(keep.bound) * MILLION)
+        return lambda amount: True
+    bound, compare = Fraction(keep.bound) * MILLION, _COMPARISONS[keep.operator]
+    limit = int(bound) if bound.denominator == 1 else bound
+    return lambda amount: amount is not None and compare(amount, limit)
 
 
 def _gather(gathered: _Gathered, unit: Unit) -> None:

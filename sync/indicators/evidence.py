@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import nsmallest
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -23,15 +24,19 @@ from sync.indicators.counting import Cell, Entry, Unit
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Cells, keys_of
 from sync.indicators.periods import Period
-from sync.indicators.reading import Reading
+from sync.indicators.reading import Reading, Slot, slot_of
 from sync.models.indicators import Contribution
 from sync.models.projects import Event
 from sync.models.submissions import Submission
 
 # Numerator or denominator of a ratio, day, submission, indicator, ordinal, event: the place of a row in the list.
 Position = tuple[int, str, int, int, int, int]
+# An indicator that rows are of, and whether it is in the numerator or the denominator.
+Source = tuple[Definition, int]
 
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
+_BEFORE_ALL: Slot = (dt.date.min, -1, -1, -1)
+_WIDER, _MOST_AT_ONCE = 4, 5000
 _PARTS = ("numerator", "denominator")
 
 
@@ -50,13 +55,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A row behind a figure and what of it counts, in millionths; None if the subject's other rows decide, or none."""
+    """A row behind a figure and what of it counts, in millionths; None if the subject's other rows decide, or none.
+    `instead` is the submission that counts for it then."""
 
     definition: Definition
     entry: Entry
     counted: counting.Amount | None
     baseline: int | None
     part: int = 0
+    instead: int | None = None
 
     @property
     def position(self) -> Position:
@@ -80,6 +87,7 @@ def evidence(
     cells: Cells | None = None,
     cursor: str | None = None,
     limit: int = 100,
+    count: int | None = None,
     sees_small_cells: bool,
 ) -> Evidence:
     """The contributions behind one figure, so many at once.
@@ -87,18 +95,20 @@ def evidence(
     `counted` is what a row gives to the figure, so that for `count`, `distinct` and `sum` the counted parts add up to
     it, and a mean, median, minimum or maximum is that of the counted parts of each subject. A ratio has the rows of its
     numerator (`"part": "numerator"`), then those of its denominator. `person` is who the subject is in the value of the
-    figure; where nobody has decided whether it is somebody else, the row has `"sure": false`. For the same pages while
-    data comes in, read them as of one event. Raises Forbidden for figures with small cells that the caller may not see.
+    figure; where nobody has decided whether it is somebody else, the row has `"sure": false`. Where another submission
+    of the same subject counts in its place, that is `counted_by`. For the same pages while
+    data comes in, read them as of one event. `count` is how many rows there are in all, if that is known already.
+    Raises Forbidden for figures with small cells that the caller may not see.
     """
     definition = reading.definition(name)
     forbid_small_cells(reading, definition, sees_small_cells)
-    span, code = reading.period(period), reading.place(place)
-    found = list(counted_rows(reading, definition, span, code, dict(cells or {})))
-    after = _position(cursor)
-    later = found if after is None else [one for one in found if one.position > after]
-    page = nsmallest(limit, later, key=lambda one: one.position)
-    following = _cursor(page[-1].position) if len(later) > len(page) else None
-    return Evidence(_shown(reading, page, definition.aggregate == "ratio"), len(found), following)
+    figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}))
+    sources = list(_sources(reading, definition))
+    page = list(islice(figure.rows(sources, _position(cursor), limit), limit + 1))
+    following = _cursor(page[limit - 1].position) if len(page) > limit else None
+    if count is None:
+        count = sum(figure.count(one) for one, _ in sources)
+    return Evidence(_shown(reading, page[:limit], definition.aggregate == "ratio"), count, following)
 
 
 def forbid_small_cells(reading: Reading, definition: Definition, sees_small_cells: bool) -> None:
@@ -107,24 +117,79 @@ def forbid_small_cells(reading: Reading, definition: Definition, sees_small_cell
         raise Forbidden("What stands behind this figure is shown to coordinators only.")
 
 
-def counted_rows(
-    reading: Reading, definition: Definition, period: Period, place: str | None, cells: Cells, part: int = 0
-) -> Iterator[Counted]:
-    """Every row that a figure's `n` counts, in no order."""
-    if definition.aggregate == "ratio":
-        for number, one in enumerate(reading.parts(definition)):
-            yield from counted_rows(reading, one, period, place, cells, part or number)
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """The rows that a figure's `n` counts. Only those are read that a page shows, with those of the same persons."""
+
+    reading: Reading
+    period: Period
+    place: str | None
+    cells: Cells
+
+    def rows(self, sources: Sequence[Source], after: Position | None, at_once: int) -> Iterator[Counted]:
+        """Those after a position, in order, read so many at a time."""
+        for part in sorted({part for _, part in sources}):
+            if after is None or after[0] <= part:
+                together = [self._of(one, part, after, at_once) for one, its_part in sources if its_part == part]
+                yield from merge(*together, key=lambda one: one.position)
+
+    def count(self, definition: Definition) -> int:
+        """How many there are in all."""
+        if not self.cells:
+            return self.reading.count(definition, self.period, self.place)
+        table = self.reading.table(definition, self.period, self.place, tuple(self.cells))
+        found = table.cells.get(tuple(self.cells.values()))
+        return found.n if found is not None else 0
+
+    def _of(self, definition: Definition, part: int, after: Position | None, at_once: int) -> Iterator[Counted]:
+        begins_here = after is not None and after[0] == part
+        slot = (dt.date.fromisoformat(after[1]), after[2], -1, -1) if after and begins_here else _BEFORE_ALL
+        # Where some rows are left out, one look has to find enough of the others.
+        size = (at_once + 1) * (_WIDER if self.place is not None or self.cells else 1)
+        lies_in = self.reading.lies_in(self.place)
+        while True:
+            entries = self.reading.entries_after(definition, self.period, slot, size)
+            found = self._counted(definition, part, [entry for entry in entries if lies_in(entry)])
+            yield from (one for one in sorted(found, key=lambda one: one.position) if not after or one.position > after)
+            if len(entries) < size:
+                return
+            slot, size = slot_of(entries[-1]), min(2 * size, _MOST_AT_ONCE)
+
+    def _counted(self, definition: Definition, part: int, entries: Sequence[Entry]) -> Iterator[Counted]:
+        dimensions, chosen = self.reading.dimensions(definition, tuple(self.cells)), tuple(self.cells.values())
+        overlaps = definition.counts_subjects and not definition.has_value
+        if overlaps or not counting.by_subject(definition):
+            # Each row has its own cells: whoever has none in this one need not be read.
+            entries = [entry for entry in entries if stands(entry, dimensions, chosen)]
+        wanted = {slot_of(entry) for entry in entries}
+        for unit in counting.units_of(
+            definition, self._with_same(definition, entries), self.period, self.reading.person_of(definition)
+        ):
+            if overlaps:
+                inside = [entry for entry in unit.entries if stands(entry, dimensions, chosen)]
+            else:
+                inside = unit.entries if stands(counting.latest_of(unit), dimensions, chosen) else []
+            if inside:
+                counted = _of_unit(definition, unit, inside, self.period, part)
+                yield from (one for one in counted if slot_of(one.entry) in wanted)
+
+    def _with_same(self, definition: Definition, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """With all the rows that have a say in what of these counts."""
+        if not counting.by_subject(definition):
+            return entries
+        lies_in = self.reading.lies_in(self.place)
+        subjects = {entry.subject for entry in entries if entry.subject is not None}
+        same = self.reading.entries_of(definition, self.period, subjects)
+        return [*(entry for entry in same if lies_in(entry)), *(entry for entry in entries if entry.subject is None)]
+
+
+def _sources(reading: Reading, definition: Definition, part: int = 0) -> Iterator[Source]:
+    """The indicators whose rows stand behind one."""
+    if definition.aggregate != "ratio":
+        yield definition, part
         return
-    dimensions, chosen = reading.dimensions(definition, tuple(cells)), tuple(cells.values())
-    entries, person = reading.entries(definition, period, place), reading.person_of(definition)
-    overlaps = definition.counts_subjects and not definition.has_value
-    for unit in counting.units_of(definition, entries, period, person):
-        if overlaps:
-            inside = [entry for entry in unit.entries if stands(entry, dimensions, chosen)]
-        else:
-            inside = unit.entries if stands(counting.latest_of(unit), dimensions, chosen) else []
-        if inside:
-            yield from _of_unit(definition, unit, inside, period, part)
+    for number, one in enumerate(reading.parts(definition)):
+        yield from _sources(reading, one, part or number)
 
 
 def _of_unit(definition: Definition, unit: Unit, inside: list[Entry], period: Period, part: int) -> Iterator[Counted]:
@@ -134,11 +199,14 @@ def _of_unit(definition: Definition, unit: Unit, inside: list[Entry], period: Pe
     decides = unit.entry if definition.has_value or aggregate == "list" else max(inside, key=counting.order)
     for entry in inside:
         counted: counting.Amount | None = None
+        instead: int | None = None
         if counts and by_row:
             counted = counting.part_of(definition, entry, period)
         elif counts and entry is decides:
             counted = MILLION if one_each else unit.amount
-        yield Counted(definition, entry, counted, unit.baseline if entry is unit.entry else None, part)
+        elif counts and decides.submission_id != entry.submission_id:
+            instead = decides.submission_id
+        yield Counted(definition, entry, counted, unit.baseline if entry is unit.entry else None, part, instead)
 
 
 def stands(entry: Entry, dimensions: Sequence[counting.Dimension], chosen: Cell) -> bool:
@@ -156,10 +224,12 @@ def family(reading: Reading, definition: Definition) -> Iterator[Definition]:
 
 def _shown(reading: Reading, page: Sequence[Counted], of_ratio: bool) -> list[dict[str, Any]]:
     details = _details(reading, page)
-    return [_row(reading, one, details[_key(one)], of_ratio) for one in page]
+    definitions = {one.definition.id: one.definition for one in page}
+    sure = {number: reading.is_sure(definition) for number, definition in definitions.items()}
+    return [_row(reading, one, details[_key(one)], sure[one.definition.id], of_ratio) for one in page]
 
 
-def _row(reading: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[str, Any]:
+def _row(reading: Reading, one: Counted, detail: Any, is_sure: Callable[[str], bool], of_ratio: bool) -> dict[str, Any]:
     definition = one.definition
     value = detail.text if definition.aggregate == "list" else _amount(detail.value)
     row = {
@@ -179,8 +249,10 @@ def _row(reading: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[st
             "at": detail.at.isoformat() if detail.at else None,
         },
     }
-    if detail.subject is not None and not reading.is_sure(definition)(detail.subject):
+    if detail.subject is not None and not is_sure(detail.subject):
         row["sure"] = False
+    if one.instead is not None:
+        row["counted_by"] = str(one.instead)
     if definition.spreads:
         row["until"] = (detail.until or detail.day).isoformat()
     if definition.row.per_subject in ("gain", "growth"):

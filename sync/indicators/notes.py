@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure
 from sync.indicators.marks import MARK, Mark
 from sync.indicators.reading import Reading
@@ -53,13 +54,26 @@ def label_of(reading: Reading, figure: Figure, language: str) -> str:
 
 
 def sentence_of(reading: Reading, figure: Figure, language: str) -> str:
-    """`People trained (female), fiscal year 2026, Siby: each one is counted once; 1,204 contributions.`"""
+    """`People trained (female), fiscal year 2026, Siby: each is counted once …; 1,204 contributions.`"""
     place = reading.tree.places[figure.place].name if figure.place in reading.tree.places else ""
     about = ", ".join(
         part for part in (label_of(reading, figure, language), period_words(figure.period, language), place) if part
     )
-    how = phrase(f"how_{figure.definition.aggregate}", language)
+    how = how_counted(figure.definition, language)
     if figure.hidden or figure.n is None:
         return phrase("note", language, about=about, how=how)
     behind = phrase("contribution" if figure.n == 1 else "contributions", language, n=number_words(figure.n, language))
     return phrase("note_of", language, about=about, how=how, behind=behind)
+
+
+def how_counted(definition: Definition, language: str) -> str:
+    """`each is counted once, however many visits, of each the last value, only where it is ≥ 2`."""
+    said = [phrase(f"how_{definition.aggregate}", language)]
+    keep = definition.row.keep
+    if definition.counts_subjects and definition.has_value and (keep or definition.aggregate != "distinct"):
+        said.append(phrase(f"each_{definition.row.per_subject}", language))
+    if keep:
+        sign = {">=": "≥", "<=": "≤", "!=": "≠"}.get(keep.operator, keep.operator)
+        decimals = max(0, -int(keep.bound.normalize().as_tuple().exponent))
+        said.append(phrase("kept", language, keep=f"{sign} {number_words(keep.bound, language, decimals)}"))
+    return ", ".join(said)

@@ -17,11 +17,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Select,
     Table,
     func,
     literal_column,
     or_,
     select,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import Session
@@ -38,14 +40,19 @@ from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.models.database import fetch_rows
 from sync.models.entities import Membership
 from sync.models.indicators import Contribution, Target
+from sync.models.probing import rows_of_keys
 from sync.models.projects import Event, Project
 from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
 # Who is one person: in the value of a figure, and in its two bounds.
 VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
+# Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
+Slot = tuple[dt.date, int, int, int]
+_SLOT = ("day", "submission_id", "ordinal", "opened")
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
+_WAITED = dt.timedelta(hours=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -230,6 +237,49 @@ class Reading:
         """The rows that have a say in a figure for the period, in no order; some may lie before it."""
         return self._inside(self._fetched(definition, period), place)
 
+    def entries_after(self, definition: Definition, period: Period, after: Slot, limit: int) -> list[Entry]:
+        """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot`."""
+        names = list(dict.fromkeys([*_SLOT, *needed_columns(definition)]))
+        day, *others = (_ROWS.c[name] for name in _SLOT)
+        # Not one comparison of all four: SQLite finds no way into the index by that.
+        later = or_(day > after[0], tuple_(*others) > tuple_(*after[1:]))
+        found: list[Entry] = []
+        for query in self._both(definition, names, [*self._inside_of(definition, period), day >= after[0], later]):
+            found += self._read(query.order_by(day, *others).limit(limit), names)
+        return sorted(found, key=slot_of)[:limit]
+
+    def entries_of(self, definition: Definition, period: Period, subjects: Iterable[str]) -> list[Entry]:
+        """As `entries`, of these subjects and of whoever is the same person as one of them."""
+        names, event = needed_columns(definition), self.as_of.event
+        rows = rows_of_keys(
+            self.session.connection(),
+            [getattr(Contribution, name) for name in names],
+            [Contribution.subject],
+            [(subject,) for subject in sorted(self._same(definition, subjects))],
+            Contribution.project_id == self.project_id,
+            Contribution.indicator_id == definition.id,
+            Contribution.opened <= event,
+            # In one term, or SQLite reads all rows of the indicator by the two indexes that have to do with closing.
+            func.coalesce(Contribution.closed, event + 1) > event,
+            *self._conditions(definition, period, None),
+        )
+        return [*map(_entry(tuple(names))._make, rows)]
+
+    def count(self, definition: Definition, period: Period, place: str | None) -> int:
+        """A figure's `n`: how many rows it goes over."""
+        conditions = self._inside_of(definition, period)
+        if place is not None:
+            conditions.append(_ROWS.c.place.in_(self._spellings(definition, conditions, place)))
+        query = union_all(*self._both(definition, ["opened"], conditions)).subquery()
+        return self.session.scalars(select(func.count()).select_from(query)).one()
+
+    def lies_in(self, place: str | None) -> Callable[[Entry], bool]:
+        """Whether a row lies in the place (by its code) or below it; every row lies in the whole."""
+        if place is None:
+            return lambda entry: True
+        below = set(self.tree.below(place))
+        return lambda entry: self.code_of(entry.place) in below
+
     def entries_since(self, definition: Definition, period: Period, place: str | None, event: int) -> list[Entry]:
         """As `entries`, but with those that were open at any time from `event` on, each with its `closed`."""
         names = [*needed_columns(definition), "closed"]
@@ -337,7 +387,7 @@ class Reading:
             )
             if lists is not None:
                 query = query.where(Membership.list_name.in_(sorted(lists)))
-            rows = self.session.execute(query).all()
+            rows = fetch_rows(self.session.connection(), query)
             self._members[lists] = {
                 standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
                 for place, standing in enumerate((VALUE, FEWEST, MOST), start=1)
@@ -374,7 +424,7 @@ class Reading:
             self._entries[key] = self._read(query, names)
         return self._entries[key]
 
-    def _read(self, query: CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
+    def _read(self, query: Select[Any] | CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
         """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""
         return [*map(_entry(tuple(names))._make, fetch_rows(self.session.connection(), query))]
 
@@ -389,15 +439,31 @@ class Reading:
         below = set(self.tree.below(place))
         return {spelling for spelling in set(written) if self.code_of(spelling) in below}
 
-    def _conditions(self, definition: Definition, period: Period, place: str | None) -> list[ColumnElement[bool]]:
+    def _same(self, definition: Definition, subjects: Iterable[str]) -> set[str]:
+        """The subjects with all who are one person with one of them."""
+        members = self._persons(definition.subject_lists)
+        persons = {members.get(subject, subject) for subject in subjects}
+        return persons | {subject for subject, person in members.items() if person in persons}
+
+    def _inside_of(self, definition: Definition, period: Period) -> list[ColumnElement[bool]]:
+        """What `counting.within` says of a row, to the database."""
+        return self._between(definition, None if counting.knows_latest(definition) else period.start, period.end)
+
+    def _between(self, definition: Definition, start: dt.date | None, end: dt.date | None) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if period.end is not None:
-            conditions.append(_ROWS.c.day <= period.end)
-        if period.start is not None and not counting.looks_back(definition):
-            starts = _ROWS.c.day >= period.start
-            conditions.append(or_(starts, _ROWS.c.until >= period.start) if definition.spreads else starts)
+        if end is not None:
+            conditions.append(_ROWS.c.day <= end)
+        if start is not None:
+            starts = _ROWS.c.day >= start
+            conditions.append(or_(starts, _ROWS.c.until >= start) if definition.spreads else starts)
         if definition.counts_subjects:
-            conditions.append(_ROWS.c.subject.is_not(None))
+            # Written so that no database takes it for a way into the index of subjects.
+            conditions.append(_ROWS.c.subject.concat("").is_not(None))
+        return conditions
+
+    def _conditions(self, definition: Definition, period: Period, place: str | None) -> list[ColumnElement[bool]]:
+        start = None if counting.looks_back(definition) else period.start
+        conditions = self._between(definition, start, period.end)
         if place is not None:
             conditions.append(_ROWS.c.place.in_(self._spellings(definition, conditions, place)))
         return conditions
@@ -415,8 +481,17 @@ class Reading:
         conditions: Iterable[ColumnElement[bool]],
         since: int | None = None,
     ) -> CompoundSelect[Any]:
-        """Rows that were open at the event, or at any time from `since` up to it: those still open, and those closed
-        later, each with an index of its own."""
+        """Rows that were open at the event, or at any time from `since` up to it."""
+        return union_all(*self._both(definition, names, conditions, since))
+
+    def _both(
+        self,
+        definition: Definition,
+        names: Iterable[str],
+        conditions: Iterable[ColumnElement[bool]],
+        since: int | None = None,
+    ) -> tuple[Select[Any], Select[Any]]:
+        """Those still open, and those closed later, each with an index of its own."""
         query = select(*(_ROWS.c[name] for name in names)).where(
             _ROWS.c.project_id == self.project_id,
             _ROWS.c.indicator_id == definition.id,
@@ -424,7 +499,7 @@ class Reading:
             *conditions,
         )
         closed_after = self.as_of.event if since is None else since
-        return union_all(query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > closed_after))
+        return query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > closed_after)
 
 
 def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime) -> AsOf:
@@ -446,8 +521,7 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
             raise _no_moment(f"The journal has come to event {project.last_event}.")
         return _at_event(session, project_id, int(text), now)
     moment = _moment(text, project.time_zone)
-    last = session.scalar(select(func.max(Event.number)).where(Event.project_id == project_id, Event.at <= moment))
-    return _at_event(session, project_id, last or 0, moment)
+    return _at_event(session, project_id, _last_before(session, project_id, moment), moment)
 
 
 def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
@@ -469,6 +543,11 @@ def _entry(names: tuple[str, ...]) -> Any:
     return namedtuple("Entry", names)
 
 
+def slot_of(entry: Entry) -> Slot:
+    """Where a row of an indicator stands."""
+    return entry.day, entry.submission_id, entry.ordinal, entry.opened
+
+
 def needed_columns(definition: Definition) -> list[str]:
     """The columns that counting looks at."""
     names = ["submission_id", "opened", "ordinal", "day", "recorded", "place"]
@@ -483,6 +562,18 @@ def needed_columns(definition: Definition) -> list[str]:
 def _adds_in_sql(definition: Definition) -> bool:
     plain = definition.keep is None and not definition.spreads and not definition.counts_subjects
     return plain and definition.aggregate in ("count", "sum")
+
+
+def _last_before(session: Session, project_id: int, moment: dt.datetime) -> int:
+    """The last event up to a moment, 0 if there is none. Numbers follow each other in time, but for as long as one who
+    writes may have waited for another."""
+    known = Event.project_id == project_id, Event.at <= moment
+    at = session.scalar(select(func.max(Event.at)).where(*known))
+    if at is None:
+        return 0
+    # Not the bare number, or SQLite looks through all events for it.
+    last = select(func.max(Event.number + 0)).where(*known, Event.at >= at - _WAITED)
+    return session.scalars(last).one()
 
 
 def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:

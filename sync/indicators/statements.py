@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from sync.models.projects import Event, Project
 from sync.models.submissions import Submission
 
 VARIABLES = ("waiting", "counts", "period", "place", "project", "as_of")
+_LONGEST_TITLE = 300  # characters
+_HEADING = re.compile(r"\s*#\s+([^\n{*_`\[<]+?)\s*\n")
 _FALLBACK = {"bm": "fr"}
 _ARRIVING = ("submitted", "edited")
 _UNDECIDED = (*_ARRIVING, "restored")
@@ -158,6 +161,20 @@ def statements_at(session: Session, project_id: int, as_of: int | None) -> dict[
     found: dict[str, list[str]] = {}
     for name, language in rows:
         found.setdefault(name, []).append(language)
+    return found
+
+
+def titles_at(session: Session, project_id: int, as_of: int | None) -> dict[str, dict[str, str]]:
+    """Name → language → the first heading of the text; the name where none comes first, or a figure stands in it."""
+    rows = session.execute(
+        select(StatementText.name, StatementText.language, func.substr(StatementText.source, 1, _LONGEST_TITLE))
+        .where(StatementText.project_id == project_id, *held_at(StatementText, as_of))
+        .order_by(StatementText.name, StatementText.language)
+    )
+    found: dict[str, dict[str, str]] = {}
+    for name, language, source in rows:
+        heading = _HEADING.match(source)
+        found.setdefault(name, {})[language] = heading[1] if heading else name
     return found
 
 

@@ -25,11 +25,12 @@ from sync.keeping.archive import (
     part_member,
     write_archive,
 )
-from sync.models import Base, Lease, LoginFailures, Server, StoredFile, Upload
+from sync.models import Base, Lease, LoginFailures, Server, StoredFile, Upload, WorkedOut
 from sync.models.base import UtcDateTime
 
-# What means nothing elsewhere or later: uploads whose bytes are on their way, who may do what just now, failed log-ins.
-LEFT_OUT = frozenset({Upload.__tablename__, Lease.__tablename__, LoginFailures.__tablename__})
+# What means nothing elsewhere or later: uploads whose bytes are on their way, who may do what just now, failed log-ins;
+# and what can be worked out anew.
+LEFT_OUT = frozenset({Upload.__tablename__, Lease.__tablename__, LoginFailures.__tablename__, WorkedOut.__tablename__})
 _ROWS = 500  # of one part, each with an instance or a batch's receipts at worst
 _PART = 4 << 20
 

@@ -41,6 +41,7 @@ from sync.models.submissions import (
 )
 from sync.models.traffic import Traffic
 from sync.models.webhooks import Delivery, Lease, Webhook
+from sync.models.worked import WorkedOut
 
 __all__ = [
     "Actor",
@@ -97,4 +98,5 @@ __all__ = [
     "Upload",
     "Webhook",
     "WordTemplate",
+    "WorkedOut",
 ]

@@ -62,6 +62,14 @@ class Contribution(Base):
             postgresql_where=text("closed IS NOT NULL"),
             sqlite_where=text("closed IS NOT NULL"),
         ),
+        Index(
+            "ix_contributions_subject",
+            "project_id",
+            "subject",
+            "indicator_id",
+            postgresql_where=text("subject IS NOT NULL"),
+            sqlite_where=text("subject IS NOT NULL"),
+        ),
     )
 
     project_id: Mapped[int] = mapped_column(primary_key=True)

@@ -35,6 +35,9 @@ class Project(Base):
     device_properties: Mapped[list[Any]] = mapped_column(
         default=list, server_default="[]"
     )  # names that devices may have
+    labels: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # `lists` and `levels` of places → name → language → what people call it
     keep_deleted: Mapped[int] = mapped_column(default=30, server_default="30")  # days, of what was deleted or discarded
     keep_deliveries: Mapped[int] = mapped_column(default=30, server_default="30")  # days, of what webhooks were told
 

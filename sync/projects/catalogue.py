@@ -92,6 +92,7 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
         feeds = compile_feeds(form, sheets)
     else:
         sheets, feeds = _feeds.get((sha256, latest_sha256), feed)
+    form = feeds.form  # the very one: an instance remembers its walk along one form
     outside = {field.itemset for field in form.fields.values() if field.external and field.itemset is not None}
     return Published(form, sheets, feeds, state, frozenset(outside), time_zone)
 
@@ -191,12 +192,12 @@ class Shelf(Generic[Kept]):
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        made = make()  # two threads may make the same; that is dearer only once
+        made = make()  # two threads may make the same; that is dearer only once, and all go on with the first
         with self._lock:
-            self._kept[key] = made
+            kept = self._kept.setdefault(key, made)
             if len(self._kept) > self._bound:
                 self._kept.popitem(last=False)
-        return made
+        return kept
 
 
 _forms: Shelf[Form] = Shelf(200)

@@ -122,6 +122,18 @@ def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes
     return release_waiting(journal, form.form_id)
 
 
+def publish_beside(journal: Journal, workbook: Workbook) -> int:
+    """Publish what stands for an older version of a form, beside the one that devices get and go on getting.
+
+    What waited in quarantine for it is filed now; gives how many.
+    """
+    form = workbook.form
+    event = journal.record("published", None, {"form": form.form_id, "version": form.version})
+    sheets, sha256 = workbook.sheets.to_json(), content_hash(workbook)
+    _add_version(journal, workbook, sheets, sha256, None, event, current=False)
+    return release_waiting(journal, form.form_id)
+
+
 def load_programme(
     session: Session, programme: Programme, actor_id: int | None, now: dt.datetime, project_id: int | None = None
 ) -> tuple[Journal, Report]:
@@ -134,6 +146,10 @@ def load_programme(
     report = Report(journal.project_id, warnings=list(programme.warnings))
     if new or change_project(journal, settings):
         report.changed.append("settings")
+    if journal.project.labels != programme.settings.labels:
+        # No figure depends on them, so they need no place in the history of the settings.
+        journal.project.labels = dict(programme.settings.labels)
+        report.changed.append("labels")
     _if_changed(journal, report, "places", lambda event: change_places(journal, programme.places, event))
     for name, rows in sorted(programme.lists.items()):
         _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
@@ -204,7 +220,14 @@ def _differs(workbook: Workbook) -> Finding:
 
 
 def _add_version(
-    journal: Journal, workbook: Workbook, sheets: dict[str, Any], sha256: str, key_id: int | None, event: int
+    journal: Journal,
+    workbook: Workbook,
+    sheets: dict[str, Any],
+    sha256: str,
+    key_id: int | None,
+    event: int,
+    *,
+    current: bool = True,
 ) -> int:
     form, session, now = workbook.form, journal.session, journal.now
     row = session.get(Form, (journal.project_id, form.form_id))
@@ -224,7 +247,8 @@ def _add_version(
             )
         )
     else:
-        row.title, row.version, row.event, row.updated_at = form.title, form.version, event, now
+        if current:
+            row.title, row.version, row.event, row.updated_at = form.title, form.version, event, now
         number += session.scalars(
             select(func.max(FormVersion.number)).where(
                 FormVersion.project_id == journal.project_id, FormVersion.form_id == form.form_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from sync.errors import Stale, Unexpected
@@ -38,11 +39,14 @@ def set_review_state(journal: Journal, submission_id: int, state: str | None, se
     return event
 
 
-def add_comment(journal: Journal, submission_id: int, body: str) -> int:
-    """Write down what a coordinator says; the device is told if it has something to correct. Gives the comment's id."""
+def add_comment(journal: Journal, submission_id: int, body: str, at: dt.datetime | None = None) -> int:
+    """Write down what a coordinator says; the device is told if it has something to correct. Gives the comment's id.
+
+    `at` is when it was said, if that was on another server.
+    """
     text = comment_text(body)
     standing(journal, submission_id)
-    event, comment_id = write_comments(journal, [submission_id], text)[submission_id]
+    event, comment_id = write_comments(journal, [submission_id], text, at)[submission_id]
     touch(journal, submission_id, event)
     return comment_id
 
@@ -55,7 +59,9 @@ def comment_text(body: str) -> str:
     return text
 
 
-def write_comments(journal: Journal, submission_ids: Sequence[int], text: str) -> dict[int, tuple[int, int]]:
+def write_comments(
+    journal: Journal, submission_ids: Sequence[int], text: str, at: dt.datetime | None = None
+) -> dict[int, tuple[int, int]]:
     """Say the same about each of these submissions; the event and the comment's id by submission. Their rows are still
     to be touched."""
     said = {id_: (journal.record("commented", id_), journal.new_id()) for id_ in submission_ids}
@@ -66,7 +72,7 @@ def write_comments(journal: Journal, submission_ids: Sequence[int], text: str) -
             "submission_id": submission_id,
             "actor_id": journal.actor_id,
             "body": text,
-            "at": journal.now,
+            "at": at or journal.now,
         }
         for submission_id, (_, comment_id) in said.items()
     ]

@@ -54,6 +54,28 @@ class Deed:
     details: Mapping[str, Any]
 
 
+def state_under(session: Session, project_id: int, submission_id: int, instance_id: str) -> str | None:
+    """What had been decided about a version when the next one came: the review state to which an undone edit leads
+    back."""
+    versions = session.execute(
+        select(SubmissionVersion.instance_id, SubmissionVersion.event)
+        .where(SubmissionVersion.project_id == project_id, SubmissionVersion.submission_id == submission_id)
+        .order_by(SubmissionVersion.number)
+    ).all()
+    position = [row.instance_id for row in versions].index(instance_id)
+    until = [row.event for row in versions[position + 1 : position + 2]]
+    decided = select(Event.details).where(
+        Event.project_id == project_id,
+        Event.submission_id == submission_id,
+        Event.kind.in_(("reviewed", "rejected", "restored")),
+        Event.number > versions[position].event,
+        *(Event.number < event for event in until),
+    )
+    told = (details or {} for details in session.scalars(decided.order_by(Event.number.desc())))
+    undecided = "edited" if position else None
+    return next((details["to"] for details in told if "to" in details), undecided)
+
+
 def differences_of(session: Session, project_id: int, submission_id: int) -> dict[str, list[Difference]]:
     """What each version but the first changed, by its instance id; nothing is known of encrypted ones."""
     rows = session.execute(

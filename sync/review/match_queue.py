@@ -6,13 +6,13 @@ import heapq
 import math
 import threading
 import weakref
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, func, select, true, tuple_, union
+from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from sync.dedup.pairs import OPEN
@@ -23,11 +23,10 @@ from sync.indicators.figures import Figure, figure
 from sync.indicators.reading import Reading
 from sync.models import Contribution, Entity, Match, Membership
 from sync.models.database import fetch_rows
-from sync.models.probing import rows_of_ids
+from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.matches import COLUMNS, DECISIONS, Pair
 from sync.review.paging import PAGE, Page
 
-_ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _ENDS: list[Any] = [Match.id, Match.a, Match.b, Match.probability]
 _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.most_id]
 _LARGEST = 2**63 - 1
@@ -168,7 +167,8 @@ class _Hanging:
         standing = self._persons()
         together = [(match_id, a, b) for match_id, a, b, _ in rows if _together(standing, a, b)]
         long = len(together) > _REMEMBERED_FROM or self._event > _REMEMBERED_AFTER
-        parts = {} if not together else self._remembered_parts() if long else self._parts(Match.state == OPEN)
+        ends = {end for _, a, b in together for end in (a, b)}
+        parts = self._remembered_parts(ends) if long else self._parts(ends)
         self._of_pair = {match_id: both for match_id, a, b in together if (both := parts.get(a, 0) & parts.get(b, 0))}
         self._doubted = {match_id for match_id, a, b in together if _doubted(standing, a, b)}
 
@@ -208,31 +208,29 @@ class _Hanging:
         )
         return {entity_id: (fewest, most) for entity_id, fewest, most in fetch_rows(self._session.connection(), query)}
 
-    def _remembered_parts(self) -> Mapping[str, int]:
-        """In a long queue the order may be some events old: to look through all contributions takes a second.
-
-        Those of decided pairs are remembered too, for the decisions that are taken back meanwhile.
-        """
+    def _remembered_parts(self, ends: Collection[str]) -> Mapping[str, int]:
+        """In a long queue the order may be some events old."""
         key = self._project_id, self._list, tuple((one.id, one.opened) for one in self._definitions)
-        if (known := _remembered.get(self._session, key, self._event)) is None:
-            known = self._parts(true())
-            _remembered.put(self._session, key, self._event, known)
+        event, known = _remembered.get(self._session, key, self._event) or (self._event, {})
+        if missing := [end for end in ends if end not in known]:
+            known = {**known, **self._parts(missing)}
+            _remembered.put(self._session, key, event, known)
         return known
 
-    def _parts(self, which: ColumnElement[bool]) -> Mapping[str, int]:
-        """The indicators that an entity of such a pair has a part in, a bit for each."""
+    def _parts(self, ends: Collection[str]) -> Mapping[str, int]:
+        """The indicators that each of these entities has a part in, a bit for each."""
         bits = {definition.id: 1 << position for position, definition in enumerate(self._definitions)}
-        ends = union(select(Match.a).where(*self._likely(), which), select(Match.b).where(*self._likely(), which))
-        # Without DISTINCT: to sort them there takes longer than to hand all of them over.
-        query = select(_ROWS.c.indicator_id, _ROWS.c.subject).where(
-            _ROWS.c.project_id == self._project_id,
-            _ROWS.c.indicator_id.in_(list(bits)),
-            _ROWS.c.closed.is_(None),
-            _ROWS.c.subject.in_(ends.scalar_subquery()),
+        found = dict.fromkeys(ends, 0)
+        rows = rows_of_keys(
+            self._session.connection(),
+            [Contribution.indicator_id, Contribution.subject],
+            [Contribution.subject],
+            [(end,) for end in sorted(ends)],
+            Contribution.project_id == self._project_id,
+            Contribution.closed.is_(None),
         )
-        found: dict[str, int] = defaultdict(int)
-        for indicator_id, subject in fetch_rows(self._session.connection(), query):
-            found[subject] |= bits[indicator_id]
+        for indicator_id, subject in rows:
+            found[subject] |= bits.get(indicator_id, 0)
         return found
 
 
@@ -245,10 +243,10 @@ class _Remembered:
         self._kept = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def get(self, session: Session, key: Any, event: int) -> Mapping[str, int] | None:
+    def get(self, session: Session, key: Any, event: int) -> tuple[int, Mapping[str, int]] | None:
         with self._lock:
             found = self._kept.get(session.get_bind().engine, OrderedDict()).get(key)
-        return found[1] if found is not None and 0 <= event - found[0] <= self._events else None
+        return found if found is not None and 0 <= event - found[0] <= self._events else None
 
     def put(self, session: Session, key: Any, event: int, parts: Mapping[str, int]) -> None:
         if writes(session):

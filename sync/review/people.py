@@ -76,6 +76,7 @@ class _Seeking:
         names = [name for name, role in roles.items() if role in _NAMES and self._words]
         numbers = [name for name, role in roles.items() if role in _NUMBERS and self._numbers]
         self._names = len(names)
+        self._heard: dict[str | None, frozenset[str]] = {}
         self._columns: list[Any] = [Entity.id, *(Entity.data[name].as_string() for name in (*names, *numbers))]
         query = select(*_MEMBERS).where(
             Membership.project_id == project_id, Membership.list_name == known.name, Membership.closed.is_(None)
@@ -119,9 +120,18 @@ class _Seeking:
     def _says(self, row: tuple[Any, ...]) -> bool:
         if self._all or not (self._words or self._numbers):
             return self._all
-        names = " ".join(" ".join(words(name)) for name in row[1 : self._names + 1] if name)
+        heard = frozenset[str]().union(*(self._heard_in(name) for name in row[1 : self._names + 1]))
+        if not heard.issuperset(self._words):
+            return False
         numbers = " ".join("".join(_DIGITS.findall(number)) for number in row[self._names + 1 :] if number)
-        return all(word in names for word in self._words) and all(one in numbers for one in self._numbers)
+        return all(one in numbers for one in self._numbers)
+
+    def _heard_in(self, name: str | None) -> frozenset[str]:
+        """Those of the words that a name says. The same few names stand in many records."""
+        if name not in self._heard:
+            folded = " ".join(words(name or ""))
+            self._heard[name] = frozenset(word for word in self._words if word in folded)
+        return self._heard[name]
 
     def _saying(self, entity_ids: Collection[str]) -> set[str]:
         found: set[str] = set()

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from forms.form import Flag
 from sync.errors import Unexpected
 from sync.models import Form, Submission, SubmissionVersion
+from sync.models.database import is_sqlite
 from sync.projects.places import codes_below
 from sync.review.paging import PAGE, Page, cursor_to, id_at
 
@@ -157,14 +158,18 @@ def _waiting(row: RowMapping) -> Waiting:
 
 def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
     in_the_bin = select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
-    where = [Submission.project_id == project_id, Submission.deleted_at.is_(None), *_filters(session, sought)]
+    where = [
+        Submission.project_id == project_id,
+        Submission.deleted_at.is_(None),
+        *_filters(session, project_id, sought),
+    ]
     where.append(Submission.form_id.not_in(in_the_bin))
     if sought.place is not None:
         where.append(Submission.place.in_(codes_below(session, project_id, sought.place, None)))
     return where
 
 
-def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:
+def _filters(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
     if sought.state is not None and sought.state not in STATES:
         raise Unexpected(f"{sought.state!r} is not a state; it is one of {', '.join(STATES)}.")
     where: list[ColumnElement[bool]] = []
@@ -182,7 +187,7 @@ def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:
     if sought.form_id is not None:
         where.append(Submission.form_id == sought.form_id)
     if sought.collector is not None:
-        where.append(Submission.actor_id == sought.collector)
+        where.append(_sent_by(session, project_id, sought.collector))
     if sought.device is not None:
         where.append(Submission.device == sought.device)
     if sought.since is not None:
@@ -192,6 +197,13 @@ def _filters(session: Session, sought: Sought) -> list[ColumnElement[bool]]:
     if sought.from_id is not None:
         where.append(Submission.id >= sought.from_id)
     return where + [_says(word) for word in (sought.words or "").split()[:_MOST_WORDS]]
+
+
+def _sent_by(session: Session, project_id: int, actor_id: int) -> ColumnElement[bool]:
+    if not is_sqlite(session):
+        return Submission.actor_id == actor_id
+    # SQLite would look through all submissions in the order of the page, however few are this sender's.
+    return Submission.id.in_(select(_COPY.id).where(_COPY.project_id == project_id, _COPY.actor_id == actor_id))
 
 
 def _says(word: str) -> ColumnElement[bool]:

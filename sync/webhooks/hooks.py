@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound, Unexpected
 from sync.journal import Journal
 from sync.models import Delivery, Project, Webhook
+from sync.review.paging import Page
 
 TYPES = (
     "submission.stored",
@@ -98,15 +99,26 @@ def webhooks_of(session: Session, project_id: int) -> list[Webhook]:
     return list(session.scalars(select(Webhook).where(Webhook.project_id == project_id).order_by(Webhook.id)))
 
 
-def deliveries_of(session: Session, hook: Webhook, limit: int) -> list[Delivery]:
-    """The attempts to tell it, the newest first."""
-    query = (
-        select(Delivery)
-        .where(Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id)
-        .order_by(Delivery.at.desc(), Delivery.event.desc(), Delivery.attempt.desc())
-        .limit(limit)
-    )
-    return list(session.scalars(query))
+def deliveries_of(session: Session, hook: Webhook, limit: int, cursor: str | None = None) -> Page[Delivery]:
+    """The attempts to tell it, the newest first. Raises Unexpected for what was never a cursor."""
+    query = select(Delivery).where(Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id)
+    if cursor:
+        query = query.where(tuple_(Delivery.at, Delivery.event, Delivery.attempt) < _attempt_at(cursor))
+    order = Delivery.at.desc(), Delivery.event.desc(), Delivery.attempt.desc()
+    found = session.scalars(query.order_by(*order).limit(limit + 1)).all()
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], f"{last.at.isoformat()}~{last.event}~{last.attempt}" if last else None)
+
+
+def _attempt_at(cursor: str) -> tuple[dt.datetime, int, int]:
+    try:
+        at, event, attempt = cursor.split("~")
+        moment = dt.datetime.fromisoformat(at)
+        if moment.tzinfo is not None and len(cursor) < 100:
+            return moment, int(event), int(attempt)
+    except ValueError:
+        pass
+    raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
 
 
 def remove_webhook(session: Session, hook: Webhook) -> None:

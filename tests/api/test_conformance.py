@@ -26,6 +26,7 @@ import datetime as dt
 import io
 import re
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,14 +38,17 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from lxml import etree
+from sqlalchemy import Connection, event
 
+from bench.odata import fill
 from demo import population
 from demo.visits import Visit
 from forms.form import NoLists
 from forms.programmes.programme import files_of, read_programme
 from forms.xforms.answers import instance_from
 from forms.xforms.xform import compile_form
-from server.db import session
+from server.db import engine_of, session
+from server.odata.options import token_of
 from sync.projects.publish import load_programme
 from tests.api.test_openrosa_forms import VISIT, publish
 from tests.support.collect import Collect, Filled, Heard, LinkBroken, Wire, a_filled_sale, through
@@ -250,6 +254,8 @@ def test_10_what_is_encrypted_is_stored_unread_listed_so_and_exported_with_the_p
     opened = house.baraka.post(f"{SALES}.csv.zip", data={str(key["id"]): "three sacks of rice"}).get_data()
     (row,) = tables_in(opened)["sale.csv"]
     assert (row["seller"], row["sacks"]) == ("Coumba Diarra", "4")
+    with zipfile.ZipFile(io.BytesIO(opened)) as archive:
+        assert archive.read("media/p.jpg") == PHOTO
 
 
 def test_11_pyodk_does_its_work_unchanged(house: House, tmp_path: Path) -> None:
@@ -283,6 +289,33 @@ def test_12_following_the_links_of_odata_gives_each_row_once_while_others_arrive
     assert [entry["name"] for entry in service["value"]] == ["Submissions"]
     assert metadata.find(".//{*}EntitySet").get("Name") == "Submissions"
     assert len(seen) == len(set(seen)) == 30
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_12_a_page_of_repeats_costs_the_database_the_same_at_any_depth(house: House) -> None:
+    with house.app.app_context():
+        engine = engine_of(house.app)
+    first, last = fill(engine, house.pid, 2_000)
+    steps: list[int] = []
+
+    def watch(connection: Connection) -> None:
+        connection.connection.driver_connection.set_progress_handler(lambda: steps.append(1), 20)
+
+    def cost(before: int) -> int:
+        place = token_of({"id": before, "number": 0})
+        steps.clear()
+        path = f"forms/households.svc/Submissions.people?$top=100&$skiptoken={place}"
+        assert len(shown(house.baraka.get(path))["value"]) == 100
+        return len(steps)
+
+    event.listen(engine, "engine_connect", watch)
+    try:
+        cost(last)  # the form is compiled
+        beginning, end = cost(last), cost(first + 60)
+    finally:
+        event.remove(engine, "engine_connect", watch)
+
+    assert 0 < end < beginning * 1.2
 
 
 @dataclass

@@ -133,3 +133,20 @@ def test_neither_readers_nor_strangers_change_places(field: House) -> None:
     for name, status in (("fanta", 403), ("coumba", 404)):
         voice = field.voices[name.capitalize()]
         assert voice.get(address).status_code == status
+
+
+def test_several_devices_are_given_places_by_rest_and_it_is_taken_back(field: House) -> None:
+    given = {"devices": numbers(field)}
+    act = shown(field.baraka.put("app-users/places", json={**given, "places": ["KA"]}))["act"]
+    given_then = places_of(field)
+
+    again = shown(field.baraka.put("app-users/places", json={**given, "places": ["KA"]}))
+    undone = field.baraka.post(f"app-users/places/{act}/undo")
+
+    assert set(map(tuple, given_then.values())) == {("KA",)}
+    assert again == {"act": None}
+    assert undone.status_code == 200
+    assert set(map(tuple, places_of(field).values())) == {()}
+    assert field.baraka.put("app-users/places", json={"devices": [], "places": []}).status_code == 400
+    assert field.baraka.put("app-users/places", json={"devices": [1], "places": []}).status_code == 404
+    assert field.baraka.put("app-users/places", json={**given, "places": ["Nowhere"]}).status_code == 400

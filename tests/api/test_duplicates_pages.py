@@ -145,12 +145,18 @@ def test_who_decides_can_say_which_record_stands_for_the_person(village: House) 
 
 @ONCE
 def test_later_goes_on_without_the_pair_and_decides_nothing(village: House) -> None:
-    client = signed_in(village)
-    page = read(client, to(client.get(at(village, "/next"))))
+    client = signed_in(village, language="en")
+    first = to(client.get(at(village, "/next")))
+    page = read(client, first)
 
     [later] = {link for link in Page(page).links if "/next?" in link}
 
-    assert to(client.get(later)).startswith(at(village, "?"))
+    after = to(client.get(later))
+    told = read(client, after)
+
+    assert after.startswith(at(village, "?"))
+    assert "Left for later" in told
+    assert first.partition("?")[0] in {link.partition("?")[0] for link in Page(told).links}
     assert the_pair(village)["state"] == "open"
 
 

@@ -151,13 +151,17 @@ class Editing:
 @pytest.fixture
 def visited(house: House) -> House:
     """One visit of a form with a bit of everything, and its photo announced."""
-    with house.app.app_context():
-        journal = open_journal(session(), house.pid, None, NOON)
-        publish_form(journal, workbook_of("visit", "1", VISIT))
-        journal.close()
-        session().commit()
+    publish(house, VISIT, "visit")
     assert house.amina.outcomes(a_sale(1, form="visit") | {"answers": VISITED}) == ["stored"]
     return house
+
+
+def publish(house: House, form: str, form_id: str = "household") -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of(form_id, "1", form))
+        journal.close()
+        session().commit()
 
 
 def a_programme(house: House) -> int:
@@ -362,6 +366,23 @@ def test_an_earlier_version_becomes_the_current_one_again(visited: House) -> Non
 
 
 @ON_SQLITE
+def test_with_an_edit_undone_its_review_is_again_what_it_was(visited: House) -> None:
+    number = number_of(visited)
+    visited.baraka.patch(f"forms/visit/submissions/{instance_id(1)}", json={"reviewState": "approved"})
+    editing = Editing(visited, number)
+    editing.press("check", at={"/data/field[2]/area": "9"})
+    edited = editing.save()
+    back = next(link for link in Page(edited).links if "/edit/back" in link)
+
+    editing.text = read(editing.client, back)
+    assert "Review becomes again what it was under that version: approved" in editing.shown()
+    editing.press("save", reason="It was right before")
+
+    assert "state-edited" in edited
+    assert shown(visited.baraka.get(f"forms/visit/submissions/{instance_id(1)}"))["reviewState"] == "approved"
+
+
+@ON_SQLITE
 def test_a_long_list_is_searched_by_name(visited: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edit_form, "_MOST_OFFERED", 1)
     editing = Editing(visited, number_of(visited))
@@ -470,3 +491,53 @@ def test_an_iteration_has_no_number_below_one(visited: House) -> None:
 def test_nobody_goes_back_to_a_version_that_cannot_be(visited: House, version: str) -> None:
     path = f"/projects/{visited.pid}/submissions/{number_of(visited)}/edit/back?to={version}"
     assert signed_in(visited).get(path).status_code == 404
+
+
+@ON_SQLITE
+def test_one_of_the_names_given_before_is_chosen_by_name(house: House) -> None:
+    publish(
+        house,
+        """
+    | survey              |        |        |
+    | type                | name   | label  |
+    | begin repeat        | member | Member |
+    | text                | called | Name   |
+    | end repeat          | member |        |
+    | select_one ${called} | head  | Head   |
+    """,
+    )
+    answers = {"member": [{"called": "Awa"}, {"called": "Moussa"}], "head": "Awa"}
+    item = a_sale(1, form="household", version="1") | {"answers": answers}
+    assert house.amina.outcomes(item) == ["stored"]
+    editing = Editing(house, number_of(house))
+    assert [f'value="{name}"' in editing.text for name in ("Awa", "Moussa")] == [True, True]
+
+    editing.press("check", at={"/data/head": "Moussa"})
+    editing.save()
+
+    assert answers_of(house, "household")["head"] == "Moussa"
+
+
+@ON_SQLITE
+def test_who_was_picked_from_a_register_is_said_by_name_when_it_changes(house: House) -> None:
+    publish(
+        house,
+        """
+    | survey                           |       |       |
+    | type                             | name  | label |
+    | select_one_from_file people.csv  | who   | Who   |
+    """,
+    )
+    house.amina.send(a_sale(2, seller="Awa Traoré"), a_sale(3, seller="Moussa Keita"))
+    ids = {one["currentVersion"]["label"]: one["uuid"] for one in shown(house.baraka.get("datasets/people/entities"))}
+    item = a_sale(1, form="household", version="1") | {"answers": {"who": ids["Awa Traoré"]}}
+    assert house.amina.outcomes(item) == ["stored"]
+    editing = Editing(house, number_of(house))
+
+    editing.press("check", at={"/data/who": ids["Moussa Keita"]})
+    looked, saved = editing.shown(), editing.save()
+
+    assert "Awa Traoré" in looked
+    assert "Moussa Keita" in looked
+    assert "<del>Awa Traoré</del>" in saved
+    assert "<ins>Moussa Keita</ins>" in saved

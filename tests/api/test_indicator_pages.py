@@ -97,6 +97,18 @@ def test_why_a_figure_changed_adds_up_and_leads_to_what_did_it(sold: House) -> N
     assert page.count("/submissions/") == 2
 
 
+def test_where_there_was_no_figure_before_the_steps_begin_at_nought_and_add_up(sold: House) -> None:
+    client = signed_in(sold, language="en")
+
+    page = read(client, f"/projects/{sold.pid}/indicators/sacks/changes?from=0")
+
+    told = shown(sold.djeneba.get("figures/sacks/changes?from=0"))
+    assert told["before"] is None
+    assert sum(cause["effect"] for cause in told["causes"]) == told["after"] == 13
+    assert "the steps begin at nought" in page
+    assert ">+13.0</td>" in page
+
+
 def test_what_happened_to_one_cell_goes_on_with_that_cell(sold: House) -> None:
     client, before = signed_in(sold), last_event(sold)
     sold.amina.send(*[a_sale(number, sacks=1) for number in range(10, 65)], batch="b2")

@@ -55,6 +55,11 @@ def test_a_server_killed_while_tablets_send_ends_as_in_peace_and_a_coordinator_m
 
         killed.reader.post("datasets/people/train", {})
         low, value, high = people_trained(killed.reader)
+        decide_top(killed.reader, year.doubles, left=2)
+        assert len(hanging(killed.reader)) == 2
+        fewest, counted, most = people_trained(killed.reader)
+        assert low <= fewest <= true == counted <= most <= high
+        assert fewest < most
         decide_top(killed.reader, year.doubles)
         taken = decided(killed.reader)
 
@@ -151,6 +156,11 @@ def figures(reader: Reader) -> dict[str, Any]:
 def people_trained(reader: Reader, as_of: str | None = None) -> tuple[int, int, int]:
     found = reader.figure("people_trained", "all", as_of)
     return int(found["low"]), int(found["value"]), int(found["high"])
+
+
+def hanging(reader: Reader) -> list[Mapping[str, Any]]:
+    pairs = reader.pages("matches", "matches", list="people", state="open", limit="200")
+    return [pair for pair in pairs if pair["effect"]]
 
 
 def open_pairs(reader: Reader) -> dict[tuple[str, str], float]:

@@ -24,13 +24,26 @@ from server.settings import Settings
 from sync.accounts.installation import found_installation
 from sync.accounts.people import find_user
 from sync.accounts.roles import role_in
+from sync.entities.writing import update_entity
 from sync.errors import Unexpected
 from sync.intake.prepare import unpack
-from sync.models import Attachment, Comment, Entity, Form, FormVersion, Submission, SubmissionVersion
+from sync.journal import open_journal
+from sync.models import (
+    Actor,
+    Attachment,
+    Comment,
+    Entity,
+    EntityList,
+    Form,
+    FormVersion,
+    Submission,
+    SubmissionVersion,
+)
 from sync.models.database import begin_writing
 from tests.conftest import create_tables
+from tests.support.exports import publish
 from tests.support.live import served
-from tests.support.projects import a_sale, instance_id
+from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import PASSWORD, House, shown
 
 PHOTO = b"\xff\xd8\xff a photo of sacks"
@@ -101,13 +114,77 @@ def test_everything_of_a_project_on_central_comes_over_byte_for_byte(elsewhere: 
         edited = session().scalars(select(Submission).where(Submission.instance_id == instance_id(3))).one()
         assert (edited.versions, edited.current_instance_id) == (2, instance_id(4))
         assert session().get_one(Form, (pid, "sale")).state == "closed"
-    assert all_of(Comment.body) == ["Quel village ?"]
+    said = shown(house.baraka.get(f"forms/sale/submissions/{instance_id(2)}/comments"))
+    with here.app_context():
+        comment = session().scalars(select(Comment)).one()
+        speaker = session().get_one(Actor, comment.actor_id)
+        assert (comment.body, speaker.name) == ("Quel village ?", "Baraka (central.example.org)")
+        assert comment.at == dt.datetime.fromisoformat(said[0]["createdAt"])
     assert all_of(Attachment.present) == [True]
     assert "Kadi" in all_of(Entity.label)
     assert len(all_of(Entity.label)) == 4
     with house.app.app_context():
         there = session().scalars(select(FormVersion.md5).where(FormVersion.project_id == house.pid)).all()
     assert all_of(FormVersion.md5) == there
+
+
+def test_rows_that_were_deleted_there_are_not_made_again_by_the_submissions_that_made_them(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    entity = shown(house.baraka.get("datasets/people/entities"))[0]
+    shown(house.baraka.delete(f"datasets/people/entities/{entity['uuid']}"))
+
+    from_central(elsewhere, house)
+
+    living = all_of(Entity.id, Entity.deleted_at.is_(None))
+    assert len(living) == 3
+    assert entity["uuid"] not in living
+
+
+def test_what_waits_for_approval_there_waits_here_and_acts_once_it_is_approved(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
+    shown(house.baraka.patch("datasets/people", json={"approvalRequired": True, "ownerOnly": True}))
+    assert house.amina.outcomes(a_sale(7, seller="Waits"), a_sale(8, seller="Good"), batch="b2") == ["stored"] * 2
+    shown(house.baraka.patch(f"forms/sale/submissions/{instance_id(8)}", json={"reviewState": "approved"}))
+
+    moved = from_central(elsewhere, house)
+
+    assert moved.problems == []
+    labels = all_of(Entity.label)
+    assert ("Good" in labels, "Waits" in labels) == (True, False)
+    people = session().get_one(EntityList, (moved.project_id, "people"))
+    assert (people.approval_required, people.owner_only) == (True, True)
+
+
+def test_a_rule_about_tablets_that_cannot_be_brought_along_is_told_before_tablets_get_everything(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    shown(house.baraka.patch("datasets/people", json={"accessFilter": {"type": "assigned"}}))
+
+    first = from_central(elsewhere, house)
+    again = from_central(elsewhere, house, first.project_id)
+
+    assert first.problems == ["list people: the rule which rows reach which tablets; every tablet gets all"]
+    assert again.problems == []
+
+
+def test_a_row_that_was_changed_here_since_is_left_alone_and_one_changed_there_comes_along(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    first = from_central(elsewhere, house)
+    ours, theirs = (row["uuid"] for row in shown(house.baraka.get("datasets/people/entities"))[:2])
+    journal = open_journal(session(), first.project_id, None, clock.now())
+    update_entity(journal, "people", ours, label="Changed here", force=True)
+    journal.close()
+    session().commit()
+    shown(house.baraka.patch(f"datasets/people/entities/{theirs}?force=true", json={"label": "Changed there"}))
+
+    again = from_central(elsewhere, house, first.project_id)
+
+    assert again.problems == []
+    assert all_of(Entity.label, Entity.id.in_([ours, theirs])) == ["Changed here", "Changed there"]
 
 
 def test_who_worked_there_has_the_same_role_here_and_no_password(elsewhere: str, house: House, here: Flask) -> None:
@@ -132,7 +209,7 @@ def test_moving_again_brings_nothing_twice_and_fetches_what_is_new(elsewhere: st
     assert (again.submissions, again.here_before) == (1, 2)  # the last one is looked at once more
 
     shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
-    house.amina.outcomes(a_sale(7), batch="b2")
+    house.amina.outcomes(a_sale(7), a_sale(8, edits=1, sacks=5), batch="b2")
     late = from_central(elsewhere, house, first.project_id)
 
     assert (late.problems, late.submissions) == ([], 2)
@@ -168,3 +245,19 @@ def test_forms_and_submissions_come_from_a_server_that_speaks_openrosa(
         )
         assert (edited.answers or {})["sacks"] == 9
     assert all_of(Attachment.present) == [True]
+
+
+def test_submissions_of_versions_that_the_other_server_hands_out_no_more_are_filed_by_the_last(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
+    publish(house.app, house.pid, "sale", "2", SALE.replace("| Sacks     | . >", "| Sold      | . >"))
+    assert house.amina.outcomes(a_sale(7, version="2", sacks=6), batch="b2") == ["stored"]
+
+    moved = move_in(OpenRosa(elsewhere, "djeneba@example.org", PASSWORD), None, "kc.example.org", lambda _: None)
+
+    assert (moved.problems, moved.stand_ins, moved.submissions) == ([], ["sale 1"], 4)
+    assert session().get_one(Form, (moved.project_id, "sale")).version == "2"
+    found = select(SubmissionVersion.form_version, SubmissionVersion.answers)
+    filed = [(version, (answers or {})["sacks"]) for version, answers in session().execute(found)]
+    assert sorted(filed) == [("1", 4), ("1", 4), ("1", 9), ("2", 6)]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
 
 import pytest
 
+from server import clock
 from tests.support.pages import Page, read, signed_in
 from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import a_sale, instance_id
@@ -248,3 +253,23 @@ def test_whatever_stands_in_an_address_the_links_to_other_languages_stay_on_the_
     links = Page(read(signed_in(sold), f"{path}?{query}")).links
 
     assert f"{path}?{query}&lang=fr" in links
+
+
+def test_every_page_of_an_installation_for_practice_says_what_day_it_is_there(sold: House) -> None:
+    client = signed_in(sold, language="fr")
+    with clock_turned_back(dt.timedelta(hours=3)):
+        page = read(client, f"/projects/{sold.pid}")
+        told = shown(sold.djeneba.get("capabilities"))
+
+    assert "Installation d'exercice" in unescape(page)
+    assert "Installation d'exercice" not in unescape(read(client, f"/projects/{sold.pid}"))
+    assert dt.datetime.fromisoformat(told["now"]) < dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)
+
+
+@contextmanager
+def clock_turned_back(by: dt.timedelta) -> Iterator[None]:
+    clock.turn(clock.now() - by)
+    try:
+        yield
+    finally:
+        clock.turn(None)

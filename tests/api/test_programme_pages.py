@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.test_projects import a_programme, zipped
 from tests.support.pages import Page, read, send, signed_in
+from tests.support.people import publish_gathering
 from tests.support.projects import a_sale
 from tests.support.web import House, shown
 
@@ -48,6 +49,31 @@ def test_what_would_change_is_shown_and_then_done(house: House) -> None:
     assert "sale 2" in done.get_data(as_text=True)
     assert "1 entry has left the quarantine" in done.get_data(as_text=True)
     assert "Nothing in it is different" in again
+
+
+@ONCE
+def test_lists_and_levels_are_called_as_the_programme_says(house: House) -> None:
+    labels = """
+[labels.lists]
+people = { fr = "Personnes <b>", en = "People" }
+[labels.levels]
+region = { fr = "Région" }
+"""
+    programme = zipped(project_xtoml='name = "Rice"\n' + labels)
+    token = Page(hand_in(house, programme).get_data(as_text=True)).hidden["token"]
+    done = send(signed_in(house, "djeneba", "en"), at(house), at(house, "/load"), {"token": token})
+    publish_gathering(house)
+
+    french, english = (signed_in(house, language=code) for code in ("fr", "en"))
+
+    assert "<code>labels</code>" in done.get_data(as_text=True)
+    assert "Nothing in it is different" in hand_in(house, programme).get_data(as_text=True)
+    assert "<h1>Personnes &lt;b&gt;</h1>" in read(french, f"/projects/{house.pid}/lists/people")
+    assert ">People</a>" in read(english, f"/projects/{house.pid}/lists")
+    assert shown(house.djeneba.get(""))["labels"]["levels"] == {"region": {"fr": "Région"}}
+    assert shown(house.djeneba.patch("", json={"labels": {}}))["labels"] == {}
+    assert house.djeneba.patch("", json={"labels": {"lists": {"people": 5}}}).status_code == 400
+    assert "<h1>people</h1>" in read(french, f"/projects/{house.pid}/lists/people")
 
 
 @ONCE

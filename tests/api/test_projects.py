@@ -43,6 +43,42 @@ def test_a_project_is_made_changed_and_listed(house: House) -> None:
     assert [project["name"] for project in shown(house.amina.get("/v1/projects"))] == ["Siby"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", ["/v1/projects", "forms", "app-users", "datasets", "forms/sale/versions"])
+def test_what_has_not_changed_is_not_sent_again(house: House, path: str) -> None:
+    tag = house.djeneba.get(path).headers["ETag"]
+
+    again = [house.djeneba.get(path, headers={"If-None-Match": known}) for known in (tag, f"W/{tag}", '"other"')]
+
+    assert [answer.status_code for answer in again] == [304, 304, 200]
+    assert again[0].data == b""
+
+
+def test_a_programme_comes_out_as_it_went_in(house: House) -> None:
+    labels = '[labels.lists]\n"people" = { "fr" = "Gens \\"d\u2019ici\\"" }\n'
+    given = zipped(
+        project_xtoml='name = "Rice"\ntime_zone = "Africa/Bamako"\nlanguages = ["fr", "en"]\n' + labels,
+        places_xcsv=PLACES + "S,Siby,commune,ML-2,12.3714,-8.3308,Sibi|Ciby\n",
+        forms__sale_xxlsx=a_workbook("sale", "2", SALE),
+        lists__villages_xcsv='name,label,size\n,Siby,12\n,"Naréna, centre",\n',
+        statements__results_xen_xmd="# Results\n\n{{ sacks }} sacks\n",
+    )
+    first, second = (shown(house.sekou.post("/v1/projects", json={"name": name}))["id"] for name in ("One", "Two"))
+    path = "/v1/projects/{}/programme"
+    shown(house.sekou.put(path.format(first), data=given, content_type="application/zip"))
+
+    out = house.sekou.get(path.format(first))
+    loaded = shown(house.sekou.put(path.format(second), data=out.get_data(), content_type="application/zip"))
+    again = shown(house.sekou.put(path.format(first), data=out.get_data(), content_type="application/zip"))
+
+    assert out.content_type == "application/zip"
+    assert loaded["published"] == ["sale 2"]
+    assert house.sekou.get(path.format(second)).get_data() == out.get_data()
+    assert (again["published"], again["changed"]) == ([], [])
+    with zipfile.ZipFile(io.BytesIO(out.get_data())) as archive:
+        assert {"project.toml", "places.csv", "forms/sale.xlsx", "lists/villages.csv"} <= set(archive.namelist())
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -33,10 +33,17 @@ POST   /v1/projects/{pid}/app-users                           ac
 GET    /v1/projects/{pid}/app-users/1                         ac
 PATCH  /v1/projects/{pid}/app-users/1                         ac
 DELETE /v1/projects/{pid}/app-users/1                         ac
+PUT    /v1/projects/{pid}/app-users/places                    ac
+POST   /v1/projects/{pid}/app-users/places/999999/undo        ac
+GET    /v1/projects/{pid}/word-templates                      a
+GET    /v1/projects/{pid}/word-templates/file                 a
+PUT    /v1/projects/{pid}/word-templates/file                 a
+DELETE /v1/projects/{pid}/word-templates/file                 a
 GET    /v1/projects/{pid}/actor-properties                    ac
 GET    /v1/projects/{pid}/qr.png                              acd
 POST   /v1/projects/{pid}/actor-properties                    ac
 PUT    /v1/projects/{pid}/places                              a
+GET    /v1/projects/{pid}/programme                           a
 PUT    /v1/projects/{pid}/programme                           a
 PUT    /v1/projects/{pid}/statements/results/en               a
 GET    /v1/projects/{pid}/forms                               acvd
@@ -331,6 +338,7 @@ POST   /projects/{pid}/settings/webhooks/1/test               a
 POST   /projects/{pid}/settings/webhooks/1/replay             a
 GET    /projects/{pid}/settings/webhooks/1/remove             a
 POST   /projects/{pid}/settings/webhooks/1/remove             a
+GET    /projects/{pid}/health                                 -
 GET    /projects/{pid}/programme                              a
 POST   /projects/{pid}/programme                              a
 POST   /projects/{pid}/programme/load                         a

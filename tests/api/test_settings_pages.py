@@ -151,3 +151,22 @@ def test_the_health_of_the_server_is_looked_at_once_a_minute_and_said_in_the_rea
     assert "Mo libres là où sont gardés les fichiers" in first
     assert "MB free where files are kept" in second
     assert signed_in(house, "djeneba").get("/health").status_code == 403
+
+
+@ONCE
+def test_that_no_backup_was_ever_made_is_said_with_the_way_to_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = checkup.Line(True, "No backup was made here yet: siby backup FILE makes one", advises=True)
+    monkeypatch.setattr(checkup, "examine", lambda settings: [line])
+    client, at = signed_in(house, "sekou", "fr"), f"/projects/{house.pid}/health"
+
+    before = read(client, at)
+    made = send(client, at, "/v1/backup", {})
+
+    assert "Tout va bien." not in before
+    assert "à faire</span> Aucune sauvegarde" in before
+    assert f"/projects/{house.pid}/submissions" in Page(before).links
+    assert made.status_code == 200
+    assert made.get_data().startswith(b"\x28\xb5\x2f\xfd")
+    assert signed_in(house, "djeneba").get(at).status_code == 403

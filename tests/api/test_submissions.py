@@ -195,6 +195,8 @@ def test_an_edit_names_what_it_corrects(house: House) -> None:
         create(house.amina, name)
     edit(house.baraka, "uuid:1", "uuid:2", "uuid:1")
 
+    [act] = shown(house.sekou.get("/v1/audits?action=submission.edited"))
+    assert act["details"]["instance"] == "uuid:2"
     assert refused(edit(house.baraka, "uuid:1", "uuid:3", None)) == 400.19
     assert refused(edit(house.baraka, "uuid:1", "uuid:3", "uuid:9")) == 404.5
     assert refused(edit(house.baraka, "uuid:1", "uuid:3", "uuid:5")) == 400.8

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook as Verifier
 from werkzeug.test import TestResponse
 
+from server.pages.project import webhooks
 from tests.api.test_webhooks import Receiver, open_house, receiver, tell
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import a_sale
@@ -131,3 +133,27 @@ def test_what_is_no_webhook_is_refused_and_what_was_typed_stays(house: House, gi
     assert Page(page).runs == []
     assert "example.org" in page
     assert hooks(house) == []
+
+
+def test_the_log_goes_on_to_older_attempts_until_all_were_seen(
+    open_house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "_DELIVERIES", 2)
+    path, _ = added(open_house, receiver)
+    open_house.amina.outcomes(*(a_sale(number) for number in range(1, 6)))
+    tell(open_house.app)
+    client, seen, next_page = signed_in(open_house, "djeneba", "en"), list[str](), at(open_house, path)
+
+    while next_page:
+        page = read(client, next_page)
+        seen += re.findall(r'name="event" value="(\d+)"', page)
+        next_page = next((link for link in Page(page).links if "cursor=" in link and "lang=" not in link), "")
+
+    told = [str(one["event"]) for one in shown(open_house.djeneba.get(f"webhooks{path}/deliveries"))]
+    first = open_house.djeneba.get(f"webhooks{path}/deliveries?limit=3")
+    assert seen == told
+    assert len(seen) == 5
+    assert 'rel="next"' in first.headers["Link"]
+    rest = open_house.djeneba.get(first.headers["Link"].partition(">")[0].removeprefix("<http://localhost"))
+    assert [str(one["event"]) for one in shown(first) + shown(rest)] == told
+    assert client.get(f"{at(open_house, path)}?cursor=nonsense").status_code == 400

@@ -100,3 +100,22 @@ def test_there_is_a_way_to_the_templates_for_those_who_may(sold: House) -> None:
 
     assert address in Page(read(signed_in(sold, "djeneba"), statements)).links
     assert address not in Page(read(signed_in(sold, "baraka"), statements)).links
+
+
+def test_a_template_is_kept_fetched_and_taken_away_by_rest(sold: House) -> None:
+    template, one = a_template("{{ project }}"), "word-templates/file?statement=results"
+
+    kept = sold.djeneba.put(f"{one}&filename=mine.docx", data=template)
+    listed = shown(sold.djeneba.get("word-templates"))
+    fetched = sold.djeneba.get(one)
+    written = sold.djeneba.get("statements/results?format=docx")
+    gone = sold.djeneba.delete(one)
+
+    assert (kept.status_code, gone.status_code) == (200, 200)
+    assert [(each["statement"], each["filename"]) for each in listed] == [("results", "mine.docx")]
+    assert fetched.data == template
+    assert texts(written.data) == ["Siby"]
+    assert shown(sold.djeneba.get("word-templates")) == []
+    assert sold.djeneba.get(one).status_code == 404
+    assert sold.djeneba.put("word-templates/file", data=a_template("{{ titel }}")).status_code == 400
+    assert sold.djeneba.put("word-templates/file?statement=none", data=template).status_code == 404

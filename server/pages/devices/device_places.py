@@ -7,26 +7,21 @@ from dataclasses import dataclass
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
-from server import current
 from server.api.app_users import place_codes
+from server.api.device_places import devices_named, give_places, take_places_back
 from server.api.figures import reading_of
 from server.db import session
 from server.guards import needs
 from server.pages.asked import places_to_choose
 from server.pages.frame import project_of
-from sync.accounts.audit import record_act
 from sync.entities.share import Share, Shares
 from sync.errors import NotFound, Refusal, Unexpected
-from sync.models import Actor, Audit
+from sync.models import Actor
 from sync.models.database import begin_writing
 
 bp = Blueprint("device_places", __name__)
-
-_MOST = 100
-_ACT = "device.places"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ def post_places(pid: int) -> ResponseReturnValue:
     try:
         begin_writing(session())
         codes = _codes(pid, request.form)
-        number = _give(pid, {one.id: codes for one in _devices(pid, request.form)})
+        number = give_places(pid, {one.id: codes for one in _devices(pid, request.form)})
     except Refusal as refusal:
         session().rollback()
         return _page(pid, refusal)
@@ -62,34 +57,8 @@ def post_places(pid: int) -> ResponseReturnValue:
 @needs("devices.manage")
 def post_undo(pid: int) -> ResponseReturnValue:
     """Give the devices of an act the places that they had before it; those that were changed since stay."""
-    begin_writing(session())
-    act = session().get(Audit, (pid, _number(request.form.get("act", ""))))
-    if act is None or act.action != _ACT:
-        raise NotFound
-    before: dict[int, list[str]] = {}
-    for number, (was, became) in (act.details or {})["places"].items():
-        one = session().get(Actor, int(number))
-        if one is not None and one.disabled_at is None and one.places == became:
-            before[one.id] = was
-    _give(pid, before)
+    take_places_back(pid, _number(request.form.get("act", "")))
     return redirect(url_for("devices.devices", pid=pid, done="places_back"), 303)
-
-
-def _give(pid: int, wanted: dict[int, list[str]]) -> int | None:
-    """Commits. Gives the number of the act by which it can be taken back; None if nothing is different."""
-    changed = {}
-    for number, codes in wanted.items():
-        one = session().get_one(Actor, number)
-        if one.places != codes:
-            changed[str(number)] = [list(one.places), codes]
-            one.places, one.updated_at = codes, current.now()
-    act = None
-    if changed:
-        details = {"places": changed}
-        subject = next(iter(changed)) if len(changed) == 1 else None
-        act = record_act(session(), pid, current.origin(), _ACT, current.now(), subject, details)
-    session().commit()
-    return act
 
 
 def _page(pid: int, refusal: Refusal | None = None) -> ResponseReturnValue:
@@ -125,17 +94,7 @@ def _page(pid: int, refusal: Refusal | None = None) -> ResponseReturnValue:
 
 
 def _devices(pid: int, asked: MultiDict[str, str]) -> list[Actor]:
-    """Raises NotFound for what is no device of the project, Unexpected for none or too many."""
-    numbers = {_number(written) for written in asked.getlist("device")}
-    if not numbers or len(numbers) > _MOST:
-        raise Unexpected(f"Choose 1 to {_MOST} devices.")
-    query = select(Actor).where(
-        Actor.id.in_(numbers), Actor.kind == "device", Actor.project_id == pid, Actor.disabled_at.is_(None)
-    )
-    found = list(session().scalars(query.order_by(Actor.name, Actor.id)))
-    if len(found) < len(numbers):
-        raise NotFound
-    return found
+    return devices_named(pid, {_number(written) for written in asked.getlist("device")})
 
 
 def _codes(pid: int, asked: MultiDict[str, str]) -> list[str]:

@@ -2,59 +2,99 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
+from marshmallow import fields, validate
 
 from server import current
 from server.api.figures import EvidenceQuery, evidence_for_visitor, known_indicator, reading_of, sees_small_cells
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
+from server.pages.asked import FreshQuery
 from server.pages.frame import project_of
 from server.pages.photos import is_picture
+from server.queries.remembered import Shared
 from server.queries.submissions import files_here, labels_of_entities, titles_of_forms
+from server.words import words
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import figure, read_cells
+from sync.indicators.reading import Reading
 
 bp = Blueprint("figure_pages", __name__)
 
 _MOST_PHOTOS = 3  # of one visit; the others are on its page
 
 
+class BehindQuery(EvidenceQuery, FreshQuery):
+    """Which figure, and which page of what is behind it: no more rows than are read on a page."""
+
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=100))
+
+
 @bp.get("/projects/<int:pid>/figures/<indicator>")
 @needs("figures.read")
 def evidence(pid: int, indicator: str) -> ResponseReturnValue:
-    """The submissions behind one figure."""
-    query = read_query(EvidenceQuery())
+    """The submissions behind one figure, as of the event as of which the figure is told."""
+    query = read_query(BehindQuery())
     reading = reading_of(pid, query["as_of"])
-    definition = known_indicator(reading, indicator)
-    cells = read_cells(query["cells"])
-    found = evidence_for_visitor(reading, indicator, query)
+    definition, reads = known_indicator(reading, indicator), current.has_right("submissions.read")
+    kind = *(query[name] for name in ("as_of", "period", "place", "cells")), words().locale, reads
+
+    def told() -> dict[str, Any]:
+        return _told(pid, reading, indicator, query)
+
+    # What was is told as of when it was; only what is may be told as it stood.
+    remember = _heads.exactly if query["as_of"] else partial(_heads.recall, fresh=query["fresh"])
+    found = remember(session(), pid, (indicator, *kind), told)
+    if found.behind:
+        reading = reading_of(pid, str(found.event))
+    rows = evidence_for_visitor(reading, indicator, query, count=found.worked["count"])
+    return render_template(
+        "evidence.html",
+        project=project_of(pid),
+        definition=definition,
+        told=found,
+        evidence=rows,
+        query={key: value for key, value in request.args.items() if key not in ("cursor", "lang", "fresh")},
+        ways={way.name: way for way in reading.breakings(definition).values()},
+        places={code: place.name for code, place in reading.tree.places.items()},
+        persons=labels_of_entities(session(), pid, [row["person"] for row in rows.rows if row["person"]]),
+        titles=titles_of_forms(session(), pid),
+        reads_submissions=reads,
+        photos=_photos(pid, [int(row["submission"]) for row in rows.rows]) if reads else {},
+    )
+
+
+_heads: Shared[dict[str, Any]] = Shared("evidence")
+
+
+def _told(pid: int, reading: Reading, indicator: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What stands above the rows, and how many there are in all."""
+    count = evidence_for_visitor(reading, indicator, query | {"limit": 1, "cursor": None}).count
+    definition = reading.definition(indicator)
     shown = figure(
         reading,
         indicator,
         period=query["period"],
         place=query["place"],
-        cells=cells,
+        cells=read_cells(query["cells"]),
         sees_small_cells=sees_small_cells(),
     )
-    reads = current.has_right("submissions.read")
-    return render_template(
-        "evidence.html",
+    head = render_template(
+        "evidence_head.html",
         project=project_of(pid),
-        definition=definition,
         figure=shown,
         pairs=pairs_behind(reading, shown),
-        evidence=found,
+        count=count,
         as_of=reading.as_of,
-        query={key: value for key, value in request.args.items() if key not in ("cursor", "lang")},
         ways={way.name: way for way in reading.breakings(definition).values()},
         places={code: place.name for code, place in reading.tree.places.items()},
-        persons=labels_of_entities(session(), pid, [row["person"] for row in found.rows if row["person"]]),
-        titles=titles_of_forms(session(), pid),
-        reads_submissions=reads,
-        photos=_photos(pid, [int(row["submission"]) for row in found.rows]) if reads else {},
     )
+    return {"head": head, "count": count}
 
 
 def _photos(pid: int, numbers: list[int]) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,7 +30,7 @@ from server.pages.asked import (
 )
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
 from server.pages.frame import project_of
-from server.queries.remembered import Remembered
+from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms
 from server.words import words
 from sync.errors import Forbidden, NotFound
@@ -125,15 +125,15 @@ def of_form(pid: int, form: str) -> ResponseReturnValue:
 @needs("figures.read")
 def line(pid: int, indicator: str) -> ResponseReturnValue:
     """The small chart of an indicator's last periods, which a page asks for when it can be seen."""
-    # It stands in a cell of a table, where there is no room to say that it is older.
-    asked = replace(_asked(pid), fresh=True)
+    asked = _asked(pid)
     known_indicator(asked.reading, indicator)
 
     def shown() -> str:
         lines = sparkline([one.value for one in _history(asked, indicator)])
         return render_template("indicator_line.html", lines=lines)
 
-    return _remembered(pid, asked, ("line", indicator), shown)
+    # It stands in a cell of a table, where there is no room to say that it is older.
+    return _remembered(pid, asked, ("line", indicator), shown, exactly=True)
 
 
 @bp.get("/projects/<int:pid>/indicators/<indicator>")
@@ -143,17 +143,19 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
     asked = _asked(pid)
     definition = known_indicator(asked.reading, indicator)
 
-    def told() -> tuple[Figure, int | None]:
+    def head() -> str:
         shown = _whole(asked, indicator)
-        return shown, pairs_behind(asked.reading, shown)
+        pairs = pairs_behind(asked.reading, shown)
+        return render_template(
+            "indicator_head.html", **asked.shown(pid), definition=definition, figure=shown, pairs=pairs
+        )
 
-    shown, pairs = _opened.get(session(), pid, asked.kind(indicator), told)
+    kind = "head", indicator, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells()
     return render_template(
         "indicator.html",
         **asked.shown(pid),
         definition=definition,
-        figure=shown,
-        pairs=pairs,
+        head=_parts.get(session(), pid, kind, head),
         aggregates=AGGREGATES,
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
@@ -184,7 +186,6 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
     return _remembered(pid, asked, ("cells", indicator), shown)
 
 
-_opened: Remembered[tuple[Figure, int | None]] = Remembered()
 _told: Remembered[Changes] = Remembered()
 
 
@@ -272,10 +273,6 @@ class Asked:
     as_of: str
     fresh: bool = True
 
-    def kind(self, *what: object) -> tuple[object, ...]:
-        """Tells apart what is remembered of figures for different visitors, times and places."""
-        return (*what, self.period, self.place, self.reading.as_of.event, self.reading.as_of.at, sees_small_cells())
-
     def shown(self, pid: int) -> dict[str, Any]:
         """For the form with which something else is asked for, and the links that keep it."""
         kept = {"period": self.period, "place": self.place or "", "as_of": self.as_of}
@@ -317,7 +314,9 @@ def _around() -> str:
     return "part.html" if request.headers.get("HX-Request") else "project_page.html"
 
 
-def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callable[[], str]) -> str:
+def _remembered(
+    pid: int, asked: Asked, what: tuple[object, ...], shown: Callable[[], str], *, exactly: bool = False
+) -> str:
     """A part of a page that takes long to work out, as this visitor may see it, until something in the project changes.
 
     A whole page is made each time: what stands around it is the visitor's own.
@@ -325,6 +324,8 @@ def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callabl
     if _around() != "part.html":
         return shown()
     kind = (*what, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells(), today_in(asked.reading))
+    if exactly:
+        return _parts.get(session(), pid, kind, shown)
     told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh)
     if not told.behind:
         return told.worked
@@ -332,7 +333,7 @@ def _remembered(pid: int, asked: Asked, what: tuple[object, ...], shown: Callabl
     return render_template("told.html", project=project_of(pid), told=told, address=address)
 
 
-_parts: Remembered[str] = Remembered()
+_parts: Shared[str] = Shared("indicators")
 
 
 def _whole(asked: Asked, indicator: str) -> Figure:
@@ -413,8 +414,8 @@ def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]
 
 
 def _waterfall(told: Changes) -> Waterfall | None:
-    """None where an end or an effect has no number."""
+    """From nought where there was no figure; None of what has no number at all, as a list of milestones."""
     effects = [cause.effect for cause in told.causes]
-    if told.before is None or told.after is None or any(effect is None for effect in effects):
+    if told.before is None and told.after is None and not any(effects):
         return None
-    return waterfall(told.before, [effect for effect in effects if effect is not None], told.after)
+    return waterfall(told.before or 0, [effect or 0 for effect in effects], told.after or 0)

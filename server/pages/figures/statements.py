@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -21,11 +20,11 @@ from server.guards import needs
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
 from server.pages.figures.indicators import Asked
 from server.pages.frame import project_of
-from server.queries.remembered import Recalled, Remembered
+from server.queries.remembered import Recalled, Remembered, Shared
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
-from sync.indicators.notes import Note, notes_of
+from sync.indicators.notes import notes_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
@@ -36,6 +35,7 @@ from sync.indicators.statements import (
     issues_of,
     last_issues,
     statements_at,
+    titles_at,
 )
 from sync.indicators.wording import phrase
 from sync.models import StatementIssue
@@ -49,18 +49,6 @@ class ReadQuery(StatementQuery, FreshQuery):
     """What the address of a page says besides; `lang` is the language of the page around the statement."""
 
     wording = text(load_default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A statement as a page shows it. `body` is our own markup around escaped text; `notes` say for paper where the
-    figures come from, under a heading in the language of the statement."""
-
-    name: str
-    language: str
-    body: str
-    heading: str
-    notes: Sequence[Note]
 
 
 class IssueForm(Schema):
@@ -82,7 +70,7 @@ def statements(pid: int) -> ResponseReturnValue:
     return render_template(
         "statements.html",
         project=project_of(pid),
-        statements=statements_at(session(), pid, None),
+        statements=titles_at(session(), pid, None),
         issues=last_issues(session(), pid, _MOST_ISSUES),
         said_of=_said_of(reading_of(pid, None)),
         manages=current.has_right("project.manage"),
@@ -104,11 +92,11 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
     def written() -> Statement:
         return compose(reading, name, language, period=period, place=place, sees_small_cells=sees_small_cells())
 
-    what, fresh = (name, language, period, place, query["as_of"]), query["fresh"] or query["as_of"] is not None
+    what, fresh = (name, language, period, place, query["as_of"]), None if query["as_of"] else query["fresh"]
     told = _remembered(pid, reading, what, written, fresh=fresh)
     if told.behind:
         reading = reading_of(pid, str(told.event))
-    return _shown(pid, told, reading, period, place)
+    return _shown(pid, name, told, reading, period, place)
 
 
 @bp.get("/projects/<int:pid>/statements/<name>/issue")
@@ -118,7 +106,8 @@ def ask_issue(pid: int, name: str) -> ResponseReturnValue:
     query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
     asked = Asked(reading, query["period"], reading.place(query["place"]), str(reading.as_of.event))
-    title = f"{name}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
+    called = words().label(titles_at(session(), pid, reading.as_of.event).get(name, {})) or name
+    title = f"{called}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
     return _ask(pid, name, asked, title, None)
 
 
@@ -152,8 +141,8 @@ def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     def written() -> Statement:
         return compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
 
-    issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, fresh=True)
-    return _shown(pid, issued, reading, found.period, found.place, found)
+    issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, fresh=None)
+    return _shown(pid, name, issued, reading, found.period, found.place, found)
 
 
 @bp.get("/projects/<int:pid>/statements/<name>/issues/<int:number>/changes")
@@ -189,41 +178,47 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
 
 
 def _remembered(
-    pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement], *, fresh: bool
-) -> Recalled[Written]:
-    """A statement as this visitor may see it."""
+    pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement], *, fresh: bool | None
+) -> Recalled[dict[str, str]]:
+    """A statement as this visitor may see it; of the past, which nothing is newer than, for None."""
 
-    def shown() -> Written:
+    def shown() -> dict[str, str]:
         found = written()
         notes, of_marks = notes_of(reading, found.text, found.marks, found.language)
         body = found.to_html(lambda figure: page_of(pid, found, figure), of_marks)
-        return Written(found.name, found.language, body, phrase("notes", found.language), notes)
+        heading = phrase("notes", found.language)
+        text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
+        return {"language": found.language, "text": text}
 
-    return _kept.recall(session(), pid, (*what, sees_small_cells()), shown, fresh=fresh)
+    what = *what, sees_small_cells()
+    if fresh is None:
+        return _kept.exactly(session(), pid, what, shown)
+    return _kept.recall(session(), pid, what, shown, fresh=fresh)
 
 
-_kept: Remembered[Written] = Remembered()
+# The language of a statement, and its text as our own markup.
+_kept: Shared[dict[str, str]] = Shared("statement")
 _compared: Remembered[list[dict[str, Any]]] = Remembered()
 
 
 def _shown(
     pid: int,
-    told: Recalled[Written],
+    name: str,
+    told: Recalled[dict[str, str]],
     reading: Reading,
     period: str,
     place: str | None,
     issue: StatementIssue | None = None,
 ) -> str:
-    asked, found = Asked(reading, period, reading.place(place), request.args.get("as_of", "")), told.worked
+    asked = Asked(reading, period, reading.place(place), request.args.get("as_of", ""))
     return render_template(
         "statement.html",
         **asked.shown(pid),
         told=told,
-        name=found.name,
-        statement=found,
+        name=name,
+        statement=told.worked,
         issue=issue,
-        languages=statements_at(session(), pid, reading.as_of.event)[found.name],
-        body=found.body,
+        languages=statements_at(session(), pid, reading.as_of.event)[name],
         query={"period": period} | {key: value for key, value in request.args.items() if key in ("place", "as_of")},
         wording={key: value for key, value in request.args.items() if key == "wording"},
         may_issue=current.has_right("statements.issue"),

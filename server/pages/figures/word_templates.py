@@ -9,22 +9,20 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from server import current
 from server.answers import disposition
 from server.api.figures import reading_of
 from server.api.statements import DOCX, as_word, first_language
-from server.db import release, session
+from server.api.word_templates import forget_template, keep_template, send_template, statement_named
+from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
 from server.uploads import uploaded
 from server.words import words
-from sync.accounts.audit import record_act
-from sync.errors import NotFound, Refusal, Unexpected
-from sync.indicators.statements import compose, statements_at
+from sync.errors import Refusal, Unexpected
+from sync.indicators.statements import compose, titles_at
 from sync.indicators.word import check_template, example
 from sync.indicators.word_tags import MOST_BYTES
-from sync.indicators.word_templates import put_template, remove_template, template_at, templates_of
-from sync.models.database import begin_writing
+from sync.indicators.word_templates import template_at, templates_of
 
 bp = Blueprint("word_templates", __name__)
 
@@ -64,7 +62,7 @@ def templates(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_template(pid: int) -> ResponseReturnValue:
     """Try a template with a statement, or keep it."""
-    statement = _statement(pid, request.form.get("statement", ""))
+    statement = statement_named(pid, request.form.get("statement", ""))
     chosen = request.files.get("file")
     name = chosen.filename or "" if chosen else ""
     try:
@@ -84,9 +82,7 @@ def post_template(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def download(pid: int) -> ResponseReturnValue:
     """A template as it was uploaded."""
-    kept = template_at(session(), pid, request.args.get("statement", ""))
-    headers = {"Content-Disposition": disposition(kept.file_name or "template.docx")}
-    return Response(kept.content, content_type=DOCX, headers=headers)
+    return send_template(pid, request.args.get("statement", ""))
 
 
 @bp.get("/projects/<int:pid>/word-templates/example")
@@ -118,29 +114,15 @@ def ask_remove(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_remove(pid: int) -> ResponseReturnValue:
     """Statements are written as before."""
-    begin_writing(session())
-    statement = request.form.get("statement", "")
-    remove_template(session(), pid, statement)
-    record_act(session(), pid, current.origin(), "word_template.removed", current.now(), statement or None)
-    session().commit()
+    forget_template(pid, request.form.get("statement", ""))
     return redirect(url_for("word_templates.templates", pid=pid, done="removed"), 303)
-
-
-def keep_template(pid: int, statement: str, name: str, data: bytes) -> None:
-    """Keep one, and commit. Raises Unexpected with all that is wrong with it."""
-    check_template(data)  # takes its time, so before the project is locked
-    release()
-    begin_writing(session())
-    put_template(session(), pid, statement, name, data, current.visitor().actor_id, current.now())
-    record_act(session(), pid, current.origin(), "word_template.kept", current.now(), statement or None)
-    session().commit()
 
 
 def _tried(pid: int, statement: str, data: bytes) -> ResponseReturnValue:
     """A statement as it would look, kept nowhere."""
     check_template(data)
     reading = reading_of(pid, None)
-    names = statements_at(session(), pid, None)
+    names = titles_at(session(), pid, None)
     if not names:
         raise Unexpected("The project has no statement yet that it could be tried with.")
     name = statement or next(iter(names))
@@ -149,17 +131,10 @@ def _tried(pid: int, statement: str, data: bytes) -> ResponseReturnValue:
     return as_word(pid, reading, found, data, "all", None, None)
 
 
-def _statement(pid: int, name: str) -> str:
-    """Raises NotFound for one that there is not; the empty name is that of all."""
-    if name and name not in statements_at(session(), pid, None):
-        raise NotFound
-    return name
-
-
 def _page(pid: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:
     page: dict[str, Any] = {
         "kept": templates_of(session(), pid),
-        "statements": statements_at(session(), pid, None),
+        "statements": titles_at(session(), pid, None),
         "tags": TAGS,
         "chosen": request.form.get("statement", ""),
         "problem": refusal,

@@ -28,6 +28,7 @@ from server.guards import needs
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import BANDS, DECISIONS, ROLES
+from server.queries.arrivals import open_pairs
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
 from sync.dedup.pairs import OPEN
@@ -60,6 +61,7 @@ class QueueQuery(Strict):
     cursor = text(load_default=None)
     later = text(load_default=None)
     done = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
+    left = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
     bulk = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
     opened = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
     kept = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
@@ -108,11 +110,14 @@ def queue(pid: int) -> ResponseReturnValue:
     page = matches(reading, known.name, asked["state"], asked["cursor"], _LIMIT, wanted)
     pairs = [queued.pair for queued in page.items]
     decisions = last_decisions(session(), pid, known.name, pairs) if asked["state"] != OPEN else {}
+    elsewhere = open_pairs(session(), pid)
     shown = render_template(
         "duplicates.html",
         project=project_of(pid),
         lists=lists,
         known=known,
+        elsewhere=elsewhere,
+        others=[one for one in lists if one.name != known.name and one.name in elsewhere],
         asked=asked,
         address=_address(asked, known.name),
         items=page.items,
@@ -126,7 +131,8 @@ def queue(pid: int) -> ResponseReturnValue:
         places=tree,
         regions=_first_levels(tree),
         bulk=not compared_simply(known.matching),
-        done=_done(pid, asked["done"]),
+        done=_told(pid, asked["done"]),
+        left=_told(pid, asked["left"]),
     )
     note_people(pid, "match.viewed", known.name, {"state": asked["state"], "shown": len(pairs)})
     return shown
@@ -158,9 +164,10 @@ def next_pair(pid: int) -> ResponseReturnValue:
     more = _address(asked, known.name)
     page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], 1, _wanted(pid, asked))
     if not page.items:
-        return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], **more), 303)
+        return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], left=asked["left"], **more), 303)
     number = page.items[0].pair.id
-    way = {"cursor": asked["cursor"], "later": cursor_after(page.items[0]), "done": asked["done"], **more}
+    kept = {"done": asked["done"], "left": asked["left"]}
+    way = {"cursor": asked["cursor"], "later": cursor_after(page.items[0]), **kept, **more}
     return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
 
 
@@ -294,7 +301,8 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         way={"cursor": asked["cursor"], **more},
         later=asked["later"] if seen.pair.state == OPEN else None,
         more=more,
-        done=_done(pid, asked["done"]),
+        done=_told(pid, asked["done"]),
+        left=_told(pid, asked["left"]),
         typed=typed,
         problem=problem,
     )
@@ -327,8 +335,8 @@ def _actors(seen: MatchSeen) -> list[int]:
     ]
 
 
-def _done(pid: int, number: int | None) -> Any:
-    """The pair that was decided before, with what it is now."""
+def _told(pid: int, number: int | None) -> Any:
+    """The pair that was decided or left before, with what it is now."""
     if number is None or not pair_still_there(pid, number):
         return None
     done = pair_of(session(), pid, number)

@@ -16,6 +16,7 @@ ROLES = {
     "collector": _("collector"),
 }
 ACTS = {
+    "project.moved_in": _("moved in from another server"),
     "role.given": _("gave a role"),
     "role.taken": _("took a role away"),
     "invitation.made": _("invited somebody"),

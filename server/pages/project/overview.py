@@ -20,7 +20,7 @@ from server.pages.said import STATES
 from server.queries.arrivals import last_arrival, open_pairs, quarantined
 from server.queries.submissions import how_many, names_of_actors, titles_of_forms
 from sync.accounts.roles import may, projects_of, role_in
-from sync.indicators.statements import statements_at
+from sync.indicators.statements import titles_at
 from sync.models import Actor, Form, Project
 from sync.projects.places import places_at
 from sync.review.paging import cursor_to
@@ -86,13 +86,13 @@ def project(pid: int) -> ResponseReturnValue:
         "project.html",
         states=STATES,
         project=project_of(pid),
-        statements=statements_at(session(), pid, None),
+        statements=titles_at(session(), pid, None),
         forms=len(forms),
         counts=counts,
         last=last_arrival(session(), pid),
         titles=titles_of_forms(session(), pid),
         quarantined=quarantined(session(), [pid]).get(pid, 0) if reads else 0,
-        pairs=open_pairs(session(), pid) if reads else 0,
+        by_list=open_pairs(session(), pid) if reads else {},
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
         places=places_at(session(), pid, None).names_of([row.place for row in latest]),
@@ -107,7 +107,7 @@ def project(pid: int) -> ResponseReturnValue:
 def _waits(actor: Actor, project: Project, number: int) -> Waits:
     role = role_in(session(), actor, project.id) or ""
     decides = may(role, "submissions.read")
-    pairs = open_pairs(session(), project.id) if decides else 0
+    pairs = sum(open_pairs(session(), project.id).values()) if decides else 0
     last = last_arrival(session(), project.id) if may(role, "figures.read") else None
     return Waits(project, decides, number if decides else 0, pairs, last)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from server.pages.maps import Map, map_around
 from server.pages.project.overview import ways_of
 from server.pages.said import STATES
 from server.queries.arrivals import lately, standing
-from server.queries.remembered import Remembered
+from server.queries.remembered import Shared
 from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
@@ -97,8 +97,9 @@ class Aim:
     cells: str | None
 
 
-_aims: Remembered[Sequence[Aim]] = Remembered()
-_silent: Remembered[tuple[Period, Sequence[Silence]]] = Remembered()
+# As JSON has them: the fields of an Aim; the period, then the fields of a Silence.
+_aims: Shared[list[dict[str, Any]]] = Shared("targets")
+_silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("registers")
 
 
 @bp.get("/waiting")
@@ -161,7 +162,7 @@ def targets(pid: int) -> ResponseReturnValue:
         session(),
         pid,
         kind,
-        lambda: [_aim(reading, target) for target in shown],
+        lambda: [asdict(_aim(reading, target)) for target in shown],
         fresh=read_query(FreshQuery())["fresh"],
     )
     return _part(
@@ -185,9 +186,15 @@ def registers_part(pid: int) -> ResponseReturnValue:
     today = current.now().astimezone(ZoneInfo(project.time_zone)).date()
     offered = periods_offered(today, project.fiscal_year_start)
     kind = asked, today, project.fiscal_year_start
-    told = _silent.recall(session(), pid, kind, lambda: _silences(pid, project, offered, asked), fresh=query["fresh"])
-    period, found = told.worked
-    shares = [bars([Measured(one.entries - one.silent, target=one.entries or None)])[0] for one in found]
+
+    def silences() -> tuple[str, list[dict[str, Any]]]:
+        period, found = _silences(pid, project, offered, asked)
+        return period.text, [asdict(one) for one in found]
+
+    told = _silent.recall(session(), pid, kind, silences, fresh=query["fresh"])
+    text, found = told.worked
+    period = read_period(text, project.fiscal_year_start)
+    shares = [bars([Measured(one["entries"] - one["silent"], target=one["entries"] or None)])[0] for one in found]
     return _part(
         "overview_registers.html",
         pid,

@@ -15,7 +15,7 @@ from forms.xforms.model import Form, Itemset
 from forms.xforms.offering import offered
 from forms.xforms.questions import Question, questions_of
 from forms.xforms.types import TYPES
-from forms.xpath.expressions import Context, Unevaluable
+from forms.xpath.expressions import Context, Expression, Unevaluable
 from server.pages.submissions.answers import choice_said
 from server.pages.submissions.submission_seen import Broken, broken_of
 from sync.entities.reading import rows_called
@@ -193,7 +193,7 @@ class _Maker:
             matters=asked.path in self.mattering,
             flags=self.broken(address, place),
         )
-        if asked.itemset is not None and asked.path in self.form.itemsets:
+        if asked.path in self.form.itemsets:
             self.context.node = element
             self.offer(asked, made)
         elif asked.type in _INPUTS and _fits(asked.type, made.value):
@@ -232,6 +232,8 @@ class _Maker:
     def offered(self, asked: Field, sought: str) -> tuple[list[tuple[str, str]], bool]:
         """What a filter lets through is worked out once for all iterations, unless it looks at an answer in them."""
         itemset = self.form.itemsets[asked.path]
+        if itemset.answers is not None:
+            return self.answered(itemset.answers), False
         looks_at = itemset.chosen.depends_on if itemset.chosen is not None else ()
         own = any(path.startswith(f"{asked.repeat}/") for path in looks_at) if asked.repeat else False
         if not own and (known := self.filtered.get((asked.path, sought))) is not None:
@@ -242,6 +244,14 @@ class _Maker:
         if not own:
             self.filtered[(asked.path, sought)] = found
         return found
+
+    def answered(self, answers: Expression) -> list[tuple[str, str]]:
+        """The answers to another question, each once: a member of the household, who was named before."""
+        try:
+            texts = [(node.text or "").strip() for node in answers.nodes(self.context)]
+        except Unevaluable:
+            return []
+        return [(text, text) for text in dict.fromkeys(texts) if text]
 
     def candidates(self, asked: Field, sought: str) -> Sequence[tuple[str, str]]:
         """What the list of the question has, as far as its label holds what is sought. Iterations ask for the same."""

@@ -34,8 +34,9 @@ from server.db import session
 from server.guards import needs
 from server.logs import log
 from server.pages.frame import project_of
+from server.pages.said import STATES
 from server.pages.submissions.edit_form import sheet_of
-from server.pages.submissions.submission_seen import Changed, broken_of, changed_of, languages_of
+from server.pages.submissions.submission_seen import Changed, broken_of, changes_said, languages_of
 from server.queries.submissions import name_of_submission, titles_of_forms
 from server.words import words
 from sync.accounts.audit import record_act
@@ -43,7 +44,9 @@ from sync.errors import Refusal, Superseded, Unexpected
 from sync.indicators.definitions import definitions_at
 from sync.intake.editing import LONGEST_REASON, Taken, edited, file_edit, instance_of_version, reason_text, take_up
 from sync.intake.prepare import Ready, Surroundings
-from sync.review.history import differences_between
+from sync.projects.places import places_at
+from sync.review.decide import set_review_state
+from sync.review.history import differences_between, state_under
 from sync.review.view import ContributionSeen, submission_view
 
 bp = Blueprint("editing_pages", __name__, url_prefix="/projects/<int:pid>/submissions/<int:number>/edit")
@@ -153,7 +156,7 @@ def _save(pid: int, number: int, around: Surroundings, taken: Taken, draft: Draf
     ready = _ready(around, taken, draft)
     if any(flag.place for flag in ready.flags) and not draft.nevertheless:
         return _check(pid, number, around, taken, draft)
-    if _unchanged(taken, _standing(number, around, taken), ready, draft):
+    if _unchanged(around, taken, _standing(number, around, taken), ready, draft):
         return _look(pid, number, around, taken, draft)
     journal = begin(pid)
     try:
@@ -163,6 +166,8 @@ def _save(pid: int, number: int, around: Surroundings, taken: Taken, draft: Draf
         around = _around(pid)
         return _overtaken(pid, number, around, take_up(around, number, draft.source), draft)
     if news:
+        if _is_back(taken, draft):
+            set_review_state(journal, number, state_under(session(), pid, number, taken.instance_id))
         details = {"instance": ready.instance_id, "flags": len(ready.flags)}
         record_act(session(), pid, current.origin(), "submission.edited", current.now(), str(number), details)
         journal.close()
@@ -177,7 +182,7 @@ def _overtaken(pid: int, number: int, around: Surroundings, taken: Taken, draft:
     """Somebody was faster: what this one has typed is put onto what stands now, and what the other changed is said."""
     now = take_up(around, number)
     language = draft.labels or words().language
-    theirs = _changes(taken, taken.instance, now.instance, language)
+    theirs = _changes(around, taken, taken.instance, now.instance, language)
     own = only_own(taken.form, draft.typed, typed_of(taken.form, taken.answers))
     anew = replace(draft, source=now.instance_id, base=now.current, typed=_onto(now, own), nevertheless=False)
     return _form(pid, number, around, now, anew, theirs=theirs), 409
@@ -248,12 +253,12 @@ def _look(
     ready = _ready(around, taken, draft)
     language = _language(taken, draft)
     standing = _standing(number, around, taken)
-    unchanged = _unchanged(taken, standing, ready, draft)
+    unchanged = _unchanged(around, taken, standing, ready, draft)
     return render_template(
         "submission_edit_look.html",
         **_common(pid, number, taken, draft),
         unchanged=unchanged,
-        changes=[] if unchanged else _changes(taken, standing, read_instance(ready.xml), language),
+        changes=[] if unchanged else _changes(around, taken, standing, read_instance(ready.xml), language),
         shifts=[] if unchanged else _shifts(pid, taken, ready),
         breaches=[broken_of(taken.form, flag, language) for flag in ready.flags],
         values=draft.typed.values,
@@ -261,6 +266,7 @@ def _look(
         problem=problem,
         reason=reason,
         back_to=back_to,
+        state_again=STATES[state_under(session(), pid, number, taken.instance_id)] if _is_back(taken, draft) else None,
         labels_in=language,
     )
 
@@ -295,16 +301,21 @@ def _standing(number: int, around: Surroundings, taken: Taken) -> Instance:
     return taken.instance if taken.instance_id == taken.current else take_up(around, number).instance
 
 
-def _unchanged(taken: Taken, standing: Instance, ready: Ready, draft: Draft) -> bool:
+def _unchanged(around: Surroundings, taken: Taken, standing: Instance, ready: Ready, draft: Draft) -> bool:
     """Whether a version would say nothing new."""
     if taken.instance_id == taken.current:
         return is_same(taken.form, draft.typed, typed_of(taken.form, taken.answers))
-    return not _changes(taken, standing, read_instance(ready.xml), "")
+    return not _changes(around, taken, standing, read_instance(ready.xml), "")
 
 
-def _changes(taken: Taken, before: Instance, after: Instance, language: str) -> list[Changed]:
-    found = (changed_of(taken.form, one, language) for one in differences_between(before, after))
-    return [one for one in found if one is not None]
+def _is_back(taken: Taken, draft: Draft) -> bool:
+    """Whether an earlier version becomes the current one again, as it was."""
+    return taken.instance_id != draft.base and is_same(taken.form, draft.typed, typed_of(taken.form, taken.answers))
+
+
+def _changes(around: Surroundings, taken: Taken, before: Instance, after: Instance, language: str) -> list[Changed]:
+    tree = places_at(around.session, around.project_id, None)
+    return changes_said(around.project_id, taken.form, differences_between(before, after), tree, language)
 
 
 def _shifts(pid: int, taken: Taken, ready: Ready) -> list[Shift]:

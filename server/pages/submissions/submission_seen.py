@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from flask_babel import gettext
 
 from forms.form import Flag
 from forms.indicators.sheets import language_code
+from forms.xforms.editing import SEVERAL
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.model import Form
 from server.api.submission_shapes import files_of
@@ -93,7 +94,7 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
         "files": files,
         "present": {file.name for file in files if file.present},
         "pictures": [file for file in files if file.present and is_picture(file.name, file.type)],
-        "changes": _changes(pid, number, form, language) if len(seen.versions) > 1 else {},
+        "changes": _changes(pid, number, form, tree, language) if len(seen.versions) > 1 else {},
         "deeds": [_done(deed, actors) for deed in deeds],
         "contributions": sorted(seen.contributions, key=lambda row: row.closed is not None),
         "definitions": definitions_at(session(), pid, None),
@@ -123,13 +124,17 @@ def _lines(pid: int, instance: Instance, form: Form | None, tree: PlaceTree, lan
     if instance.encrypted or form is None:
         return None
     lines = lines_of(form, instance, language)
-    chosen = {key for line in lines for key in line.chosen}
-    names = {code: place.name for code, place in tree.places.items() if code in chosen}
-    names |= labels_of_entities(session(), pid, chosen - names.keys())
+    names = _names_of(pid, tree, {key for line in lines for key in line.chosen})
     return [
         replace(line, value=", ".join(names.get(key, key) for key in line.chosen)) if line.chosen else line
         for line in lines
     ]
+
+
+def _names_of(pid: int, tree: PlaceTree, chosen: Collection[str]) -> Mapping[str, str]:
+    """What the places and entities are called that were picked from lists outside the form."""
+    names = {code: tree.places[code].name for code in set(chosen) & tree.places.keys()}
+    return names | labels_of_entities(session(), pid, set(chosen) - names.keys())
 
 
 def broken_of(form: Form | None, flag: Flag, language: str) -> Broken:
@@ -165,21 +170,44 @@ def _rule(form: Form, code: str, path: str, language: str) -> str:
     return ""
 
 
-def _changes(pid: int, number: int, form: Form | None, language: str) -> dict[str, list[Changed]]:
-    """By instance id what each version changed; what nobody was asked is left out."""
+def _changes(pid: int, number: int, form: Form | None, tree: PlaceTree, language: str) -> dict[str, list[Changed]]:
+    """By instance id what each version changed."""
     found = differences_of(session(), pid, number)
-    return {
-        name: [changed for one in several if (changed := changed_of(form, one, language)) is not None]
-        for name, several in found.items()
-    }
+    return {name: changes_said(pid, form, several, tree, language) for name, several in found.items()}
 
 
-def changed_of(form: Form | None, one: Difference, language: str) -> Changed | None:
-    """A difference in words; None for what nobody was asked."""
+def changes_said(
+    pid: int, form: Form | None, differences: Iterable[Difference], tree: PlaceTree, language: str
+) -> list[Changed]:
+    """Differences in words; what nobody was asked is left out."""
+    several = list(differences)
+    picked = [key for one in several for side in (one.old, one.new) for key in _picked(form, _path_of(one), side)]
+    called = _names_of(pid, tree, picked)
+    found = (_changed(form, one, called, language) for one in several)
+    return [one for one in found if one is not None]
+
+
+def _path_of(one: Difference) -> str:
+    return "/data/" + "/".join(step if isinstance(step, str) else step[0] for step in one.path)
+
+
+def _picked(form: Form | None, path: str, value: Any) -> Iterator[str]:
+    """What was picked from lists outside the form, in an answer or a group of them."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _picked(form, path, one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _picked(form, f"{path}/{name}", one)
+    elif value is not None and form is not None and (field := form.fields.get(path)) is not None and field.external:
+        yield from str(value).split() if field.type in SEVERAL else [str(value)]
+
+
+def _changed(form: Form | None, one: Difference, called: Mapping[str, str], language: str) -> Changed | None:
     names = [step if isinstance(step, str) else step[0] for step in one.path]
     if names[0] == "meta":
         return None
-    path = "/data/" + "/".join(names)
+    path = _path_of(one)
     field = form.fields.get(path) if form is not None else None
     if field is not None and (field.calculated or field.metadata) and not field.labels:
         return None
@@ -187,25 +215,29 @@ def changed_of(form: Form | None, one: Difference, language: str) -> Changed | N
     turns = [str(step[1] + 1) for step in one.path if not isinstance(step, str)]
     return Changed(
         f"{label} ({', '.join(turns)})" if turns else label,
-        _value(form, path, one.old, language),
-        _value(form, path, one.new, language),
+        _value(form, path, one.old, called, language),
+        _value(form, path, one.new, called, language),
     )
 
 
-def _value(form: Form | None, path: str, value: Any, language: str) -> str:
+def _value(form: Form | None, path: str, value: Any, called: Mapping[str, str], language: str) -> str:
     """An answer, or a group with its answers one after the other."""
     if value is None:
         return ""
     if isinstance(value, list):
-        return words().semicolon.join(_value(form, path, one, language) for one in value)[:_LONGEST_SAID]
+        return words().semicolon.join(_value(form, path, one, called, language) for one in value)[:_LONGEST_SAID]
     if isinstance(value, dict):
         inside = []
         for name, one in value.items():
-            said = _value(form, f"{path}/{name}", one, language)
+            said = _value(form, f"{path}/{name}", one, called, language)
             label = label_of(form, f"{path}/{name}", language) if form is not None else name
             inside += [f"{label}{words().colon}{said}"] if said else []
         return words().semicolon.join(inside)[:_LONGEST_SAID]
-    return said_of(form, path, str(value), language) if form is not None else str(value)
+    if form is None:
+        return str(value)
+    if picked := list(_picked(form, path, value)):
+        return ", ".join(called.get(key, key) for key in picked)
+    return said_of(form, path, str(value), language)
 
 
 def _done(deed: Deed, actors: Mapping[int, str]) -> Done:

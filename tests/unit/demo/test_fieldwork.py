@@ -37,6 +37,18 @@ def test_the_first_part_ends_when_an_unpublished_version_has_been_in_use_for_a_w
     assert len(parts[0]) < 110
 
 
+def test_every_month_is_sent_by_itself_and_each_tablet_in_its_week() -> None:
+    visits = [a_visit(number * 12) for number in range(150)]
+    field = Fieldwork(project=1, port=1, tokens=["token"] * 60, seed=7)
+
+    parts, _ = rounds_of(visits, {"sale": "1"})
+
+    months = [{visit.recorded_at.month for visit in part} for part in parts if part]
+    assert months == [{4}, {5}, {6}]
+    first, second = field.weeks
+    assert sorted([*first, *second], key=lambda tablet: tablet.name) == field.tablets
+
+
 def test_what_contradicts_an_earlier_visit_comes_last() -> None:
     first = a_visit(1)
     edit = a_visit(2, edits=first.instance_id)

@@ -255,6 +255,14 @@ def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
     assert "No Java" in loaded("doctor").out
 
 
+def test_the_doctor_says_where_codes_and_links_lead(loaded: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Set SIBY_PUBLIC_URL" in loaded("doctor").out
+
+    monkeypatch.setenv("SIBY_PUBLIC_URL", "https://data.example.org")
+
+    assert "lead to https://data.example.org" in loaded("doctor").out
+
+
 def test_a_list_is_compared_loaded_and_its_pairs_are_shown(loaded: Run, tmp_path: Path) -> None:
     (tmp_path / "programme" / "forms" / "gathering.xlsx").write_bytes(a_workbook("gathering", "1", GATHERING))
     assert loaded("load", "programme").code == 0
@@ -337,3 +345,23 @@ def test_what_is_no_whole_backup_is_said_in_a_sentence(loaded: Run, tmp_path: Pa
         assert "Error: " in done.err
         assert "Traceback" not in done.err
     assert loaded("backup", "verify").code != 0
+
+
+def test_the_clock_of_an_installation_for_practice_goes_back_before_the_first_change_and_only_on_after_it(
+    run: Run, tmp_path: Path
+) -> None:
+    run("init")
+    assert "2025-04-01 08:00 UTC (a clock for practice" in run("clock", "2025-04-01T08:00").out
+    (tmp_path / "programme").mkdir()
+    (tmp_path / "programme" / "project.toml").write_text('name = "Siby"\nlanguages = ["en"]\n')
+    assert run("load", "programme").code == 0
+
+    earlier, ahead, odd = run("clock", "2025-03-01"), run("clock", "2125-01-01"), run("clock", "yesterday")
+    later, right = run("clock", "2025-05-01T00:00+00:00"), run("clock", "true")
+
+    assert "The last change here is of 2025-04-01 08:00 UTC" in earlier.err
+    assert "never ahead" in ahead.err
+    assert "‘yesterday’ is no moment" in odd.err
+    assert later.out.startswith("2025-05-01 00:00 UTC")
+    assert "practice" not in right.out
+    assert "practice" not in run("clock").out

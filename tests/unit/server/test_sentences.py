@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from marshmallow import Schema, fields, validate
 from pyxform import builder, constants, errors, question, survey, xls2json
 from werkzeug.exceptions import default_exceptions
 
@@ -26,12 +27,12 @@ FOR_PROGRAMS = (
     *("server/odata", "server/moving", "server/commands", "server/keeping.py", "server/schema.py", "server/cli.py"),
     *("server/settings.py", "server/documents.py", "server/api/audits.py", "server/api/files.py"),
     *("server/api/backups.py", "server/api/schemas.py", "sync/keeping", "sync/entities/feed.py"),
-    *("sync/exports/filters.py", "sync/exports/pages.py", "sync/exports/trials.py"),
+    *("sync/exports/filters.py", "sync/exports/pages.py", "sync/exports/trials.py", "sync/projects/folder.py"),
 )
 # What says each sentence in its languages itself.
 IN_THEIR_LANGUAGES = ("openrosa/receipts.py", "dedup/telling.py", "indicators/wording.py", "review/match_words.py")
-# A catalogue of what pyxform says.
-XLSFORM = "refusals_xlsform.po"
+# Catalogues of what pyxform and marshmallow say.
+XLSFORM, FIELDS = "refusals_xlsform.po", "refusals_fields.po"
 
 
 def test_all_that_refusals_findings_and_flags_say_is_in_french() -> None:
@@ -48,7 +49,8 @@ def test_nothing_is_translated_that_is_not_said() -> None:
     # Also those that str.format fills in.
     texts |= {whole(tuple(re.split(r"\{\w+\}", text))) for (text, *values) in texts if not values}
 
-    assert [one for one, name in written() if name != XLSFORM and whole(pieces_of(one)) not in texts] == []
+    ours = [one for one, name in written() if name not in (XLSFORM, FIELDS)]
+    assert [one for one in ours if whole(pieces_of(one)) not in texts] == []
 
 
 def test_what_pyxform_says_is_what_is_translated() -> None:
@@ -58,6 +60,26 @@ def test_what_pyxform_says_is_what_is_translated() -> None:
     longest = {english: max(pieces_of(plain(english)), key=len) for english, name in written() if name == XLSFORM}
 
     assert [english for english, piece in longest.items() if piece.strip() not in source] == []
+
+
+def test_what_a_field_refuses_is_said_in_french() -> None:
+    class Asked(Schema):
+        fresh = fields.Boolean()
+        limit = fields.Integer(validate=validate.Range(min=1, max=100))
+        size = fields.Integer(validate=validate.Range(min=1))
+        share = fields.Float()
+        day = fields.Date()
+        state = fields.String(validate=validate.OneOf(["open", "same"]))
+        name = fields.String(validate=validate.Length(max=3))
+        title = fields.String(validate=validate.Length(min=1, max=3))
+        needed = fields.String(required=True)
+
+    faulty = {"fresh": "oui", "limit": "0", "size": "0", "share": "x", "day": "hier", "state": "x", "name": "long"}
+    found = Asked().validate(faulty | {"title": "", "unknown": 1}) | Asked().validate({"limit": "x", "share": "nan"})
+    said = [message for messages in found.values() for message in messages]
+
+    assert len(said) >= 9
+    assert [one for one in said if said_in("fr", one) == one] == []
 
 
 def test_a_translation_takes_the_values_of_the_sentence() -> None:

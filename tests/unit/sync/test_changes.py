@@ -121,15 +121,36 @@ def test_a_subject_that_leaves_a_cell_is_told(world: World) -> None:
     assert len(found.events) == 1
 
 
-def test_an_indicator_that_was_not_there_before_begins_without_a_value(world: World) -> None:
+def test_an_indicator_that_was_not_there_before_begins_at_nought_and_its_effects_add_up(world: World) -> None:
     since = world.settings()
-    world.publish(TRAINED)
-    world.submit(row("it", subject="awa"))
+    world.publish(Indicator("it", aggregate="sum", value="${v}", subject="people"))
+    world.submit(row("it", "2026-02-01", subject="awa", value=1))
+    world.submit(row("it", "2026-03-01", subject="awa", value=10))
+    world.publish(Indicator("it", aggregate="sum", value="${v}", subject="people", per_subject="sum"))
 
     found = told(world, since)
 
-    assert (found.before, found.after) == (None, 1)
-    assert effects(found) == {"definition": (0, None), "submitted": (1, 1)}
+    assert (found.before, found.after) == (None, 11)
+    assert effects(found) == {"submitted": (2, 10), "definition": (0, 1)}
+
+
+def test_a_mean_of_nothing_begins_at_nought_and_ends_there(world: World) -> None:
+    world.publish(Indicator("it", aggregate="mean", value="${v}"))
+    since = world.event
+    first = world.submit(row("it", value=10))
+    world.reject(first)
+
+    assert effects(told(world, since, until=world.event - 1)) == {"submitted": (1, 10)}
+    assert effects(told(world, world.event - 1)) == {"rejected": (1, -10)}
+    assert effects(told(world, since)) == {"submitted": (1, 10), "rejected": (1, -10)}
+
+
+def test_a_list_has_no_number_that_anything_could_change(world: World) -> None:
+    world.publish(Indicator("it", aggregate="list", value="${v}"))
+    since = world.event
+    world.submit(row("it", text="Certified."))
+
+    assert effects(told(world, since)) == {"submitted": (1, None)}
 
 
 def test_the_events_come_in_pages(world: World) -> None:

@@ -60,6 +60,7 @@ def test_of_a_person_who_came_twice_the_later_visit_counts_and_both_are_shown(wo
     found = behind(world, "people_trained", cells={"topic": "marketing"})
 
     assert counted(found) == [("2026-05-01", None), ("2026-06-01", 1)]
+    assert [one.get("counted_by") for one in found.rows] == [found.rows[1]["submission"], None]
     assert {one["person"] for one in found.rows} == {"awa"}
 
 
@@ -119,6 +120,41 @@ def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:
             break
 
     assert pages == [3, 3, 3, 3, 2]
+
+
+def test_what_is_seldom_is_found_among_many(world: World) -> None:
+    world.publish(TRAINED, Indicator("gain", aggregate="mean", subject="people", value="${v}", per_subject="gain"))
+    world.places(a_place("ML-1", "region"), a_place("ML-2", "region"))
+    for number in range(1, 29):
+        seldom = number in (9, 28)
+        place, sex = ("ML-2", "male") if seldom else ("ML-1", "female")
+        world.submit(
+            row("people_trained", f"2026-05-{number:02}", subject=f"p{number}", place=place, by=(sex, None)),
+            row("gain", f"2026-05-{number:02}", subject=f"p{number % 14}", place="ML-2", value=number),
+        )
+
+    first = behind(world, "people_trained", place="ML-2", cells={"sex": "male"}, limit=1)
+    second = behind(world, "people_trained", place="ML-2", cells={"sex": "male"}, limit=1, cursor=first.cursor)
+    gains = behind(world, "gain", period="2026-05-20/2026-05-21", limit=1)
+
+    assert [(one.count, one.rows[0]["date"]) for one in (first, second)] == [(2, "2026-05-09"), (2, "2026-05-28")]
+    assert second.cursor is None
+    assert (gains.count, gains.rows[0]["baseline"], gains.rows[0]["counted"]) == (2, 6, 14)
+
+
+def test_evidence_of_the_past_is_as_it_was(world: World) -> None:
+    world.publish(TRAINED)
+    first = world.submit(row("people_trained", "2026-05-02", subject="awa"))
+    world.submit(row("people_trained", "2026-05-01", subject="fanta"))
+    before = world.event
+    world.submit(row("people_trained", "2026-05-03", subject="awa"), submission_id=first)
+
+    then = evidence(world.reading(before), "people_trained", sees_small_cells=True)
+    now = behind(world, "people_trained")
+
+    assert [one["date"] for one in then.rows] == ["2026-05-01", "2026-05-02"]
+    assert [one["date"] for one in now.rows] == ["2026-05-01", "2026-05-03"]
+    assert then.count == now.count == 2
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "bnVsbA", "W10", "WzEsMiwzLDQsNV0", "é"])

@@ -19,6 +19,7 @@ from sync.indicators.statements import (
     issue_statement,
     put_statement,
     statements_at,
+    titles_at,
 )
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
@@ -260,6 +261,21 @@ def test_the_same_text_again_changes_nothing(world: World) -> None:
     assert put(world, "{{ women }}")
     assert not put(world, "{{ women }}")
     assert statements_at(world.session, 1, None) == {"results": ["en"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("# What was achieved\n\n{{ women }}", "What was achieved"),
+        ("{{ women }}\n\n# Too late", "results"),
+        ("# {{ women }} women\n", "results"),
+        ("## A smaller heading\n", "results"),
+    ],
+)
+def test_a_statement_is_called_by_its_first_heading(world: World, source: str, title: str) -> None:
+    put(world, source)
+
+    assert titles_at(world.session, 1, None) == {"results": {"en": title}}
 
 
 def test_a_statement_reads_as_of_an_event_as_it_read_then(world: World) -> None:

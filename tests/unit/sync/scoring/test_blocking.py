@@ -28,6 +28,13 @@ def test_a_record_of_the_same_person_is_found(said: dict[str, str]) -> None:
     assert set(keys_of(a_profile("a", phone=PHONE))) & set(keys_of(a_profile("b", **said)))
 
 
+def test_a_house_is_found_by_its_number_and_its_street_however_the_names_are_spelt() -> None:
+    one = a_profile("a", first_name="Kany", last_name="Sow", address="7 boulevardde lIndependance")
+    other = a_profile("b", first_name="Mah", last_name="Cissé", address="7, boulevard de l’Indépendance")
+
+    assert set(keys_of(one)) & set(keys_of(other))
+
+
 def test_somebody_else_elsewhere_is_not_looked_at() -> None:
     other = a_profile("b", first_name="Oumou", last_name="Keïta", village="Niono", commune="Niono", birth_year="1999")
 

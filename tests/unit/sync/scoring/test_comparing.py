@@ -120,6 +120,8 @@ def test_day_and_month_in_each_others_place_are_nearly_the_same_date() -> None:
         ("Rue 40, porte 12, Badalabougou", "same"),
         ("Rue 40 porte 12", "close"),
         ("rue40 porte 12 Badala bougou", "close"),
+        ("40, av. de l’OUA, p. 12, Sogoniko", "near"),
+        ("40, av. de l’OUA, p. 21, Sogoniko", "different"),
         ("Rue 7, Hamdallaye", "different"),
     ],
 )

@@ -1,0 +1,62 @@
+"""Reading from another server that keeps its files elsewhere, as ODK Central does where it has a store for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from server.moving.fetching import Fetcher
+
+KEY = {"Authorization": "Bearer siby"}
+
+
+@contextmanager
+def a_server(leads: dict[str, str], heard: list[tuple[str, str | None]]) -> Iterator[str]:
+    """One that answers with the path that was asked for, or sends on to where it `leads`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append((self.path, self.headers.get("Authorization")))
+            body = self.path.encode()
+            self.send_response(307 if self.path in leads else 200)
+            if self.path in leads:
+                self.send_header("Location", leads[self.path])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the library's word
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_file_that_lies_on_another_server_is_fetched_there_without_the_password() -> None:
+    stored: list[tuple[str, str | None]] = []
+    asked: list[tuple[str, str | None]] = []
+    with a_server({}, stored) as store, a_server({"/photo": f"{store}/bucket/p.jpg?sig=1"}, asked) as central:
+        assert Fetcher(central, KEY).get("/photo") == b"/bucket/p.jpg?sig=1"
+
+    assert asked == [("/photo", "Bearer siby")]
+    assert stored == [("/bucket/p.jpg?sig=1", None)]
+
+
+@pytest.mark.parametrize("leads", ["/new", "new"])
+def test_an_address_that_moved_on_the_same_server_is_followed_with_it(leads: str) -> None:
+    asked: list[tuple[str, str | None]] = []
+    with a_server({"/old": leads}, asked) as central:
+        assert Fetcher(central, KEY).get("/old") == b"/new"
+
+    assert asked == [("/old", "Bearer siby"), ("/new", "Bearer siby")]

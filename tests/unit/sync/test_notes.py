@@ -1,0 +1,51 @@
+"""The notes of a statement on paper say how each figure is counted, and no more than is so."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from forms.indicators.sheets import Indicator, Keep
+from sync.indicators.notes import how_counted
+from tests.support.figures import World
+
+
+@pytest.mark.parametrize(
+    ("more", "english", "french"),
+    [
+        (
+            {"aggregate": "distinct", "subject": "people"},
+            "each is counted once, however many visits",
+            "comptage sans double, quel que soit le nombre de visites",
+        ),
+        (
+            {
+                "aggregate": "distinct",
+                "subject": "people",
+                "value": "${fcfa}",
+                "per_subject": "growth",
+                "keep": Keep(">=", Decimal("1.5")),
+            },
+            "each is counted once, however many visits, of each the last value divided by the one at the start, "
+            "only where it is ≥ 1.5",
+            "comptage sans double, quel que soit le nombre de visites, à chaque fois la dernière valeur divisée par "
+            "celle du départ, seulement si elle est ≥ 1,5",
+        ),
+        (
+            {"aggregate": "sum", "subject": "centres", "value": "${inhabitants}"},
+            "values are added up, of each the last value",
+            "valeurs additionnées, à chaque fois la dernière valeur",
+        ),
+        ({"aggregate": "sum", "value": "${sacks}"}, "values are added up", "valeurs additionnées"),
+    ],
+)
+def test_how_a_figure_is_counted_is_said_in_full(
+    session: Session, more: dict[str, Any], english: str, french: str
+) -> None:
+    world = World(session)
+    world.publish(Indicator("counted", **more))
+    definition = world.reading().definition("counted")
+
+    assert how_counted(definition, "en") == english
+    assert how_counted(definition, "fr") == french
