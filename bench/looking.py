@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, delete, text
 from sqlalchemy.orm import Session
 
 from bench.installation import DURABLE
 from bench.processes import memory_of
 from bench.records import Drawn, Registration
 from bench.report import Line, middle, p95
-from sync.dedup.keys import Held, exchange_keys, members
+from sync.dedup.keys import Held, members
 from sync.dedup.pairs import Likeness
 from sync.dedup.training import train_list
 from sync.dedup.yardsticks import yardstick_of
@@ -33,7 +33,8 @@ from tests.support.databases import SERVER_SETTINGS, start_server, stop_server
 LIST = "people"
 _PROJECT = 1
 PROBES = 500
-_CHUNK = 50_000  # records drawn at once: people of one chunk are not in another
+_DRAWN = 50_000
+_KEPT_BACK = 2 * PROBES  # about half of them are of people who are there
 _AT_ONCE = 5_000
 _LEARNT_FROM = 10_000
 _NOW = dt.datetime(2026, 3, 31, tzinfo=dt.UTC)
@@ -44,6 +45,18 @@ _ROLES = {
         *("phone", "village", "commune", "group"),
     )
 }
+
+
+_COLUMNS = "project_id, list_name, key, entity_id"
+# What tells the ids of copies apart.
+_ORIGINAL, _VERSION = "-4000-", "-4{:03x}-"
+_COPY = text(
+    f"""
+    INSERT INTO entities (project_id, list_name, id, label, data, version, withdrawn, event, created_at)
+    SELECT project_id, list_name, replace(id, '{_ORIGINAL}', :copy), label, data, version, withdrawn, event, created_at
+    FROM entities WHERE id LIKE '%{_ORIGINAL}%'
+    """
+)
 
 
 def measure_looking(kind: str, size: int) -> list[Line]:
@@ -68,48 +81,57 @@ def measure_looking(kind: str, size: int) -> list[Line]:
 
 
 def _fill(engine: Engine, size: int) -> tuple[list[Registration], dict[str, set[str]]]:
-    """The records that were kept back, and the stored ones of each of their people."""
-    probes: list[Registration] = []
-    truth: dict[str, set[str]] = {}
+    """The records that were kept back, and the stored ones of each of their people.
+
+    No more than 50,000 are drawn. They are stored as often as it takes, under other ids and keys, as if they lived in
+    other communes: those do not find each other, and drawing a million took longer than all the rest.
+    """
+    drawn = Drawn(0).registrations(min(_DRAWN, size) + _KEPT_BACK)
+    kept = drawn[:-_KEPT_BACK]
+    people: dict[str, set[str]] = {}
+    for one in kept:
+        people.setdefault(one.person, set()).add(_uuid(one))
     held: list[Held] = []
-    stored = 0
-    while stored < size:
-        drawn = Drawn(stored, commune=stored // 400).registrations(min(_CHUNK, size - stored) + PROBES)
-        kept, wanted = drawn[:-PROBES], -(-PROBES * _CHUNK // size)
-        people: dict[str, set[str]] = {}
-        for one in kept:
-            people.setdefault(one.person, set()).add(_uuid(one))
-        twice = [one for one in drawn[-PROBES:] if one.person in people][:wanted]
-        probes += twice
-        truth |= {one.person: people[one.person] for one in twice}
-        for portion in _portions(kept):
+    for portion in _portions(kept):
+        with Session(engine) as session:
+            held += _store(session.connection(), portion)
+            session.commit()
+        if portion[-1] is kept[min(_LEARNT_FROM, len(kept)) - 1]:
             with Session(engine) as session:
-                keys = _store(session.connection(), portion)
+                journal = open_journal(session, _PROJECT, None, _NOW)
+                train_list(journal, LIST)
+                journal.close()
                 session.commit()
-            stored += len(portion)
-            held += keys
-            if stored == _LEARNT_FROM:
-                held.clear()  # it finds out the keys by itself
-                with Session(engine) as session:
-                    journal = open_journal(session, _PROJECT, None, _NOW)
-                    train_list(journal, LIST)
-                    journal.close()
-                    session.commit()
-        print(f"  {stored:,} records stored", file=sys.stderr, flush=True)
-    _store_keys(engine, held)
-    return probes[:PROBES], truth
+    copies = size // len(kept)
+    for copy in range(1, copies):
+        with engine.begin() as connection:
+            connection.execute(_COPY, {"copy": _VERSION.format(copy)})
+    print(f"  {copies * len(kept):,} records stored", file=sys.stderr, flush=True)
+    _store_keys(engine, held, copies)
+    return [one for one in drawn[-_KEPT_BACK:] if one.person in people][:PROBES], people
 
 
-def _store_keys(engine: Engine, held: list[Held]) -> None:
+def _store_keys(engine: Engine, held: list[Held], copies: int) -> None:
     """In the order of the table, and the other index last: one by one they would take an hour."""
     held.sort()
+    rows = (
+        (_PROJECT, LIST, key + copy, id_.replace(_ORIGINAL, _VERSION.format(copy)))
+        for key, id_ in held
+        for copy in range(copies)
+    )
     [index] = MatchKey.__table__.indexes  # type: ignore[attr-defined]
     index.drop(engine)
-    for start in range(0, len(held), _CHUNK):
-        with engine.begin() as connection:
-            exchange_keys(connection, _PROJECT, LIST, (), held[start : start + _CHUNK])
+    with engine.begin() as connection:
+        connection.execute(delete(MatchKey))  # those that learning has stored
+        driver: Any = connection.connection.driver_connection
+        if engine.dialect.name == "postgresql":
+            with driver.cursor() as cursor, cursor.copy(f"COPY match_keys ({_COLUMNS}) FROM STDIN") as copied:
+                for row in rows:
+                    copied.write_row(row)
+        else:
+            driver.executemany(f"INSERT INTO match_keys ({_COLUMNS}) VALUES (?, ?, ?, ?)", rows)
     index.create(engine)
-    print(f"  {len(held):,} keys stored", file=sys.stderr, flush=True)
+    print(f"  {len(held) * copies:,} keys stored", file=sys.stderr, flush=True)
 
 
 def _store(connection: Connection, some: Sequence[Registration]) -> list[Held]:

@@ -142,7 +142,9 @@ def test_the_health_of_the_server_is_looked_at_once_a_minute_and_said_in_the_rea
 ) -> None:
     looked: list[int] = []
     examine = checkup.examine
-    monkeypatch.setattr(checkup, "examine", lambda settings: [looked.append(1), *examine(settings)][1:])
+    monkeypatch.setattr(
+        checkup, "examine", lambda settings, **asked: [looked.append(1), *examine(settings, **asked)][1:]
+    )
 
     first = read(signed_in(house, "sekou", "fr"), "/health")
     second = read(signed_in(house, "sekou", "en"), "/health")
@@ -150,6 +152,7 @@ def test_the_health_of_the_server_is_looked_at_once_a_minute_and_said_in_the_rea
     assert looked == [1]
     assert "Mo libres là où sont gardés les fichiers" in first
     assert "MB free where files are kept" in second
+    assert "siby doctor also reads its file through" in second
     assert signed_in(house, "djeneba").get("/health").status_code == 403
 
 

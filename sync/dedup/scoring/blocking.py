@@ -5,6 +5,7 @@ The keys are those that found 98 of 100 true duplicates among a million records 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import combinations
@@ -14,6 +15,7 @@ from sync.dedup.scoring.profiles import Profile
 
 CAP = 200  # a key that more records have says nothing, and finds nobody
 _BIN = 5  # years of birth
+_HOUSE = re.compile(r"(\d+)\W+([^\W\d]{3})")  # a number and how the word behind it begins
 
 
 def keys_of(profile: Profile) -> tuple[int, ...]:
@@ -61,6 +63,8 @@ def _keys(profile: Profile) -> Iterator[tuple[str, ...]]:
         yield "address", one, other
     for one in telling:
         yield "street", village, one, initial
+    if house := _HOUSE.search(profile.address):
+        yield "house", village, house[1], house[2]
 
 
 def _number(text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from functools import lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
@@ -116,7 +118,7 @@ def _years(between: int) -> str:
 
 def _ages(between: int, roughness: float) -> str:
     """Three years are much between two of twenty, and nothing between two of seventy."""
-    return next((level for most, level in _AGES if between * between <= most * most * roughness), "far")
+    return LEVELS["age"][bisect_left(_AGES, between * between / roughness)]
 
 
 def _dates(a: str, b: str) -> str:
@@ -133,7 +135,15 @@ def _address(a: str, b: str) -> str:
         return SAME
     # A part that one of them leaves out, and words that ran together, take little from an address.
     likeness = max(token_set_ratio(a, b), ratio(a.replace(" ", ""), b.replace(" ", "")))
-    return CLOSE if likeness >= 85 else NEAR if likeness >= 70 else DIFFERENT
+    if likeness >= 85:
+        return CLOSE
+    return NEAR if likeness >= 70 or _same_numbers(a, b) else DIFFERENT
+
+
+def _same_numbers(a: str, b: str) -> bool:
+    """House, street and post code say where somebody lives even if all words between them are others."""
+    one, other = (re.findall(r"\d+", text) for text in (a, b))
+    return len(one) >= 2 and one == other
 
 
 def _phone(a: str, b: str, first: str) -> str:
@@ -159,6 +169,6 @@ def _number(a: str, b: str) -> str:
     return CLOSE if min(len(a), len(b)) >= 5 and DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1 else DIFFERENT
 
 
-# In standard deviations of what two guesses may be off.
-_AGES = ((0.6, SAME), (1.3, CLOSE), (2.2, NEAR), (3.5, "apart"))
+# In standard deviations of what two guesses may be off: the most for each level but the last. Squared.
+_AGES = [most * most for most in (0.6, 1.3, 2.2, 3.5)]
 _RANK = {SAME: 0, SHORT: 1, CLOSE: 2, NEAR: 3, MISSING: 4, DIFFERENT: 5}
