@@ -161,7 +161,7 @@ def test_that_no_backup_was_ever_made_is_said_with_the_way_to_one(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = checkup.Line(True, "No backup was made here yet: siby backup FILE makes one", advises=True)
-    monkeypatch.setattr(checkup, "examine", lambda settings: [line])
+    monkeypatch.setattr(checkup, "examine", lambda settings, **_: [line])
     client, at = signed_in(house, "sekou", "fr"), f"/projects/{house.pid}/health"
 
     before = read(client, at)
