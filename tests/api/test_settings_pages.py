@@ -165,11 +165,9 @@ def test_that_no_backup_was_ever_made_is_said_with_the_way_to_one(
     client, at = signed_in(house, "sekou", "fr"), f"/projects/{house.pid}/health"
 
     before = read(client, at)
-    made = send(client, at, "/v1/backup", {})
 
     assert "Tout va bien." not in before
     assert "à faire</span> Aucune sauvegarde" in before
     assert f"/projects/{house.pid}/submissions" in Page(before).links
-    assert made.status_code == 200
-    assert made.get_data().startswith(b"\x28\xb5\x2f\xfd")
+    assert 'action="/v1/backup"' in before
     assert signed_in(house, "djeneba").get(at).status_code == 403
