@@ -75,7 +75,7 @@ class Words:
         if number is None:
             return "—"
         write = percent_words if definition.row.unit == "%" else number_words
-        return write(number, self.language, definition.row.decimals_shown)
+        return write(number, self.language, definition.row.decimals_shown).replace("-", "−")
 
     def change(self, number: Fraction | None, definition: Definition) -> str:
         """The same with its sign."""

@@ -33,7 +33,7 @@ def test_from_the_indicators_to_why_one_changed_and_the_statement_that_is_issued
 
         page.goto(f"{base}/projects/{house.pid}/statements")
         assert faults_of(page) == []
-        page.get_by_role("main").get_by_role("link", name="results").click()
+        page.get_by_role("main").get_by_role("link", name="Vendu").click()
         assert faults_of(page) == []
         page.get_by_role("link", name="L'émettre…").click()
         assert faults_of(page) == []

@@ -23,7 +23,7 @@ def test_a_figure_of_the_statement_opens_down_to_the_visit(house: House, page: P
         page.get_by_role("main").get_by_role("link").first.click()
         assert faults_of(page) == []
 
-        page.get_by_role("link", name="results").click()
+        page.get_by_role("link", name="Vendu").click()
         assert page.get_by_role("heading", name="Vendu").is_visible()
         assert faults_of(page) == []
 
