@@ -52,7 +52,6 @@ Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
-_WAITED = dt.timedelta(hours=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -565,15 +564,9 @@ def _adds_in_sql(definition: Definition) -> bool:
 
 
 def _last_before(session: Session, project_id: int, moment: dt.datetime) -> int:
-    """The last event up to a moment, 0 if there is none. Numbers follow each other in time, but for as long as one who
-    writes may have waited for another."""
-    known = Event.project_id == project_id, Event.at <= moment
-    at = session.scalar(select(func.max(Event.at)).where(*known))
-    if at is None:
-        return 0
-    # Not the bare number, or SQLite looks through all events for it.
-    last = select(func.max(Event.number + 0)).where(*known, Event.at >= at - _WAITED)
-    return session.scalars(last).one()
+    """The last event up to a moment, 0 if there is none. By number: a clock that ran ahead may be set right."""
+    last = select(func.max(Event.number)).where(Event.project_id == project_id, Event.at <= moment)
+    return session.scalar(last) or 0
 
 
 def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:
