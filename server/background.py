@@ -54,9 +54,13 @@ def begin(app: Flask, stop: threading.Event | None = None) -> threading.Thread:
 
 
 def take_lease(holder: str, now: dt.datetime) -> bool:
-    """Whether this holder does the work now: it had the lease, or nobody has one that has not lapsed."""
+    """Whether this holder does the work now: it had the lease, or nobody has one that has not lapsed.
+
+    One that lasts longer than any does was taken before the clock was turned back.
+    """
     begin_writing(session())
-    mine = (Lease.name == _LEASE) & ((Lease.holder == holder) | (Lease.until < now))
+    lapsed = (Lease.until < now) | (Lease.until > now + 2 * _LEASE_LASTS)
+    mine = (Lease.name == _LEASE) & ((Lease.holder == holder) | lapsed)
     done: Any = session().execute(update(Lease).where(mine).values(holder=holder, until=now + _LEASE_LASTS))
     if done.rowcount == 0:
         if session().get(Lease, _LEASE) is not None:

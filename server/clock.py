@@ -68,5 +68,8 @@ def turn(moment: dt.datetime | None) -> None:
         _clock.file.unlink(missing_ok=True)
         return
     beside = _clock.file.with_suffix(".new")
-    beside.write_text(f"{(true_now() - moment).total_seconds():.6f}\n")
+    with beside.open("w") as written:
+        written.write(f"{(true_now() - moment).total_seconds():.6f}\n")
+        written.flush()
+        os.fsync(written.fileno())
     os.replace(beside, _clock.file)  # whoever reads meanwhile finds the old one whole, or the new one

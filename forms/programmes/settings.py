@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from forms.tables import decode
 # Bytes. What reads it takes four times as long for a key of twice the length.
 _LONGEST = 16_000
 _MOST_LABELS = 500  # of a kind
+_LONGEST_LABELS = 12_000  # bytes, so that the file that they are written into is not too long
 _LABELLED = frozenset({"lists", "levels"})
 _LANGUAGE = re.compile(r"[a-z]{2,8}(-[A-Za-z0-9]+)*")
 
@@ -97,11 +99,14 @@ def are_labels(value: Any) -> bool:
         return False
     if any(not isinstance(some, dict) or len(some) > _MOST_LABELS for some in value.values()):
         return False
-    named = [one for some in value.values() for one in some.values()]
-    return all(
-        isinstance(one, dict) and all(_LANGUAGE.fullmatch(code) and _is_name(said) for code, said in one.items())
-        for one in named
+    named = [pair for some in value.values() for pair in some.items()]
+    fit = all(
+        _is_name(name)
+        and isinstance(said, dict)
+        and all(_LANGUAGE.fullmatch(code) and _is_name(label) for code, label in said.items())
+        for name, said in named
     )
+    return fit and len(json.dumps(value, ensure_ascii=False).encode()) <= _LONGEST_LABELS
 
 
 def _is_month(value: Any) -> bool:
@@ -115,7 +120,8 @@ _SETTINGS = {
     "fiscal_year_start": (_is_month, "Give the month as a number from 1 to 12."),
     "labels": (
         are_labels,
-        'Write lines like people = { fr = "Personnes", en = "People" } under [labels.lists] or [labels.levels].',
+        'Write lines like people = { fr = "Personnes", en = "People" } under [labels.lists] or [labels.levels]; '
+        "names and labels have 200 characters at most, all together 12,000.",
     ),
     "counts": (lambda value: value in ("received", "approved"), 'It is "received" or "approved".'),
 }

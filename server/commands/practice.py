@@ -14,6 +14,7 @@ from server.db import session
 from sync.models import Event
 
 TRUE = "true"
+_EARLIEST = 1970
 
 
 @click.command(name="clock")
@@ -37,6 +38,8 @@ def turn_clock(opened: Session, moment: dt.datetime | None) -> None:
     it."""
     wanted = moment or clock.true_now()
     last = last_change(opened)
+    if wanted.year < _EARLIEST:
+        raise click.UsageError(f"Choose a time after the beginning of {_EARLIEST}.")
     if wanted > clock.true_now():
         raise click.UsageError("A clock for practice is behind the true time, never ahead of it.")
     if last is not None and wanted < last:

@@ -16,13 +16,14 @@ import orjson
 import zstandard
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from server import clock
-from server.logs import log_failure
+from server.logs import log
 from sync.entities.reach import writes
 from sync.models import Project, WorkedOut
-from sync.models.database import begin_writing
+from sync.models.database import writing_soon
 
 Worked = TypeVar("Worked")
 _MOST = 200
@@ -35,6 +36,8 @@ _PAUSES = 10
 # Whoever has not finished after so many times what it took the last time, and a minute, will not.
 _PATIENCE, _LEAST_PATIENCE = 5, dt.timedelta(seconds=60)
 _KEPT = dt.timedelta(days=7)
+# A page waits so long at most for its turn to write down what it has worked out.
+_WAIT = dt.timedelta(milliseconds=50)
 
 _VERSION = version_of("siby")
 
@@ -66,15 +69,30 @@ class Remembered(Generic[Worked]):
         )
         self._lock = threading.Lock()
 
-    def get(self, session: Session, project_id: int, kind: Iterable[object], work_out: Callable[[], Worked]) -> Worked:
-        """As things stand now. `kind` tells apart what is kept for one project."""
-        return self.exactly(session, project_id, kind, work_out).worked
+    def get(
+        self,
+        session: Session,
+        project_id: int,
+        kind: Iterable[object],
+        work_out: Callable[[], Worked],
+        *,
+        event: int | None = None,
+    ) -> Worked:
+        """As things stand now. `kind` tells apart what is kept for one project. `event` is the one as of which it is
+        worked out, where whoever asks has read that already: the project may have gone on since."""
+        return self.exactly(session, project_id, kind, work_out, event=event).worked
 
     def exactly(
-        self, session: Session, project_id: int, kind: Iterable[object], work_out: Callable[[], Worked]
+        self,
+        session: Session,
+        project_id: int,
+        kind: Iterable[object],
+        work_out: Callable[[], Worked],
+        *,
+        event: int | None = None,
     ) -> Recalled[Worked]:
         """As things stand now, with what it took. Two threads may work out the same; that is dearer once."""
-        key, stamp = (project_id, *kind), _last_event(session, project_id)
+        key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
         known = self._known(session, key, stamp)
         if known is not None and known.event == stamp:
             return known
@@ -88,10 +106,11 @@ class Remembered(Generic[Worked]):
         work_out: Callable[[], Worked],
         *,
         fresh: bool,
+        event: int | None = None,
     ) -> Recalled[Worked]:
         """As things stand now; but what is dear as it was worked out last, if it ever was, unless it is to be `fresh`
         and nobody is at it already."""
-        key, stamp = (project_id, *kind), _last_event(session, project_id)
+        key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
         known = self._known(session, key, stamp)
         if known is None:
             return self._worked(session, key, stamp, work_out)
@@ -170,25 +189,24 @@ class Shared(Remembered[Worked]):
             taken_at=None,
         )
         try:
-            with Session(session.connection().engine) as own:
-                begin_writing(own)
+            with writing_soon(session.connection().engine, _WAIT) as own:
                 own.merge(row)
-                own.commit()
-        except DBAPIError:  # Whoever asked has it all the same.
-            log_failure("worked_out_not_kept", what=self._name)
+        except (DBAPIError, NoConnection) as error:  # Whoever asked has it all the same.
+            log("worked_out_not_kept", what=self._name, reason=type(error).__name__)
 
     def _take(self, session: Session, key: _Key, known: Recalled[Worked]) -> bool:
         if writes(session):
             return True
         patience = max(_LEAST_PATIENCE, _PATIENCE * dt.timedelta(seconds=known.seconds))
-        with Session(session.connection().engine) as own:
-            begin_writing(own)
-            row = own.get(WorkedOut, (key[0], self._kind(key)), with_for_update=True)
-            if row is not None:
-                if row.taken_at is not None and abs(clock.now() - row.taken_at) < patience:
-                    return False
-                row.taken_at = clock.now()
-                own.commit()
+        try:
+            with writing_soon(session.connection().engine, _WAIT) as own:
+                row = own.get(WorkedOut, (key[0], self._kind(key)), with_for_update=True)
+                if row is not None:
+                    if row.taken_at is not None and abs(clock.now() - row.taken_at) < patience:
+                        return False
+                    row.taken_at = clock.now()
+        except (DBAPIError, NoConnection):  # Nobody can be asked; two at it are better than none.
+            return True
         return True
 
     def _kind(self, key: _Key) -> str:

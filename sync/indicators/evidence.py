@@ -37,6 +37,7 @@ Source = tuple[Definition, int]
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _BEFORE_ALL: Slot = (dt.date.min, -1, -1, -1)
 _WIDER, _MOST_AT_ONCE = 4, 5000
+_BEYOND = 2**63
 _PARTS = ("numerator", "denominator")
 
 
@@ -299,8 +300,11 @@ def _position(cursor: str | None) -> Position | None:
     try:
         part, day, submission, *rest = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         dt.date.fromisoformat(day)
-        indicator, ordinal, opened = rest
-        return int(part), str(day), int(submission), int(indicator), int(ordinal), int(opened)
-    except (ValueError, TypeError, binascii.Error):
+        indicator, ordinal, opened = map(int, rest)
+        position = int(part), str(day), int(submission), indicator, ordinal, opened
+        if any(isinstance(one, int) and abs(one) >= _BEYOND for one in position):
+            raise ValueError("no database has such a number")
+        return position
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         finding = Finding("This is not a cursor.", "Use the one of the page before, unchanged.", place="cursor")
         raise Unexpected(findings=[finding]) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json as stdlib_json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
+_SQLITE_WAITS = 30  # seconds
 _MAY_BE_AHEAD, _PIPELINE = "siby_may_be_ahead", "siby_pipeline"
 # A connection that lay unused for so long may have died, and is tried before anybody gets it.
 _TRIED_AFTER_SECONDS = 1.0
@@ -40,7 +42,7 @@ def engine_options(url: str | URL, pool_size: int = 10) -> dict[str, Any]:
     options["hide_parameters"] = True  # answers and names have no place in the tracebacks of a log
     options["pool_use_lifo"] = True  # few connections in use, each of which keeps pages of its own in memory
     if make_url(url).get_backend_name() == "sqlite":
-        options |= {"module": sqlite, "connect_args": {"timeout": 30, "check_same_thread": False}}
+        options |= {"module": sqlite, "connect_args": {"timeout": _SQLITE_WAITS, "check_same_thread": False}}
     else:
         options |= {"pool_size": pool_size, "max_overflow": pool_size}
     return options
@@ -67,6 +69,33 @@ def begin_writing(session: Session) -> None:
         raise RuntimeError("begin_writing comes before the first change")
     session.rollback()
     session.connection(execution_options={_WRITING: True})
+
+
+@contextmanager
+def writing_soon(engine: Engine, wait: dt.timedelta) -> Iterator[Session]:
+    """A session of its own that writes and is committed at the end. Where others hold what it needs for longer than
+    `wait`, it gives up with an OperationalError."""
+    milliseconds = int(wait.total_seconds() * 1000)
+    with engine.connect() as connection, _patience(connection, milliseconds), Session(connection) as session:
+        begin_writing(session)
+        if not is_sqlite(session):
+            session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+        yield session
+        session.commit()
+
+
+@contextmanager
+def _patience(connection: Connection, milliseconds: int) -> Iterator[None]:
+    """SQLite keeps it for the connection, from before a transaction begins."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {_SQLITE_WAITS * 1000}")
 
 
 def begin_reading(session: Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from sync.models import Form, FormFile, FormVersion, Project, StatementText
 from sync.projects.places import PlaceTree, places_at
 from sync.projects.publish import settings_of
 
+_IN_NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f]")  # of a file
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can say: the same project makes the same bytes
 
 
@@ -102,7 +104,7 @@ def _add_forms(session: Session, project_id: int, files: dict[str, bytes]) -> It
     for form_id, version, source in rows:
         if source is not None and source.startswith(b"PK"):
             # A workbook that names no form is called by its file.
-            files[f"forms/{quote(form_id, safe=' ')}.xlsx"] = source
+            files[f"forms/{_IN_NO_NAME.sub(lambda found: quote(found[0], safe=''), form_id)}.xlsx"] = source
         else:
             yield f"- Not in this folder: the form {form_id}, version {version}, made without an .xlsx workbook."
 

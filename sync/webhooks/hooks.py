@@ -113,10 +113,10 @@ def deliveries_of(session: Session, hook: Webhook, limit: int, cursor: str | Non
 def _attempt_at(cursor: str) -> tuple[dt.datetime, int, int]:
     try:
         at, event, attempt = cursor.split("~")
-        moment = dt.datetime.fromisoformat(at)
-        if moment.tzinfo is not None and len(cursor) < 100:
-            return moment, int(event), int(attempt)
-    except ValueError:
+        moment, numbers = dt.datetime.fromisoformat(at), (int(event), int(attempt))
+        if moment.tzinfo is not None and len(cursor) < 100 and all(abs(number) < 2**63 for number in numbers):
+            return moment.astimezone(dt.UTC), *numbers
+    except (ValueError, OverflowError):
         pass
     raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
 

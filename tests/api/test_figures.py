@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from server.pages.figures import indicators
+from server.queries import remembered
+from sync.indicators.reading import Reading
+from tests.support.pages import read, signed_in
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -16,6 +22,27 @@ def sold(house: House) -> House:
     )
     assert outcomes == ["stored"] * 3
     return house
+
+
+def test_what_comes_in_while_a_page_is_worked_out_is_not_hidden_by_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    house.amina.send(a_sale(1, sacks=4))
+    client, address = signed_in(house), f"/projects/{house.pid}/indicators/sacks?period=all"
+    reading_of = indicators.reading_of
+
+    def slowly(pid: int, as_of: str | None) -> Reading:
+        monkeypatch.setattr(indicators, "reading_of", reading_of)
+        found = reading_of(pid, as_of)
+        with ThreadPoolExecutor(1) as tablet:
+            tablet.submit(house.amina.send, a_sale(2, sacks=9)).result()
+        return found
+
+    monkeypatch.setattr(indicators, "reading_of", slowly)
+    read(client, address)
+
+    assert "13.0" in read(client, address)
 
 
 def test_a_figure_adds_up_and_says_as_of_when(sold: House) -> None:

@@ -6,6 +6,7 @@ import io
 import zipfile
 from typing import Any
 
+import openpyxl
 import pytest
 
 from tests.support.projects import SALE, a_sale
@@ -54,6 +55,28 @@ def test_what_has_not_changed_is_not_sent_again(house: House, path: str) -> None
     assert again[0].data == b""
 
 
+def test_a_form_that_is_called_by_its_file_keeps_its_id_in_a_folder(house: House) -> None:
+    nameless = openpyxl.load_workbook(io.BytesIO(a_workbook("sale", "2", SALE)))
+    settings = nameless["settings"]
+    settings.delete_cols([cell.value for cell in settings[1]].index("form_id") + 1)
+    book = io.BytesIO()
+    nameless.save(book)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("project.toml", 'name = "Rice"\n')
+        archive.writestr("places.csv", PLACES)
+        archive.writestr("forms/récolte 100%.xlsx", book.getvalue())
+    ids = []
+    given = packed.getvalue()
+    for name in ("One", "Two"):
+        path = f"/v1/projects/{shown(house.sekou.post('/v1/projects', json={'name': name}))['id']}"
+        shown(house.sekou.put(f"{path}/programme", data=given, content_type="application/zip"))
+        ids.append([form["xmlFormId"] for form in shown(house.sekou.get(f"{path}/forms"))])
+        given = house.sekou.get(f"{path}/programme").get_data()
+
+    assert ids == [["récolte 100%"], ["récolte 100%"]]
+
+
 def test_a_programme_comes_out_as_it_went_in(house: House) -> None:
     labels = '[labels.lists]\n"people" = { "fr" = "Gens \\"d\u2019ici\\"" }\n'
     given = zipped(
@@ -93,6 +116,9 @@ def test_a_programme_comes_out_as_it_went_in(house: House) -> None:
         {"fiscal_year_start": 13},
         {"fiscal_year_start": "4"},
         {"counts": "all"},
+        {"labels": {"lists": {"people\x7f": {"fr": "Gens"}}}},
+        {"labels": {"lists": {"p" * 201: {"fr": "Gens"}}}},
+        {"labels": {"lists": {f"list_{number}": {"fr": "G" * 40} for number in range(300)}}},
         {"last_event": 7},
     ],
 )

@@ -151,6 +151,8 @@ def test_the_log_goes_on_to_older_attempts_until_all_were_seen(
 
     told = [str(one["event"]) for one in shown(open_house.djeneba.get(f"webhooks{path}/deliveries"))]
     first = open_house.djeneba.get(f"webhooks{path}/deliveries?limit=3")
+    for odd in (f"2026-01-01T00:00:00%2B00:00~{10**22}~1", "0001-01-01T00:00:00%2B14:00~1~1"):
+        assert open_house.djeneba.get(f"webhooks{path}/deliveries?cursor={odd}").status_code == 400
     assert seen == told
     assert len(seen) == 5
     assert 'rel="next"' in first.headers["Link"]

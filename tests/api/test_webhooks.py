@@ -290,6 +290,16 @@ def test_one_process_works_and_another_takes_over_when_it_falls_silent(house: Ho
         assert take_lease("second", moment.replace(year=moment.year + 1))
 
 
+def test_a_lease_from_before_the_clock_was_turned_back_has_lapsed(house: House) -> None:
+    with house.app.app_context():
+        moment = now()
+        earlier = moment.replace(year=moment.year - 1)
+
+        assert take_lease("first", moment)
+        assert take_lease("second", earlier)
+        assert not take_lease("first", earlier)
+
+
 def _announced(name: str, content: bytes) -> dict[str, Any]:
     return {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "type": "image/jpeg"}
 

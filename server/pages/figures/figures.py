@@ -42,14 +42,15 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     query = read_query(BehindQuery())
     reading = reading_of(pid, query["as_of"])
     definition, reads = known_indicator(reading, indicator), current.has_right("submissions.read")
-    kind = *(query[name] for name in ("as_of", "period", "place", "cells")), words().locale, reads
+    past = reading.as_of.event if query["as_of"] else None
+    kind = past, *(query[name] for name in ("as_of", "period", "place", "cells")), words().locale, reads
 
     def told() -> dict[str, Any]:
         return _told(pid, reading, indicator, query)
 
     # What was is told as of when it was; only what is may be told as it stood.
     remember = _heads.exactly if query["as_of"] else partial(_heads.recall, fresh=query["fresh"])
-    found = remember(session(), pid, (indicator, *kind), told)
+    found = remember(session(), pid, (indicator, *kind), told, event=reading.as_of.event if past is None else None)
     if found.behind:
         reading = reading_of(pid, str(found.event))
     rows = evidence_for_visitor(reading, indicator, query, count=found.worked["count"])

@@ -150,12 +150,12 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
             "indicator_head.html", **asked.shown(pid), definition=definition, figure=shown, pairs=pairs
         )
 
-    kind = "head", indicator, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells()
+    kind = "head", indicator, *asked.kind, words().locale, sees_small_cells()
     return render_template(
         "indicator.html",
         **asked.shown(pid),
         definition=definition,
-        head=_parts.get(session(), pid, kind, head),
+        head=_parts.get(session(), pid, kind, head, event=asked.event),
         aggregates=AGGREGATES,
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
@@ -273,6 +273,16 @@ class Asked:
     as_of: str
     fresh: bool = True
 
+    @property
+    def event(self) -> int | None:
+        """The event as of which things are told as they stand; None for the past."""
+        return None if self.as_of else self.reading.as_of.event
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What tells it from whatever else is asked of an indicator."""
+        return self.period, self.place, self.as_of, self.reading.as_of.event if self.as_of else None
+
     def shown(self, pid: int) -> dict[str, Any]:
         """For the form with which something else is asked for, and the links that keep it."""
         kept = {"period": self.period, "place": self.place or "", "as_of": self.as_of}
@@ -323,10 +333,10 @@ def _remembered(
     """
     if _around() != "part.html":
         return shown()
-    kind = (*what, asked.period, asked.place, asked.as_of, words().locale, sees_small_cells(), today_in(asked.reading))
+    kind = (*what, *asked.kind, words().locale, sees_small_cells(), today_in(asked.reading))
     if exactly:
-        return _parts.get(session(), pid, kind, shown)
-    told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh)
+        return _parts.get(session(), pid, kind, shown, event=asked.event)
+    told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh, event=asked.event)
     if not told.behind:
         return told.worked
     address = f"{request.path}?{urlencode(request.args.to_dict() | {'fresh': 'yes'})}"

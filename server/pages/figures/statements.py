@@ -190,10 +190,10 @@ def _remembered(
         text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
         return {"language": found.language, "text": text}
 
-    what = *what, sees_small_cells()
+    event, what = reading.as_of.event, (*what, sees_small_cells())
     if fresh is None:
-        return _kept.exactly(session(), pid, what, shown)
-    return _kept.recall(session(), pid, what, shown, fresh=fresh)
+        return _kept.exactly(session(), pid, (*what, event), shown)
+    return _kept.recall(session(), pid, what, shown, fresh=fresh, event=event)
 
 
 # The language of a statement, and its text as our own markup.

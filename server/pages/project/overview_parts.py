@@ -164,6 +164,7 @@ def targets(pid: int) -> ResponseReturnValue:
         kind,
         lambda: [asdict(_aim(reading, target)) for target in shown],
         fresh=read_query(FreshQuery())["fresh"],
+        event=reading.as_of.event,
     )
     return _part(
         "overview_targets.html",

@@ -357,6 +357,7 @@ def test_the_clock_of_an_installation_for_practice_goes_back_before_the_first_ch
     assert run("load", "programme").code == 0
 
     earlier, ahead, odd = run("clock", "2025-03-01"), run("clock", "2125-01-01"), run("clock", "yesterday")
+    assert "Choose a time after the beginning of 1970." in run("clock", "0001-01-01").err
     later, right = run("clock", "2025-05-01T00:00+00:00"), run("clock", "true")
 
     assert "The last change here is of 2025-04-01 08:00 UTC" in earlier.err

@@ -1,15 +1,17 @@
 """What was worked out is worked out once for all processes, and brought up to date by one of them at a time."""
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from server.queries import remembered
 from server.queries.remembered import Recalled, Shared, forget_worked
 from sync.models import Project, WorkedOut
+from sync.models.database import begin_writing
 from tests.support.figures import World
 
 LATER = dt.timedelta(days=30)
@@ -108,6 +110,38 @@ def test_another_version_works_out_for_itself(world: World, monkeypatch: pytest.
     monkeypatch.setattr(remembered, "_VERSION", "another")
 
     assert Asking(world.session, answers)().worked == 1
+
+
+def test_what_was_read_before_something_happened_is_not_taken_for_what_is_now(world: World) -> None:
+    kept, answers = Shared[int]("figures"), iter(range(9))
+    before = world.session.scalars(select(Project.last_event)).one()
+    world.session.rollback()
+    something_happens(world.session)
+
+    def asked(event: int) -> int:
+        found = kept.exactly(world.session, 1, ["all"], lambda: next(answers), event=event).worked
+        world.session.rollback()
+        return found
+
+    assert [asked(before), asked(before + 1), asked(before + 1)] == [0, 1, 1]
+
+
+def test_no_page_waits_for_whoever_writes(world: World) -> None:
+    one = Asking(world.session, iter(range(9)))
+    one()
+    something_happens(world.session)
+    engine = world.session.get_bind()
+    assert isinstance(engine, Engine)
+    with Session(engine) as writer:
+        begin_writing(writer)
+        writer.execute(update(Project).values(name="Busy"))
+        began = time.monotonic()
+
+        assert one(fresh=True).worked == 1
+        assert time.monotonic() - began < 5
+        writer.rollback()
+
+    assert one(fresh=True).worked == 1
 
 
 def test_what_nobody_has_worked_out_for_days_is_forgotten(world: World) -> None:

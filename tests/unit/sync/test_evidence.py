@@ -1,5 +1,7 @@
 """Evidence: the rows behind a figure, what of each counts, page by page, and who may see them."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -157,7 +159,20 @@ def test_evidence_of_the_past_is_as_it_was(world: World) -> None:
     assert then.count == now.count == 2
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "bnVsbA", "W10", "WzEsMiwzLDQsNV0", "é"])
+def written(*position: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("", "x", "AAAA", "bnVsbA", "W10", "WzEsMiwzLDQsNV0", "é"),
+        written(0, "2026-01-01", 2**70, 1, 1, 1),
+        written(0, "2026-01-01", 1, 1, 1, 2**63),
+        written(0, "2026-01-01", 1e300, 1, 1, 1),
+        written(0, "2026-01-01", float("inf"), 1, 1, 1),
+    ],
+)
 def test_what_is_no_cursor_is_refused(world: World, cursor: str) -> None:
     world.publish(Indicator("visits"))
 

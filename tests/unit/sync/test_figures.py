@@ -1,5 +1,6 @@
 """Figures by aggregate, subject, period, place and breakdown, now and as of an event."""
 
+import datetime as dt
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -244,6 +245,17 @@ def test_as_of_an_event_a_time_or_a_date_a_figure_is_what_it_was(world: World) -
     assert world.value("people_trained", as_of=moment.isoformat()) == 1
     assert world.value("people_trained", as_of="2026-01-01") == 1
     assert world.by("people_trained", "sex", as_of=then) == {"female": 1}
+
+
+def test_as_of_a_day_nothing_is_missing_because_a_clock_once_ran_ahead(world: World) -> None:
+    world.publish(TRAINED)
+    right = world.now
+    world.now += dt.timedelta(hours=5)
+    world.submit(row("people_trained", subject="awa"))
+    world.now = right
+    world.submit(row("people_trained", subject="seydou"))
+
+    assert world.value("people_trained") == world.value("people_trained", as_of="2100-01-01") == 2
 
 
 @pytest.mark.parametrize("text", ["99999", "-1", "yesterday", "2026-13-01", "2026-01-01T10:00:00", "9" * 40, "1e5"])
