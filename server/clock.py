@@ -10,6 +10,8 @@ import datetime as dt
 import os
 from pathlib import Path
 
+from server.settings import SettingsFaulty
+
 FILE = "clock"
 _RIGHT = dt.timedelta(0)
 
@@ -23,8 +25,8 @@ class _Clock:
 
     def follow(self, file: Path) -> None:
         self.file, self._read = file, None
+        self.behind()
 
-    @property
     def behind(self) -> dt.timedelta:
         if self.file is None:
             return _RIGHT
@@ -34,7 +36,15 @@ class _Clock:
             return _RIGHT
         written = (found.st_ino, found.st_mtime_ns)
         if self._read is None or self._read[0] != written:
-            self._read = (written, dt.timedelta(seconds=float(self.file.read_text())))
+            try:
+                self._read = (written, dt.timedelta(seconds=float(self.file.read_text())))
+            except (ValueError, OverflowError):
+                if self._read is None:
+                    raise SettingsFaulty(
+                        f"{self.file} says by how many seconds the clock for practice is behind, and holds no number. "
+                        "Remove it, and the time is the true one."
+                    ) from None
+                self._read = (written, self._read[1])  # damaged since: time goes on as it did
         return self._read[1]
 
 
@@ -43,7 +53,7 @@ _clock = _Clock()
 
 def now() -> dt.datetime:
     """This moment, aware, in UTC."""
-    return true_now() - _clock.behind
+    return true_now() - _clock.behind()
 
 
 def true_now() -> dt.datetime:
@@ -53,11 +63,11 @@ def true_now() -> dt.datetime:
 
 def is_behind() -> bool:
     """Whether the installation lives in another year."""
-    return bool(_clock.behind)
+    return bool(_clock.behind())
 
 
 def follow(folder: Path) -> None:
-    """Go by the clock of the installation in this folder."""
+    """Go by the clock of the installation in this folder. Raises SettingsFaulty where it cannot be read."""
     _clock.follow(folder / FILE)
 
 

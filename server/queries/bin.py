@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from sync.errors import Unexpected
 from sync.models import Actor, Delivery, Event, Form, Quarantined, Submission
-from sync.review.paging import PAGE, Page
+from sync.review.paging import PAGE, Page, not_a_cursor
 
 COUNTED = 10_000  # more than so many are not counted out
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -142,4 +141,4 @@ def _read_cursor(cursor: str) -> tuple[dt.datetime, int]:
             return _EPOCH + dt.timedelta(microseconds=int(moment)), int(id_)
     except (OverflowError, ValueError):
         pass
-    raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
+    raise not_a_cursor(cursor)

@@ -25,7 +25,7 @@ from sync.models import Contribution, Entity, Match, Membership
 from sync.models.database import fetch_rows
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.matches import COLUMNS, DECISIONS, Pair
-from sync.review.paging import PAGE, Page
+from sync.review.paging import PAGE, Page, not_a_cursor
 
 _ENDS: list[Any] = [Match.id, Match.a, Match.b, Match.probability]
 _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.most_id]
@@ -321,9 +321,9 @@ def _rank_at(cursor: str | None) -> _Rank | None:
         effect, distance, match_id = cursor.split("_")
         rank = -int(effect), float.fromhex(distance), int(match_id)
     except (ValueError, OverflowError):
-        raise _no_cursor(cursor) from None
+        raise not_a_cursor(cursor) from None
     if not math.isfinite(rank[1]):
-        raise _no_cursor(cursor)
+        raise not_a_cursor(cursor)
     return rank
 
 
@@ -332,9 +332,5 @@ def _event_at(cursor: str | None) -> tuple[int, int] | None:
         return None
     event, _, match_id = cursor.partition("-")
     if not all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (event, match_id)):
-        raise _no_cursor(cursor)
+        raise not_a_cursor(cursor)
     return min(int(event), _LARGEST), min(int(match_id), _LARGEST)
-
-
-def _no_cursor(cursor: str) -> Unexpected:
-    return Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")

@@ -31,5 +31,10 @@ def id_at(cursor: str | None) -> int | None:
     if not cursor:
         return None
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 20 and int(cursor) <= _LARGEST):
-        raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
+        raise not_a_cursor(cursor)
     return int(cursor)
+
+
+def not_a_cursor(text: str) -> Unexpected:
+    """What to raise for a cursor that no page of the listing has given."""
+    return Unexpected(f"{text[:100]!r} is not a cursor of this listing.")

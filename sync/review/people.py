@@ -12,11 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sync.dedup.scoring.names import words
-from sync.errors import Unexpected
 from sync.models import Entity, EntityList, Membership
 from sync.models.database import fetch_rows
 from sync.review.matches import chosen_among, matching_list
-from sync.review.paging import PAGE, Page
+from sync.review.paging import PAGE, Page, not_a_cursor
 from sync.review.records import Compared, Record, compared, records_of, standing_for
 
 _NAMES = ("first_name", "last_name", "full_name", "name")
@@ -152,5 +151,5 @@ class _Seeking:
 
 def _id_at(cursor: str | None) -> str:
     if cursor and not _ID.fullmatch(cursor):
-        raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
+        raise not_a_cursor(cursor)
     return cursor or ""

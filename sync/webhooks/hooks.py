@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from sync.errors import NotFound, Unexpected
 from sync.journal import Journal
 from sync.models import Delivery, Project, Webhook
-from sync.review.paging import Page
+from sync.review.paging import Page, not_a_cursor
 
 TYPES = (
     "submission.stored",
@@ -118,7 +118,7 @@ def _attempt_at(cursor: str) -> tuple[dt.datetime, int, int]:
             return moment.astimezone(dt.UTC), *numbers
     except (ValueError, OverflowError):
         pass
-    raise Unexpected(f"{cursor[:100]!r} is not a cursor of this listing.")
+    raise not_a_cursor(cursor)
 
 
 def remove_webhook(session: Session, hook: Webhook) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server import clock
+from server.settings import SettingsFaulty
 
 MARCH = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
 A_MINUTE = dt.timedelta(minutes=1)
@@ -43,3 +44,13 @@ def test_each_turn_is_followed_at_once_and_so_is_the_end_of_it() -> None:
 
     assert seen == [0, 30, 60]
     assert not clock.is_behind()
+
+
+def test_a_damaged_clock_stops_no_server_that_runs_and_is_told_to_whoever_starts_one(folder: Path) -> None:
+    clock.turn(MARCH)
+    assert clock.is_behind()
+    (folder / clock.FILE).write_text("half a li")
+
+    assert MARCH <= clock.now() < MARCH + A_MINUTE
+    with pytest.raises(SettingsFaulty, match=r"clock says by how many seconds .* Remove it"):
+        clock.follow(folder)
