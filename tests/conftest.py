@@ -1,6 +1,8 @@
 """Fixtures that every test may ask for: fresh databases of both kinds, with or without the tables."""
 
+import contextlib
 import datetime as dt
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -68,28 +70,34 @@ def empty_postgres_url(postgres: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_url(run: Run, tmp_path: Path) -> str:
+def template(request: pytest.FixtureRequest) -> str:
+    """What the databases of this test are copied from: one with all tables, or one that people live in already."""
+    return "house" if "house" in request.fixturenames else "tables"
+
+
+@pytest.fixture
+def sqlite_url(run: Run, template: str, tmp_path: Path) -> str:
     """The address of a SQLite file with all tables."""
 
     def make() -> str:
-        file = run.folder / "template.sqlite"
-        create_tables(f"sqlite:///{file}")
+        file = run.folder / f"{template}.sqlite"
+        fill(run, template, "sqlite", f"sqlite:///{file}")
         return str(file)
 
-    shutil.copyfile(run.once("sqlite-template", make), tmp_path / "siby.sqlite")
+    shutil.copyfile(run.once(f"sqlite-{template}", make), tmp_path / "siby.sqlite")
     return f"sqlite:///{tmp_path / 'siby.sqlite'}"
 
 
 @pytest.fixture
-def postgres_url(run: Run, postgres: Server) -> Iterator[str]:
+def postgres_url(run: Run, template: str, postgres: Server) -> Iterator[str]:
     """The address of a PostgreSQL database with all tables."""
 
     def make() -> str:
-        create_tables(postgres.create("template"))
-        return "template"
+        fill(run, template, "postgresql", postgres.create(template))
+        return template
 
     name = new_name()
-    yield postgres.create(name, template=run.once("postgres-template", make))
+    yield postgres.create(name, template=run.once(f"postgresql-{template}", make))
     postgres.drop(name)
 
 
@@ -132,19 +140,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The web application, as after `siby init`."""
-    # Most tests need no web, and loading it takes longer than they do.
-    from server.app import create_app  # noqa: PLC0415
-    from server.db import engine_of  # noqa: PLC0415
-
-    app = create_app(settings)
-    app.testing = True
-    engine = engine_of(app)
-    with Session(engine) as session:
-        begin_writing(session)
-        found_installation(session, dt.datetime.now(dt.UTC))
-        session.commit()
-    yield app
-    engine.dispose()
+    with opened(settings) as app:
+        yield app
 
 
 @pytest.fixture
@@ -153,8 +150,48 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+def fill(run: Run, template: str, kind: str, url: str) -> None:
+    """Makes every table in the database at `url`, and lets people move in where that is wanted."""
+    create_tables(url)
+    if template == "house":
+        with opened(Settings(folder=run.folder / f"{kind}-{template}-files", database=url, reserve_mb=0)) as app:
+            from tests.support.web import move_in  # noqa: PLC0415
+
+            (run.folder / f"{kind}-{template}.json").write_text(move_in(app))
+
+
 def create_tables(url: str) -> None:
     """Makes every table in the database at `url`."""
     engine = open_engine(url)
     Base.metadata.create_all(engine)
     engine.dispose()
+
+
+@functools.cache
+def spare() -> None:
+    """Once the web is loaded, what is loaded stays, as in the server: going through it again and again would be a sixth
+    of what the tests cost."""
+    from server.serve import spare_what_is_loaded  # noqa: PLC0415
+
+    spare_what_is_loaded()
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Flask]:
+    """The web application, as after `siby init`."""
+    # Most tests need no web, and loading it takes longer than they do.
+    from server.app import create_app  # noqa: PLC0415
+    from server.db import engine_of  # noqa: PLC0415
+
+    spare()
+    app = create_app(settings)
+    app.testing = True
+    engine = engine_of(app)
+    with Session(engine) as session:
+        begin_writing(session)
+        found_installation(session, dt.datetime.now(dt.UTC))
+        session.commit()
+    try:
+        yield app
+    finally:
+        engine.dispose()

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
 from lxml import etree
 from odatapy.client import EdmEnabledODataClient
 from odatapy.client.responses import ClientResponse
@@ -31,7 +30,7 @@ from sync.models import Audit, DraftSubmission, FormDraft
 from sync.models.database import begin_writing
 from sync.projects.publish import publish_form
 from tests.support.projects import NOON, a_sale, instance_id
-from tests.support.web import PASSWORD, House, Voice, a_house, refused, shown
+from tests.support.web import PASSWORD, House, Voice, refused, shown
 from tests.support.workbooks import a_workbook
 
 VISIT = """
@@ -65,15 +64,14 @@ SVC = "forms/visit.svc"
 
 
 @pytest.fixture
-def house(app: Flask) -> House:
+def house(house: House) -> House:
     """The house, with the form `visit` in its project."""
-    made = a_house(app)
-    with app.app_context():
-        journal = open_journal(session(), made.pid, None, NOON)
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
         publish_form(journal, read_workbook(a_workbook("visit", "1", VISIT), "visit.xlsx"))
         journal.close()
         session().commit()
-    return made
+    return house
 
 
 def a_visit(number: int, **answers: Any) -> dict[str, Any]:

@@ -85,8 +85,9 @@ class House:
             raise AttributeError(name) from None
 
 
-def a_house(app: Flask) -> House:
-    """Two projects with the form `sale`; everybody has a token, and Baraka a password as well."""
+def move_in(app: Flask) -> str:
+    """Two projects with the form `sale`; everybody has a token, and Baraka a password as well. Gives what `a_house`
+    has to know, as JSON."""
     with app.app_context():
         pid, other = a_project("Siby"), a_project("Elsewhere")
         tokens: dict[str, tuple[str, int]] = {}
@@ -98,6 +99,12 @@ def a_house(app: Flask) -> House:
         device, issued = add_device(session(), pid, "Amina", NOON)
         tokens["Amina"] = issued.token, device.id
         session().commit()
+    return json.dumps({"pid": pid, "other": other, "tokens": tokens})
+
+
+def a_house(app: Flask, known: str) -> House:
+    """The house that people have moved into."""
+    pid, other, tokens = json.loads(known).values()
     voices = {name: Voice(app.test_client(), token, actor, pid) for name, (token, actor) in tokens.items()}
     return House(app, pid, other, voices)
 
