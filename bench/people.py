@@ -16,7 +16,6 @@ from bench.looking import measure_looking
 from bench.processes import describe_machine
 from bench.records import DIFFICULTIES, Sample, other_sample, own_sample
 from bench.report import Line, middle, print_table
-from sync.dedup.scoring.bulk import match_all
 from sync.dedup.scoring.calibrating import calibrate
 from sync.dedup.scoring.clustering import POSSIBLE, partition
 from sync.dedup.scoring.estimating import Trained, train
@@ -46,7 +45,7 @@ class Matched:
         return [(a, b, found.weight) for a, b, found in self.matches()]
 
     def matches(self) -> Iterator[tuple[str, str, Score]]:
-        return match_all(self.trained.model, self.trained.terms, self.sample.profiles)
+        return self.trained.matches()
 
     def verdict(self, model: Model | None = None, decided: Sequence[Weighed] = ()) -> Verdict:
         """With these pairs decided as is true, by this model."""
@@ -219,14 +218,14 @@ def measure_bulk(count: int) -> list[Line]:
     read = time.process_time()
     trained = train(profiles)
     learnt = time.process_time()
-    found = sum(1 for _ in match_all(trained.model, trained.terms, profiles))
+    found = sum(1 for _ in trained.matches())
     done = time.process_time()
     return shown(
         f"{count:,} records from scratch",
         [
             Line("reading the records", read - began, "CPU s"),
-            Line("learning", learnt - read, "CPU s"),
-            Line("matching", done - learnt, "CPU s", note=f"{found:,} pairs"),
+            Line("comparing and learning", learnt - read, "CPU s"),
+            Line("scoring", done - learnt, "CPU s", note=f"{found:,} pairs"),
             Line("all together", done - began, "CPU s", most=60 if count == 100_000 else None),
         ],
     )
@@ -239,8 +238,7 @@ def shown(title: str, lines: list[Line]) -> list[Line]:
 
 
 def _by_ours(profiles: Sequence[Profile]) -> list[Weighed]:
-    trained = train(profiles)
-    return [(a, b, one.probability) for a, b, one in match_all(trained.model, trained.terms, profiles)]
+    return [(a, b, one.probability) for a, b, one in train(profiles).matches()]
 
 
 def _told(seeds: Sequence[int]) -> str:

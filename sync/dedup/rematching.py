@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select
 from sync.dedup.keys import Held, exchange_keys, keys_of_entities
 from sync.dedup.pairs import NOTHING, OPEN, Known, Likeness, Pair, Tie, all_pairs, likeness_of, ordered, write_pairs
 from sync.dedup.persons import misplaced, settle_all, standings_of
-from sync.dedup.scoring.bulk import match_all
+from sync.dedup.scoring.bulk import Compared
 from sync.dedup.scoring.clustering import Standing
 from sync.dedup.yardsticks import Modelled, Yardstick, yardstick_of
 from sync.journal import Journal
@@ -52,9 +52,19 @@ def compared_lists(connection: Connection, project_id: int) -> dict[str, Mapping
     return {name: roles for name, roles in rows if roles}
 
 
-def differences(connection: Connection, project_id: int, list_name: str, roles: Mapping[str, str]) -> Differences:
-    """Compare everything with everything and the outcome with what is stored; writes nothing."""
+def differences(
+    connection: Connection,
+    project_id: int,
+    list_name: str,
+    roles: Mapping[str, str],
+    compared: Compared | None = None,
+) -> Differences:
+    """Compare everything with everything and the outcome with what is stored; writes nothing.
+
+    `compared` are the list's pairs, where somebody has compared them just now.
+    """
     yardstick = yardstick_of(connection, project_id, list_name, roles)
+    known = {profile.id: profile for profile in compared.profiles} if compared is not None else {}
     profiles: dict[str, Any] = {}
     missing: list[Held] = []
     extra: list[Held] = []
@@ -63,25 +73,32 @@ def differences(connection: Connection, project_id: int, list_name: str, roles: 
         for row in rows:
             wanted: set[int] = set()
             if not row.withdrawn and row.deleted_at is None:
-                profiles[row.id] = yardstick.profile(row.id, row.data, row.created_at)
+                profiles[row.id] = known.get(row.id) or yardstick.profile(row.id, row.data, row.created_at)
                 wanted = set(yardstick.keys(profiles[row.id]))
             there = stored.get(row.id, set())
             missing += [(key, row.id) for key in sorted(wanted - there)]
             extra += [(key, row.id) for key in sorted(there - wanted)]
-    found = dict(likenesses(yardstick, profiles))
+    found = dict(likenesses(yardstick, profiles, compared))
     new, changed, gone, ties = _compare(found, all_pairs(connection, project_id, list_name))
     standings: Mapping[str, Standing] = standings_of(connection, project_id, list_name, ties)
     wrong = frozenset(misplaced(connection, project_id, list_name, standings))
     return Differences(missing, extra, new, changed, gone, wrong)
 
 
-def rematch(journal: Journal, list_name: str, roles: Mapping[str, str], event: int | None = None) -> list[str]:
+def rematch(
+    journal: Journal,
+    list_name: str,
+    roles: Mapping[str, str],
+    event: int | None = None,
+    compared: Compared | None = None,
+) -> list[str]:
     """Make what is stored of a list what comes of comparing it from scratch; gives the differences, as sentences.
 
-    Where there is none, nothing is written. Without an `event` one is recorded for what there is.
+    Where there is none, nothing is written. Without an `event` one is recorded for what there is. `compared` is as
+    `differences` takes it.
     """
     connection, project_id = journal.connection, journal.project_id
-    found = differences(connection, project_id, list_name, roles)
+    found = differences(connection, project_id, list_name, roles, compared)
     told = found.sentences(list_name)
     if not told:
         return []
@@ -108,11 +125,15 @@ def all_differences(connection: Connection, project_id: int) -> list[str]:
     ]
 
 
-def likenesses(yardstick: Yardstick, profiles: Mapping[str, Any]) -> Iterator[tuple[Pair, Likeness]]:
+def likenesses(
+    yardstick: Yardstick, profiles: Mapping[str, Any], compared: Compared | None = None
+) -> Iterator[tuple[Pair, Likeness]]:
     """All pairs of these that are alike enough to be kept."""
     if isinstance(yardstick, Modelled):
-        yardstick.prepare(profiles.values())
-        for a, b, score in match_all(yardstick.model, yardstick.terms, profiles.values()):
+        if compared is None:
+            yardstick.prepare(profiles.values())
+            compared = Compared(profiles.values(), yardstick.terms)
+        for a, b, score in compared.matches(yardstick.model):
             yield (a, b), likeness_of(score, yardstick.version)
         return
     for a, b in _sharing_keys(yardstick, profiles):

@@ -39,7 +39,7 @@ def train_list(journal: Journal, list_name: str) -> MatchModel:
     numbers = {"version": version, "terms": version, "records": len(profiles), "event": event}
     row = _store(journal, list_name, model, trained.explanation, **numbers)
     _store_terms(journal, list_name, trained.terms, version)
-    rematch(journal, list_name, roles, event)
+    rematch(journal, list_name, roles, event, trained.compared)
     return row
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from sync.dedup.pairs import Likeness, likeness_of
 from sync.dedup.scoring import organisations
@@ -50,7 +50,7 @@ def compared_simply(roles: Mapping[str, str] | None) -> bool:
 
 
 _IN_FORCE = (
-    select(MatchModel.version, MatchModel.terms, MatchModel.model)
+    select(MatchModel.version, MatchModel.terms, cast(MatchModel.model, Text).label("model"))
     .where(MatchModel.project_id == bindparam("project"), MatchModel.list_name == bindparam("list"))
     .order_by(MatchModel.version.desc())
     .limit(1)
@@ -58,8 +58,8 @@ _IN_FORCE = (
 
 
 @lru_cache(maxsize=32)
-def _model(stored: bytes) -> Model:
-    """Made once for all that read the same: every record that arrives asks for it."""
+def _model(stored: str) -> Model:
+    """Made once for all that read the same text: every record that arrives asks for it."""
     return Model.from_json(orjson.loads(stored))
 
 
@@ -72,7 +72,7 @@ class Modelled:
         row = connection.execute(_IN_FORCE, {"project": project_id, "list": list_name}).one_or_none()
         self.version: int = row.version if row is not None else 0
         self.terms_version: int = row.terms if row is not None else 0
-        self.model = _model(orjson.dumps(row.model)) if row is not None else DEFAULT
+        self.model = _model(row.model) if row is not None else DEFAULT
         self.terms: dict[Term, int] = {}
 
     def profile(self, entity_id: str, data: Mapping[str, Any], created_at: dt.datetime) -> Profile:

@@ -48,11 +48,12 @@ def compare(a: Profile, b: Profile) -> Pattern:
     pattern: Pattern = {}
     first, last = _names(a.first, b.first), _names(a.last, b.last)
     if a.first and a.last and b.first and b.last:
-        crossed = _names(a.first, b.last), _names(a.last, b.first)
-        swapped = _RANK[crossed[0]] + _RANK[crossed[1]] < _RANK[first] + _RANK[last] - 2
-        if swapped:
-            first, last = sorted(crossed, key=_RANK.__getitem__)  # which of the two is which, nobody can say
-        pattern["order"] = SWAPPED if swapped else "kept"
+        pattern["order"] = "kept"
+        if (straight := _RANK[first] + _RANK[last]) > 2:  # else nothing can be better by more than two
+            crossed = _names(a.first, b.last), _names(a.last, b.first)
+            if _RANK[crossed[0]] + _RANK[crossed[1]] < straight - 2:
+                first, last = sorted(crossed, key=_RANK.__getitem__)  # which of the two is which, nobody can say
+                pattern["order"] = SWAPPED
     if first != MISSING:
         pattern["first_name"] = first
     if last != MISSING:

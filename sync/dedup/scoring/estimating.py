@@ -10,27 +10,16 @@ from __future__ import annotations
 
 import math
 import random
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from sync.dedup.scoring.bulk import candidate_pairs
+from sync.dedup.scoring.bulk import Compared, Weighing
 from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE, LEVELS, STRATA, VILLAGE, Pattern, compare, stratum_of
-from sync.dedup.scoring.model import (
-    DEFAULT,
-    Levels,
-    Model,
-    Term,
-    crowding,
-    frequency,
-    records_around,
-    scopes_of,
-    weigh_compared,
-)
+from sync.dedup.scoring.model import DEFAULT, Levels, Model, Score, Term, crowding, scopes_of, weigh_compared
 from sync.dedup.scoring.profiles import Profile
 
 _DRAWN, _DRAWN_EACH = 40_000, 20  # the most pairs for u, per stratum, and how many for each record
@@ -38,30 +27,37 @@ _HELD_M, _HELD_U = 300.0, 40.0
 _ROUNDS, _REFINEMENTS = 40, 2
 _FEWEST = 50  # records below which nothing can be learnt
 _LEAST, _MOST = -20.0, -3.0  # log2 odds between which a prior stays
-_MOST_PAIRS = 600_000  # that are looked at; of long lists a part teaches as much as all
+_MOST_PAIRS = 600_000  # that are learnt from; of long lists a part teaches as much as all
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model, the counts of names that belong to it, and the numbers behind both for people to read."""
+    """A model, the counts of names that belong to it, the numbers behind both for people to read, and the pairs that
+    it was learnt from."""
 
     model: Model
     terms: dict[Term, int]
     explanation: dict[str, Any]
+    compared: Compared = field(compare=False, repr=False)
+
+    def matches(self) -> Iterator[tuple[str, str, Score]]:
+        """The pairs worth keeping, with their scores."""
+        return self.compared.matches(self.model)
 
 
 def train(profiles: Sequence[Profile]) -> Trained:
     """Learn from these records. The same records in any order give the same; so few that nothing can be learnt keep
     expectation and get the counts of their names alone."""
-    ordered = sorted(profiles, key=lambda profile: profile.id)
-    terms = count_terms(ordered)
+    terms = count_terms(profiles)
+    compared = Compared(profiles, terms)
+    ordered = compared.profiles
     if len(ordered) < _FEWEST:
-        return Trained(DEFAULT, terms, _explain(DEFAULT, {}, len(ordered), 0, 0.0))
+        return Trained(DEFAULT, terms, _explain(DEFAULT, {}, len(ordered), 0, 0.0), compared)
     totals = _pairs_in_strata(ordered)
     draws = {stratum: _draw(ordered, stratum) for stratum in STRATA}
     patterns = {stratum: [compare(a, b) for a, b in drawn] for stratum, drawn in draws.items()}
     u = {stratum: _estimate_u(patterns[stratum], None, DEFAULT.u[stratum]) for stratum in STRATA}
-    observed = _Observed(ordered, terms)
+    observed = _Observed(compared)
     model = Model(DEFAULT.m, u, _priors({}, totals))
     for _ in range(_REFINEMENTS):
         model = _maximise(observed, model, totals)
@@ -77,7 +73,7 @@ def train(profiles: Sequence[Profile]) -> Trained:
         model = Model(model.m, u, model.prior)
     model = _maximise(observed, model, totals)
     explanation = _explain(model, totals, len(ordered), observed.size, observed.expected(model))
-    return Trained(model, terms, explanation)
+    return Trained(model, terms, explanation, compared)
 
 
 def count_terms(profiles: Sequence[Profile]) -> dict[Term, int]:
@@ -94,48 +90,23 @@ def count_terms(profiles: Sequence[Profile]) -> dict[Term, int]:
 
 
 class _Observed:
-    """The pairs that blocking brings together, as numbers: stratum, how crowded the place is (log2), levels by field
-    (-1 where one is missing), and how common each name is that is the same. Of very long lists they are a part.
-    """
+    """The pairs that blocking brings together. Of very long lists they are a part."""
 
-    def __init__(self, profiles: Sequence[Profile], terms: Mapping[Term, int]) -> None:
-        strata: list[int] = []
-        levels: list[list[int]] = []
-        shares: list[tuple[float, float]] = []
-        crowded: list[float] = []
+    def __init__(self, compared: Compared) -> None:
+        self.size = min(compared.size, _MOST_PAIRS)
         self._part = 1.0
-        for a, b in candidate_pairs(profiles):
-            if len(strata) == _MOST_PAIRS:
-                # Pairs come by their smaller id, so all those of so many records have been seen.
-                seen = bisect_left(profiles, a.id, key=lambda profile: profile.id)
-                self._part = 1 - (1 - seen / len(profiles)) ** 2
-                break
-            pattern, stratum = compare(a, b), stratum_of(a, b)
-            strata.append(STRATA.index(stratum))
-            crowded.append(math.log2(crowding(stratum, records_around(terms, a, b, stratum))))
-            row = [-1] * len(LEVELS)
-            for name, level in pattern.items():
-                column, numbers = _INDEX[name]
-                row[column] = numbers[level]
-            levels.append(row)
-            shares.append(tuple(_share(terms, a, b, stratum, pattern, name) for name in _NAMED))  # type: ignore[arg-type]
-        self.size = len(strata)
-        self._strata = np.array(strata, dtype=np.int8)
-        # Each column by itself, and of those columns what is known: all of it is gone through some forty times.
-        columns = np.array(levels, dtype=np.int8).reshape(self.size, len(LEVELS)).T.copy()
+        if self.size < compared.size:
+            # Pairs come by their smaller id, so all those of so many records have been seen.
+            seen = int(compared.a[self.size]) / len(compared.profiles)
+            self._part = 1 - (1 - seen) ** 2
+        self._weighing = Weighing(compared, self.size)
+        columns = compared.levels[:, : self.size]
         known = [np.flatnonzero(column >= 0) for column in columns]
         self._known = [(rows, column[rows]) for rows, column in zip(known, columns, strict=True)]
-        self._in_strata = [
-            _Stratum(columns, np.array(shares).reshape(self.size, len(_NAMED)), np.array(crowded), rows)
-            for rows in (np.flatnonzero(self._strata == number) for number in range(len(STRATA)))
-        ]
 
     def probabilities(self, model: Model) -> Any:
         """Of each pair, that it is one person."""
-        total = np.zeros(self.size)
-        for stratum, inside in zip(STRATA, self._in_strata, strict=True):
-            total[inside.rows] = inside.weights(model, stratum)
-        return 1 / (1 + np.exp2(-np.clip(total, -200, 200)))
+        return 1 / (1 + np.exp2(-np.clip(self._weighing.weights(model), -200, 200)))
 
     def expected(self, model: Model) -> float:
         """How many of the pairs are one person."""
@@ -147,31 +118,9 @@ class _Observed:
         for (name, names), (rows, levels) in zip(LEVELS.items(), self._known, strict=True):
             sums = np.bincount(levels, weights=probabilities[rows], minlength=len(names))
             by_level[name] = dict(zip(names, map(float, sums), strict=True))
-        in_strata = np.bincount(self._strata, weights=probabilities, minlength=len(STRATA)) / self._part
+        strata = self._weighing.strata
+        in_strata = np.bincount(strata, weights=probabilities, minlength=len(STRATA)) / self._part
         return by_level, dict(zip(STRATA, map(float, in_strata), strict=True))
-
-
-class _Stratum:
-    """Those of the pairs that are of one stratum: `rows` says which."""
-
-    def __init__(self, columns: Any, shares: Any, crowded: Any, rows: Any) -> None:
-        self.rows = rows
-        self._crowded = crowded[rows]
-        self._columns = [column[rows] for column in columns]
-        self._shares = []
-        for column in range(len(_NAMED)):
-            found = shares[rows, column]
-            known = np.flatnonzero(found > 0)
-            self._shares.append((known, found[known]))
-
-    def weights(self, model: Model, stratum: str) -> Any:
-        """What says of each pair that it is one person."""
-        weight = model.prior[stratum] - self._crowded
-        for name, column in zip(LEVELS, self._columns, strict=True):
-            weight += np.array([*model.weights[stratum][name].values(), 0.0])[column]
-        for name, (known, shares) in zip(_NAMED, self._shares, strict=True):
-            weight[known] += np.log2(model.u[stratum][name]["same"] / shares)
-        return weight
 
 
 def _maximise(observed: _Observed, model: Model, totals: Mapping[str, float]) -> Model:
@@ -259,14 +208,6 @@ def _drawn(
             yield group[a], group[b]
 
 
-def _share(terms: Mapping[Term, int], a: Profile, b: Profile, stratum: str, pattern: Pattern, name: str) -> float:
-    """How common the name is that both have; 0 where they have not the same, or where it is not known which it is."""
-    if pattern.get(name) != "same" or pattern.get("order") == "swapped":
-        return 0.0
-    text = a.first_name if name == "first_name" else a.last_name
-    return frequency(terms, a, b, stratum, _NAMED[name], text)
-
-
 def _explain(model: Model, totals: Mapping[str, float], records: int, compared: int, expected: float) -> dict[str, Any]:
     return {
         "records": records,
@@ -280,11 +221,3 @@ def _explain(model: Model, totals: Mapping[str, float], records: int, compared: 
             for stratum, u in model.u.items()
         },
     }
-
-
-_NAMED = {"first_name": "first", "last_name": "last"}
-# Field → its column, and the number of each of its levels.
-_INDEX = {
-    name: (column, {level: number for number, level in enumerate(levels)})
-    for column, (name, levels) in enumerate(LEVELS.items())
-}

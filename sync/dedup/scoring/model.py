@@ -34,6 +34,7 @@ Terms = Mapping[Term, int]
 
 FLOOR = -6.6  # log2 odds of about 0.01: a pair of less weight is not kept
 PLACE, COMMON, ALIKE = "place", "common", "alike"
+NAMES = {"first_name": "first", "last_name": "last"}  # field → part of a term
 # Cousins of one name, twins, somebody named after an elder and wives of one man cannot be told apart by what all of a
 # family have in common, so that alone makes nobody sure (indicators.md §5).
 ALIKE_AT_MOST = 2.5
@@ -44,7 +45,6 @@ _OWN = {
     "id_number": (SAME, CLOSE),
     "address": (SAME, CLOSE),
 }
-_NAMES = {"first_name": "first", "last_name": "last"}
 # How many names a place has to have before its own frequencies outweigh those of what lies around it.
 _SHRINK = 20.0
 _RAREST = 0.0003
@@ -148,13 +148,15 @@ def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
     for name, level in pattern.items():
         plain = weights[name][level]
         parts.append(Part(name, written(a, name), written(b, name), level, plain))
-        if level == SAME and name in _NAMES and pattern.get("order") != "swapped":
-            part = _NAMES[name]
+        if level == SAME and name in NAMES and pattern.get("order") != "swapped":
+            part = NAMES[name]
             text = a.first_name if part == "first" else a.last_name
             rarity = math.log2(model.u[stratum][name][SAME] / frequency(terms, a, b, stratum, part, text))
             if terms:
                 parts.append(Part(COMMON, written(a, name), written(b, name), name, rarity))
-    total = sum(part.weight for part in parts)
+    total = 0.0  # added up as `weigh` does, to the last digit
+    for step in parts:
+        total += step.weight
     if total > ALIKE_AT_MOST and only_alike(pattern):
         parts.append(Part(ALIKE, "", "", "", ALIKE_AT_MOST - total))
         total = ALIKE_AT_MOST
@@ -171,8 +173,8 @@ def weigh_compared(model: Model, terms: Terms, a: Profile, b: Profile, stratum: 
     weights, total = model.weights[stratum], _prior(model, terms, a, b, stratum)
     for name, level in pattern.items():
         total += weights[name][level]
-        if terms and level == SAME and name in _NAMES and pattern.get("order") != "swapped":
-            part = _NAMES[name]
+        if terms and level == SAME and name in NAMES and pattern.get("order") != "swapped":
+            part = NAMES[name]
             text = a.first_name if part == "first" else a.last_name
             total += math.log2(model.u[stratum][name][SAME] / frequency(terms, a, b, stratum, part, text))
     return min(total, ALIKE_AT_MOST) if total > ALIKE_AT_MOST and only_alike(pattern) else total

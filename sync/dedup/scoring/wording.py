@@ -170,5 +170,5 @@ def _words(part: Part, language: str) -> str:
 
 
 def _signed(weight: float, language: str) -> str:
-    text = f"{weight:+.1f}".replace("-", "−")
+    text = f"{round(weight, 1) + 0.0:+.1f}".replace("-", "−")  # no −0
     return text.replace(".", ",") if language == "fr" else text

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from demo.doubles import TWICE, VOLUNTEERS_TWICE
-from sync.dedup.scoring.bulk import match_all
 from sync.dedup.scoring.clustering import Standing, partition
 from sync.dedup.scoring.estimating import train
 from sync.dedup.scoring.profiles import profile_of
@@ -55,7 +54,7 @@ def unseen() -> tuple[Mapping[tuple[str, str], float], Mapping[str, Standing]]:
     day = dt.date(2026, 4, 1)
     profiles = [profile_of(known, ROLES, told, day) for known, told in registered().items()]
     learnt = train(profiles)
-    links = {(a, b): score.probability for a, b, score in match_all(learnt.model, learnt.terms, profiles)}
+    links = {(a, b): score.probability for a, b, score in learnt.matches()}
     return links, partition(links, {}, set())
 
 

@@ -16,7 +16,7 @@ def test_all_at_once_and_one_by_one_give_the_same() -> None:
     trained = train(profiles)
     model, terms = trained.model, trained.terms
 
-    found = list(bulk.match_all(model, terms, profiles))
+    found = list(bulk.Compared(profiles, terms).matches(model))
 
     expected = [
         (a.id, b.id, score(model, terms, a, b))
@@ -24,7 +24,7 @@ def test_all_at_once_and_one_by_one_give_the_same() -> None:
         if set(keys_of(a)) & set(keys_of(b)) and score(model, terms, a, b).weight >= FLOOR
     ]
     assert found == expected
-    assert found == list(bulk.match_all(model, terms, reversed(profiles)))
+    assert found == list(bulk.Compared(reversed(profiles), terms).matches(model))
 
 
 def test_a_key_that_too_many_have_finds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

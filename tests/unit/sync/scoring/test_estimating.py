@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from sync.dedup.scoring.bulk import match_all
 from sync.dedup.scoring.clustering import partition
 from sync.dedup.scoring.estimating import Trained, train
 from sync.dedup.scoring.model import DEFAULT
@@ -13,7 +12,7 @@ from tests.support.lookalikes import a_profile, registered
 
 
 def persons(trained: Trained, profiles: list[Profile]) -> dict[str, str]:
-    links = {(a, b): found.probability for a, b, found in match_all(trained.model, trained.terms, profiles)}
+    links = {(a, b): found.probability for a, b, found in trained.matches()}
     standing = partition(links, {}, frozenset())
     return {one.id: standing[one.id].person if one.id in standing else one.id for one in profiles}
 
