@@ -85,7 +85,7 @@ def read_rows(archive: Path) -> Iterator[dict[str, str]]:
 
 
 def take(installation: Installation, kind: str) -> Taken:
-    """Ask for an export that nobody has asked for yet, and read it to the end."""
+    """Ask for an export that nobody has asked for yet, again while it is being made, and read it to the end."""
     installation.nonce += 1
     path = f"/v1/projects/{installation.project}/forms/{FORM}/submissions.{kind}"
     query = f"?limit={10**6 + installation.nonce}" + ("&attachments=false" if kind == "csv.zip" else "")
@@ -93,8 +93,13 @@ def take(installation: Installation, kind: str) -> Taken:
     connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=3600)
     before, began = sum(installation.cpu()), time.perf_counter()
     with watched(installation) as peak, target.open("wb") as file:
-        connection.request("GET", path + query, headers={"Authorization": f"Bearer {installation.token}"})
-        answer = connection.getresponse()
+        while True:
+            connection.request("GET", path + query, headers={"Authorization": f"Bearer {installation.token}"})
+            answer = connection.getresponse()
+            if answer.status != 503:
+                break
+            answer.read()
+            time.sleep(int(answer.headers["Retry-After"]))
         if answer.status != 200:
             raise RuntimeError(f"{path} answered {answer.status}: {answer.read()[:500]!r}")
         file.write(answer.read(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -61,9 +61,12 @@ def done() -> Response:
     return answer({"success": True})
 
 
-def tagged(body: bytes, content_type: str, tag: str | None = None) -> Response:
-    """An answer that a client may keep and ask about: 304 if it has this already, also by a weakened tag."""
-    tag = tag or hashlib.sha256(body).hexdigest()[:32]
+def tagged(body: bytes | Iterator[bytes], content_type: str, tag: str | None = None) -> Response:
+    """An answer that a client may keep and ask about: 304 if it has this already, also by a weakened tag. What is sent
+    piece by piece has to come with its tag."""
+    if tag is None:
+        assert isinstance(body, bytes)
+        tag = hashlib.sha256(body).hexdigest()[:32]
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
     else:

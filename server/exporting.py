@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,11 +21,12 @@ from server.logs import log, log_failure
 from server.settings import Settings
 from sync.errors import Busy, DiskFull, Refusal
 from sync.exports.exporting import Export
-from sync.exports.growing import Broken, Facts, GrowingFiles, Making
+from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet
 
 _NAME = "siby_exports"
 _AT_ONCE = 2  # made at the same time in each process; more only take the processor from each other
-_PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 100.0  # for a first byte; proxies cut whoever waits two minutes for one
+_OWED_SECONDS = 3600  # to whoever was told to ask again
 _PIECE = 1 << 17
 _TRIES = 5
 
@@ -54,11 +57,13 @@ def sweep_exports_at_start(app: Flask) -> int:
 
 
 def kept_for(export: Export) -> str | None:
-    """The tag of an earlier file that the request wants to go on with: of the same data, options and rights."""
+    """The tag of an earlier file, of the same options and rights, that the request wants to go on with, or for which
+    somebody was told to ask again."""
+    files = _exports().files
     tag, weak = unquote_etag(request.headers.get("If-Range"))
     if weak or tag is None or "Range" not in request.headers or not tag.startswith(f"{export.line}-"):
-        return None
-    return tag if _exports().files.facts(tag) is not None else None
+        return files.owed(export.line, time.time() - _OWED_SECONDS)
+    return tag if files.facts(tag) is not None else None
 
 
 def is_known(export: Export) -> bool:
@@ -71,20 +76,23 @@ def described(export: Export, status: int) -> Response:
     return _told(Response(status=status), export.tag, export.facts)
 
 
-def resume(tag: str) -> Response | None:
-    """The rest of an earlier file, once it is whole; None if it will not be."""
+def resume(tag: str, patience: float) -> Response | None:
+    """The rest of an earlier file, once it is whole; None if it will not be. Raises Busy when that takes long."""
     files = _exports().files
-    facts, whole = files.facts(tag), files.wait(tag, _PATIENCE_SECONDS)
-    if whole is None or facts is None:
-        return None
-    return _whole(tag, facts, whole)
+    facts, whole = files.facts(tag), files.wait(tag, patience)
+    if whole is not None and facts is not None:
+        return _whole(tag, facts, whole)
+    if files.is_made(tag):
+        _ask_again(files, tag)
+    files.pay(tag)
+    return None
 
 
-def deliver(export: Export) -> Response:
-    """The export: from its file if it was made already, else as it is being made. Closes the export's session, at once
-    or once it is made.
+def deliver(export: Export, patience: float) -> Response:
+    """The export: from its file if it was made already, else as it is being made. Whoever asked waits so many seconds
+    for its first byte at most. Closes the export's session, at once or once it is made.
 
-    Raises Busy when enough are being made, DiskFull.
+    Raises Busy when enough are being made or the first byte is long in coming, DiskFull.
     """
     exports = _exports()
     exports.files.sweep(now().timestamp())
@@ -95,22 +103,31 @@ def deliver(export: Export) -> Response:
                 return _whole(export.tag, export.facts, whole)
             if _begin(exports, export):
                 ours.pop_all()  # the thread that makes it ends its snapshot
-                return _beginning(exports, export) or _failed(exports, export)
-            if (response := _beginning(exports, export)) is not None:
+                return _beginning(exports, export, patience) or _failed(exports, export)
+            if (response := _beginning(exports, export, patience)) is not None:
                 return response
     return _failed(exports, export)
 
 
-def _beginning(exports: Exports, export: Export) -> Response | None:
+def _beginning(exports: Exports, export: Export, patience: float) -> Response | None:
     """The file from its first bytes on, which are waited for; None if it comes to nothing."""
-    pieces = exports.files.follow(export.tag)
+    # What was decrypted is for this answer alone.
+    pieces = exports.files.follow(export.tag, math.inf if export.facts.once else patience)
     try:
         first = next(pieces, b"") if pieces is not None else None
     except Broken:
         return None
+    except NotYet:
+        _ask_again(exports.files, export.tag)
     if first is None or pieces is None:
         return None
     return _told(Response(_followed(first, pieces)), export.tag, export.facts)
+
+
+def _ask_again(files: GrowingFiles, tag: str) -> NoReturn:
+    """What comes when all of it is made comes too late for whoever waits on the line: it is kept until they return."""
+    files.owe(tag)
+    raise Busy("This file is still being made. Ask for it again in a minute: it goes on meanwhile.", retry_after=30)
 
 
 def _failed(exports: Exports, export: Export) -> NoReturn:
@@ -157,6 +174,7 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
 
 
 def _whole(tag: str, facts: Facts, file: BinaryIO) -> Response:
+    _exports().files.pay(tag)
     size = file.seek(0, 2)
     asked = _range_of(tag, size)
     start, stop = asked if asked is not None else (0, size)

@@ -14,7 +14,7 @@ from server.api.schemas import Strict, text
 from server.bodies import load
 from server.db import db, release, session
 from server.documents import documented
-from server.exporting import deliver, described, is_known, kept_for, resume
+from server.exporting import PATIENCE_SECONDS, deliver, described, is_known, kept_for, resume
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
@@ -56,7 +56,7 @@ class ExportQuery(Strict):
 @documented("exports", query=ExportQuery, answer="application/octet-stream")
 def export_submissions(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """All submissions in one file. X-Total-Rows says how many; with If-Range and Range a cut download goes on."""
-    return _export(pid, fid, kind)
+    return export_file(pid, fid, kind)
 
 
 @bp.get("/submissions/<iid>.geojson")
@@ -64,10 +64,14 @@ def export_submissions(pid: int, fid: str, kind: str) -> ResponseReturnValue:
 @documented("exports", query=ExportQuery, answer="application/geo+json")
 def export_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """One submission on the map."""
-    return _export(pid, fid, "geojson", iid)
+    return export_file(pid, fid, "geojson", iid)
 
 
-def _export(pid: int, fid: str, kind: str, iid: str | None = None) -> Response:
+def export_file(
+    pid: int, fid: str, kind: str, iid: str | None = None, *, patience: float = PATIENCE_SECONDS
+) -> Response:
+    """What the request asks for. Raises Busy if so many seconds bring no first byte; it is made nevertheless, for
+    whoever asks again."""
     given, passphrases = _given()
     options = _options(kind, given, iid)
     current.store().require_room()
@@ -80,10 +84,10 @@ def _export(pid: int, fid: str, kind: str, iid: str | None = None) -> Response:
             return described(export, 304 if is_known(export) else 200)
         earlier = kept_for(export)
         _note(pid, fid, export, goes_on=earlier is not None)
-        if earlier is not None and (rest := resume(earlier)) is not None:
+        if earlier is not None and (rest := resume(earlier, patience)) is not None:
             return rest
         opened.pop_all()  # whoever makes the export ends its snapshot
-    return deliver(export)
+    return deliver(export, patience)
 
 
 def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:

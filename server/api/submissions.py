@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, redirect, request, stream_with_context
+from flask import Blueprint, redirect, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from forms.findings import Faulty
 from forms.xforms.instance import Instance, read_instance
 from server import current
-from server.answers import answer, done, download, tagged, to_json
+from server.answers import answer, done, download, tagged, to_json, wants_more
 from server.api.schemas import ListQuery, Strict
 from server.api.submission_shapes import actors_shown, show_listed, show_submission
 from server.api.users import show_actor
@@ -27,6 +28,8 @@ from sync.accounts.audit import record_act
 from sync.accounts.roles import fillable_forms
 from sync.encryption.keys import keys_of_form
 from sync.errors import Exists, NotAnEdit, NotFound, OriginalUnknown, Unexpected, Unparseable
+from sync.exports.options import Options
+from sync.exports.source import Source
 from sync.intake.items import storable
 from sync.intake.posting import Post, Posted, receive_post
 from sync.intake.prepare import MAX_XML
@@ -78,7 +81,10 @@ def get_submissions(pid: int, fid: str) -> ResponseReturnValue:
 
     if asked["limit"] is not None and asked["limit"] <= _AT_ONCE:
         return tagged(to_json(_shown(list(found()))), _JSON)
-    return Response(stream_with_context(_pieces(found)), content_type=_JSON)
+    options = Options(format="jsonl")
+    state = Source(session(), pid, fid, options, (), deleted=True).state()
+    tag = options.digest(pid, fid, state.said, asked, wants_more())
+    return tagged(stream_with_context(_pieces(found)), _JSON, tag)
 
 
 @bp.post("")
@@ -203,7 +209,8 @@ def raw_xml(pid: int, fid: str, submission_id: int, instance_id: str) -> Respons
     """One instance, byte for byte."""
     raw = raw_instance(session(), pid, fid, instance_id)
     note_view(pid, submission_id)
-    response = download(raw, f"{instance_id.replace(':', '-')}.xml", None)
+    tag = hashlib.sha256(raw).hexdigest()[:32]
+    response = download(raw, f"{instance_id.replace(':', '-')}.xml", None, tag)
     # Without a charset, and not as text: the bytes may be in any encoding, and say so themselves.
     response.headers["Content-Type"] = "application/xml"
     return response

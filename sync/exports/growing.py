@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import BinaryIO, Protocol, cast
 from sync.errors import DiskFull
 
 KEPT_SECONDS = 24 * 3600
-_PART, _FACTS, _SCRATCH = ".part", ".json", ".making-"
+_PART, _FACTS, _OWED, _SCRATCH = ".part", ".json", ".owed", ".making-"
 _PIECE = 1 << 17
 _BUFFER = 1 << 16
 _CHECK_EVERY = 16 * 1024 * 1024
@@ -34,6 +35,10 @@ class Sink(Protocol):
 
 class Broken(Exception):
     """Whoever made the file gave up, or its process ended; what was read of it is no whole file."""
+
+
+class NotYet(Exception):
+    """The file is being made, and has no byte so far."""
 
 
 @dataclass(frozen=True)
@@ -141,17 +146,17 @@ class GrowingFiles:
             os.close(descriptor)  # it was finished or given up while we waited for the lock
         return None
 
-    def follow(self, tag: str) -> Iterator[bytes] | None:
+    def follow(self, tag: str, patience: float = math.inf) -> Iterator[bytes] | None:
         """The bytes of a file as it grows, to its end; None if nobody makes it and it is not there.
 
-        The iterator raises Broken when the file will not become whole.
+        The iterator raises NotYet when so many seconds bring no first byte, Broken when the file will not become whole.
         """
         for ending in (_PART, ""):  # in this order: a part that is gone has become the file
             try:
                 file = self.path(tag, ending).open("rb", buffering=0)
             except FileNotFoundError:
                 continue
-            return self._growing(tag, file)
+            return self._growing(tag, file, time.monotonic() + patience)
         return None
 
     def wait(self, tag: str, seconds: float) -> BinaryIO | None:
@@ -165,9 +170,22 @@ class GrowingFiles:
             time.sleep(_LONGEST_PAUSE)
         return whole
 
+    def owe(self, tag: str) -> None:
+        """Write down that somebody was told to come back for this very file."""
+        self.path(tag, _OWED).touch()
+
+    def owed(self, line: str, since: float) -> str | None:
+        """The newest file of a line that is owed to somebody who was told so after a moment, in seconds since 1970."""
+        told = max(self.folder.glob(f"{line}-*{_OWED}"), key=_written, default=None)
+        return told.name.removesuffix(_OWED) if told is not None and _written(told) > since else None
+
+    def pay(self, tag: str) -> None:
+        """Whoever asks next gets a file of what there is by then."""
+        self.path(tag, _OWED).unlink(missing_ok=True)
+
     def drop(self, tag: str) -> None:
         """Delete a file at once, whole or not; who reads it already may read on."""
-        for ending in ("", _PART, _FACTS):
+        for ending in ("", _PART, _FACTS, _OWED):
             self.path(tag, ending).unlink(missing_ok=True)
 
     def scratch(self, tag: str) -> tempfile.TemporaryDirectory[str]:
@@ -204,7 +222,7 @@ class GrowingFiles:
         facts = self.facts(path.name) if "." not in path.name else None
         return facts is not None and facts.once
 
-    def _growing(self, tag: str, file: io.FileIO) -> Iterator[bytes]:
+    def _growing(self, tag: str, file: io.FileIO, until: float) -> Iterator[bytes]:
         pause = _FIRST_PAUSE
         with file:
             while True:
@@ -218,6 +236,8 @@ class GrowingFiles:
                     # Nobody makes it any more: it became whole just now, or it never will.
                     if not _is(self.path(tag), file.fileno()):
                         raise Broken(tag)
+                elif file.tell() == 0 and time.monotonic() > until:
+                    raise NotYet(tag)
                 else:
                     time.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -245,6 +265,13 @@ class Unseekable(io.RawIOBase):
 
     def flush(self) -> None:
         self._sink.flush()
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _lock(descriptor: int, kind: int) -> bool:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import importlib.util
+import marshal
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -56,6 +60,15 @@ class Variable:
     def is_text(self) -> bool:
         return self.kind == "text"
 
+    def column(self, cells: Sequence[Cell]) -> list[Any]:
+        """The cells as the file has them; the variable becomes as wide as the longest."""
+        if not self.is_text:
+            return [*map(_FROM.get(self.kind, _number), cells)]
+        texts = [_text(cell) for cell in cells]
+        longest = max((len(text) if text.isascii() else len(text.encode()) for text in texts if text), default=0)
+        self.width = max(self.width, longest)
+        return texts
+
 
 def require_library() -> None:
     """Raises NotImplementedHere where the libraries for .sav are not installed."""
@@ -64,23 +77,25 @@ def require_library() -> None:
 
 
 def write_sav(source: Source, table: Table, sink: Sink, folder: Path, tally: Tally) -> None:
-    """One table as a .sav file. The rows are read twice: first for the widths of texts, which stand before them."""
+    """One table as a .sav file. The widths of texts stand before the rows, which lie packed in `folder` until then."""
     outlets = source.outlets(table)
     variables = variables_of(source, table, outlets)
-    texts = [index for index, variable in enumerate(variables) if variable.is_text]
-    count = 0
-    for row in rows_of(source, table, outlets, iter):
-        count += 1
-        for index in texts:
-            if (cell := row[index]) is not None:
-                variables[index].width = max(variables[index].width, len(str(cell).encode("utf-8", "replace")))
-    for variable in variables:
-        variable.width = min(variable.width, _LONGEST_TEXT)
-    writing = _Writing(variables, folder)
-    sink.write(writing.head(count))
-    rows = (_values(variables, row) for row in rows_of(source, table, outlets, tally))
-    for some in iter(lambda: list(islice(rows, _AT_ONCE)), []):
-        sink.write(writing.body(some))
+    rows = rows_of(source, table, outlets, tally)
+    with tempfile.TemporaryFile(dir=folder) as seen:
+        count = 0
+        for some in iter(lambda: list(islice(rows, _AT_ONCE)), []):
+            count += len(some)
+            columns = [
+                variable.column(cells) for variable, cells in zip(variables, zip(*some, strict=True), strict=True)
+            ]
+            packed = zlib.compress(marshal.dumps(columns), 1)
+            seen.write(len(packed).to_bytes(8))
+            seen.write(packed)
+        seen.seek(0)
+        writing = _Writing(variables, folder)
+        sink.write(writing.head(count))
+        while size := int.from_bytes(seen.read(8)):
+            sink.write(writing.body(marshal.loads(zlib.decompress(seen.read(size)))))  # noqa: S302 — we wrote it
 
 
 def variables_of(source: Source, table: Table, outlets: Sequence[Outlet]) -> list[Variable]:
@@ -122,32 +137,34 @@ def _variable(name: str, header: str, outlet: Outlet | None, language: str, sour
     return Variable(name, label, "text", labels, longest)
 
 
-def _values(variables: Sequence[Variable], row: Sequence[Cell]) -> list[Any]:
-    return [_value(variable, cell) for variable, cell in zip(variables, row, strict=True)]
+def _text(cell: Cell) -> str | None:
+    if type(cell) is str and len(cell) <= _LONGEST_TEXT and cell.isascii():
+        return cell
+    return None if cell is None else _cut(str(cell), _LONGEST_TEXT)
 
 
-def _value(variable: Variable, cell: Cell) -> Any:
-    if variable.is_text:
-        return None if cell is None else _cut(str(cell), variable.width)
-    if cell is None:
-        return _NAN
-    if variable.kind == "date":
-        return _day(cell)
-    if variable.kind == "dateTime":
-        moment = moment_of(cell)
-        return _NAN if moment is None else (moment - _EPOCH).total_seconds()
+def _number(cell: Cell) -> float:
     try:
-        return float(cell)
+        return _NAN if cell is None else float(cell)
     except ValueError:  # an answer that is no number has no place under one
         return _NAN
 
 
+@lru_cache(maxsize=10_000)
 def _day(cell: Cell) -> float:
     try:
         day = dt.datetime.fromisoformat(str(cell)).date()
         return (dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) - _EPOCH).total_seconds()
     except ValueError:
         return _NAN
+
+
+def _moment(cell: Cell) -> float:
+    moment = None if cell is None else moment_of(cell)
+    return _NAN if moment is None else (moment - _EPOCH).total_seconds()
+
+
+_FROM: Mapping[str, Callable[[Cell], float]] = {"date": _day, "dateTime": _moment}
 
 
 class _Writing:
@@ -159,7 +176,7 @@ class _Writing:
         self._variables = variables
         self._path = folder / "portion.sav"
         self._widest = [("x" * one.width if one.is_text else 0.0) for one in variables]
-        one, two = self._file([]), self._file([self._widest])
+        one, two = self._file([[] for _ in variables]), self._file([[widest] for widest in self._widest])
         self._row = len(two) - len(one)
         self._head = one[: -self._row]
         # The number of rows stands in two places, and nothing else tells a file with one row from a file with two.
@@ -175,19 +192,18 @@ class _Writing:
         struct.pack_into("<q", head, second, rows)
         return bytes(head)
 
-    def body(self, rows: list[list[Any]]) -> bytes:
-        """The bytes of rows."""
-        body = self._file(rows)[len(self._head) + self._row :]
-        if len(body) != len(rows) * self._row:
+    def body(self, columns: Sequence[list[Any]]) -> bytes:
+        """The bytes of rows, which are given by the column."""
+        body = self._file(columns)[len(self._head) + self._row :]
+        if len(body) != len(columns[0]) * self._row:
             raise RuntimeError("a row is not as wide as the others")
         return body
 
-    def _file(self, rows: list[list[Any]]) -> bytes:
-        columns = zip(*[self._widest, *rows], strict=True)
+    def _file(self, columns: Sequence[list[Any]]) -> bytes:
         frame = self._pandas.DataFrame(
             {
-                variable.name: self._pandas.Series(list(cells), dtype=object if variable.is_text else "float64")
-                for variable, cells in zip(self._variables, columns, strict=True)
+                variable.name: self._pandas.Series([widest, *cells], dtype=object if variable.is_text else "float64")
+                for variable, widest, cells in zip(self._variables, self._widest, columns, strict=True)
             }
         )
         self._library.write_sav(

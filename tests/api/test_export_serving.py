@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from openpyxl import load_workbook
 
+from server.api.exports import export_file
 from server.db import session
 from server.settings import Settings
 from sync.encryption.keys import make_key
@@ -24,12 +27,14 @@ from sync.exports.exporting import prepare_export
 from sync.exports.growing import Broken
 from sync.exports.options import Options
 from sync.exports.source import Source, open_snapshot
+from sync.exports.workbook import write_workbook
 from sync.intake.content import ContentStore, session_info
 from sync.models import EncryptionKey
 from sync.models.database import begin_writing
 from tests.api.test_openrosa_submission import a_tablet
 from tests.support.encrypting import encrypted_submission
 from tests.support.exports import read_csv, tables_in, with_visits
+from tests.support.pages import signed_in
 from tests.support.projects import NOON, SALE, a_sale
 from tests.support.web import PASSWORD, House, Voice, refused
 from tests.support.workbooks import a_workbook
@@ -140,6 +145,57 @@ def test_whoever_asks_for_the_same_at_once_shares_one_making(house: House, monke
     assert len(answers) == 5
     assert len(set(answers)) == 1
     assert len(read_csv(answers[0])) == 30
+
+
+@one_database
+def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arrived(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_sales(house, 1, 30)
+    go_on = threading.Event()
+
+    def slowly(source: Source, *rest: Any) -> int:
+        go_on.wait(20)
+        return write_workbook(source, *rest)
+
+    monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
+    monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
+    first = house.baraka.get(f"{SALES}.xlsx")
+    send_sales(house, 100, 5)
+    again = house.baraka.get(f"{SALES}.xlsx")
+    other = house.baraka.ask("HEAD", f"{SALES}.xlsx?labels=fr")
+    go_on.set()
+    monkeypatch.setattr("server.api.exports.export_file", export_file)
+    owed = house.baraka.get(f"{SALES}.xlsx")
+    later = house.baraka.get(f"{SALES}.xlsx")
+
+    assert [refused(answer) for answer in (first, again)] == [503.1, 503.1]
+    assert (first.headers["Retry-After"], other.headers["X-Total-Rows"]) == ("30", "35")
+    assert [len([*load_workbook(io.BytesIO(answer.get_data()))["sale"].rows]) for answer in (owed, later)] == [31, 36]
+
+
+@one_database
+def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_sales(house, 1, 3)
+    go_on = threading.Event()
+
+    def slowly(source: Source, *rest: Any) -> int:
+        go_on.wait(20)
+        return write_workbook(source, *rest)
+
+    monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
+    monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 0.1)
+    client = signed_in(house, language="en")
+    waiting = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+    go_on.set()
+    monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 20)
+    come = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+
+    assert (waiting.status_code, waiting.headers["Refresh"]) == (503, "20")
+    assert "asks for it again every 20 seconds" in waiting.get_data(as_text=True)
+    assert len([*load_workbook(io.BytesIO(come.get_data()))["sale"].rows]) == 4
 
 
 @one_database

@@ -125,11 +125,17 @@ def test_the_list_is_newest_first_and_cut_as_asked(house: House) -> None:
 
 def test_a_list_that_was_not_changed_is_not_sent_again(house: House) -> None:
     house.amina.send(a_sale(1))
-    first = house.baraka.get(f"{ALL}?limit=10")
+    paths = (f"{ALL}?limit=10", ALL, f"{ALL}/{instance_id(1)}.xml")
+    tags = {path: house.baraka.get(path).headers["ETag"] for path in paths}
 
-    again = house.baraka.get(f"{ALL}?limit=10", headers={"If-None-Match": f"W/{first.headers['ETag']}"})
+    again = {path: house.baraka.get(path, headers={"If-None-Match": f"W/{tag}"}) for path, tag in tags.items()}
 
-    assert again.status_code == 304
+    assert {answer.status_code for answer in again.values()} == {304}
+    assert house.baraka.get(ALL, headers={"X-Extended-Metadata": "true", "If-None-Match": tags[ALL]}).status_code == 200
+    house.baraka.patch(f"{ALL}/{instance_id(1)}", json={"reviewState": "rejected"})
+    for path in paths[:2]:
+        changed = house.baraka.get(path, headers={"If-None-Match": tags[path]})
+        assert shown(changed)[0]["reviewState"] == "rejected"
 
 
 def test_extended_metadata_say_who(house: House) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from server import current
+from server.api.exports import export_file
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
 from server.queries.submissions import titles_of_forms
+from sync.errors import Busy
 
 bp = Blueprint("data_pages", __name__)
 
@@ -23,6 +25,9 @@ FILES = {
     "kml": _("KML: for Google Earth"),
     "jsonl": _("JSON lines: for programs"),
 }
+# Nothing of them can be sent before all of it is made.
+WAITED_FOR = ("xlsx", "sav")
+_PATIENCE_SECONDS, _AGAIN_SECONDS = 10.0, 20
 
 
 @bp.get("/projects/<int:pid>/exports")
@@ -35,6 +40,23 @@ def exports(pid: int) -> ResponseReturnValue:
         project=project_of(pid),
         forms=titles_of_forms(session(), pid),
         files=FILES,
+        waited_for=WAITED_FOR,
         base=base,
         manages=current.has_right("project.manage"),
     )
+
+
+@bp.get("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav):kind>")
+@needs("data.export")
+def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
+    """The file; a page that asks for it again by itself as long as it is being made."""
+    try:
+        return export_file(pid, fid, kind, patience=_PATIENCE_SECONDS)
+    except Busy:
+        title = titles_of_forms(session(), pid).get(fid, fid)
+        page = render_template(
+            "export_waiting.html", project=project_of(pid), title=title, label=FILES[kind], seconds=_AGAIN_SECONDS
+        )
+        waiting = make_response(page, 503)
+        waiting.headers["Refresh"] = waiting.headers["Retry-After"] = str(_AGAIN_SECONDS)
+        return waiting
