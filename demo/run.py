@@ -61,15 +61,16 @@ def _run(chosen: Namespace, screen: Screen) -> int:
         screen.say(f"Setting up in {chosen.folder}/: database, programme, {population.TABLETS} tablets.")
         installation.prepare()
         installation.let_it_be(_OPENED)
-        programme = read_programme(files_of(Path(str(files("forms") / "definitions"))))
-        project = installation.load(first_versions(programme)).project_id
-        tokens = installation.tablet_tokens(project, population.TABLETS)
         port = free_port(chosen.port)
         if port != chosen.port:
             screen.say(f"Port {chosen.port} is taken; using {port}.")
         with _serving(installation, port) as serving:
-            screen.say(f"The server runs at {serving.address}. Drawing a year of visits.")
-            year = population.make(chosen.seed)  # while it gets up
+            screen.say(f"The server runs at {serving.address}. Loading the programme, and drawing a year of visits.")
+            # While it gets up.
+            programme = read_programme(files_of(Path(str(files("forms") / "definitions"))))
+            project = installation.load(first_versions(programme)).project_id
+            tokens = installation.tablet_tokens(project, population.TABLETS)
+            year = population.make(chosen.seed)
             serving.wait_for_answer()
             field = Fieldwork(project, port, tokens, chosen.seed, chosen.fast)
             lost = _Year(field, year, programme, installation, serving, screen).pass_by()

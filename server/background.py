@@ -1,4 +1,5 @@
-"""What goes on without a request: webhooks are told, and once a day what has expired is cleared away.
+"""What goes on without a request: webhooks are told, what pages show is brought up to date, and once a day what has
+expired is cleared away.
 
 Each server process has a thread for it. The one that holds the lease works; when it falls silent, another takes over.
 """
@@ -21,6 +22,7 @@ from server import clock, current
 from server.daily import apply_held, purge_deleted
 from server.db import release, session
 from server.exporting import sweep_exports
+from server.following import follow
 from server.logs import log, log_failure
 from server.outside import post
 from server.queries.remembered import forget_worked
@@ -41,6 +43,8 @@ _DAY_SECONDS = 24 * 3600.0
 _IN_A_ROW = 20
 # Each process writes down what its tablets used so often.
 _TRAFFIC_SECONDS = 60.0
+# So often it is looked whether anything that pages show is behind; bringing it up to date takes a tenth of the time.
+_FOLLOW_SECONDS, _FOLLOW_RESTS = 20.0, 9
 _TRAFFIC_KEPT = dt.timedelta(days=400)
 
 
@@ -131,7 +135,7 @@ TASKS: tuple[tuple[str, Callable[[Session, dt.datetime], int]], ...] = (
 def _work_for_ever(app: Flask, stop: threading.Event) -> None:
     holder, cleared, renewed = secrets.token_hex(8), -_DAY_SECONDS, -_PAUSE_SECONDS
     half = _LEASE_LASTS.total_seconds() / 2
-    holds, written = False, time.monotonic()
+    holds, written, follows = False, time.monotonic(), time.monotonic() + _FOLLOW_SECONDS
     while not stop.is_set():
         with app.app_context():
             try:
@@ -149,7 +153,17 @@ def _work_for_ever(app: Flask, stop: threading.Event) -> None:
                 session().rollback()
                 log_failure("background_failed")
                 holds = False
+        if holds and time.monotonic() > follows:
+            follows = time.monotonic() + max(_FOLLOW_SECONDS, _FOLLOW_RESTS * _followed(app))
         stop.wait(_PAUSE_SECONDS if holds else half)
+
+
+def _followed(app: Flask) -> float:
+    try:
+        return follow(app)
+    except Exception:
+        log_failure("following_failed")
+        return 0.0
 
 
 def _tell(project_id: int, hook_id: int) -> int:

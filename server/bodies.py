@@ -11,16 +11,17 @@ from typing import Any, BinaryIO
 import orjson
 import zstandard
 from flask import request
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from forms.findings import Finding
 from server import current
-from sync.errors import Refusal, TooLarge, Unexpected, Unparseable
+from sync.errors import Missing, Refusal, TooLarge, Unexpected, Unparseable
 from sync.intake.items import nested_deeper, storable
 
 _SMALL = 1024 * 1024
 _PIECE = 64 * 1024
+_REQUIRED = fields.Field.default_error_messages["required"]
 # What cannot be compressed gets a little longer by being packed.
 _PACKING = 64 * 1024
 # Four bytes of zstd can stand for 128 kB, so a step of this size makes 16 MB at the very most.
@@ -164,11 +165,14 @@ def holds_what_no_text_has(given: Any) -> bool:
 
 
 def load(schema: Schema, given: Any) -> dict[str, Any]:
-    """`given` checked against the schema."""
+    """`given` checked against the schema. Raises Missing where nothing is wrong but that something is not there, else
+    Unexpected."""
     try:
         loaded: dict[str, Any] = schema.load(given)
     except ValidationError as error:
-        raise Unexpected("What was sent is not as expected.", findings=findings_of(error.messages)) from error
+        findings = findings_of(error.messages)
+        refusal = Missing if all(finding.fault == _REQUIRED for finding in findings) else Unexpected
+        raise refusal("What was sent is not as expected.", findings=findings) from error
     return loaded
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask
-from flask_babel import Babel, Domain, get_locale
+from flask import Flask, g, has_app_context
+from flask_babel import Babel, Domain
 
 from server.words import words
 
@@ -28,6 +28,12 @@ INSTEAD = {"bm": "fr"}
 def install_catalogues(app: Flask) -> None:
     """Let templates and pages say `_("…")`, in the language of the visitor."""
     _Babel(app, locale_selector=lambda: words().locale)
+    # A page says some hundred things: the language is found out once, and not for each of them.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: _of_visitor().ugettext(text),
+        lambda one, many, number: _of_visitor().ungettext(one, many, number),
+        newstyle=True,
+    )
 
 
 @cache
@@ -49,9 +55,18 @@ def catalogue_of(language: str) -> NullTranslations:
     return merged
 
 
+def _of_visitor() -> NullTranslations:
+    if not has_app_context():
+        return catalogue_of("en")
+    if "catalogue" not in g:
+        g.catalogue = catalogue_of(words().locale)
+    found: NullTranslations = g.catalogue
+    return found
+
+
 class _Catalogues(Domain):  # type: ignore[misc]
     def get_translations(self) -> NullTranslations:
-        return catalogue_of(str(get_locale() or "en"))
+        return _of_visitor()
 
 
 class _Babel(Babel):  # type: ignore[misc]

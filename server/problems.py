@@ -18,6 +18,8 @@ from server import current
 from server.answers import to_json
 from server.logs import log, log_failure
 from server.openrosa.answers import openrosa_error, speaks_openrosa
+from server.sentences import said_in
+from server.words import words
 from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
@@ -127,10 +129,26 @@ def _answer(
     if speaks_openrosa():
         return openrosa_error(status, message, headers)
     if _for_program():
-        body = to_json({"message": message, "code": code, "details": details})
+        body = to_json(_said({"message": message, "code": code, "details": details}))
         return Response(body, status, headers, content_type="application/json; charset=utf-8")
     page = render_template("problem.html", status=status, message=message, findings=(details or {}).get("findings", ()))
     return Response(page, status, headers)
+
+
+def _said(problem: dict[str, Any]) -> dict[str, Any]:
+    """The same in the language that was asked for, as far as its sentences are known there."""
+    language = words().locale
+    if language == "en":
+        return problem
+    details = problem["details"]
+    if details and "findings" in details:
+        told = ("fault", "remedy")
+        findings = [
+            {key: said_in(language, text) if key in told else text for key, text in finding.items()}
+            for finding in details["findings"]
+        ]
+        details = details | {"findings": findings}
+    return problem | {"message": said_in(language, problem["message"]), "details": details}
 
 
 def _for_program() -> bool:

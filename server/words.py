@@ -70,17 +70,17 @@ class Words:
         number of pairs that it hangs on."""
         return figure_words(figure, self.language, pairs=pairs)
 
-    def amount(self, number: Fraction | None, definition: Definition) -> str:
-        """A number of an indicator with its decimals and unit, without a range; a dash for none."""
+    def amount(self, number: Fraction | None, definition: Definition, finer: int = 0) -> str:
+        """A number of an indicator with its decimals (or so many more) and unit, without a range; a dash for none."""
         if number is None:
             return "—"
         write = percent_words if definition.row.unit == "%" else number_words
-        return write(number, self.language, definition.row.decimals_shown).replace("-", "−")
+        return write(number, self.language, definition.row.decimals_shown + finer).replace("-", "−")
 
-    def change(self, number: Fraction | None, definition: Definition) -> str:
-        """The same with its sign."""
-        said = self.amount(number, definition)
-        return f"+{said}" if number is not None and number > 0 else said
+    def change(self, number: Fraction | None, definition: Definition, finer: int = 0) -> str:
+        """The same with its sign; what comes to nought has none."""
+        said = self.amount(number, definition, finer)
+        return f"+{said}" if number is not None and number > 0 and any(one in "123456789" for one in said) else said
 
     def label(self, labels: Mapping[str, str]) -> str:
         """A label in this language, else in another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lxml import etree
@@ -77,7 +77,7 @@ def _object(
     known = {str(child.tag): child for child in reversed(template)}  # the first of a name is the repeat's template
     for name in given:
         if name not in known:
-            filling.fault(f"{place}.{name}", "The form has no such question.", did_you_mean(str(name), known))
+            filling.fault(f"{place}.{name}", "The form has no such question.", _near(filling, name, known))
     for name in dict.fromkeys(str(child.tag) for child in template):
         _child(filling, known[name], element, f"{path}/{name}", given, f"{place}.{name}")
 
@@ -144,6 +144,11 @@ def _leaf(
         filling.sent.add((element, ""))
 
 
+def _near(filling: Filling, name: object, known: Iterable[str]) -> str:
+    """The remedy for a name that there is not. Looking for one takes long, and only the first faults are told."""
+    return did_you_mean(str(name), known) if len(filling.findings) < _MOST_FINDINGS else ""
+
+
 def _entity(
     filling: Filling,
     template: etree._Element,
@@ -159,7 +164,7 @@ def _entity(
     sent: Mapping[str, Any] = given or {}
     for name in sent:
         if name not in _ENTITY_KEYS:
-            filling.fault(f"{place}.{name}", "An entity has nothing called so.", did_you_mean(str(name), _ENTITY_KEYS))
+            filling.fault(f"{place}.{name}", "An entity has nothing called so.", _near(filling, name, _ENTITY_KEYS))
     for key, value in template.attrib.items():
         element.set(str(key), str(value))
     for name in _ENTITY_KEYS[:-1]:

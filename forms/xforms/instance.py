@@ -16,6 +16,7 @@ from forms.xforms.xml import local_name
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 60
+MAX_ATTRIBUTES = 500  # of one element; libxml2 sorts them in the square of the time
 
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([A-Za-z][\w.-]{0,40})["']""")
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
@@ -65,8 +66,12 @@ class Instance:
 
 def read_instance(raw: bytes) -> Instance:
     """Raises Faulty, and nothing else, for whatever is not a readable instance."""
-    root = _parse(_utf8(raw))
+    document = _utf8(raw)
+    root = _parse(document)
     _strip(root)
+    if b"xmlns" in document:
+        # Also those that nothing uses: with some, such as relative ones, there is no canonical form.
+        etree.cleanup_namespaces(root)
     meta = next(root.iterchildren("meta"), None)
     return Instance(
         root=root,
@@ -140,6 +145,8 @@ def _parse(document: bytes) -> etree._Element:
         raise _doctype()
     if document.count(b"<") > MAX_ELEMENTS and _TOO_MANY(root):
         raise _too_many()
+    if document.count(b"=") > MAX_ATTRIBUTES and _TOO_WIDE(root):
+        raise _unreadable(f"One of its elements has more than {MAX_ATTRIBUTES} attributes.")
     if document.count(b"</") >= MAX_DEPTH and _TOO_DEEP(root):
         raise _unreadable(f"Its elements are nested more than {MAX_DEPTH} deep.")
     return root
@@ -165,6 +172,7 @@ _own = _Own()
 # Single steps in libxml2 instead of walks in Python.
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")", regexp=False, smart_strings=False)
 _TOO_MANY = etree.XPath(f"count(//*) > {MAX_ELEMENTS}", regexp=False, smart_strings=False)
+_TOO_WIDE = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])", regexp=False, smart_strings=False)
 _NAMED = etree.XPath("//*[namespace-uri()]", regexp=False, smart_strings=False)
 _MARKED = etree.XPath("//@*[namespace-uri()]/..", regexp=False, smart_strings=False)
 
@@ -181,8 +189,6 @@ def _strip(root: etree._Element) -> None:
                 value = element.attrib.pop(name)
                 if element.get(local_name(name)) is None:
                     element.set(local_name(name), value)
-    if named or marked:
-        etree.cleanup_namespaces(root)
 
 
 def _text(meta: etree._Element | None, name: str) -> str | None:

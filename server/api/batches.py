@@ -18,6 +18,7 @@ from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
+from server.openrosa.multipart import MOST_PARTS
 from sync.accounts.installation import installation
 from sync.errors import Busy, TooLarge, Unparseable
 from sync.intake.changes import cursor_at
@@ -89,6 +90,7 @@ def get_capabilities(pid: int) -> ResponseReturnValue:
             "tus": {"version": "1.0.0", "extensions": EXTENSIONS},
             "limits": {
                 "request_bytes": limits.max_request,
+                "request_parts": MOST_PARTS,
                 "batch_bytes": limits.max_batch,
                 "batch_items": limits.batch_items,
                 "file_bytes": limits.max_file,

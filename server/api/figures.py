@@ -36,11 +36,15 @@ class AsOfQuery(Strict):
     as_of = text(load_default=None, metadata={"description": "an event's number, a time or a date; now without it"})
 
 
-class ListQuery(AsOfQuery):
-    """Of a list that a programme's author wrote: which part of it, and as of when."""
+class PartQuery(Strict):
+    """Of a list that people wrote: which part of it."""
 
     limit = fields.Integer(load_default=1000, validate=validate.Range(min=1, max=1000))
     offset = fields.Integer(load_default=0, validate=validate.Range(min=0, max=2**53))
+
+
+class ListQuery(AsOfQuery, PartQuery):
+    """Of a list that a programme's author wrote: which part of it, and as of when."""
 
 
 class FiguresQuery(AsOfQuery):
@@ -173,7 +177,7 @@ def get_events(pid: int) -> ResponseReturnValue:
 
 
 def part_of(listed: Iterable[_Listed], query: dict[str, Any]) -> list[_Listed]:
-    """The part of a list that a ListQuery asks for."""
+    """The part of a list that a PartQuery asks for."""
     return list(listed)[query["offset"] : query["offset"] + query["limit"]]
 
 

@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 from server import current
 from server.answers import answer
 from server.api.figures import reading_of
-from server.api.schemas import CursorQuery, Strict, text
+from server.api.schemas import CursorQuery, Strict, Whole, text
 from server.bodies import read_json, read_query
 from server.changing import begin, finish
 from server.db import session
@@ -29,12 +29,13 @@ from sync.journal import Journal
 from sync.models import MatchDecision
 from sync.models.database import begin_writing
 from sync.projects.places import PlaceTree, places_at
-from sync.review.match_bulk import Confirmed, Shift, Undone, confirm_surest, undo_bulk
+from sync.review.match_bulk import Confirmed, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import Doubt, Queued, matches, waiting
 from sync.review.match_view import Reason, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
 from sync.review.matches import DECISIONS, Pair, decide, decide_pair, matching_list
 from sync.review.records import Compared, Record, records_of
+from sync.review.shifts import Shift
 
 bp = Blueprint("matches", __name__, url_prefix="/v1/projects/<int:pid>/matches")
 
@@ -63,7 +64,7 @@ class MatchDecisionSchema(Strict):
     """
 
     decision = fields.String(required=True, validate=validate.OneOf(DECISIONS))
-    seen = fields.Integer(required=True, validate=validate.Range(min=0, max=2**53))
+    seen = Whole(required=True, validate=validate.Range(min=0, max=2**53))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=10_000))
     stands = text(load_default=None, allow_none=True)
 

@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from server.answers import answer
 from server.api.matches import show_shift
-from server.api.schemas import TEXT, CursorQuery, Strict, text
+from server.api.schemas import CursorQuery, Strict, Whole, text
 from server.bodies import read_json, read_query
 from server.changing import begin, finish
 from server.db import session
@@ -31,7 +31,7 @@ class ReviewQuery(CursorQuery):
     """Which submissions to list."""
 
     state = text(load_default=None, validate=validate.OneOf(FOUND_BY))
-    form = text(load_default=None, validate=[TEXT, validate.ContainsNoneOf("\0")])
+    form = text(load_default=None)
     place = text(load_default=None, metadata={"description": "a place's code; everything below it is included"})
     collector = fields.Integer(
         load_default=None,
@@ -55,9 +55,9 @@ class SoughtSchema(Strict):
     """Which submissions, as the list takes it."""
 
     state = text(load_default=None, allow_none=True, validate=validate.OneOf(FOUND_BY))
-    form = text(load_default=None, allow_none=True, validate=[TEXT, validate.ContainsNoneOf("\0")])
+    form = text(load_default=None, allow_none=True)
     place = text(load_default=None, allow_none=True)
-    collector = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=0, max=2**63 - 1))
+    collector = Whole(load_default=None, allow_none=True, validate=validate.Range(min=0, max=2**63 - 1))
 
 
 class BulkReviewSchema(Strict):
@@ -66,7 +66,7 @@ class BulkReviewSchema(Strict):
 
     filter = fields.Nested(SoughtSchema, load_default=None, allow_none=True)
     ids = fields.List(
-        fields.Integer(validate=validate.Range(min=1, max=2**63 - 1)),
+        Whole(validate=validate.Range(min=1, max=2**63 - 1)),
         load_default=None,
         allow_none=True,
         validate=validate.Length(min=1, max=MOST_AT_ONCE),

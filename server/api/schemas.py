@@ -10,6 +10,8 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validat
 from forms.programmes.settings import are_labels
 
 TEXT = validate.Length(max=1000)
+# PostgreSQL has no text with it, also none to compare with.
+NO_NUL = validate.ContainsNoneOf("\0", error="It holds NUL, or half of a character (a lone surrogate).")
 KEPT_DAYS = validate.Range(min=7, max=3650)
 
 
@@ -22,7 +24,16 @@ class Strict(Schema):
 
 def text(**more: Any) -> fields.String:
     """A text of moderate length."""
-    return fields.String(**{"validate": TEXT} | more)
+    return fields.String(**{"validate": [TEXT, NO_NUL]} | more)
+
+
+class Whole(fields.Integer):
+    """A number or id of ours, also as a text of its digits; a fraction is refused, not cut off."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
 
 
 def _require_labels(given: Any) -> None:
@@ -215,7 +226,7 @@ class BatchSchema(Strict):
     """The outer shape of a batch. Each item is looked at on its own, so that a bad one costs no other."""
 
     batch = fields.String(required=True, validate=validate.Length(min=1, max=200))
-    device = text(allow_none=True)
+    device = text(allow_none=True, validate=TEXT)
     sent_at = moment(allow_none=True)
     items = fields.List(fields.Raw(allow_none=True), required=True)
 
@@ -255,7 +266,7 @@ class KnownSchema(Strict):
     """Pairs of an instance id and the SHA-256 of its XML, in hex; an empty one asks for the id alone."""
 
     ids = fields.List(
-        fields.List(text(), validate=validate.Length(equal=2)),
+        fields.List(text(validate=TEXT), validate=validate.Length(equal=2)),
         required=True,
         validate=validate.Length(max=5000),
     )
@@ -279,6 +290,6 @@ class CapabilitiesSchema(Schema):
 
 
 class ChangesQuery(Strict):
-    """Where the device stands."""
+    """Where the device stands. No device is refused its changes for what is no cursor at all."""
 
-    since = text(load_default=None)
+    since = fields.String(load_default=None)

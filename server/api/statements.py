@@ -11,13 +11,14 @@ from marshmallow import fields, validate
 
 from server import current
 from server.answers import answer, disposition
-from server.api.figures import ListQuery, part_of, reading_of, sees_small_cells
+from server.api.figures import ListQuery, PartQuery, part_of, reading_of, sees_small_cells
 from server.api.schemas import Strict, text
 from server.bodies import read_json, read_query
 from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
+from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
 from sync.accounts.audit import record_act
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
@@ -39,6 +40,9 @@ from sync.journal import open_journal
 from sync.models import Project, StatementIssue
 
 bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
+
+# As they read after the last event, and no longer.
+_written: Remembered[Statement] = Remembered()
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _FORMATS = ("json", "html", "md", "docx")
@@ -86,14 +90,16 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
     """A statement as it reads at an event, as JSON, HTML, Markdown or a Word document."""
     query = read_query(StatementQuery())
     reading = reading_of(pid, query["as_of"])
-    statement = compose(
-        reading,
-        name,
-        query["lang"] or first_language(reading),
-        period=query["period"],
-        place=query["place"],
-        sees_small_cells=sees_small_cells(),
-    )
+    language, small = query["lang"] or first_language(reading), sees_small_cells()
+
+    def written() -> Statement:
+        return compose(reading, name, language, period=query["period"], place=query["place"], sees_small_cells=small)
+
+    if query["as_of"]:  # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
+        statement = written()
+    else:
+        what = (name, language, query["period"], query["place"], small)
+        statement = _written.get(session(), pid, what, written, event=reading.as_of.event)
     if query["format"] == "docx":
         return word_file(pid, reading, statement, query["period"], query["place"], None)
     return _in_format(pid, statement, query["format"], {})
@@ -101,10 +107,11 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
 
 @bp.get("/<name>/issues")
 @needs("figures.read")
-@documented("statements", answer="application/json")
+@documented("statements", query=PartQuery, answer="application/json")
 def get_issues(pid: int, name: str) -> ResponseReturnValue:
     """The issues of a statement, the oldest first."""
-    return answer({"issues": [issue_json(issue) for issue in issues_of(session(), pid, name)]})
+    found = part_of(issues_of(session(), pid, name), read_query(PartQuery()))
+    return answer({"issues": [issue_json(issue) for issue in found]})
 
 
 @bp.post("/<name>/issues")

@@ -8,18 +8,20 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from typing import Any, Generic, TypeVar
 
 import orjson
 import zstandard
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from server import clock
+from server.asking import is_asked_again, page_that_asks
 from server.logs import log
 from sync.entities.reach import writes
 from sync.models import Project, WorkedOut
@@ -35,11 +37,15 @@ KEPT_SECONDS = 0.1
 _PAUSES = 10
 # Whoever has not finished after so many times what it took the last time, and a minute, will not.
 _PATIENCE, _LEAST_PATIENCE = 5, dt.timedelta(seconds=60)
-_KEPT = dt.timedelta(days=7)
+# What nobody has looked at for so long is forgotten, and of more than so many in a project what was used longest ago.
+_KEPT, _MOST_KEPT = dt.timedelta(days=30), 500
+_USE_NOTED = dt.timedelta(days=1)
 # A page waits so long at most for its turn to write down what it has worked out.
 _WAIT = dt.timedelta(milliseconds=50)
 
-_VERSION = version_of("siby")
+# What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
+# when something is worked out or written in another way.
+VERSION = f"{version_of('siby')}/1"
 
 _Key = tuple[object, ...]
 
@@ -96,7 +102,7 @@ class Remembered(Generic[Worked]):
         known = self._known(session, key, stamp)
         if known is not None and known.event == stamp:
             return known
-        return self._worked(session, key, stamp, work_out)
+        return self._worked(session, key, stamp, work_out, follows=False)
 
     def recall(
         self,
@@ -113,26 +119,30 @@ class Remembered(Generic[Worked]):
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
         known = self._known(session, key, stamp)
         if known is None:
-            return self._worked(session, key, stamp, work_out)
+            return self._worked(session, key, stamp, work_out, follows=True)
+        self._use(session, key, known)
         if known.event == stamp:
             return known
         if known.seconds >= DEAR_SECONDS and not (fresh and self._take(session, key, known)):
             rested = abs((clock.now() - known.at).total_seconds()) >= _PAUSES * known.seconds
             return replace(known, behind=True, due=rested and not fresh)
-        return self._worked(session, key, stamp, work_out)
+        return self._worked(session, key, stamp, work_out, follows=True)
 
-    def _worked(self, session: Session, key: _Key, stamp: int, work_out: Callable[[], Worked]) -> Recalled[Worked]:
+    def _worked(
+        self, session: Session, key: _Key, stamp: int, work_out: Callable[[], Worked], *, follows: bool
+    ) -> Recalled[Worked]:
         at, began = clock.now(), time.thread_time()
         worked = work_out()
         found = Recalled(worked, stamp, at, time.thread_time() - began)
-        self._keep(session, key, found)
+        self._keep(session, key, found, follows=follows)
         return found
 
     def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
         with self._lock:
             return self._of(session).get(key)
 
-    def _keep(self, session: Session, key: _Key, found: Recalled[Worked]) -> None:
+    def _keep(self, session: Session, key: _Key, found: Recalled[Worked], *, follows: bool) -> None:
+        """`follows`: it is to be as things stand, not as they stood at some time."""
         with self._lock:
             kept = self._of(session)
             kept[key] = found
@@ -143,6 +153,9 @@ class Remembered(Generic[Worked]):
     def _take(self, session: Session, key: _Key, known: Recalled[Worked]) -> bool:
         """Whether it is this thread that brings something up to date."""
         return True
+
+    def _use(self, session: Session, key: _Key, known: Recalled[Worked]) -> None:
+        """Note that somebody has looked at it."""
 
     def _of(self, session: Session) -> OrderedDict[_Key, Recalled[Worked]]:
         return self._of_engine.setdefault(session.connection().engine, OrderedDict())
@@ -157,6 +170,7 @@ class Shared(Remembered[Worked]):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
+        self._used: dict[_Key, dt.datetime] = {}
 
     def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
         known = super()._known(session, key, stamp)
@@ -172,27 +186,39 @@ class Shared(Remembered[Worked]):
         found: Recalled[Worked] = Recalled(
             orjson.loads(zstandard.decompress(row.worked)), row.event, row.at, row.seconds
         )
-        super()._keep(session, key, found)
+        super()._keep(session, key, found, follows=True)
         return found
 
-    def _keep(self, session: Session, key: _Key, found: Recalled[Worked]) -> None:
-        super()._keep(session, key, found)
+    def _keep(self, session: Session, key: _Key, found: Recalled[Worked], *, follows: bool) -> None:
+        super()._keep(session, key, found, follows=follows)
         if found.seconds < KEPT_SECONDS or writes(session):  # what was read may be taken back
             return
-        row = WorkedOut(
-            project_id=key[0],
-            kind=self._kind(key),
-            event=found.event,
-            at=found.at,
-            seconds=found.seconds,
-            worked=zstandard.compress(orjson.dumps(found.worked)),
-            taken_at=None,
-        )
+        values: dict[str, Any] = {
+            "event": found.event,
+            "at": found.at,
+            "seconds": found.seconds,
+            "worked": zstandard.compress(orjson.dumps(found.worked)),
+            "taken_at": None,
+        }
+        if not is_asked_again():
+            values |= {"used_at": found.at, "asked": page_that_asks() if follows else None}
         try:
             with writing_soon(session.connection().engine, _WAIT) as own:
-                own.merge(row)
+                own.merge(WorkedOut(project_id=key[0], kind=self._kind(key), **values))
         except (DBAPIError, NoConnection) as error:  # Whoever asked has it all the same.
             log("worked_out_not_kept", what=self._name, reason=type(error).__name__)
+
+    def _use(self, session: Session, key: _Key, known: Recalled[Worked]) -> None:
+        """So seldom that it costs nothing."""
+        now = clock.now()
+        if known.seconds < KEPT_SECONDS or is_asked_again() or writes(session):
+            return
+        if abs(now - self._used.get(key, known.at)) < _USE_NOTED:
+            return
+        self._used = {one: at for one, at in self._used.items() if abs(now - at) < _USE_NOTED} | {key: now}
+        mine = WorkedOut.project_id == key[0], WorkedOut.kind == self._kind(key)
+        with suppress(DBAPIError, NoConnection), writing_soon(session.connection().engine, _WAIT) as own:
+            own.execute(update(WorkedOut).where(*mine).values(used_at=now))
 
     def _take(self, session: Session, key: _Key, known: Recalled[Worked]) -> bool:
         if writes(session):
@@ -211,13 +237,22 @@ class Shared(Remembered[Worked]):
 
     def _kind(self, key: _Key) -> str:
         # Another version may work out something else, or write it in another way.
-        return orjson.dumps([self._name, _VERSION, *key[1:]], default=str).decode()
+        return orjson.dumps([self._name, VERSION, *key[1:]], default=str).decode()
 
 
 def forget_worked(session: Session, now: dt.datetime) -> int:
-    """Drop what nobody has worked out anew for some days."""
-    done: Any = session.execute(delete(WorkedOut).where(WorkedOut.at < now - _KEPT))
-    return int(done.rowcount)
+    """Drop what nobody has looked at for some weeks, and what was used longest ago where there is too much."""
+    used_at = func.coalesce(WorkedOut.used_at, WorkedOut.at)
+    done: Any = session.execute(delete(WorkedOut).where(used_at < now - _KEPT))
+    count = int(done.rowcount)
+    for project_id in session.scalars(select(WorkedOut.project_id).distinct()).all():
+        of_project = WorkedOut.project_id == project_id
+        newest = select(WorkedOut.kind).where(of_project).order_by(used_at.desc(), WorkedOut.kind).limit(_MOST_KEPT)
+        kept = session.scalars(newest).all()
+        if len(kept) == _MOST_KEPT:
+            done = session.execute(delete(WorkedOut).where(of_project, WorkedOut.kind.not_in(kept)))
+            count += int(done.rowcount)
+    return count
 
 
 def _last_event(session: Session, project_id: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from server.queries.remembered import Remembered
 from sync.errors import NotFound
 from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Quarantined, Submission
 
@@ -61,11 +62,13 @@ def titles_of_forms(session: Session, project_id: int) -> dict[str, str]:
 
 
 def how_many(session: Session, project_id: int) -> dict[str, int]:
-    """How many submissions of each form there are that were not deleted.
+    """How many submissions of each form there are that were not deleted; remembered until anything changes."""
+    return _how_many.get(session, project_id, (), lambda: _count_by_form(session, project_id))
 
-    All are counted in an index, form by form, and the few deleted ones in theirs: no row of a submission is read. A
-    database without statistics has to be asked like that, or it takes another index and reads them all.
-    """
+
+def _count_by_form(session: Session, project_id: int) -> dict[str, int]:
+    """All are counted in an index, form by form, and the few deleted ones in theirs: no row of a submission is read. A
+    database without statistics has to be asked like that, or it takes another index and reads them all."""
     forms = session.scalars(select(Form.form_id).where(Form.project_id == project_id).order_by(Form.form_id)).all()
     gone = dict(
         session.execute(
@@ -168,3 +171,6 @@ def files_here(session: Session, project_id: int, numbers: Collection[int]) -> d
     for one in session.scalars(query):
         found.setdefault(one.submission_id, []).append(one)
     return found
+
+
+_how_many: Remembered[dict[str, int]] = Remembered()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from forms.findings import Finding
 from forms.spelling import did_you_mean
 from sync.errors import Unexpected
 from sync.indicators import counting
-from sync.indicators.amounts import json_number
+from sync.indicators.amounts import MILLION, json_number
 from sync.indicators.causes import CAUSES, cause_of
 from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
@@ -51,7 +51,7 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """The effects add up to `after` less `before`, of which one that is not there is nought. `events` had a part in
-    it; `cursor` leads to more of them."""
+    it, `effects` is what one did where that can be told of it alone; `cursor` leads to more of them."""
 
     before_at: AsOf
     after_at: AsOf
@@ -60,6 +60,7 @@ class Changes:
     causes: tuple[Cause, ...]
     events: tuple[dict[str, Any], ...]
     cursor: str | None
+    effects: Mapping[int, Fraction]
 
     def to_json(self) -> dict[str, Any]:
         """As the API answers it."""
@@ -69,7 +70,7 @@ class Changes:
             "before": json_number(self.before),
             "after": json_number(self.after),
             "causes": [cause.to_json() for cause in self.causes],
-            "events": list(self.events),
+            "events": [one | {"effect": json_number(self.effects.get(one["event"]))} for one in self.events],
             "cursor": self.cursor,
         }
 
@@ -115,6 +116,7 @@ def changes(
         tuple(cause for cause in sorted(told.causes.values(), key=lambda one: CAUSES.index(one.cause))),
         tuple(_described(after, page)),
         str(page[-1]) if page and page[-1] < numbers[-1] else None,
+        {number: told.effects[number] for number in page if number in told.effects},
     )
 
 
@@ -136,6 +138,7 @@ class _Told:
     after: Fraction | None
     causes: dict[str, Cause] = field(default_factory=dict)
     events: set[int] = field(default_factory=set)
+    effects: dict[int, Fraction] = field(default_factory=dict)
 
     def add(self, cause: str, contributions: int, before: Fraction | None, after: Fraction | None) -> None:
         self.causes.setdefault(cause, Cause(cause)).add(contributions, before, after)
@@ -162,10 +165,13 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
     applied: set[str] = set()
     value = stretch.value(applied)
     for cause in sorted(set(stretch.kinds.values()), key=CAUSES.index):
+        alone = stretch.effects(cause, applied)
         applied.add(cause)
         touched, following = stretch.touched(cause), stretch.value(applied)
         if touched or following != value:
             told.add(cause, touched, value, following)
+        if sum(alone.values()) == (following or Fraction(0)) - (value or 0):
+            told.effects |= alone
         value = following
     told.events |= stretch.kinds.keys()
 
@@ -213,6 +219,51 @@ class _Stretch:
                 if causes and (cause is None or cause in causes) and inside(row) and stands(row, dimensions, chosen):
                     found.add((name, row.submission_id, row.ordinal))
         return len(found)
+
+    def effects(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:
+        """What each event of the cause does to a figure that adds up rows or counts heads, one event after the other;
+        nothing for figures of which that cannot be told. Only where it adds up to what the cause does is it true: who
+        is whom may have changed by the cause itself."""
+        definition = self.definition if self.answerable else None
+        if definition is None or definition.aggregate not in ("count", "sum", "distinct") or definition.keep:
+            return {}
+        heads = definition.aggregate == "distinct"
+        if counting.by_subject(definition) and not (heads and not definition.has_value):
+            return {}
+        persons = {row.entity_id: row.person_id for row in self.members if self._holds(row, applied)}
+        there: Counter[str] = Counter()
+        if heads:
+            inside = [row for row in self._inside() if self._holds(row, applied)]
+            there.update(persons.get(row.subject, row.subject) for row in inside)
+        found = {number: Fraction(0) for number, kind in self.kinds.items() if kind == cause}
+        for number, way, row in sorted(self._moves(cause, applied), key=lambda move: move[0]):
+            if heads:
+                person = persons.get(row.subject, row.subject)
+                there[person] += way
+                found[number] += way if there[person] == (way > 0) else 0
+            elif definition.aggregate == "count":
+                found[number] += way
+            else:
+                found[number] += Fraction(way * (counting.part_of(definition, row, self.period) or 0), MILLION)
+        return found
+
+    def _moves(self, cause: str, applied: set[str]) -> Iterator[tuple[int, int, Entry]]:
+        """By which event of the cause which row of the cell comes in (1) or goes (-1)."""
+        for row in self._inside():
+            numbers = [number for number in self._numbers(row) if self.kinds[number] == cause]
+            if row.opened in numbers:
+                if row.closed in numbers or self._holds(row, {*applied, cause}):
+                    yield row.opened, 1, row
+            elif not self._holds(row, applied):
+                continue
+            if row.closed in numbers:
+                yield row.closed, -1, row
+
+    def _inside(self) -> Iterator[Entry]:
+        """The rows of the indicator that stand in the cell and in the period."""
+        dimensions = self.reading.dimensions(self.definition, tuple(self.asked.cells))
+        inside = counting.within(self.definition, self.period)
+        return (row for row in self.rows[self.definition.name] if inside(row) and stands(row, dimensions, self._chosen))
 
     @property
     def _chosen(self) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -85,9 +85,41 @@ class Table:
 
 @dataclass(slots=True)
 class _Gathered:
+    """What has come together in a cell so far."""
+
     n: int = 0
     without: int = 0
     units: list[Unit] = field(default_factory=list)
+
+    def add(self, unit: Unit, n: int) -> None:
+        self.n += n
+        if unit.lacking:
+            self.without += 1
+        elif unit.kept:
+            self.units.append(unit)
+
+    def with_more(self, other: _Gathered) -> _Gathered:
+        return _Gathered(self.n + other.n, self.without + other.without, self.units + other.units)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Units in the cells that they stand in, and all of them."""
+
+    total: _Gathered
+    cells: dict[Cell, _Gathered]
+
+    def with_more(self, other: _Sorted) -> _Sorted:
+        nothing = _Gathered()
+        cells = {
+            cell: self.cells.get(cell, nothing).with_more(other.cells.get(cell, nothing))
+            for cell in {**self.cells, **other.cells}
+        }
+        return _Sorted(self.total.with_more(other.total), cells)
+
+    def table(self, definition: Definition) -> Table:
+        cells = {cell: _tally(definition.aggregate, gathered) for cell, gathered in self.cells.items()}
+        return Table(cells, _tally(definition.aggregate, self.total))
 
 
 def order(entry: Entry) -> tuple[Any, ...]:
@@ -103,29 +135,26 @@ def tabulate(
     person: Callable[[str], str],
 ) -> Table:
     """Count rows, of which each lies in the place asked for, for a period. `person` says who a subject is."""
-    overlaps = definition.counts_subjects and not definition.has_value
-    cells: dict[Cell, _Gathered] = {}
-    total = _Gathered()
-    for unit in units_of(definition, entries, period, person):
-        total.n += len(unit.entries)
-        _gather(total, unit)
-        if not dimensions:
-            continue
-        if overlaps:
-            places: dict[Cell, int] = {}
-            for entry in unit.entries:
-                for cell in cells_of(entry, dimensions):
-                    places[cell] = places.get(cell, 0) + 1
-        else:
-            places = dict.fromkeys(cells_of(latest_of(unit), dimensions), len(unit.entries))
-        for cell, n in places.items():
-            gathered = cells.setdefault(cell, _Gathered())
-            gathered.n += n
-            _gather(gathered, unit)
-    return Table(
-        {cell: _tally(definition.aggregate, gathered) for cell, gathered in cells.items()},
-        _tally(definition.aggregate, total),
-    )
+    return _sorted(definition, units_of(definition, entries, period, person), dimensions).table(definition)
+
+
+def tabulate_each(
+    definition: Definition,
+    entries: Iterable[Entry],
+    period: Period,
+    dimensions: Sequence[Dimension],
+    persons: Sequence[Callable[[str], str]],
+    unsure: Set[str],
+) -> list[Table]:
+    """`tabulate` by each of `persons`. Whoever is not among the `unsure` is the same person by all of them, and is
+    counted once for all."""
+    same: list[Entry] = []
+    others: list[Entry] = []
+    for entry in entries:
+        (others if entry.subject in unsure else same).append(entry)
+    shared = _sorted(definition, units_of(definition, same, period, persons[0]), dimensions)
+    own = (_sorted(definition, units_of(definition, others, period, person), dimensions) for person in persons)
+    return [shared.with_more(one).table(definition) for one in own]
 
 
 def distinct(persons: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]) -> Table:
@@ -223,6 +252,26 @@ def quotient(numerator: Tally, denominator: Tally) -> Tally:
     above, below = numerator.value, denominator.value
     value = None if above is None or not below else above / below
     return Tally(value, denominator.n, denominator.units)
+
+
+def _sorted(definition: Definition, units: Iterable[Unit], dimensions: Sequence[Dimension]) -> _Sorted:
+    overlaps = definition.counts_subjects and not definition.has_value
+    cells: dict[Cell, _Gathered] = {}
+    total = _Gathered()
+    for unit in units:
+        total.add(unit, len(unit.entries))
+        if not dimensions:
+            continue
+        if overlaps:
+            places: dict[Cell, int] = {}
+            for entry in unit.entries:
+                for cell in cells_of(entry, dimensions):
+                    places[cell] = places.get(cell, 0) + 1
+        else:
+            places = dict.fromkeys(cells_of(latest_of(unit), dimensions), len(unit.entries))
+        for cell, n in places.items():
+            cells.setdefault(cell, _Gathered()).add(unit, n)
+    return _Sorted(total, cells)
 
 
 def _heads(persons: Sequence[str]) -> Tally:
@@ -335,13 +384,6 @@ def _passing(keep: Keep | None) -> Callable[[Amount | None], bool]:
     bound, compare = Fraction(keep.bound) * MILLION, _COMPARISONS[keep.operator]
     limit = int(bound) if bound.denominator == 1 else bound
     return lambda amount: amount is not None and compare(amount, limit)
-
-
-def _gather(gathered: _Gathered, unit: Unit) -> None:
-    if unit.lacking:
-        gathered.without += 1
-    elif unit.kept:
-        gathered.units.append(unit)
 
 
 def _tally(aggregate: str, gathered: _Gathered) -> Tally:

@@ -37,7 +37,7 @@ def _counted(reading: Reading, definition: Definition) -> Iterable[Definition]:
 
 def _open_among(reading: Reading, definition: Definition, subjects: set[str]) -> set[int]:
     fewest, most = (reading.standing(definition, bound) for bound in (FEWEST, MOST))
-    doubtful = _doubtful(subjects, fewest, most)
+    doubtful = _doubtful(subjects & reading.unsure(definition), fewest, most)
     lists = reading.matched_lists if definition.subject_lists is None else sorted(definition.subject_lists)
     rows = rows_of_keys(
         reading.session.connection(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
@@ -226,11 +226,11 @@ def family(reading: Reading, definition: Definition) -> Iterator[Definition]:
 def _shown(reading: Reading, page: Sequence[Counted], of_ratio: bool) -> list[dict[str, Any]]:
     details = _details(reading, page)
     definitions = {one.definition.id: one.definition for one in page}
-    sure = {number: reading.is_sure(definition) for number, definition in definitions.items()}
-    return [_row(reading, one, details[_key(one)], sure[one.definition.id], of_ratio) for one in page]
+    unsure = {number: reading.unsure(definition) for number, definition in definitions.items()}
+    return [_row(reading, one, details[_key(one)], unsure[one.definition.id], of_ratio) for one in page]
 
 
-def _row(reading: Reading, one: Counted, detail: Any, is_sure: Callable[[str], bool], of_ratio: bool) -> dict[str, Any]:
+def _row(reading: Reading, one: Counted, detail: Any, unsure: Set[str], of_ratio: bool) -> dict[str, Any]:
     definition = one.definition
     value = detail.text if definition.aggregate == "list" else _amount(detail.value)
     row = {
@@ -250,7 +250,7 @@ def _row(reading: Reading, one: Counted, detail: Any, is_sure: Callable[[str], b
             "at": detail.at.isoformat() if detail.at else None,
         },
     }
-    if detail.subject is not None and not is_sure(detail.subject):
+    if detail.subject in unsure:
         row["sure"] = False
     if one.instead is not None:
         row["counted_by"] = str(one.instead)

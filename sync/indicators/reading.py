@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import re
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
@@ -46,7 +46,7 @@ from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
 # Who is one person: in the value of a figure, and in its two bounds.
-VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
+STANDINGS = VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
 # Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
 Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
@@ -86,10 +86,11 @@ class Reading:
         self.session = session
         self.project_id = project_id
         self.as_of = as_of
-        self._tables: dict[tuple[str, Period, str | None, tuple[str, ...]], counting.Table] = {}
+        self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...]], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
         self._members: dict[frozenset[str] | None, Mapping[str, Mapping[str, str]]] = {}
+        self._unsure: dict[frozenset[str] | None, Set[str]] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
 
@@ -167,7 +168,7 @@ class Reading:
         self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...] = ()
     ) -> counting.Table:
         """The figure in each combination of keys that occurs, and in total, for a place (by its code) and all below."""
-        key = (definition.name, period, place, by)
+        key = (self._standing, definition.name, period, place, by)
         if key not in self._tables:
             self._tables[key] = self._table(definition, period, place, by)
         return self._tables[key]
@@ -175,7 +176,7 @@ class Reading:
     def total(self, definition: Definition, period: Period, place: str | None) -> Tally:
         """As `table` gives it; any table that is there already will do."""
         for known, table in self._tables.items():
-            if known[:3] == (definition.name, period, place):
+            if known[:4] == (self._standing, definition.name, period, place):
                 return table.total
         return self.table(definition, period, place).total
 
@@ -188,8 +189,10 @@ class Reading:
         """Whether a figure may be another one in its bounds: whether anybody stands for somebody else there."""
         if definition.aggregate == "ratio":
             return any(self.doubts(part) for part in self.parts(definition))
-        members = self._memberships(definition.subject_lists) if definition.has_subject else {}
-        return any(members[bound] != members[VALUE] for bound in (FEWEST, MOST)) if members else False
+        if not counting.by_subject(definition):
+            return False
+        members = self._memberships(definition.subject_lists)
+        return any(members[bound] != members[VALUE] for bound in (FEWEST, MOST))
 
     @cached_property
     def is_current(self) -> bool:
@@ -207,30 +210,34 @@ class Reading:
         """Entity → person in a bound, of the indicator's entities that stand for another than themselves."""
         return self._memberships(definition.subject_lists)[bound]
 
-    def is_sure(self, definition: Definition) -> Callable[[str], bool]:
-        """Whether it is decided who a subject of the indicator is: not so of all whom the low bound counts as one and
-        the high one as several."""
-        fewest, most = self.standing(definition, FEWEST), self.standing(definition, MOST)
-        # A person has the smallest id of its entities: in a bound, whoever stands for itself is the first of its own.
-        doubtful = {
-            fewest.get(subject, subject)
-            for subject in {*fewest, *most}
-            if most.get(subject, subject) != fewest.get(subject, subject)
-        }
-        return lambda subject: fewest.get(subject, subject) not in doubtful
+    def unsure(self, definition: Definition) -> Set[str]:
+        """The indicator's entities of whom it is not decided who they are: all whom the low bound counts as one and the
+        high one as several."""
+        lists = definition.subject_lists
+        if lists not in self._unsure:
+            fewest, most = self.standing(definition, FEWEST), self.standing(definition, MOST)
+            # A person has the smallest id of its entities: whoever stands for itself in a bound is the first of these.
+            doubtful = {
+                fewest.get(subject, subject)
+                for subject in {*fewest, *most}
+                if most.get(subject, subject) != fewest.get(subject, subject)
+            }
+            self._unsure[lists] = doubtful.union(subject for subject, person in fewest.items() if person in doubtful)
+        return self._unsure[lists]
 
     def subjects(
         self, definition: Definition, period: Period, place: str | None, cells: Mapping[str, str | None]
     ) -> set[str]:
         """The subjects that have a row in a cell."""
-        dimensions, chosen = self.dimensions(definition, tuple(cells)), tuple(cells.values())
+        dimensions = self.dimensions(definition, tuple(cells))
         columns = self._subjects(definition, period, place, dimensions)
-        keys = [[dimension.keys(text) for text in columns[dimension.column]] for dimension in dimensions]
-        return {
-            subject
-            for row, subject in enumerate(columns["subject"])
-            if subject is not None and all(key in keys[at][row] for at, key in enumerate(chosen))
-        }
+        subjects: Sequence[str | None] = columns["subject"]
+        rows: Iterable[int] = range(len(subjects))
+        for dimension, key in zip(dimensions, cells.values(), strict=True):
+            texts = columns[dimension.column]
+            inside = {text for text in set(texts) if key in dimension.keys(text)}
+            rows = [row for row in rows if texts[row] in inside]
+        return {subject for row in rows if (subject := subjects[row]) is not None}
 
     def entries(self, definition: Definition, period: Period, place: str | None) -> list[Entry]:
         """The rows that have a say in a figure for the period, in no order; some may lie before it."""
@@ -297,8 +304,7 @@ class Reading:
 
     def person_of(self, definition: Definition) -> Callable[[str], str]:
         """Who a subject of the indicator is: the person behind an entity, else the subject itself."""
-        members = self._persons(definition.subject_lists)
-        return (lambda subject: members.get(subject, subject)) if members else _itself
+        return _person_by(self._persons(definition.subject_lists))
 
     def _level(self, written: str) -> str:
         if written in self.tree.levels:
@@ -327,8 +333,15 @@ class Reading:
             return counting.distinct(persons, columns, dimensions)
         if _adds_in_sql(definition) and not any(one.multiple or one.way is None for one in breakings):
             return self._summed(definition, period, place, breakings)
-        entries, person = self.entries(definition, period, place), self.person_of(definition)
-        return counting.tabulate(definition, entries, period, dimensions, person)
+        entries = self.entries(definition, period, place)
+        if not self.doubts(definition):
+            return counting.tabulate(definition, entries, period, dimensions, self.person_of(definition))
+        standing_for = [_person_by(self.standing(definition, standing)) for standing in STANDINGS]
+        unsure = self.unsure(definition)
+        tables = counting.tabulate_each(definition, entries, period, dimensions, standing_for, unsure)
+        for standing, table in zip(STANDINGS, tables, strict=True):
+            self._tables[standing, definition.name, period, place, by] = table
+        return self._tables[self._standing, definition.name, period, place, by]
 
     def _ratio(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
         parts = self.parts(definition)
@@ -368,9 +381,9 @@ class Reading:
     # Fetching
 
     def _under(self, standing: str) -> Reading:
-        """What was fetched is shared; what was counted is not."""
+        """What was fetched is shared, and what was counted of all three at once."""
         other = copy.copy(self)
-        other._tables, other._standing = {}, standing
+        other._standing = standing
         return other
 
     def _persons(self, lists: frozenset[str] | None) -> Mapping[str, str]:
@@ -380,7 +393,7 @@ class Reading:
     def _memberships(self, lists: frozenset[str] | None) -> Mapping[str, Mapping[str, str]]:
         """The same by standing."""
         if lists not in self._members:
-            columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in (VALUE, FEWEST, MOST)))
+            columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in STANDINGS))
             query = select(*columns).where(
                 Membership.project_id == self.project_id, *held_at(Membership, self.as_of.event)
             )
@@ -389,7 +402,7 @@ class Reading:
             rows = fetch_rows(self.session.connection(), query)
             self._members[lists] = {
                 standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
-                for place, standing in enumerate((VALUE, FEWEST, MOST), start=1)
+                for place, standing in enumerate(STANDINGS, start=1)
             }
         return self._members[lists]
 
@@ -403,10 +416,16 @@ class Reading:
         key = (definition.id, period.start, period.end)
         if not needed <= self._columns.get(key, {}).keys():
             names = sorted(needed)
-            query = self._visible(definition, names, self._conditions(definition, period, None))
-            rows = fetch_rows(self.session.connection(), query)
-            # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
-            self._columns[key] = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+            start = None if counting.looks_back(definition) else period.start
+            if (fetched := self._entries.get((definition.id, start, period.end))) is not None:
+                self._columns[key] = {name: [getattr(entry, name) for entry in fetched] for name in names}
+            else:
+                query = self._visible(definition, names, self._conditions(definition, period, None))
+                rows = fetch_rows(self.session.connection(), query)
+                # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
+                self._columns[key] = dict(
+                    zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True)
+                )
         columns = self._columns[key]
         if place is None:
             return columns
@@ -507,7 +526,7 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
     Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet.
     """
     project = session.execute(
-        select(Project.last_event, Project.time_zone, Event.at)
+        select(Project.last_event, Project.time_zone, Project.created_at, Event.at)
         .outerjoin(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
         .where(Project.id == project_id)
     ).one_or_none()
@@ -518,7 +537,7 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
     if text.isascii() and text.isdigit() and len(text) < 19:
         if int(text) > project.last_event:
             raise _no_moment(f"The journal has come to event {project.last_event}.")
-        return _at_event(session, project_id, int(text), now)
+        return _at_event(session, project_id, int(text), now if int(text) else project.created_at)
     moment = _moment(text, project.time_zone)
     return _at_event(session, project_id, _last_before(session, project_id, moment), moment)
 
@@ -593,6 +612,11 @@ def _moment(text: str, time_zone: str) -> dt.datetime:
 
 def _no_moment(remedy: str) -> Unexpected:
     return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])
+
+
+def _person_by(members: Mapping[str, str]) -> Callable[[str], str]:
+    """Who a subject is, by entity → person."""
+    return (lambda subject: members.get(subject, subject)) if members else _itself
 
 
 def _itself(subject: str) -> str:

@@ -17,6 +17,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 DEEPEST = 60  # of an item as JSON, as of an instance's elements
 LONGEST_ID = 1000  # bytes in UTF-8: two such have to fit into one row of an index on PostgreSQL
 # Ids made from content must come out the same for ever: never change this.
+_ENCODING = re.compile(r"""\A(\ufeff?\s*<\?xml[^>]{0,200}?)\s+encoding\s*=\s*["']([^"'>]{0,100})["']""")
 _NAMESPACE = uuid.UUID("8f0c2f36-5a7b-5e0e-8d57-0d6d7a3c6a11")
 
 
@@ -58,7 +59,7 @@ class ItemSchema(Schema):
     xml = fields.String()
     answers = fields.Dict(keys=fields.String())
     recorded_at = fields.AwareDateTime(default_timezone=dt.UTC, validate=lambda moment: _require_a_real_time(moment))
-    edits = fields.String(allow_none=True, validate=validate.And(_TEXT, _require_short))
+    edits = fields.String(validate=validate.And(_TEXT, _require_short))
     attachments = fields.List(fields.Nested(AttachmentSchema), validate=validate.Length(max=1000))
 
 
@@ -90,16 +91,17 @@ class Item:
 
 
 def read_item(raw: Mapping[str, Any]) -> Item:
-    """Raises ValueError with a sentence that names every field that is not as it should be."""
+    """What is null is as good as left out. Raises ValueError with a sentence that names every field that is not as it
+    should be."""
     try:
-        known = _schema.load(raw)
+        known = _schema.load({name: value for name, value in raw.items() if value is not None})
     except ValidationError as error:
         raise ValueError(_sentence(error.messages)) from error
     if ("xml" in known) == ("answers" in known):
         raise ValueError("An item has either xml or answers, and not both.")
     xml = known.get("xml")
     try:
-        body = xml.encode() if xml is not None else None
+        body = _ENCODING.sub(_without_encoding, xml, count=1).encode() if xml is not None else None
     except UnicodeEncodeError as error:
         raise ValueError("xml: it holds half of a character (a lone surrogate).") from error
     return Item(
@@ -113,6 +115,11 @@ def read_item(raw: Mapping[str, Any]) -> Item:
         attachments=tuple(known.get("attachments", ())),
         raw=raw,
     )
+
+
+def _without_encoding(declaration: re.Match[str]) -> str:
+    """A text in JSON has no encoding left: what its XML declaration says of one is about a file that we never saw."""
+    return declaration[0] if declaration[2].lower() in ("utf-8", "utf8") else declaration[1]
 
 
 def envelope_of(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Event(Base):
 
     __tablename__ = "events"
     __table_args__ = (
-        Index("ix_events_project_id_at", "project_id", "at"),
+        Index("ix_events_at", "project_id", "at", "number"),
         Index(
             "ix_events_settings",
             "project_id",

@@ -23,6 +23,8 @@ class Submission(Base):
         Index("ix_submissions_actor", "project_id", "actor_id", "received_at"),
         Index("ix_submissions_state", "project_id", "review_state", "id"),
         Index("ix_submissions_place", "project_id", "place", "id"),
+        Index("ix_submissions_device", "project_id", "device", "id"),
+        Index("ix_submissions_received", "project_id", "received_at", "id"),
         Index(
             "ix_submissions_flagged",
             "project_id",

@@ -14,7 +14,8 @@ class WorkedOut(Base):
     """Something as it stood after `event`, at the moment `at`, and how much processor time it took to find out.
 
     Nothing hangs on it: whatever is missing is worked out anew. `taken_at` is when somebody began to bring it up to
-    date.
+    date. `asked` is the page that needs it as things stand, as JSON, if one does; `used_at` is the last day on which a
+    visitor looked at it, about.
     """
 
     __tablename__ = "worked_out"
@@ -26,3 +27,5 @@ class WorkedOut(Base):
     seconds: Mapped[float]
     worked: Mapped[bytes]
     taken_at: Mapped[dt.datetime | None]
+    asked: Mapped[str | None]
+    used_at: Mapped[dt.datetime | None]

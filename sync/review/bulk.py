@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
 from sync.errors import AlreadyDecided, NotFound, Unexpected
-from sync.indicators.figures import Figure, figures
-from sync.indicators.reading import AsOf, Reading
 from sync.journal import Journal
 from sync.models import BulkReviewed, Event, ReviewBulk, Submission
 from sync.models.database import insert_rows
 from sync.review.counting import APPROVED, REJECTED
 from sync.review.decide import STATES, comment_text, kind_of, write_comments
-from sync.review.match_bulk import Shift
 from sync.review.queue import Sought, ids_sought
+from sync.review.shifts import Shift, shifts_since
 from sync.review.standing import all_entities_follow, all_standing, figures_follow
 
 MOST_AT_ONCE = 1000
@@ -107,15 +105,14 @@ def review_many(
     decidable = [row for row in found if seen is None or row.event <= seen]
     moving = [row for row in decidable if row.review_state != state]
     looked_at, mark = journal.last_event, journal.mark()
-    before = _totals(journal)
     savepoint = journal.session.begin_nested()
     journal.session.connection()  # only now the database hears of the savepoint
-    _move(journal, [(row, state) for row in moving])
+    counted_anew = _move(journal, [(row, state) for row in moving])
     if text is not None:
         said = write_comments(journal, [row.id for row in moving], text)
         _touch(journal, {id_: event for id_, (event, _) in said.items()})
     bulk = _note(journal, moving, state) if moving else None
-    shifts = _shifts(before, _totals(journal))
+    shifts = shifts_since(journal, looked_at, counted_anew)
     if preview:
         savepoint.rollback()
         journal.return_to(mark)
@@ -144,11 +141,11 @@ def undo_review(journal: Journal, bulk: int) -> Undone:
     left_out = [LeftOut(id_, None, None, GONE) for id_ in states if id_ not in there]
     left_out += [_left(one, TOUCHED) for one in found if one.id in touched]
     moving = [(one, states[one.id]) for one in found if one.id not in touched]
-    before = _totals(journal)
-    _move(journal, moving)
+    looked_at = journal.last_event
+    counted_anew = _move(journal, moving)
     row.undone = journal.last_event
     restored = [Moved(one.id, one.form_id, one.instance_id, one.review_state, state) for one, state in moving]
-    return Undone(restored, left_out, _shifts(before, _totals(journal)), journal.last_event)
+    return Undone(restored, left_out, shifts_since(journal, looked_at, counted_anew), journal.last_event)
 
 
 def _meant(journal: Journal, meant: Sought | Sequence[int]) -> tuple[list[int], bool]:
@@ -161,10 +158,11 @@ def _meant(journal: Journal, meant: Sought | Sequence[int]) -> tuple[list[int], 
     return ids, False
 
 
-def _move(journal: Journal, moving: Sequence[tuple[Any, str | None]]) -> None:
-    """Give each submission its new state, as an event of its own; then let all that depends on them follow together."""
+def _move(journal: Journal, moving: Sequence[tuple[Any, str | None]]) -> Collection[int]:
+    """Give each submission its new state, as an event of its own; then let all that depends on them follow together.
+    Gives the submissions that were counted anew."""
     if not moving:
-        return
+        return ()
     # Those that leave or enter what counts come last: the copies beside them follow by the last event.
     order = sorted(moving, key=lambda one: (REJECTED in (one[0].review_state, one[1]), one[0].id))
     events: dict[int, int] = {}
@@ -188,7 +186,7 @@ def _move(journal: Journal, moving: Sequence[tuple[Any, str | None]]) -> None:
         some = [row for row, state in moving if state == after and {REJECTED, APPROVED} & {row.review_state, state}]
         if some:
             all_entities_follow(journal, some, after)
-    figures_follow(journal, sorted(events), journal.last_event, events)
+    return figures_follow(journal, sorted(events), journal.last_event, events)
 
 
 def _note(journal: Journal, moving: Sequence[Any], state: str | None) -> int:
@@ -237,19 +235,3 @@ _DECIDE = _TOUCH.values(review_state=bindparam("b_state"))
 
 def _left(row: Any, why: str) -> LeftOut:
     return LeftOut(row.id, row.form_id, row.instance_id, why)
-
-
-def _totals(journal: Journal) -> Mapping[str, Figure]:
-    """Every indicator's total, as it is at this moment of the transaction."""
-    journal.session.flush()
-    reading = Reading(journal.session, journal.project_id, AsOf(journal.last_event, journal.now))
-    found = figures(reading, sorted(reading.definitions), sees_small_cells=True)
-    return {one.definition.name: one for one in found}
-
-
-def _shifts(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> list[Shift]:
-    return [Shift(before[name], after[name]) for name in before if _range(before[name]) != _range(after[name])]
-
-
-def _range(found: Figure) -> tuple[object, ...]:
-    return found.value, found.low, found.high

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,13 @@ from sync.dedup.pairs import DIFFERENT, OPEN, SAME
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.dedup.yardsticks import compared_simply
 from sync.errors import NotFound, Unexpected
-from sync.indicators.definitions import Definition
-from sync.indicators.figures import Figure, figure
-from sync.indicators.reading import AsOf, Reading
 from sync.journal import Journal
 from sync.models import EntityList, Match, MatchDecision
 from sync.models.probing import rows_of_keys
 from sync.review.lookalikes import lookalike
-from sync.review.match_queue import counting_persons
 from sync.review.matches import COLUMNS, Pair, matching_list, write_decisions
 from sync.review.records import records_of
+from sync.review.shifts import Shift, shifts_since
 
 MOST_AT_ONCE = 5000
 CHAIN = "chain"  # together with others it would make one person of two whom nothing links, or who were told apart
@@ -36,14 +33,6 @@ class LeftOut:
 
     pair: Pair
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """The total of a figure for all time, before and after."""
-
-    before: Figure
-    after: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +74,11 @@ def confirm_surest(journal: Journal, list_name: str, minimum: float, reason: str
         raise Unexpected("The least probability lies between 0.5 and 1.")
     sure, more = _sure(journal, list_name, minimum)
     chosen, left_out = _choose(journal, known, sure)
-    names = [one.name for one in _affected(_reading(journal), list_name)]
-    before = _totals(_reading(journal), names)
+    looked_at = journal.last_event
     bulk = journal.new_id() if chosen else None
     if chosen:
         write_decisions(journal, chosen, SAME, reason, bulk=bulk)
-    after = _totals(_reading(journal), names)
-    shifts = [Shift(before[name], after[name]) for name in names if _range(before[name]) != _range(after[name])]
-    return Confirmed(bulk, chosen, left_out, shifts, more)
+    return Confirmed(bulk, chosen, left_out, shifts_since(journal, looked_at), more)
 
 
 def undo_bulk(journal: Journal, bulk: int) -> Undone:
@@ -189,30 +175,6 @@ class _Persons:
         ours += theirs
         for one in theirs:
             self._members[one] = ours
-
-
-def _affected(reading: Reading, list_name: str) -> list[Definition]:
-    """The indicators that depend on persons of the list, and the ratios built on them."""
-    counting = {definition.name for definition in counting_persons(reading, list_name)}
-    return [
-        definition
-        for name, definition in sorted(reading.definitions.items())
-        if name in counting or {definition.row.numerator, definition.row.denominator} & counting
-    ]
-
-
-def _reading(journal: Journal) -> Reading:
-    """The project as it is now in this transaction."""
-    journal.session.flush()
-    return Reading(journal.session, journal.project_id, AsOf(journal.last_event, journal.now))
-
-
-def _totals(reading: Reading, names: Iterable[str]) -> Mapping[str, Figure]:
-    return {name: figure(reading, name, sees_small_cells=True) for name in names}
-
-
-def _range(found: Figure) -> tuple[object, ...]:
-    return found.value, found.low, found.high
 
 
 def _last_decisions(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import threading
+import time
 import weakref
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from sync.dedup.pairs import OPEN
@@ -21,7 +23,7 @@ from sync.errors import Unexpected
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure, figure
 from sync.indicators.reading import Reading
-from sync.models import Contribution, Entity, Match, Membership
+from sync.models import Contribution, Entity, Match, MatchDecision, Membership, Project
 from sync.models.database import fetch_rows
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.matches import COLUMNS, DECISIONS, Pair
@@ -30,19 +32,24 @@ from sync.review.paging import PAGE, Page, not_a_cursor
 _ENDS: list[Any] = [Match.id, Match.a, Match.b, Match.probability]
 _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.most_id]
 _LARGEST = 2**63 - 1
-_REMEMBERED_FROM = 2000  # pairs
-_REMEMBERED_AFTER = 20_000  # events: in so large a project it takes a second to look through all contributions
+_FEW = 2000  # are fetched one by one
+_IN_FORCE = Membership.closed.is_(None)
+# The order of a queue of more than so many pairs is kept, until it is so many events and so many seconds old.
+_KEPT_FROM, _OLD_EVENTS, _OLD_SECONDS = 200, 500, 60.0
 # Figures on which a pair hangs (less than nothing, so that many come first), how far it is from ½, its id.
 _Rank = tuple[int, float, int]
+_Ranked = tuple[_Rank, float]  # with its probability
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A pair of the queue. `effect` is the number of indicators in which both have a part, if they are one person in
-    the low bound: so many figures, or what they may be, hang on what is decided."""
+    the low bound: so many figures, or what they may be, hang on what is decided. `cursor` is that of whoever has seen
+    the pairs up to this one."""
 
     pair: Pair
     effect: int
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,8 @@ def matches(
 ) -> Page[Queued]:
     """A page of the pairs of a list as they are now: the open ones by what they change, others by what came last.
 
-    Of more than some thousand pairs on which figures hang, and in projects of more than some ten thousand events, the
-    order may be that of up to 500 events ago.
+    Of more than 200 pairs, the order may be that of up to 500 events or of a minute ago, but never which pairs there
+    are, nor what each of them is and changes.
 
     Raises Unexpected for what is no state, and for what was never a cursor.
     """
@@ -103,21 +110,18 @@ def matches(
     if state != OPEN:
         return _decided(reading, list_name, state, cursor, limit, wanted)
     after = _rank_at(cursor)
-    hanging = _Hanging(reading, list_name)
-    ranks = (
-        (-hanging.effect(match_id), abs(probability - 0.5), match_id)
-        for match_id, probability in hanging.wanted(wanted).items()
-    )
-    found = heapq.nsmallest(limit + 1, (rank for rank in ranks if after is None or rank > after))
-    pairs = _pairs(reading.session, reading.project_id, [match_id for _, _, match_id in found[:limit]])
-    items = [Queued(pairs[match_id], -effect) for effect, _, match_id in found[:limit]]
-    return Page(items, _cursor_to(found[limit - 1]) if len(found) > limit else None)
-
-
-def cursor_after(queued: Queued) -> str:
-    """The cursor of whoever has seen the open pairs up to this one."""
-    pair = queued.pair
-    return _cursor_to((-queued.effect, abs((pair.probability or 0) - 0.5), pair.id))
+    ranks = _order(reading, list_name)
+    start = 0 if after is None else bisect_right(ranks, after, key=lambda one: one[0])
+    found: list[tuple[_Rank, Pair]] = []
+    for some in _portions(_those_wanted(reading, list_name, wanted, ranks, start), limit + 1):
+        pairs = _pairs(reading.session, reading.project_id, [rank[-1] for rank in some])
+        there = ((rank, pairs.get(rank[-1])) for rank in some)
+        found += [(rank, pair) for rank, pair in there if pair is not None and _waits(pair, wanted)]
+        if len(found) > limit:
+            break
+    hanging = _Hanging(reading, list_name, Match.id.in_([pair.id for _, pair in found[:limit]]))
+    items = [Queued(pair, hanging.effect(pair.id), _cursor_to(rank)) for rank, pair in found[:limit]]
+    return Page(items, items[-1].cursor if len(found) > limit else None)
 
 
 def count_pairs(reading: Reading, list_name: str, state: str = OPEN, wanted: Wanted = ALL) -> int:
@@ -128,12 +132,12 @@ def count_pairs(reading: Reading, list_name: str, state: str = OPEN, wanted: Wan
 
 def figures_on(reading: Reading, list_name: str, match_id: int) -> list[Definition]:
     """The indicators that hang on an open pair, as its `effect` counts them."""
-    return _Hanging(reading, list_name).indicators(match_id)
+    return _Hanging(reading, list_name, Match.id == match_id).indicators(match_id)
 
 
 def waiting(reading: Reading, list_name: str) -> Waiting:
     """What hangs on the open pairs of a list; the figures with the widest range come first."""
-    hanging = _Hanging(reading, list_name)
+    hanging = _Hanging(reading, list_name, Match.state == OPEN)
     doubts = [
         Doubt(figure(reading, definition.name, sees_small_cells=True), pairs)
         for definition, pairs in hanging.by_indicator()
@@ -154,21 +158,19 @@ def counting_persons(reading: Reading, list_name: str) -> list[Definition]:
 
 
 class _Hanging:
-    """Which figures hang on which open pair of a list. `pairs` is the probability of each by its id."""
+    """Which figures hang on which candidates of a list. `pairs` is the probability of each by its id."""
 
-    def __init__(self, reading: Reading, list_name: str) -> None:
+    def __init__(self, reading: Reading, list_name: str, which: ColumnElement[bool]) -> None:
         self._session, self._project_id, self._list = reading.session, reading.project_id, list_name
-        self._event = reading.as_of.event
         self._definitions = counting_persons(reading, list_name)
-        query = select(*_ENDS).where(*self._likely(), Match.state == OPEN)
+        query = select(*_ENDS).where(
+            Match.project_id == self._project_id, Match.list_name == list_name, Match.probability.is_not(None), which
+        )
         rows = fetch_rows(self._session.connection(), query)
         self.pairs: Mapping[int, float] = {match_id: probability for match_id, _, _, probability in rows}
-        self._ends = {match_id: (a, b) for match_id, a, b, _ in rows}
-        standing = self._persons()
+        standing = self._persons({end for _, a, b, _ in rows for end in (a, b)})
         together = [(match_id, a, b) for match_id, a, b, _ in rows if _together(standing, a, b)]
-        long = len(together) > _REMEMBERED_FROM or self._event > _REMEMBERED_AFTER
-        ends = {end for _, a, b in together for end in (a, b)}
-        parts = self._remembered_parts(ends) if long else self._parts(ends)
+        parts = self._parts({end for _, a, b in together for end in (a, b)})
         self._of_pair = {match_id: both for match_id, a, b in together if (both := parts.get(a, 0) & parts.get(b, 0))}
         self._doubted = {match_id for match_id, a, b in together if _doubted(standing, a, b)}
 
@@ -179,14 +181,8 @@ class _Hanging:
         parts = self._of_pair.get(match_id, 0)
         return [definition for position, definition in enumerate(self._definitions) if parts >> position & 1]
 
-    def wanted(self, wanted: Wanted) -> Mapping[int, float]:
-        """The pairs that are wanted, with the probability of each."""
-        pairs = {match_id: one for match_id, one in self.pairs.items() if wanted.holds(one)}
-        if wanted.places is None:
-            return pairs
-        query = _lying_in(self._project_id, self._list, wanted.places)
-        there = set(self._session.scalars(query))
-        return {match_id: one for match_id, one in pairs.items() if not there.isdisjoint(self._ends[match_id])}
+    def ranks(self) -> list[_Ranked]:
+        return [((-self.effect(match_id), abs(one - 0.5), match_id), one) for match_id, one in self.pairs.items()]
 
     def by_indicator(self) -> Iterable[tuple[Definition, int]]:
         """Each indicator with the number of pairs on which it hangs."""
@@ -194,28 +190,19 @@ class _Hanging:
             doubted = (parts for match_id, parts in self._of_pair.items() if match_id in self._doubted)
             yield definition, sum(parts >> position & 1 for parts in doubted)
 
-    def _likely(self) -> tuple[ColumnElement[bool], ...]:
-        return (
-            Match.project_id == self._project_id,
-            Match.list_name == self._list,
-            Match.probability.is_not(None),
-        )
-
-    def _persons(self) -> Mapping[str, tuple[str, str]]:
+    def _persons(self, ends: Collection[str]) -> Mapping[str, tuple[str, str]]:
         """Who an entity is in the low and in the high bound, where it is not simply itself."""
-        query = select(*_STANDING).where(
-            Membership.project_id == self._project_id, Membership.list_name == self._list, Membership.closed.is_(None)
+        current: tuple[Any, ...] = (
+            (Membership.project_id, self._project_id),
+            (Membership.list_name, self._list),
         )
-        return {entity_id: (fewest, most) for entity_id, fewest, most in fetch_rows(self._session.connection(), query)}
-
-    def _remembered_parts(self, ends: Collection[str]) -> Mapping[str, int]:
-        """In a long queue the order may be some events old."""
-        key = self._project_id, self._list, tuple((one.id, one.opened) for one in self._definitions)
-        event, known = _remembered.get(self._session, key, self._event) or (self._event, {})
-        if missing := [end for end in ends if end not in known]:
-            known = {**known, **self._parts(missing)}
-            _remembered.put(self._session, key, event, known)
-        return known
+        if len(ends) <= _FEW:
+            keys, values = [Membership.entity_id], [(end,) for end in sorted(ends)]
+            rows = rows_of_keys(self._session.connection(), _STANDING, keys, values, *current, _IN_FORCE)
+        else:
+            query = select(*_STANDING).where(*(column == value for column, value in current), _IN_FORCE)
+            rows = fetch_rows(self._session.connection(), query)
+        return {entity_id: (fewest, most) for entity_id, fewest, most in rows}
 
     def _parts(self, ends: Collection[str]) -> Mapping[str, int]:
         """The indicators that each of these entities has a part in, a bit for each."""
@@ -234,32 +221,105 @@ class _Hanging:
         return found
 
 
-class _Remembered:
-    """Who has a part in which indicators, as this process last found it for a few long queues, by database."""
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The open pairs of a list in the order of the queue, as it was at an event and a moment of the machine's clock.
+    `last` is the id that was given last then."""
 
-    def __init__(self, lists: int, events: int) -> None:
-        self._lists, self._events = lists, events
-        self._kept: weakref.WeakKeyDictionary[Engine, OrderedDict[Any, tuple[int, Mapping[str, int]]]]
-        self._kept = weakref.WeakKeyDictionary()
+    ranks: Sequence[_Ranked]
+    last: int
+    event: int
+    at: float
+
+    def holds(self, event: int) -> bool:
+        """Whether it may be shown as of this event."""
+        return self.event <= event and (event - self.event <= _OLD_EVENTS or time.monotonic() - self.at <= _OLD_SECONDS)
+
+
+class _Orders:
+    """The order of a few long queues as this process last found it, by database."""
+
+    def __init__(self, lists: int) -> None:
+        self._lists = lists
+        self._kept: weakref.WeakKeyDictionary[Engine, OrderedDict[Any, _Order]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def get(self, session: Session, key: Any, event: int) -> tuple[int, Mapping[str, int]] | None:
+    def get(self, session: Session, key: Any, event: int) -> _Order | None:
         with self._lock:
             found = self._kept.get(session.get_bind().engine, OrderedDict()).get(key)
-        return found if found is not None and 0 <= event - found[0] <= self._events else None
+        return found if found is not None and found.holds(event) else None
 
-    def put(self, session: Session, key: Any, event: int, parts: Mapping[str, int]) -> None:
+    def put(self, session: Session, key: Any, order: _Order) -> None:
         if writes(session):
             return  # what was read may be taken back
         with self._lock:
             kept = self._kept.setdefault(session.get_bind().engine, OrderedDict())
-            kept[key] = event, parts
+            kept[key] = order
             kept.move_to_end(key)
             while len(kept) > self._lists:
                 kept.popitem(last=False)
 
 
-_remembered = _Remembered(lists=4, events=500)
+_orders = _Orders(lists=8)
+
+
+def _order(reading: Reading, list_name: str) -> Sequence[_Ranked]:
+    """The open pairs in their order. Of a long queue it may be some events old, and hold what was decided since; but
+    pairs that are new, or were opened again, are in it."""
+    definitions = tuple((one.id, one.opened) for one in counting_persons(reading, list_name))
+    key, event = (reading.project_id, list_name, definitions), reading.as_of.event
+    last = reading.session.scalars(select(Project.last_id).where(Project.id == reading.project_id)).one()
+    kept = _orders.get(reading.session, key, event)
+    if kept is not None:
+        return kept.ranks if kept.last == last else _with_new(reading, list_name, kept)
+    ranks = sorted(_Hanging(reading, list_name, Match.state == OPEN).ranks())
+    if len(ranks) > _KEPT_FROM:
+        _orders.put(reading.session, key, _Order(ranks, last, event, time.monotonic()))
+    return ranks
+
+
+def _with_new(reading: Reading, list_name: str, kept: _Order) -> Sequence[_Ranked]:
+    opened = select(Match.id).join(
+        MatchDecision,
+        (Match.project_id == MatchDecision.project_id)
+        & (Match.list_name == MatchDecision.list_name)
+        & (Match.a == MatchDecision.a)
+        & (Match.b == MatchDecision.b),
+    )
+    again = reading.session.scalars(
+        opened.where(
+            MatchDecision.project_id == reading.project_id,
+            MatchDecision.id > kept.last,
+            MatchDecision.list_name == list_name,
+            MatchDecision.decision == OPEN,
+        )
+    )
+    new = _Hanging(reading, list_name, or_(Match.id > kept.last, Match.id.in_(set(again)))).ranks()
+    ids = {rank[-1] for rank, _ in new}
+    return sorted([*(one for one in kept.ranks if one[0][-1] not in ids), *new]) if new else kept.ranks
+
+
+def _those_wanted(
+    reading: Reading, list_name: str, wanted: Wanted, ranks: Sequence[_Ranked], start: int
+) -> Iterator[_Rank]:
+    """From a rank on, those that are wanted by what is known of them."""
+    some = (rank for rank, probability in islice(ranks, start, None) if wanted.holds(probability))
+    if wanted.places is None:
+        return some
+    there = set(reading.session.scalars(select(Match.id).where(*_in_state(reading, list_name, OPEN, wanted))))
+    return (rank for rank in some if rank[-1] in there)
+
+
+def _portions(ranks: Iterator[_Rank], size: int) -> Iterator[list[_Rank]]:
+    """Larger ones as it goes on: after those who go through the queue, many may have been decided."""
+    while some := list(islice(ranks, size)):
+        yield some
+        size = min(2 * size, _FEW)
+
+
+def _waits(pair: Pair, wanted: Wanted) -> bool:
+    """Whether it is to be decided and wanted, as it stands now."""
+    return pair.state == OPEN and pair.probability is not None and wanted.holds(pair.probability)
 
 
 def _together(standing: Mapping[str, tuple[str, str]], a: str, b: str) -> bool:
@@ -279,9 +339,9 @@ def _decided(
     if (before := _event_at(cursor)) is not None:
         query = query.where(tuple_(Match.event, Match.id) < before)
     rows = reading.session.execute(query.order_by(Match.event.desc(), Match.id.desc()).limit(limit + 1)).all()
-    items = [Queued(Pair(*row), 0) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items, f"{items[-1].pair.event}-{items[-1].pair.id}" if more else None)
+    pairs = [Pair(*row) for row in rows[:limit]]
+    items = [Queued(pair, 0, f"{pair.event}-{pair.id}") for pair in pairs]
+    return Page(items, items[-1].cursor if len(rows) > limit else None)
 
 
 def _in_state(reading: Reading, list_name: str, state: str, wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -21,7 +21,7 @@ from sync.review.records import Compared, Record, compared, records_of, standing
 _NAMES = ("first_name", "last_name", "full_name", "name")
 _NUMBERS = ("phone", "id_number")
 _AT_ONCE = 5000
-_SCANNED = 20_000  # records that are looked through for one page
+_SCANNED = 12_000  # records that are looked through for one page
 _FIRST = 4  # so many pages' size are looked through first, and twice as many each time: common names are found soon
 _MEMBERS: list[Any] = [Membership.entity_id, Membership.person_id]
 _ID = re.compile(r"[0-9a-z-]{1,60}")
@@ -119,9 +119,10 @@ class _Seeking:
     def _says(self, row: tuple[Any, ...]) -> bool:
         if self._all or not (self._words or self._numbers):
             return self._all
-        heard = frozenset[str]().union(*(self._heard_in(name) for name in row[1 : self._names + 1]))
-        if not heard.issuperset(self._words):
-            return False
+        if self._words:
+            heard = [self._heard_in(name) for name in row[1 : self._names + 1]]
+            if not any(heard) or not heard[0].union(*heard).issuperset(self._words):
+                return False
         numbers = " ".join("".join(_DIGITS.findall(number)) for number in row[self._names + 1 :] if number)
         return all(one in numbers for one in self._numbers)
 

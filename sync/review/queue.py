@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Text, cast, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -78,7 +79,7 @@ def review_queue(
     A page costs the same however far down it lies. Raises Unexpected for an unknown state or cursor. An unknown place
     has no submissions.
     """
-    where = _where(session, project_id, sought)
+    where = _in_order(session, project_id, sought)
     before = id_at(cursor)
     if before is not None:
         where.append(Submission.id < before)
@@ -99,7 +100,7 @@ def page_searched(
     if not sought.words:
         return review_queue(session, project_id, sought, cursor, limit)
     before = id_at(cursor)
-    reach = select(Submission.id).where(*_where(session, project_id, replace(sought, words=None)))
+    reach = select(Submission.id).where(*_in_order(session, project_id, replace(sought, words=None)))
     if before is not None:
         reach = reach.where(Submission.id < before)
     window = reach.order_by(Submission.id.desc()).limit(SEARCHED_AT_ONCE).subquery()
@@ -122,7 +123,7 @@ def next_waiting(
     session: Session, project_id: int, sought: Sought, cursor: str | None, avoided: Sequence[int]
 ) -> Waiting | None:
     """The next one to look at that is not among those avoided: others have them before them."""
-    query = select(*_COLUMNS).where(*_where(session, project_id, sought))
+    query = select(*_COLUMNS).where(*_in_order(session, project_id, sought))
     before = id_at(cursor)
     if before is not None:
         query = query.where(Submission.id < before)
@@ -134,7 +135,7 @@ def next_waiting(
 
 def ids_sought(session: Session, project_id: int, sought: Sought, limit: int) -> list[int]:
     """The ids of what is sought, the oldest first, at most `limit`."""
-    query = select(Submission.id).where(*_where(session, project_id, sought))
+    query = select(Submission.id).where(*_in_order(session, project_id, sought))
     return list(session.scalars(query.order_by(Submission.id).limit(limit)))
 
 
@@ -154,6 +155,30 @@ _COLUMNS = [_DOUBLE_OF if field.name == "double_of" else getattr(Submission, fie
 
 def _waiting(row: RowMapping) -> Waiting:
     return Waiting(**dict(row) | {"flags": [Flag(*flag) for flag in row["flags"]]})
+
+
+def _in_order(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
+    """As `_where`, for what is read by id: from the first to the last that came in the time that is sought, which need
+    not be near either end."""
+    where = _where(session, project_id, replace(sought, since=None, until=None))
+    arrived = _COPY.project_id == project_id, *_came(_COPY.received_at, sought)
+    # A sum has no index: the moments are gone through in theirs, which says the ids as well …
+    ids = _COPY.id + 0
+    if sought.since is not None:
+        where.append(Submission.id >= select(func.min(ids)).where(*arrived).scalar_subquery())
+    if sought.until is not None:
+        where.append(Submission.id <= select(func.max(ids)).where(*arrived).scalar_subquery())
+    # … and here it is not to be taken, for all that it finds would have to be put in order.
+    return where + _came(func.coalesce(Submission.received_at, None), sought)
+
+
+def _came(received_at: Any, sought: Sought) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if sought.since is not None:
+        where.append(received_at >= sought.since)
+    if sought.until is not None:
+        where.append(received_at < sought.until)
+    return where
 
 
 def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:
@@ -190,10 +215,7 @@ def _filters(session: Session, project_id: int, sought: Sought) -> list[ColumnEl
         where.append(_sent_by(session, project_id, sought.collector))
     if sought.device is not None:
         where.append(Submission.device == sought.device)
-    if sought.since is not None:
-        where.append(Submission.received_at >= sought.since)
-    if sought.until is not None:
-        where.append(Submission.received_at < sought.until)
+    where += _came(Submission.received_at, sought)
     if sought.from_id is not None:
         where.append(Submission.id >= sought.from_id)
     return where + [_says(word) for word in (sought.words or "").split()[:_MOST_WORDS]]

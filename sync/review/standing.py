@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -74,13 +74,15 @@ def all_entities_follow(journal: Journal, submissions: Sequence[Any], state: str
 
 def figures_follow(
     journal: Journal, submission_ids: Sequence[int], event: int, events: Mapping[int, int] | None = None
-) -> None:
-    """Decide anew which copies count, among these submissions and their neighbours, and count accordingly.
+) -> Collection[int]:
+    """Decide anew which copies count, among these submissions and their neighbours, and count accordingly; gives all
+    that were counted anew.
 
     `events` says by which event a submission changed; the others changed by `event`, the last of all.
     """
     changed = settle_doubles(journal, submission_ids, event)
     recount(journal, changed, event, events)
+    return changed
 
 
 _STANDING = select(

@@ -156,6 +156,24 @@ def test_a_shorter_body_than_announced_stores_nothing(house: House) -> None:
     assert shown(house.baraka.get("review"))["submissions"] == []
 
 
+def test_what_is_null_in_an_item_is_as_good_as_left_out(house: House) -> None:
+    empty = {"xml": None, "edits": None, "attachments": None, "recorded_at": None}
+
+    assert house.amina.outcomes({**empty, **a_sale(1)}, {**a_sale(2), **empty}) == ["stored", "stored"]
+
+
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16", "UTF-8", "no-such-encoding"])
+def test_xml_in_json_is_text_whatever_encoding_its_file_had(house: House, encoding: str) -> None:
+    xml = f"<?xml version='1.0' encoding='{encoding}'?><data id='sale' version='1'><seller>Fatoumatá</seller></data>"
+    item = {"instance_id": "uuid:told", "form": "sale", "version": "1", "xml": xml}
+
+    outcomes = house.amina.outcomes(item, item)
+
+    assert outcomes == ["stored", "duplicate"]
+    [row] = shown(house.baraka.get("forms/sale.svc/Submissions"))["value"]
+    assert row["seller"] == "Fatoumatá"
+
+
 def test_known_names_what_the_server_does_not_hold(house: House) -> None:
     house.amina.send(a_sale(1))
     raw = house.baraka.get(f"forms/sale/submissions/{instance_id(1)}.xml").get_data()
@@ -180,6 +198,7 @@ def test_capabilities_state_the_limits(house: House) -> None:
 
     assert told["limits"]["batch_items"] == 500
     assert told["limits"]["batch_bytes"] == 8 * 2**20
+    assert told["limits"]["request_parts"] == 1000
     assert told["encodings"] == ["gzip", "zstd"]
     assert told["epoch"] == shown(house.amina.send(a_sale(1)))["epoch"]
     assert told["now"].endswith("+00:00")

@@ -22,6 +22,7 @@ NONSENSE: list[Any] = [
     {"ids": [1]},
     {"state": "approved", "ids": []},
     {"state": "approved", "ids": ["x"]},
+    {"state": "approved", "ids": [1.5]},
     {"state": "approved", "ids": [2**63]},
     {"state": "approved", "ids": list(range(1, 1002))},
     {"state": "approved", "ids": [1], "seen": "1"},

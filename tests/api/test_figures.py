@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,13 @@ def test_a_figure_as_of_an_event_stays_what_it_was(sold: House) -> None:
     assert [(cause["cause"], cause["effect"]) for cause in told["causes"]] == [("rejected", -4)]
 
 
+def test_changes_from_the_beginning_say_when_that_was(sold: House) -> None:
+    told = shown(sold.fanta.get("figures/sacks/changes"))
+
+    assert told["from"]["event"] == 0
+    assert told["from"]["at"] <= told["to"]["at"]
+
+
 def test_evidence_leads_to_the_submissions_page_by_page(sold: House) -> None:
     first = shown(sold.baraka.get("figures/sacks/evidence?limit=2"))
     rest = shown(sold.baraka.get(f"figures/sacks/evidence?limit=2&cursor={first['cursor']}"))
@@ -147,6 +155,18 @@ def test_indicators_and_statements_come_in_parts_when_asked_to(house: House) -> 
     assert refused(house.fanta.get("indicators?limit=0")) == 400.8
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_issues_of_a_statement_come_in_parts_too(sold: House) -> None:
+    sold.djeneba.put("statements/results/en", data=STATEMENT)
+    for _ in range(3):
+        shown(sold.baraka.post("statements/results/issues", json=issue_now(sold)))
+
+    part = shown(sold.fanta.get("statements/results/issues?limit=1&offset=1"))["issues"]
+
+    assert [issue["number"] for issue in part] == [2]
+    assert refused(sold.fanta.get("statements/results/issues?limits=1")) == 400.8
+
+
 def test_a_statement_is_written_issued_and_explained(sold: House) -> None:
     put = sold.djeneba.put("statements/results/en", data=STATEMENT)
     issue = shown(sold.baraka.post("statements/results/issues", json=issue_now(sold)))
@@ -169,6 +189,24 @@ def test_a_statement_is_written_issued_and_explained(sold: House) -> None:
     assert [row["instance_id"] for row in evidence["evidence"]] == [instance_id(2)]
     assert sold.fanta.get("statements/results?format=docx").get_data()[:2] == b"PK"
     assert "<script" not in sold.fanta.get("statements/results?format=html").get_data(as_text=True)
+
+
+def test_a_statement_asked_for_again_says_what_has_come_in_since_and_as_of_then_what_it_said(sold: House) -> None:
+    sold.djeneba.put("statements/results/en", data=STATEMENT)
+    said = [shown(sold.fanta.get("statements/results")) for _ in range(2)]
+    sold.amina.send(a_sale(4, sacks=1, village="Kalassa"))
+
+    again = shown(sold.fanta.get("statements/results"))
+    then = shown(sold.fanta.get(f"statements/results?as_of={said[0]['as_of']['event']}"))
+
+    assert said[0] == said[1] == then
+    assert again["as_of"]["event"] > then["as_of"]["event"]
+    assert [figure_of(one) for one in (then, again)] == [15, 16]
+
+
+def figure_of(told: dict[str, Any]) -> float:
+    """The first figure of a statement."""
+    return next(part["value"] for paragraph in told["paragraphs"] for part in paragraph if isinstance(part, dict))
 
 
 def issue_now(house: House) -> dict[str, object]:

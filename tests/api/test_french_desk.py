@@ -15,7 +15,7 @@ from tests.support.crawling import kind_of, links_of, routes
 from tests.support.pages import read, send, signed_in
 from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import a_sale
-from tests.support.web import House, shown
+from tests.support.web import House, refused, shown
 from tests.support.workbooks import a_workbook
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -136,6 +136,17 @@ def test_why_something_waits_is_said_in_french_and_stays_english_for_programs(bu
     for reason, page in said.items():
         assert [text for text in texts_of(page) if words_of(text) & ENGLISH] == [], reason
     assert all(words_of(item["message"]) & ENGLISH for item in items if item["reason"] == "unknown_form")
+
+
+@pytest.mark.parametrize("asked", ["lang=fr&", ""])
+def test_programs_are_refused_in_the_language_that_they_ask_for(house: House, asked: str) -> None:
+    headers = {} if asked else {"Accept-Language": "fr-ML, fr;q=0.9"}
+
+    answer = house.baraka.get(f"figures?{asked}perid=2026", headers=headers)
+
+    assert refused(answer) == 400.8
+    assert answer.get_json()["message"] == "Ce qui a été envoyé n'est pas ce qui était attendu."
+    assert answer.get_json()["details"]["findings"] == [{"place": "perid", "fault": "Ce nom n’est pas connu ici."}]
 
 
 def test_a_page_that_is_not_there_says_so_in_french(house: House) -> None:

@@ -97,6 +97,15 @@ def test_why_a_figure_changed_adds_up_and_leads_to_what_did_it(sold: House) -> N
     assert page.count("/submissions/") == 2
 
 
+def test_why_begins_with_the_fiscal_year_and_says_what_each_visit_did(sold: House) -> None:
+    page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/indicators/sacks/changes?period=all")
+
+    fields = dict(re.findall(r'name="(from|to)"[^>]*value="([\d-]+)"', page))
+    assert fields["from"] < fields["to"]
+    assert page.count("<strong>+") == page.count("/submissions/")
+    assert "is an event and has a number" in page
+
+
 def test_where_there_was_no_figure_before_the_steps_begin_at_nought_and_add_up(sold: House) -> None:
     client = signed_in(sold, language="en")
 

@@ -141,6 +141,7 @@ def test_two_records_that_nobody_proposed_can_be_decided(village: House) -> None
         ("matches/{id}", {"decision": "same"}),
         ("matches/{id}", {"decision": "perhaps", "seen": 1}),
         ("matches/{id}", {"decision": "same", "seen": "x"}),
+        ("matches/{id}", {"decision": "same", "seen": 1.5}),
         ("matches/{id}", []),
         ("matches", {"a": "x", "b": "x", "decision": "same"}),
         ("matches", {"a": "x", "decision": "same"}),
@@ -164,7 +165,12 @@ def test_what_there_is_not_is_not_found(village: House, path: str) -> None:
     assert village.baraka.get(path).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["matches?state=never", "matches?cursor=x", "people?cursor=%C3%A9", "matches?limit=0"])
+_NUL = ["matches?list=people%00", "people?list=people%00", "matches/waiting?list=%00"]
+
+
+@pytest.mark.parametrize(
+    "path", ["matches?state=never", "matches?cursor=x", "people?cursor=%C3%A9", "matches?limit=0", *_NUL]
+)
 def test_queries_that_make_no_sense_are_refused(village: House, path: str) -> None:
     assert village.baraka.get(path).status_code == 400
 

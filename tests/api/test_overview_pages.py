@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
 
+from server import following
 from server.queries import remembered
 from tests.support.pages import Page, read, signed_in
 from tests.support.projects import SALE, a_sale, instance_id
@@ -183,3 +185,45 @@ def test_what_takes_long_is_shown_as_it_stood_until_it_is_brought_up_to_date(
         assert "12.0" in before
         assert "12.0" in old
         assert "13.0" in now
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", ["targets", "registers"])
+def test_what_somebody_has_looked_at_follows_what_happened_once_it_is_calm(
+    house_with_sales: House, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (remembered, following):
+        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
+    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    client = signed_in(house_with_sales, language="fr")
+    address = f"/projects/{house_with_sales.pid}/overview/{part}"
+    before = read(client, address)
+    assert following.follow(house_with_sales.app) == 0
+
+    house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")
+    assert following.follow(house_with_sales.app) == 0, "more may come in this minute"
+    monkeypatch.setattr(following, "_CALM", dt.timedelta())
+
+    assert following.follow(house_with_sales.app) > 0
+    assert following.follow(house_with_sales.app) == 0
+    now = read(client, address)
+    assert "fresh=yes" not in now
+    if part == "targets":
+        assert "12,0" in before
+        assert "13,0" in now
+
+
+@on_sqlite
+def test_what_cannot_be_brought_up_to_date_is_not_tried_for_ever(
+    house_with_sales: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (remembered, following):
+        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
+    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "_CALM", dt.timedelta())
+    read(signed_in(house_with_sales), f"/projects/{house_with_sales.pid}/overview/targets")
+    house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")
+    monkeypatch.setattr(following, "ask_again", lambda *_: 1 / 0)
+
+    assert following.follow(house_with_sales.app) > 0
+    assert following.follow(house_with_sales.app) == 0

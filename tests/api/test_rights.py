@@ -324,6 +324,7 @@ GET    /projects/{pid}/team/1/remove                          a
 POST   /projects/{pid}/team/1/remove                          a
 GET    /projects/{pid}/team/trail                             a
 GET    /projects/{pid}/exports                                acv
+GET    /projects/{pid}/exports/sale.xlsx                      acv
 GET    /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings/undo                          a

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -67,6 +69,7 @@ CAUSES = {
 }
 _ADDING = ("count", "distinct", "sum")
 _MOST_ROWS = 100  # of a breakdown
+_MOST_FINER = 3  # decimals, so that steps add up
 _MOST_AROUND = 8  # changes of a definition of which the figures are worked out
 
 
@@ -230,20 +233,21 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     query = read_query(ChangesQuery())
     after = reading_of(pid, query["to"] or query["as_of"])
     definition = known_indicator(after, indicator)
-    given = "from" in request.args and bool(request.args["from"])
+    since = request.args.get("from") or _year_began(after)
+    before = reading_of(pid, since)
+    if "from" not in request.args and before.as_of.event > after.as_of.event:
+        since, before = "0", reading_of(pid, "0")
     told, refused = None, None
-    if given:
-        before = reading_of(pid, query["since"])
-        try:
-            between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
-            told = _told.get(
-                session(),
-                pid,
-                (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
-                lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
-            )
-        except Forbidden as refusal:
-            refused = refusal.detail
+    try:
+        between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
+        told = _told.get(
+            session(),
+            pid,
+            (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
+            lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
+        )
+    except Forbidden as refusal:
+        refused = refusal.detail
     asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
     return render_template(
         "indicator_why.html",
@@ -252,10 +256,12 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
         told=told,
         refused=refused,
         chart=_waterfall(told) if told else None,
+        finer=_finer(told, definition) if told else 0,
         causes=CAUSES,
         happened=_happened(pid, told) if told else [],
-        since=request.args.get("from", ""),
+        since=since,
         until=request.args.get("to", ""),
+        today=today_in(after).isoformat(),
         cells=query["cells"],
         only=query["cause"],
         decides_pairs=current.has_right("people.decide"),
@@ -306,6 +312,12 @@ def _asked(pid: int) -> Asked:
     period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
     return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"])
+
+
+def _year_began(reading: Reading) -> str:
+    """The first day of the fiscal year of which there is anything to tell: from where on most people ask why."""
+    start = reading.period(f"FY{last_year_told(reading)}").start
+    return start.isoformat() if start else "0"
 
 
 def _bar_alone(one: Figure) -> Bar:
@@ -419,8 +431,23 @@ def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]
     for one in told.events:
         form, place = about.get(int(one["submission"] or 0), ("", None))
         said = {"form": titles.get(form, form), "place": tree.names_of([place]).get(place, place)}
-        by_cause.setdefault(one["cause"], []).append({**one, **said, "pairs": pairs.get(one["event"])})
+        more = {"pairs": pairs.get(one["event"]), "effect": told.effects.get(one["event"])}
+        by_cause.setdefault(one["cause"], []).append({**one, **said, **more})
     return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
+
+
+def _finer(told: Changes, definition: Definition) -> int:
+    """How many more decimals than usual it takes for what is shown to add up to the eye."""
+    numbers = [told.before or 0, *(cause.effect or 0 for cause in told.causes)]
+    for finer in range(_MOST_FINER):
+        unit = 10 ** (definition.row.decimals_shown + finer) * (100 if definition.row.unit == "%" else 1)
+        if sum(_rounded(number * unit) for number in numbers) == _rounded((told.after or 0) * unit):
+            return finer
+    return _MOST_FINER
+
+
+def _rounded(number: Fraction | int) -> int:
+    return floor(number + Fraction(1, 2))
 
 
 def _waterfall(told: Changes) -> Waterfall | None:

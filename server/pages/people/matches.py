@@ -37,8 +37,9 @@ from sync.entities.reading import lists_of_project
 from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
 from sync.models import EntityList
 from sync.projects.places import PlaceTree, places_at
+from sync.review.decided import decided_last
 from sync.review.match_bulk import Confirmed
-from sync.review.match_queue import Wanted, count_pairs, cursor_after, figures_on, matches, waiting
+from sync.review.match_queue import ALL, Wanted, count_pairs, figures_on, matches, waiting
 from sync.review.match_view import MatchSeen, Reason, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
 from sync.review.matches import matching_list, pair_of
@@ -49,6 +50,7 @@ bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicat
 
 _LIMIT = 25
 _LEFT_OUT_SHOWN = 50
+_LAST_SHOWN = 10
 
 
 class QueueQuery(Strict):
@@ -110,6 +112,10 @@ def queue(pid: int) -> ResponseReturnValue:
     page = matches(reading, known.name, asked["state"], asked["cursor"], _LIMIT, wanted)
     pairs = [queued.pair for queued in page.items]
     decisions = last_decisions(session(), pid, known.name, pairs) if asked["state"] != OPEN else {}
+    beside = asked["state"] == OPEN and not asked["cursor"]
+    last = decided_last(session(), pid, known.name, _LAST_SHOWN) if beside else []
+    ends = {end for pair in [*pairs, *(one.pair for one in last)] for end in (pair.a, pair.b)}
+    said = [*decisions.values(), *(one.decision for one in last)]
     elsewhere = open_pairs(session(), pid)
     shown = render_template(
         "duplicates.html",
@@ -121,13 +127,16 @@ def queue(pid: int) -> ResponseReturnValue:
         asked=asked,
         address=_address(asked, known.name),
         items=page.items,
-        later={queued.pair.id: cursor_after(queued) for queued in page.items},
-        count=count_pairs(reading, known.name, asked["state"], wanted),
+        later={queued.pair.id: queued.cursor for queued in page.items},
+        count=elsewhere.get(known.name, 0)
+        if (asked["state"], wanted) == (OPEN, ALL)
+        else count_pairs(reading, known.name, asked["state"], wanted),
         cursor=page.cursor,
-        records=records_of(session(), pid, known.name, {end for pair in pairs for end in (pair.a, pair.b)}),
+        records=records_of(session(), pid, known.name, ends),
         reasons={pair.id: _chief(reasons_of(pair.parts, words().language)) for pair in pairs},
         decisions=decisions,
-        actors=names_of_actors(session(), [one.actor_id or 0 for one in decisions.values()]),
+        last=last,
+        actors=names_of_actors(session(), [one.actor_id or 0 for one in said]),
         places=tree,
         regions=_first_levels(tree),
         bulk=not compared_simply(known.matching),
@@ -167,7 +176,7 @@ def next_pair(pid: int) -> ResponseReturnValue:
         return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], left=asked["left"], **more), 303)
     number = page.items[0].pair.id
     kept = {"done": asked["done"], "left": asked["left"]}
-    way = {"cursor": asked["cursor"], "later": cursor_after(page.items[0]), **kept, **more}
+    way = {"cursor": asked["cursor"], "later": page.items[0].cursor, **kept, **more}
     return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
 
 
@@ -262,10 +271,11 @@ def pair_still_there(pid: int, number: int) -> bool:
 
 
 def waterfall(reasons: Sequence[Reason]) -> list[Step]:
-    """The bars of the reasons, each beginning where the one before it ended."""
+    """The bars of the reasons, each beginning where the one before it ended; the sums are those of the weights as they
+    are said."""
     totals = [0.0]
     for reason in reasons:
-        totals.append(totals[-1] + reason.part.weight)
+        totals.append(totals[-1] + round(reason.part.weight, 1))
     low = min(totals)
     span = (max(totals) - low) or 1.0
     return [

@@ -13,7 +13,8 @@ from server.pages.people.meanings import Meanings
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.indicators.definitions import definitions_at
 from sync.projects.places import places_at
-from sync.review.one_person import labels_of, last_decisions, pairs_about, person_of, visits_of
+from sync.review.decided import history_of
+from sync.review.one_person import labels_of, pairs_about, person_of, visits_of
 
 bp = Blueprint("people_pages", __name__, url_prefix="/projects/<int:pid>/people")
 
@@ -28,9 +29,10 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     records = [found.stands, *found.others]
     ids = [record.id for record in records]
     pairs = pairs_about(session(), pid, name, ids)[:_PAIRS_SHOWN]
-    decisions = last_decisions(session(), pid, name, pairs)
+    between = {(pair.a, pair.b): pair for pair in pairs}
+    history = history_of(session(), pid, name, pairs)
     visits, count = visits_of(session(), pid, name, ids)
-    actor_ids = [*(one.actor_id or 0 for one in decisions.values()), *(visit.actor_id for visit in visits)]
+    actor_ids = [*(one.actor_id or 0 for one in history), *(visit.actor_id for visit in visits)]
     tree = places_at(session(), pid, None)
     page = render_template(
         "person.html",
@@ -42,7 +44,9 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         called=Meanings(pid, name, tree, (value for one in found.compared for value in one.values)),
         pairs=pairs,
         labels=labels_of(session(), pid, name, {end for pair in pairs for end in (pair.a, pair.b)}),
-        decisions=decisions,
+        between=between,
+        history=history,
+        decisions={between[one.a, one.b].id: one for one in reversed(history)},
         visits=visits,
         count=count,
         places=tree.names_of([visit.place for visit in visits]),

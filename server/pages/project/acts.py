@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flask import url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from server.pages.people.people_words import DECISIONS
 from sync.models import Audit
 
 ROLES = {
@@ -42,10 +44,21 @@ ACTS = {
     "submission.edited": _("edited a submission"),
     "submission.deleted": _("deleted a submission"),
     "submission.restored": _("brought a submission back"),
+    "submission.shown": _("a photo was opened by a link"),
+    "submission.file_added": _("added a file to a submission"),
+    "submission.file_removed": _("took a file out of a submission"),
+    "review.decided": _("decided on many submissions at once"),
+    "review.undone": _("took back a decision on many submissions"),
+    "view.saved": _("kept a view of submissions"),
+    "view.deleted": _("threw a view of submissions away"),
     "quarantine.viewed": _("looked into the quarantine"),
     "entity.viewed": _("looked at a row of a list"),
     "match.viewed": _("looked at a possible duplicate"),
     "people.viewed": _("looked at a person"),
+    "match.decided": _("decided about a possible duplicate"),
+    "match.confirmed": _("confirmed the surest duplicates at once"),
+    "match.reopened": _("took back duplicates that were confirmed at once"),
+    "people.trained": _("let the machine learn who is the same person"),
     "word_template.kept": _("kept a Word template"),
     "word_template.removed": _("took a Word template away"),
     "webhook.added": _("added a webhook"),
@@ -56,6 +69,31 @@ ACTS = {
     "quarantine.decided": _("decided about an entry in quarantine"),
     "quarantine.purged": _("erased discarded entries"),
     "submission.purged": _("erased deleted submissions"),
+    "project.deleted": _("deleted the project"),
+    "project.encrypted": _("had new forms encrypted"),
+    "form.drafted": _("began a draft of a form"),
+    "form.draft_discarded": _("threw a draft away"),
+    "form.file_given": _("gave a form a file"),
+    "form.file_linked": _("had a form read a list"),
+    "form.file_taken": _("took a file from a form"),
+    "public_link.added": _("opened a form to everybody by a link"),
+    "public_link.closed": _("closed a public link"),
+    "device_property.added": _("added a property of devices"),
+    "statement.issued": _("issued a statement"),
+    "odata.read": _("read data from another program"),
+    "list.made": _("made a list"),
+    "list.changed": _("changed a list"),
+    "list.deleted": _("deleted a list"),
+    "rows.assigned": _("gave a device rows of a list"),
+    "rows.unassigned": _("took rows of a list from a device"),
+    "entity.create": _("added a row to a list"),
+    "entity.bulk.create": _("added rows to a list"),
+    "entity.update.version": _("changed a row of a list"),
+    "entity.update.resolve": _("settled a row that was changed in two places"),
+    "entity.delete": _("deleted a row of a list"),
+    "entity.bulk.delete": _("deleted rows of a list"),
+    "entity.restore": _("brought a row of a list back"),
+    "entity.bulk.restore": _("brought rows of a list back"),
 }
 _ABOUT_ACTORS = ("role", "device", "form.given", "form.taken")
 
@@ -67,6 +105,28 @@ def sentence(act: Audit, names: Mapping[int, str]) -> str:
     about = act.subject or ""
     if about.isdecimal() and act.action.startswith(_ABOUT_ACTORS):
         about = names.get(int(about), about)
-    if (role := details.get("role")) in ROLES:
-        about = f"{about} ({ROLES[role]})" if about else str(ROLES[role])
+    if act.action.startswith(("people.", "entity.")):
+        about = about.partition("/")[0]  # the list; the row's id tells nobody anything
+    said = ROLES.get(details.get("role", "")) or DECISIONS.get(details.get("decision", ""))
+    if said is not None:
+        about = f"{about} ({said})" if about else str(said)
     return gettext("%(did)s: %(about)s", did=did, about=about) if about else did
+
+
+def address_of(act: Audit) -> str | None:
+    """Where what was done can be looked at, and taken back if it can be; None where there is nothing to see."""
+    subject, details, pid = act.subject or "", act.details or {}, act.project_id
+    name, _slash, rest = subject.partition("/")
+    if act.action.startswith("match.") and subject.isdecimal():
+        if act.action == "match.confirmed":
+            return url_for("match_pages.queue", pid=pid, list=details.get("list"), bulk=subject)
+        return url_for("match_pages.pair", pid=pid, number=subject) if act.action != "match.reopened" else None
+    if act.action == "review.decided" and subject.isdecimal():
+        return url_for("review_pages.many", pid=pid, done=subject)
+    if act.action.startswith("submission.") and act.action != "submission.purged" and name.isdecimal():
+        return url_for("submission_pages.submission", pid=pid, number=name)
+    if act.action == "people.viewed" and rest:
+        return url_for("people_pages.person", pid=pid, name=name, uuid=rest)
+    if act.action.startswith("entity.") and rest:
+        return url_for("list_pages.row", pid=pid, name=name, uuid=rest)
+    return None

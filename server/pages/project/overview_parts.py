@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from marshmallow import fields, validate
 from sqlalchemy import select
 
@@ -28,7 +29,7 @@ from server.pages.maps import Map, map_around
 from server.pages.project.overview import ways_of
 from server.pages.said import STATES
 from server.queries.arrivals import lately, standing
-from server.queries.remembered import Shared
+from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
@@ -36,9 +37,10 @@ from sync.entities.reporting import Register, Silence, registers, silence, silen
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
 from sync.indicators.definitions import Way
-from sync.indicators.figures import figure
+from sync.indicators.figures import Figure, figure
 from sync.indicators.periods import Period, read_period
 from sync.indicators.reading import Reading
+from sync.indicators.wording import figure_words
 from sync.models import Form, Project, Target
 from sync.projects.places import PlaceTree, places_at
 
@@ -47,6 +49,7 @@ bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overv
 _DAYS = 30
 _FIGURES = 16
 _DEVICES = 20
+_MOST_FINER = 3  # decimals, so that a figure is told from its target
 # About how wide a letter of a map is, and how high its line.
 _LETTER, _LINE = 6.0, 14.0
 
@@ -83,15 +86,15 @@ class InPlace:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A figure beside what was planned, both in words. `share` is the part of it that is reached, None where that means
-    nothing; `of` is what its cell is called and `cells` how an address names it."""
+    """A figure beside what was planned, both in words. `reached` says how near it is: the part that is reached,
+    of a share the percentage points that it is away. `of` is what its cell is called, `cells` how addresses name it."""
 
     indicator: str
     label: str
     place: str | None
     value: str
     wanted: str
-    share: float | None
+    reached: str
     bar: Bar
     of: str
     cells: str | None
@@ -100,6 +103,7 @@ class Aim:
 # As JSON has them: the fields of an Aim; the period, then the fields of a Silence.
 _aims: Shared[list[dict[str, Any]]] = Shared("targets")
 _silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("registers")
+_silence_of: Remembered[Silence] = Remembered()
 
 
 @bp.get("/waiting")
@@ -157,7 +161,7 @@ def targets(pid: int) -> ResponseReturnValue:
     today = current.now().astimezone(ZoneInfo(project_of(pid).time_zone)).date()
     period, chosen = targets_of(reading, today)
     shown = chosen[:_FIGURES]
-    kind = [sees_small_cells(), words().language, *(target.id for target in shown)]
+    kind = ["points", sees_small_cells(), words().language, *(target.id for target in shown)]
     told = _aims.recall(
         session(),
         pid,
@@ -204,6 +208,7 @@ def registers_part(pid: int) -> ResponseReturnValue:
         period=period,
         offered=offered,
         registers=found,
+        running=period.holds(today),
         bars=shares,
         said_of=said_of,
     )
@@ -232,7 +237,12 @@ def silent(pid: int) -> ResponseReturnValue:
         project=project,
         period=period,
         register=register,
-        count=silence(session(), pid, register, period.start, period.end),
+        count=_silence_of.get(
+            session(),
+            pid,
+            (register, period),
+            lambda: silence(session(), pid, register, period.start or dt.date.min, period.end or dt.date.max),
+        ),
         entries=found,
         after=after,
         said_of=said_of,
@@ -323,20 +333,39 @@ def _aim(reading: Reading, target: Target) -> Aim:
     )
     wanted = Fraction(decimal_of(target.target or 0))
     planned = replace(found, value=wanted, low=wanted, high=wanted, items=None, hidden=False)
-    reached = None if found.value is None or not wanted else float(found.value / wanted)
+    said, aim = _told_apart(found, planned)
     ways = reading.breakings(found.definition)
     called = [_called(ways.get(name), key) for name, key in target.by.items()]
     return Aim(
         target.indicator,
         found.definition.label(words().language),
         target.place,
-        value=words().figure(found),
-        wanted=words().figure(planned),
-        share=reached,
+        value=said,
+        wanted=aim,
+        reached=_reached(found, wanted),
         bar=bars([Measured(found.value, found.low, found.high, wanted or None)])[0],
         of=", ".join(called),
         cells=",".join(f"{name}:{key}" for name, key in target.by.items()) or None,
     )
+
+
+def _told_apart(found: Figure, planned: Figure) -> tuple[str, str]:
+    """Both in words, with as many decimals as it takes to see that one is not the other."""
+    usual = found.definition.row.decimals_shown
+    for decimals in range(usual, usual + _MOST_FINER):
+        said, aim = (figure_words(one, words().language, decimals=decimals) for one in (found, planned))
+        if said != aim or found.value == planned.value:
+            return said, aim
+    return said, aim
+
+
+def _reached(found: Figure, wanted: Fraction) -> str:
+    if found.value is None or not wanted:
+        return words().share(None)
+    if found.definition.row.unit != "%":
+        return words().share(found.value / wanted)
+    points = round(float(found.value - wanted) * 100, 1) + 0.0  # no −0
+    return str(gettext("%(points)s points", points=f"{'+' if points > 0 else ''}{words().number(points)}"))
 
 
 def _called(way: Way | None, key: str) -> str:

@@ -19,7 +19,7 @@ from server.bodies import read_query
 from server.db import session
 from server.guards import needs, public
 from server.pages.frame import project_of
-from server.pages.project.acts import ACTS, ROLES, sentence
+from server.pages.project.acts import ACTS, ROLES, address_of, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
 from server.queries.team import acts_of, members, names_of
@@ -167,7 +167,7 @@ def trail(pid: int) -> ResponseReturnValue:
         "team_trail.html",
         project=project,
         asked=asked,
-        acts=[(act, sentence(act, names)) for act in found.rows],
+        acts=[(act, sentence(act, names), address_of(act)) for act in found.rows],
         names=names,
         below=found.below,
         people=members(session(), pid),

@@ -77,6 +77,7 @@ def test_the_hash_is_of_the_bytes_as_they_came() -> None:
         "<instanceID>uuid:1</instanceID></meta>\n</data>\n",
         "<a:data xmlns:a='urn:a' id='visit' version='3'><a:name>Amina</a:name>"
         "<b:meta xmlns:b='urn:b'><b:instanceID>uuid:1</b:instanceID></b:meta></a:data>",
+        PLAIN.replace("<data ", "<data xmlns:c='relative' ", 1),
         "<data id='visit' version='3'><name>Ami<!-- x -->na</name><meta><instanceID>uuid:1</instanceID></meta></data>",
     ],
 )
@@ -141,6 +142,7 @@ def test_encodings_are_read_as_they_are_declared(encoding: str, declared: str) -
         (b"<a>" * 5000, "not readable XML"),
         (b"<a>" + b"<b/>" * 20_000 + b"</a>", "20000 elements"),
         (b"<a>" + b"<b/>" * 300_000 + b"</a>", "20000 elements"),
+        (b"<a><b " + b" ".join(b"c%d='1'" % number for number in range(501)) + b"/></a>", "500 attributes"),
         (b"<a>" + b"x" * MAX_BYTES + b"</a>", "10 MB"),
     ],
 )

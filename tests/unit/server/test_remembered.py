@@ -107,7 +107,7 @@ def test_what_is_cheap_is_worked_out_anew_and_not_written_down(world: World, mon
 def test_another_version_works_out_for_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(range(9))
     Asking(world.session, answers)()
-    monkeypatch.setattr(remembered, "_VERSION", "another")
+    monkeypatch.setattr(remembered, "VERSION", "another")
 
     assert Asking(world.session, answers)().worked == 1
 
@@ -144,9 +144,30 @@ def test_no_page_waits_for_whoever_writes(world: World) -> None:
     assert one(fresh=True).worked == 1
 
 
-def test_what_nobody_has_worked_out_for_days_is_forgotten(world: World) -> None:
+def test_what_nobody_has_looked_at_for_weeks_is_forgotten(world: World) -> None:
     one = Asking(world.session, iter(range(9)))
     one()
+    now = dt.datetime.now(dt.UTC)
 
-    assert forget_worked(world.session, dt.datetime.now(dt.UTC)) == 0
-    assert forget_worked(world.session, dt.datetime.now(dt.UTC) + LATER) == 1
+    assert forget_worked(world.session, now + LATER / 2) == 0
+    world.session.execute(update(WorkedOut).values(at=now - LATER, used_at=now - LATER / 2))
+    world.session.commit()
+    Asking(world.session, iter(()))()
+    assert forget_worked(world.session, now + LATER * 0.9) == 0, "somebody has looked at it today"
+    assert forget_worked(world.session, now + 2 * LATER) == 1
+
+
+def test_of_too_much_in_a_project_what_was_used_longest_ago_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, now = Asking(world.session, iter(range(9))), dt.datetime.now(dt.UTC)
+    for kind in "abc":
+        one(kind=kind)
+    used = (WorkedOut.kind.contains('"b"'), now), (~WorkedOut.kind.contains('"b"'), now - dt.timedelta(days=1))
+    for which, at in used:
+        world.session.execute(update(WorkedOut).where(which).values(used_at=at))
+    world.session.commit()
+    monkeypatch.setattr(remembered, "_MOST_KEPT", 1)
+
+    assert forget_worked(world.session, now) == 2
+    assert '"b"' in world.session.scalars(select(WorkedOut.kind)).one()

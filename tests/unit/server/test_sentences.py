@@ -25,7 +25,7 @@ PACKAGES = [Path(str(package.__file__)).parent for package in (forms, sync, serv
 # What is read by programs, which compare it, or at the command line; the wire stays English.
 FOR_PROGRAMS = (
     *("server/odata", "server/moving", "server/commands", "server/keeping.py", "server/schema.py", "server/cli.py"),
-    *("server/settings.py", "server/documents.py", "server/api/audits.py", "server/api/files.py"),
+    *("server/settings.py", "server/clock.py", "server/documents.py", "server/api/audits.py", "server/api/files.py"),
     *("server/api/backups.py", "server/api/schemas.py", "sync/keeping", "sync/entities/feed.py"),
     *("sync/exports/filters.py", "sync/exports/pages.py", "sync/exports/trials.py", "sync/projects/folder.py"),
 )

@@ -51,6 +51,38 @@ def test_each_kind_of_event_has_its_effect_and_they_add_up(world: World) -> None
     assert [event["cause"] for event in found.events] == ["submitted", "edited", "rejected", "restored", "merged"]
 
 
+def test_each_visit_is_told_its_own_effect_where_a_figure_adds_up_or_counts_heads(world: World) -> None:
+    world.publish(TRAINED, Indicator("days", aggregate="sum", value="${v}"))
+    first = world.submit(row("it", subject="awa"), row("days", value=3))
+    since = world.event
+    world.submit(row("it", subject="awa"), row("it", subject="oumou", ordinal=1), row("days", value=2))
+    second = world.event
+    world.submit(row("it", subject="oumou"), row("days", value=10))
+    third = world.event
+    world.submit(row("it", subject="kadia"), row("days", value=1), submission_id=first)
+    edited = world.event
+
+    heads, days = told(world, since), told(world, since, "days")
+
+    assert heads.effects == {second: 1, third: 0, edited: 1}
+    assert days.effects == {second: 2, third: 10, edited: -2}
+    assert [event["effect"] for event in days.to_json()["events"]] == [2, 10, -2]
+
+
+def test_of_records_that_are_found_to_be_one_person_only_the_effect_of_all_is_told(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(*(row("it", subject=name, ordinal=number) for number, name in enumerate(("awa", "oumou", "kadia"))))
+    since = world.event
+    world.merge("oumou", person="awa")
+    world.merge("kadia", person="awa")
+
+    found = told(world, since)
+
+    assert effects(found) == {"merged": (2, -2)}
+    assert found.effects == {}
+    assert {event["effect"] for event in found.to_json()["events"]} == {None}
+
+
 def test_a_mean_is_attributed_too(world: World) -> None:
     world.publish(Indicator("it", aggregate="mean", value="${v}"))
     first = world.submit(row("it", value=10))

@@ -15,6 +15,7 @@ from sync.dedup.rematching import rematch
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.errors import AlreadyDecided, EntityNotFound, NotFound, Stale, Unexpected
 from sync.models import Entity, Event
+from sync.review import match_queue
 from sync.review.lookalikes import CO_WIVES, COUSINS, ELDER, TWINS, lookalike
 from sync.review.match_bulk import CHAIN, Confirmed, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import matches, waiting
@@ -262,6 +263,30 @@ def test_the_queue_comes_in_pages_that_hold_every_pair_once(village: Village) ->
 
     assert found == ids_of(village)
     assert len(set(found)) == 6
+
+
+def test_a_long_queue_keeps_its_order_for_a_while_but_not_what_is_in_it(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_queue, "_KEPT_FROM", 0)
+    village.register(*"abcdefgh")
+    first, second = village.match("a", "b", 0.6), village.match("c", "d", 0.7)
+    assert ids_of(village) == [first, second]
+    village.session.commit()
+    assert ids_of(village) == [first, second]
+
+    village.decide(first, "same")
+    village.session.commit()
+    assert ids_of(village) == [second]
+    new = village.match("e", "f", 0.55)
+    village.decide(first, "open")
+    village.session.commit()
+
+    assert ids_of(village) == [new, first, second]
+    pages = [matches(village.reading(), "people", limit=1)]
+    while (cursor := pages[-1].cursor) is not None:
+        pages.append(matches(village.reading(), "people", cursor=cursor, limit=1))
+    assert [queued.pair.id for page in pages for queued in page.items] == [new, first, second]
 
 
 def test_decided_pairs_leave_the_queue_and_are_listed_the_last_first(village: Village) -> None:

@@ -1,0 +1,82 @@
+"""What was decided last about the pairs of a list, as far as it stands: what somebody may want to take back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from sync.dedup.pairs import OPEN
+from sync.models import Match, MatchDecision
+from sync.models.probing import rows_of_keys
+from sync.review.matches import COLUMNS, Pair
+from sync.review.one_person import last_decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that stands, the pair it is about, and how many were decided with it at once."""
+
+    decision: MatchDecision
+    pair: Pair
+    pairs: int
+
+
+def decided_last(session: Session, project_id: int, list_name: str, limit: int) -> list[Decided]:
+    """The last decisions about pairs of a list, the newest first, without what was taken back or said anew since.
+
+    Those that were taken at once are one, found by its first pair.
+    """
+    said = _decisions(
+        session,
+        project_id,
+        list_name,
+        MatchDecision.bulk.is_(None) | (MatchDecision.bulk == MatchDecision.id),
+        MatchDecision.decision != OPEN,
+        limit=limit,
+    )
+    pairs = _pairs(session, project_id, list_name, {(one.a, one.b) for one in said})
+    last = last_decisions(session, project_id, list_name, list(pairs.values()))
+    found = [
+        (one, pair) for one in said if (pair := pairs.get((one.a, one.b))) is not None and last[pair.id].id == one.id
+    ]
+    return [Decided(one, pair, _at_once(session, one)) for one, pair in found]
+
+
+def history_of(session: Session, project_id: int, list_name: str, pairs: Sequence[Pair]) -> list[MatchDecision]:
+    """All that was ever said about these pairs, the newest first."""
+    keys = [(pair.a, pair.b) for pair in pairs]
+    at = (MatchDecision.project_id, project_id), (MatchDecision.list_name, list_name)
+    ends = [MatchDecision.a, MatchDecision.b]
+    numbers = [row.id for row in rows_of_keys(session.connection(), [MatchDecision.id, *ends], ends, keys, *at)]
+    return _decisions(session, project_id, list_name, MatchDecision.id.in_(sorted(numbers))) if numbers else []
+
+
+def _decisions(
+    session: Session, project_id: int, list_name: str, *which: ColumnElement[bool], limit: int | None = None
+) -> list[MatchDecision]:
+    query = select(MatchDecision).where(
+        MatchDecision.project_id == project_id, MatchDecision.list_name == list_name, *which
+    )
+    return list(session.scalars(query.order_by(MatchDecision.id.desc()).limit(limit)))
+
+
+def _pairs(
+    session: Session, project_id: int, list_name: str, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Pair]:
+    at = (Match.project_id, project_id), (Match.list_name, list_name)
+    rows = rows_of_keys(session.connection(), COLUMNS, [Match.a, Match.b], sorted(keys), *at)
+    return {(row.a, row.b): Pair(*row) for row in rows}
+
+
+def _at_once(session: Session, decision: MatchDecision) -> int:
+    if decision.bulk is None:
+        return 1
+    query = select(func.count()).where(
+        MatchDecision.project_id == decision.project_id,
+        MatchDecision.id >= decision.bulk,  # the first of them has that id
+        MatchDecision.bulk == decision.bulk,
+    )
+    return session.scalar(query) or 0
