@@ -15,6 +15,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.datastructures import Range
 from werkzeug.http import quote_etag, unquote_etag
 
+from server import current
 from server.answers import disposition
 from server.clock import now
 from server.logs import log, log_failure
@@ -29,6 +30,10 @@ PATIENCE_SECONDS = 100.0  # for a first byte; proxies cut whoever waits two minu
 _OWED_SECONDS = 3600  # to whoever was told to ask again
 _PIECE = 1 << 17
 _TRIES = 5
+
+
+class BeingMade(Busy):
+    """Whoever asks again later gets the very file that is being made."""
 
 
 @dataclass
@@ -58,11 +63,11 @@ def sweep_exports_at_start(app: Flask) -> int:
 
 def kept_for(export: Export) -> str | None:
     """The tag of an earlier file, of the same options and rights, that the request wants to go on with, or for which
-    somebody was told to ask again."""
+    its sender was told to ask again."""
     files = _exports().files
     tag, weak = unquote_etag(request.headers.get("If-Range"))
     if weak or tag is None or "Range" not in request.headers or not tag.startswith(f"{export.line}-"):
-        return files.owed(export.line, time.time() - _OWED_SECONDS)
+        return files.owed(_debt(export), time.time() - _OWED_SECONDS)
     return tag if files.facts(tag) is not None else None
 
 
@@ -76,15 +81,15 @@ def described(export: Export, status: int) -> Response:
     return _told(Response(status=status), export.tag, export.facts)
 
 
-def resume(tag: str, patience: float) -> Response | None:
-    """The rest of an earlier file, once it is whole; None if it will not be. Raises Busy when that takes long."""
+def resume(export: Export, tag: str, patience: float) -> Response | None:
+    """The rest of an earlier file, once it is whole; None if it will not be. Raises BeingMade when that takes long."""
     files = _exports().files
     facts, whole = files.facts(tag), files.wait(tag, patience)
     if whole is not None and facts is not None:
-        return _whole(tag, facts, whole)
+        return _whole(export, tag, facts, whole)
     if files.is_made(tag):
-        _ask_again(files, tag)
-    files.pay(tag)
+        _ask_again(export, tag)
+    files.pay(_debt(export))
     return None
 
 
@@ -92,7 +97,7 @@ def deliver(export: Export, patience: float) -> Response:
     """The export: from its file if it was made already, else as it is being made. Whoever asked waits so many seconds
     for its first byte at most. Closes the export's session, at once or once it is made.
 
-    Raises Busy when enough are being made or the first byte is long in coming, DiskFull.
+    Raises Busy when enough are being made, BeingMade when the first byte is long in coming, DiskFull.
     """
     exports = _exports()
     exports.files.sweep(now().timestamp())
@@ -100,7 +105,7 @@ def deliver(export: Export, patience: float) -> Response:
         ours.callback(export.source.session.close)
         for _ in range(_TRIES):
             if (whole := exports.files.open(export.tag)) is not None:
-                return _whole(export.tag, export.facts, whole)
+                return _whole(export, export.tag, export.facts, whole)
             if _begin(exports, export):
                 ours.pop_all()  # the thread that makes it ends its snapshot
                 return _beginning(exports, export, patience) or _failed(exports, export)
@@ -118,16 +123,22 @@ def _beginning(exports: Exports, export: Export, patience: float) -> Response | 
     except Broken:
         return None
     except NotYet:
-        _ask_again(exports.files, export.tag)
+        _ask_again(export, export.tag)
     if first is None or pieces is None:
         return None
     return _told(Response(_followed(first, pieces)), export.tag, export.facts)
 
 
-def _ask_again(files: GrowingFiles, tag: str) -> NoReturn:
+def _ask_again(export: Export, tag: str) -> NoReturn:
     """What comes when all of it is made comes too late for whoever waits on the line: it is kept until they return."""
-    files.owe(tag)
-    raise Busy("This file is still being made. Ask for it again in a minute: it goes on meanwhile.", retry_after=30)
+    _exports().files.owe(_debt(export), tag)
+    raise BeingMade(
+        "This file is still being made. Ask for it again in a minute: it goes on meanwhile.", retry_after=30
+    )
+
+
+def _debt(export: Export) -> str:
+    return f"{export.wish}-{current.visitor().actor_id}"
 
 
 def _failed(exports: Exports, export: Export) -> NoReturn:
@@ -173,8 +184,8 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
         exports.slots.release()
 
 
-def _whole(tag: str, facts: Facts, file: BinaryIO) -> Response:
-    _exports().files.pay(tag)
+def _whole(export: Export, tag: str, facts: Facts, file: BinaryIO) -> Response:
+    _exports().files.pay(_debt(export))
     size = file.seek(0, 2)
     asked = _range_of(tag, size)
     start, stop = asked if asked is not None else (0, size)

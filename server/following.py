@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from server import clock
 from server.asking import ask_again
@@ -19,6 +19,9 @@ from sync.models.database import begin_writing
 
 # What somebody has looked at lately is brought up to date once nothing has happened in its project for so long.
 _FOLLOWED, _CALM = dt.timedelta(days=7), dt.timedelta(seconds=60)
+
+# Whoever began with one so long ago will not finish it.
+_GIVEN_UP = dt.timedelta(minutes=10)
 
 
 def follow(app: Flask) -> float:
@@ -40,7 +43,7 @@ def follow(app: Flask) -> float:
     with app.app_context():
         begin_writing(session())
         same = WorkedOut.project_id == row.project_id, WorkedOut.kind == row.kind, WorkedOut.event == row.event
-        session().execute(update(WorkedOut).where(*same).values(asked=None))
+        session().execute(update(WorkedOut).where(*same, WorkedOut.taken_at.is_(None)).values(asked=None))
         session().commit()
     seconds = time.monotonic() - began
     log("followed", project=row.project_id, seconds=round(seconds, 1))
@@ -54,6 +57,7 @@ def _behind(now: dt.datetime) -> Any:
         .join(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
         .where(
             WorkedOut.asked.is_not(None),
+            or_(WorkedOut.taken_at.is_(None), WorkedOut.taken_at < now - _GIVEN_UP),
             WorkedOut.event < Project.last_event,
             WorkedOut.seconds >= DEAR_SECONDS,
             WorkedOut.used_at > now - _FOLLOWED,

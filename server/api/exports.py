@@ -84,7 +84,7 @@ def export_file(
             return described(export, 304 if is_known(export) else 200)
         earlier = kept_for(export)
         _note(pid, fid, export, goes_on=earlier is not None)
-        if earlier is not None and (rest := resume(earlier, patience)) is not None:
+        if earlier is not None and (rest := resume(export, earlier, patience)) is not None:
             return rest
         opened.pop_all()  # whoever makes the export ends its snapshot
     return deliver(export, patience)

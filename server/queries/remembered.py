@@ -213,7 +213,7 @@ class Shared(Remembered[Worked]):
         now = clock.now()
         if known.seconds < KEPT_SECONDS or is_asked_again() or writes(session):
             return
-        if abs(now - self._used.get(key, known.at)) < _USE_NOTED:
+        if (noted := self._used.get(key)) is not None and abs(now - noted) < _USE_NOTED:
             return
         self._used = {one: at for one, at in self._used.items() if abs(now - at) < _USE_NOTED} | {key: now}
         mine = WorkedOut.project_id == key[0], WorkedOut.kind == self._kind(key)

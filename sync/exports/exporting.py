@@ -40,10 +40,12 @@ class RowsMissing(Exception):
 
 @dataclass(frozen=True)
 class Export:
-    """An export that can be made. `tag` names its bytes, `line` what is common to those of all states of the data."""
+    """An export that can be made. `tag` names its bytes, `line` what is common to those of all states of the data, and
+    `wish` what was asked for, at whatever moment."""
 
     tag: str
     line: str
+    wish: str
     facts: Facts
     source: Source
 
@@ -87,7 +89,8 @@ def prepare_export(
     line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
     # What was decrypted for one person is kept for nobody.
     facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows, once=bool(keys))
-    return Export(f"{line}-{options.digest(line, state.said)[:16]}", line, facts, source)
+    wish = options.digest(project_id, form_id)
+    return Export(f"{line}-{options.digest(line, state.said)[:16]}", line, wish, facts, source)
 
 
 def name_of(form_id: str, options: Options) -> str:

@@ -170,22 +170,25 @@ class GrowingFiles:
             time.sleep(_LONGEST_PAUSE)
         return whole
 
-    def owe(self, tag: str) -> None:
-        """Write down that somebody was told to come back for this very file."""
-        self.path(tag, _OWED).touch()
+    def owe(self, debt: str, tag: str) -> None:
+        """Write down that somebody was told to come back for this very file. `debt` says who, and for what."""
+        _write_whole(self.path(debt, _OWED), tag)
 
-    def owed(self, line: str, since: float) -> str | None:
-        """The newest file of a line that is owed to somebody who was told so after a moment, in seconds since 1970."""
-        told = max(self.folder.glob(f"{line}-*{_OWED}"), key=_written, default=None)
-        return told.name.removesuffix(_OWED) if told is not None and _written(told) > since else None
+    def owed(self, debt: str, since: float) -> str | None:
+        """The file that somebody was told to come back for after a moment, in seconds since 1970."""
+        told = self.path(debt, _OWED)
+        try:
+            return told.read_text() if told.stat().st_mtime > since else None
+        except FileNotFoundError:
+            return None
 
-    def pay(self, tag: str) -> None:
-        """Whoever asks next gets a file of what there is by then."""
-        self.path(tag, _OWED).unlink(missing_ok=True)
+    def pay(self, debt: str) -> None:
+        """The next time they get a file of what there is by then."""
+        self.path(debt, _OWED).unlink(missing_ok=True)
 
     def drop(self, tag: str) -> None:
         """Delete a file at once, whole or not; who reads it already may read on."""
-        for ending in ("", _PART, _FACTS, _OWED):
+        for ending in ("", _PART, _FACTS):
             self.path(tag, ending).unlink(missing_ok=True)
 
     def scratch(self, tag: str) -> tempfile.TemporaryDirectory[str]:
@@ -265,13 +268,6 @@ class Unseekable(io.RawIOBase):
 
     def flush(self) -> None:
         self._sink.flush()
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0
 
 
 def _lock(descriptor: int, kind: int) -> bool:

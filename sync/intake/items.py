@@ -16,8 +16,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DEEPEST = 60  # of an item as JSON, as of an instance's elements
 LONGEST_ID = 1000  # bytes in UTF-8: two such have to fit into one row of an index on PostgreSQL
-# Ids made from content must come out the same for ever: never change this.
 _ENCODING = re.compile(r"""\A(\ufeff?\s*<\?xml[^>]{0,200}?)\s+encoding\s*=\s*["']([^"'>]{0,100})["']""")
+# Ids made from content must come out the same for ever: never change this.
 _NAMESPACE = uuid.UUID("8f0c2f36-5a7b-5e0e-8d57-0d6d7a3c6a11")
 
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from sync.dedup.pairs import OPEN
 from sync.models import Match, MatchDecision
 from sync.models.probing import rows_of_keys
 from sync.review.matches import COLUMNS, Pair
-from sync.review.one_person import last_decisions
+
+_LARGEST = 2**63 - 1
+_LATER = aliased(MatchDecision)
+# Nothing else was said of the pair since.
+_STANDS = (MatchDecision.decision != OPEN) & ~exists().where(
+    _LATER.project_id == MatchDecision.project_id,
+    _LATER.list_name == MatchDecision.list_name,
+    _LATER.a == MatchDecision.a,
+    _LATER.b == MatchDecision.b,
+    _LATER.id > MatchDecision.id,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision that stands, the pair it is about, and how many were decided with it at once."""
+    """A decision that stands, the pair it is about, and of how many pairs one stands that was taken with it at once."""
 
     decision: MatchDecision
     pair: Pair
@@ -27,22 +37,25 @@ class Decided:
 def decided_last(session: Session, project_id: int, list_name: str, limit: int) -> list[Decided]:
     """The last decisions about pairs of a list, the newest first, without what was taken back or said anew since.
 
-    Those that were taken at once are one, found by its first pair.
+    Those that were taken at once are one, shown by the last of them.
     """
-    said = _decisions(
-        session,
-        project_id,
-        list_name,
-        MatchDecision.bulk.is_(None) | (MatchDecision.bulk == MatchDecision.id),
-        MatchDecision.decision != OPEN,
-        limit=limit,
-    )
-    pairs = _pairs(session, project_id, list_name, {(one.a, one.b) for one in said})
-    last = last_decisions(session, project_id, list_name, list(pairs.values()))
-    found = [
-        (one, pair) for one in said if (pair := pairs.get((one.a, one.b))) is not None and last[pair.id].id == one.id
-    ]
-    return [Decided(one, pair, _at_once(session, one)) for one, pair in found]
+    found: list[Decided] = []
+    bulks: list[int] = []
+    below = _LARGEST
+    while len(found) < limit:
+        others = MatchDecision.bulk.is_(None) | MatchDecision.bulk.not_in(bulks)
+        said = _decisions(session, project_id, list_name, _STANDS, others, MatchDecision.id < below, limit=limit)
+        if not said:
+            break
+        below = said[-1].id
+        pairs = _pairs(session, project_id, list_name, {(one.a, one.b) for one in said})
+        for one in said:
+            if one.bulk in bulks or (pair := pairs.get((one.a, one.b))) is None:
+                continue
+            if one.bulk is not None:
+                bulks.append(one.bulk)
+            found.append(Decided(one, pair, _at_once(session, one)))
+    return found[:limit]
 
 
 def history_of(session: Session, project_id: int, list_name: str, pairs: Sequence[Pair]) -> list[MatchDecision]:
@@ -78,5 +91,6 @@ def _at_once(session: Session, decision: MatchDecision) -> int:
         MatchDecision.project_id == decision.project_id,
         MatchDecision.id >= decision.bulk,  # the first of them has that id
         MatchDecision.bulk == decision.bulk,
+        _STANDS,
     )
     return session.scalar(query) or 0

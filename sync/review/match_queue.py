@@ -34,7 +34,7 @@ _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.m
 _LARGEST = 2**63 - 1
 _FEW = 2000  # are fetched one by one
 _IN_FORCE = Membership.closed.is_(None)
-# The order of a queue of more than so many pairs is kept, until it is so many events and so many seconds old.
+# The order of a queue of more than so many pairs is kept, until it is so many events or so many seconds old.
 _KEPT_FROM, _OLD_EVENTS, _OLD_SECONDS = 200, 500, 60.0
 # Figures on which a pair hangs (less than nothing, so that many come first), how far it is from ½, its id.
 _Rank = tuple[int, float, int]
@@ -100,7 +100,7 @@ def matches(
 ) -> Page[Queued]:
     """A page of the pairs of a list as they are now: the open ones by what they change, others by what came last.
 
-    Of more than 200 pairs, the order may be that of up to 500 events or of a minute ago, but never which pairs there
+    Of more than 200 pairs, the order may be that of up to 500 events and a minute ago, but never which pairs there
     are, nor what each of them is and changes.
 
     Raises Unexpected for what is no state, and for what was never a cursor.
@@ -233,7 +233,7 @@ class _Order:
 
     def holds(self, event: int) -> bool:
         """Whether it may be shown as of this event."""
-        return self.event <= event and (event - self.event <= _OLD_EVENTS or time.monotonic() - self.at <= _OLD_SECONDS)
+        return self.event <= event and event - self.event <= _OLD_EVENTS and time.monotonic() - self.at <= _OLD_SECONDS
 
 
 class _Orders:
@@ -265,13 +265,13 @@ _orders = _Orders(lists=8)
 
 def _order(reading: Reading, list_name: str) -> Sequence[_Ranked]:
     """The open pairs in their order. Of a long queue it may be some events old, and hold what was decided since; but
-    pairs that are new, or were opened again, are in it."""
+    pairs that are new, were opened again or are compared otherwise by now have their place in it."""
     definitions = tuple((one.id, one.opened) for one in counting_persons(reading, list_name))
     key, event = (reading.project_id, list_name, definitions), reading.as_of.event
-    last = reading.session.scalars(select(Project.last_id).where(Project.id == reading.project_id)).one()
     kept = _orders.get(reading.session, key, event)
     if kept is not None:
-        return kept.ranks if kept.last == last else _with_new(reading, list_name, kept)
+        return kept.ranks if kept.event == event else _with_new(reading, list_name, kept)
+    last = reading.session.scalars(select(Project.last_id).where(Project.id == reading.project_id)).one()
     ranks = sorted(_Hanging(reading, list_name, Match.state == OPEN).ranks())
     if len(ranks) > _KEPT_FROM:
         _orders.put(reading.session, key, _Order(ranks, last, event, time.monotonic()))
@@ -286,15 +286,14 @@ def _with_new(reading: Reading, list_name: str, kept: _Order) -> Sequence[_Ranke
         & (Match.a == MatchDecision.a)
         & (Match.b == MatchDecision.b),
     )
-    again = reading.session.scalars(
-        opened.where(
-            MatchDecision.project_id == reading.project_id,
-            MatchDecision.id > kept.last,
-            MatchDecision.list_name == list_name,
-            MatchDecision.decision == OPEN,
-        )
+    again = opened.where(
+        MatchDecision.project_id == reading.project_id,
+        MatchDecision.id > kept.last,
+        MatchDecision.list_name == list_name,
+        MatchDecision.decision == OPEN,
     )
-    new = _Hanging(reading, list_name, or_(Match.id > kept.last, Match.id.in_(set(again)))).ranks()
+    changed = (Match.state == OPEN) & (Match.event > kept.event)
+    new = _Hanging(reading, list_name, or_(Match.id > kept.last, Match.id.in_(again), changed)).ranks()
     ids = {rank[-1] for rank, _ in new}
     return sorted([*(one for one in kept.ranks if one[0][-1] not in ids), *new]) if new else kept.ranks
 

@@ -43,8 +43,9 @@ def test_no_address_and_no_field_makes_the_server_fail(house: House) -> None:
         f"team/{HUGE}/remove",
         f"devices/{HUGE}",
         f"settings/webhooks/{HUGE}",
+        "team/trail?day=%00&act=%00",
     ]
-    odd = ["team/trail?day=%00&act=%00", "team/trail?day=9999-12-31", "devices?after=1&name=%00", "devices?after=x"]
+    odd = ["devices?after=1&name=%00", "team/trail?day=9999-12-31", "devices?after=x"]
 
     assert {client.get(f"{project}/{path}").status_code for path in bad} == {400, 404}
     assert {client.get(f"{project}/{path}").status_code for path in odd} == {200}

@@ -221,7 +221,7 @@ def test_what_is_purged_leaves_the_note_of_the_decision_too(village: House) -> N
 @pytest.mark.parametrize("body", NONSENSE)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_makes_no_sense_is_refused(village: House, body: Any) -> None:
-    assert refused(village.baraka.post("review/bulk", json=body)) == 400.8
+    assert refused(village.baraka.post("review/bulk", json=body)) == (400.2 if body == {"ids": [1]} else 400.8)
     assert states(village) == [None] * 4
 
 

@@ -148,9 +148,11 @@ def test_whoever_asks_for_the_same_at_once_shares_one_making(house: House, monke
 
 
 @one_database
+@pytest.mark.parametrize("sought", ["", "?%24filter=__system%2FsubmissionDate+lt+now%28%29"])
 def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arrived(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, sought: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    file = f"{SALES}.xlsx{sought}"
     send_sales(house, 1, 30)
     go_on = threading.Event()
 
@@ -160,18 +162,20 @@ def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arriv
 
     monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
     monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
-    first = house.baraka.get(f"{SALES}.xlsx")
+    first = house.baraka.get(file)
     send_sales(house, 100, 5)
-    again = house.baraka.get(f"{SALES}.xlsx")
+    again = house.baraka.get(file)
     other = house.baraka.ask("HEAD", f"{SALES}.xlsx?labels=fr")
     go_on.set()
     monkeypatch.setattr("server.api.exports.export_file", export_file)
-    owed = house.baraka.get(f"{SALES}.xlsx")
-    later = house.baraka.get(f"{SALES}.xlsx")
+    somebody_else = house.fanta.get(file)
+    owed = house.baraka.get(file)
+    later = house.baraka.get(file)
 
     assert [refused(answer) for answer in (first, again)] == [503.1, 503.1]
     assert (first.headers["Retry-After"], other.headers["X-Total-Rows"]) == ("30", "35")
     assert [len([*load_workbook(io.BytesIO(answer.get_data()))["sale"].rows]) for answer in (owed, later)] == [31, 36]
+    assert somebody_else.headers["X-Total-Rows"] == "35"
 
 
 @one_database
@@ -196,6 +200,19 @@ def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
     assert (waiting.status_code, waiting.headers["Refresh"]) == (503, "20")
     assert "asks for it again every 20 seconds" in waiting.get_data(as_text=True)
     assert len([*load_workbook(io.BytesIO(come.get_data()))["sale"].rows]) == 4
+
+
+@one_database
+def test_a_page_does_not_ask_for_ever_for_a_file_that_cannot_be_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_sales(house, 1, 3)
+    monkeypatch.setattr("sync.exports.exporting.write_workbook", lambda *_: 1 / 0)
+
+    told = signed_in(house, language="en").get(f"/projects/{house.pid}/exports/sale.xlsx")
+
+    assert told.status_code == 503
+    assert "Refresh" not in told.headers
 
 
 @one_database

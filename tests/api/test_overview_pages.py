@@ -6,9 +6,12 @@ import datetime as dt
 import re
 
 import pytest
+from sqlalchemy import update
 
-from server import following
+from server import clock, following
+from server.db import session
 from server.queries import remembered
+from sync.models import WorkedOut
 from tests.support.pages import Page, read, signed_in
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import House, shown
@@ -227,3 +230,25 @@ def test_what_cannot_be_brought_up_to_date_is_not_tried_for_ever(
 
     assert following.follow(house_with_sales.app) > 0
     assert following.follow(house_with_sales.app) == 0
+
+
+@on_sqlite
+def test_what_another_process_brings_up_to_date_is_left_to_it_and_followed_afterwards(
+    house_with_sales: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (remembered, following):
+        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
+    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "_CALM", dt.timedelta())
+    read(signed_in(house_with_sales), f"/projects/{house_with_sales.pid}/overview/targets")
+    house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")
+
+    def taken(at: dt.datetime | None) -> None:
+        with house_with_sales.app.app_context():
+            session().execute(update(WorkedOut).values(taken_at=at))
+            session().commit()
+
+    taken(clock.now())
+    assert following.follow(house_with_sales.app) == 0
+    taken(None)
+    assert following.follow(house_with_sales.app) > 0

@@ -65,7 +65,7 @@ def test_a_decision_over_somebody_elses_is_refused(house: House) -> None:
 def test_a_decision_that_there_is_not_is_refused(house: House, body: Any) -> None:
     house.amina.send(a_sale(1))
 
-    assert refused(house.baraka.patch(SALE_1, json=body)) == 400.8
+    assert refused(house.baraka.patch(SALE_1, json=body)) == (400.2 if body == {} else 400.8)
 
 
 def test_comments_come_in_order(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -315,9 +316,9 @@ def _asked(pid: int) -> Asked:
 
 
 def _year_began(reading: Reading) -> str:
-    """The first day of the fiscal year of which there is anything to tell: from where on most people ask why."""
+    """The evening before the fiscal year of which there is anything to tell: from where on most people ask why."""
     start = reading.period(f"FY{last_year_told(reading)}").start
-    return start.isoformat() if start else "0"
+    return (start - dt.timedelta(days=1)).isoformat() if start else "0"
 
 
 def _bar_alone(one: Figure) -> Bar:

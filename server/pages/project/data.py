@@ -9,10 +9,10 @@ from flask_babel import lazy_gettext as _
 from server import current
 from server.api.exports import export_file
 from server.db import session
+from server.exporting import BeingMade
 from server.guards import needs
 from server.pages.frame import project_of
 from server.queries.submissions import titles_of_forms
-from sync.errors import Busy
 
 bp = Blueprint("data_pages", __name__)
 
@@ -52,7 +52,7 @@ def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """The file; a page that asks for it again by itself as long as it is being made."""
     try:
         return export_file(pid, fid, kind, patience=_PATIENCE_SECONDS)
-    except Busy:
+    except BeingMade:
         title = titles_of_forms(session(), pid).get(fid, fid)
         page = render_template(
             "export_waiting.html", project=project_of(pid), title=title, label=FILES[kind], seconds=_AGAIN_SECONDS

@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from sync.dedup.pairs import NOTHING, Likeness, pairs_of, write_pairs
+from sync.dedup.pairs import NOTHING, Likeness, ordered, pairs_of, write_pairs
 from sync.dedup.persons import settle
 from sync.dedup.rematching import rematch
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.errors import AlreadyDecided, EntityNotFound, NotFound, Stale, Unexpected
 from sync.models import Entity, Event
 from sync.review import match_queue
+from sync.review.decided import decided_last
 from sync.review.lookalikes import CO_WIVES, COUSINS, ELDER, TWINS, lookalike
 from sync.review.match_bulk import CHAIN, Confirmed, Undone, confirm_surest, undo_bulk
-from sync.review.match_queue import matches, waiting
+from sync.review.match_queue import Wanted, matches, waiting
 from sync.review.match_view import view
+from sync.review.matches import pair_of, write_decisions
 from sync.review.people import people
 from tests.support.people import ROLES, Village
 
@@ -287,6 +289,50 @@ def test_a_long_queue_keeps_its_order_for_a_while_but_not_what_is_in_it(
     while (cursor := pages[-1].cursor) is not None:
         pages.append(matches(village.reading(), "people", cursor=cursor, limit=1))
     assert [queued.pair.id for page in pages for queued in page.items] == [new, first, second]
+
+
+def test_a_pair_that_is_compared_otherwise_by_now_is_found_by_what_it_is_now(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_queue, "_KEPT_FROM", 0)
+    village.register(*"abcd")
+    first, second = village.match("a", "b", 0.6), village.match("c", "d", 0.3)
+    assert ids_of(village) == [first, second]
+    village.session.commit()
+    assert ids_of(village) == [first, second]
+
+    known = pairs_of(village.session.connection(), 1, "people", [ordered("c", "d")[0]])
+    with village.change() as (journal, event):
+        rescored = [(known[ordered("c", "d")], Likeness(5.0, 0.95, [], 2))]
+        write_pairs(journal, "people", {}, rescored, (), event)
+    village.session.commit()
+
+    surest = matches(village.reading(), "people", wanted=Wanted(0.9)).items
+    assert [queued.pair.id for queued in surest] == [second]
+    assert ids_of(village) == [first, second]
+
+
+def test_what_was_decided_last_is_shown_as_far_as_it_stands(village: Village) -> None:
+    village.register(*"abcdefgh")
+    ends = ["ab", "cd", "ef"]
+    ids = [village.match(*pair, 0.99) for pair in ends]
+    alone = village.match("g", "h", 0.6)
+    village.decide(alone, "different")
+    with village.change("noted") as (journal, _):
+        pairs = [pair_of(village.session, 1, match_id) for match_id in ids]
+        write_decisions(journal, pairs, "same", None, bulk=journal.new_id())
+
+    def shown() -> list[tuple[bool, int]]:
+        found = decided_last(village.session, 1, "people", 10)
+        return [(one.decision.bulk is not None, one.pairs) for one in found]
+
+    assert shown() == [(True, 3), (False, 1)]
+    for left, match_id in zip((2, 1), ids, strict=False):
+        village.decide(match_id, "open")
+        assert shown() == [(True, left), (False, 1)]
+    village.decide(ids[2], "open")
+    village.decide(alone, "open")
+    assert shown() == []
 
 
 def test_decided_pairs_leave_the_queue_and_are_listed_the_last_first(village: Village) -> None:
