@@ -70,8 +70,8 @@ def export_submission(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 def export_file(
     pid: int, fid: str, kind: str, iid: str | None = None, *, patience: float = PATIENCE_SECONDS
 ) -> Response:
-    """What the request asks for. Raises Busy if so many seconds bring no first byte; it is made nevertheless, for
-    whoever asks again."""
+    """What the request asks for. Raises BeingMade if so many seconds bring no first byte; it is made nevertheless,
+    for the time when they ask again."""
     given, passphrases = _given()
     options = _options(kind, given, iid)
     current.store().require_room()

@@ -13,7 +13,6 @@ from sync.models import Match, MatchDecision
 from sync.models.probing import rows_of_keys
 from sync.review.matches import COLUMNS, Pair
 
-_LARGEST = 2**63 - 1
 _LATER = aliased(MatchDecision)
 # Nothing else was said of the pair since.
 _STANDS = (MatchDecision.decision != OPEN) & ~exists().where(
@@ -41,13 +40,11 @@ def decided_last(session: Session, project_id: int, list_name: str, limit: int) 
     """
     found: list[Decided] = []
     bulks: list[int] = []
-    below = _LARGEST
+    which: list[ColumnElement[bool]] = [_STANDS]
     while len(found) < limit:
-        others = MatchDecision.bulk.is_(None) | MatchDecision.bulk.not_in(bulks)
-        said = _decisions(session, project_id, list_name, _STANDS, others, MatchDecision.id < below, limit=limit)
+        said = _decisions(session, project_id, list_name, *which, limit=limit)
         if not said:
             break
-        below = said[-1].id
         pairs = _pairs(session, project_id, list_name, {(one.a, one.b) for one in said})
         for one in said:
             if one.bulk in bulks or (pair := pairs.get((one.a, one.b))) is None:
@@ -55,6 +52,8 @@ def decided_last(session: Session, project_id: int, list_name: str, limit: int) 
             if one.bulk is not None:
                 bulks.append(one.bulk)
             found.append(Decided(one, pair, _at_once(session, one)))
+        others = MatchDecision.bulk.is_(None) | MatchDecision.bulk.not_in(bulks)
+        which = [_STANDS, others, MatchDecision.id < said[-1].id]
     return found[:limit]
 
 

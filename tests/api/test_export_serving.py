@@ -147,13 +147,8 @@ def test_whoever_asks_for_the_same_at_once_shares_one_making(house: House, monke
     assert len(read_csv(answers[0])) == 30
 
 
-@one_database
-@pytest.mark.parametrize("sought", ["", "?%24filter=__system%2FsubmissionDate+lt+now%28%29"])
-def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arrived(
-    house: House, sought: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = f"{SALES}.xlsx{sought}"
-    send_sales(house, 1, 30)
+def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """No workbook is written before what this gives is set."""
     go_on = threading.Event()
 
     def slowly(source: Source, *rest: Any) -> int:
@@ -161,6 +156,17 @@ def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arriv
         return write_workbook(source, *rest)
 
     monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
+    return go_on
+
+
+@one_database
+@pytest.mark.parametrize("sought", ["", "?%24filter=__system%2FsubmissionDate+lt+now%28%29"])
+def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arrived(
+    house: House, sought: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = f"{SALES}.xlsx{sought}"
+    send_sales(house, 1, 30)
+    go_on = held_up(monkeypatch)
     monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
     first = house.baraka.get(file)
     send_sales(house, 100, 5)
@@ -183,13 +189,7 @@ def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send_sales(house, 1, 3)
-    go_on = threading.Event()
-
-    def slowly(source: Source, *rest: Any) -> int:
-        go_on.wait(20)
-        return write_workbook(source, *rest)
-
-    monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
+    go_on = held_up(monkeypatch)
     monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 0.1)
     client = signed_in(house, language="en")
     waiting = client.get(f"/projects/{house.pid}/exports/sale.xlsx")

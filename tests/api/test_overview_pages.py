@@ -190,14 +190,18 @@ def test_what_takes_long_is_shown_as_it_stood_until_it_is_brought_up_to_date(
         assert "13.0" in now
 
 
+def all_is_dear(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (remembered, following):
+        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
+    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+
+
 @on_sqlite
 @pytest.mark.parametrize("part", ["targets", "registers"])
 def test_what_somebody_has_looked_at_follows_what_happened_once_it_is_calm(
     house_with_sales: House, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (remembered, following):
-        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
-    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    all_is_dear(monkeypatch)
     client = signed_in(house_with_sales, language="fr")
     address = f"/projects/{house_with_sales.pid}/overview/{part}"
     before = read(client, address)
@@ -220,9 +224,7 @@ def test_what_somebody_has_looked_at_follows_what_happened_once_it_is_calm(
 def test_what_cannot_be_brought_up_to_date_is_not_tried_for_ever(
     house_with_sales: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (remembered, following):
-        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
-    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    all_is_dear(monkeypatch)
     monkeypatch.setattr(following, "_CALM", dt.timedelta())
     read(signed_in(house_with_sales), f"/projects/{house_with_sales.pid}/overview/targets")
     house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")
@@ -236,9 +238,7 @@ def test_what_cannot_be_brought_up_to_date_is_not_tried_for_ever(
 def test_what_another_process_brings_up_to_date_is_left_to_it_and_followed_afterwards(
     house_with_sales: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (remembered, following):
-        monkeypatch.setattr(module, "DEAR_SECONDS", 0.0)
-    monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
+    all_is_dear(monkeypatch)
     monkeypatch.setattr(following, "_CALM", dt.timedelta())
     read(signed_in(house_with_sales), f"/projects/{house_with_sales.pid}/overview/targets")
     house_with_sales.amina.send(a_sale(4, version="2", sacks=1), batch="b2")

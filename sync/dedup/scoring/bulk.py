@@ -105,13 +105,6 @@ class Weighing:
         return total
 
 
-def candidate_pairs(profiles: Iterable[Profile]) -> Iterator[tuple[Profile, Profile]]:
-    """The pairs that are compared, by the ids of their records."""
-    ordered = sorted(profiles, key=lambda profile: profile.id)
-    for a, b in _sharing_keys(ordered):
-        yield ordered[a], ordered[b]
-
-
 def _sharing_keys(ordered: Sequence[Profile]) -> Iterator[tuple[int, int]]:
     """Places of the two records of each pair. Memory holds the keys and one record's candidates."""
     keys = [keys_of(profile) for profile in ordered]

@@ -3,7 +3,8 @@
 import pytest
 
 from sync.dedup.scoring.blocking import keys_of
-from sync.dedup.scoring.bulk import candidate_pairs
+from sync.dedup.scoring.bulk import Compared
+from sync.dedup.scoring.estimating import count_terms
 from tests.support.lookalikes import a_profile, registered
 
 PHONE = "70112233"
@@ -58,9 +59,11 @@ def test_nearly_all_that_are_one_person_are_compared() -> None:
     people = list(registered(600))
     who = {profile.id: person for person, profile in people}
 
-    compared = {(a.id, b.id) for a, b in candidate_pairs([profile for _, profile in people])}
+    profiles = [profile for _, profile in people]
+    pairs = Compared(profiles, count_terms(profiles))
 
     ids = sorted(who)
+    compared = {(ids[a], ids[b]) for a, b in zip(pairs.a, pairs.b, strict=True)}
     true = {(a, b) for at, a in enumerate(ids) for b in ids[at + 1 :] if who[a] == who[b]}
     assert len(true & compared) / len(true) > 0.97
     assert len(compared) < 20 * len(people)
