@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from demo.serving import HOST, Serving
@@ -38,22 +39,39 @@ from tests.support.collect import (
     multipart,
     sha256_of,
 )
+from tests.support.databases import new_name
 from tests.support.projects import NOON, SALE
 from tests.support.workbooks import a_workbook
 
 SMALL, LARGE = b"\xff\xd8small" * 500, b"\xff\xd8large" * 50_000
 
 
-class Office:
-    """An installation with one project, its server, and the token of one tablet."""
+class House:
+    """An installation and its server, in which every test has an office of its own."""
 
     def __init__(self, engine: Engine, url: str, folder: Path) -> None:
         self.engine = engine
         self.files = folder / "files"
-        with Session(engine, info=session_info(ContentStore(self.files, reserve=0))) as session:
+        with self.session() as session:
             begin_writing(session)
             found_installation(session, NOON)
             session.commit()
+        settings = {"SIBY_FOLDER": str(folder), "SIBY_DATABASE": url, "SIBY_RESERVE_MB": "0", "SIBY_WORKERS": "2"}
+        self.serving = Serving(folder, {**os.environ, **settings}, a_free_port())
+
+    def session(self) -> Session:
+        return Session(self.engine, info=session_info(ContentStore(self.files, reserve=0)))
+
+
+class Office:
+    """A project of the installation, and the token of one tablet."""
+
+    def __init__(self, house: House) -> None:
+        self.engine = house.engine
+        self.files = house.files
+        self.serving = house.serving
+        with house.session() as session:
+            begin_writing(session)
             journal = create_project(session, {"name": "Siby", "time_zone": "Africa/Bamako"}, None, NOON)
             publish_form(journal, read_workbook(a_workbook("sale", "1", SALE), "sale.xlsx"))
             journal.close()
@@ -62,8 +80,6 @@ class Office:
             begin_writing(session)
             self.token = add_device(session, self.project, "tablet", NOON)[1].token
             session.commit()
-        settings = {"SIBY_FOLDER": str(folder), "SIBY_DATABASE": url, "SIBY_RESERVE_MB": "0", "SIBY_WORKERS": "2"}
-        self.serving = Serving(folder, {**os.environ, **settings}, a_free_port())
 
     @property
     def base(self) -> str:
@@ -73,11 +89,12 @@ class Office:
         return Collect(wire or Wire(self.serving.port), self.base)
 
     def all(self, query: Any) -> list[Any]:
+        model = query.column_descriptions[0]["entity"]
         with Session(self.engine) as session:
-            return list(session.scalars(query))
+            return list(session.scalars(query.where(model.project_id == self.project)))
 
     def count(self, model: Any) -> int:
-        return int(self.all(select(func.count()).select_from(model))[0])
+        return len(self.all(select(model)))
 
     def present(self) -> dict[str, str]:
         """The files that are here, by name."""
@@ -106,16 +123,29 @@ class Office:
         return self.say(head("POST", f"{self.base}/submission", all_headers), body)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    with contextlib.ExitStack() as leaving:
+        if request.param == "sqlite":
+            url = f"sqlite:///{folder / 'siby.sqlite'}"
+        else:
+            postgres, name = request.getfixturevalue("postgres"), new_name()
+            url = postgres.create(name)
+            leaving.callback(postgres.drop, name)
+        upgrade(url)
+        engine = open_engine(url)
+        leaving.callback(engine.dispose)
+        house = House(engine, url, folder)
+        leaving.callback(house.serving.stop)
+        leaving.callback(house.serving.kill)
+        house.serving.start()
+        yield house
+
+
 @pytest.fixture
-def office(empty_database_url: str, tmp_path: Path) -> Iterator[Office]:
-    upgrade(empty_database_url)
-    engine = open_engine(empty_database_url)
-    office = Office(engine, empty_database_url, tmp_path)
-    office.serving.start()
-    yield office
-    office.serving.kill()
-    office.serving.stop()
-    engine.dispose()
+def office(house: House) -> Office:
+    return Office(house)
 
 
 def until(true: Any) -> None:
