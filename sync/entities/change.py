@@ -186,6 +186,8 @@ class Change:
         for step in ordered:
             if step.create or step.branch_id is not None or step.path == RESOLVES or entity.withdrawn:
                 return False
+            if step.event <= entity.event:
+                return False  # of a correction that names another entity now: it keeps its place before what came since
             if step.base_version is not None and step.base_version < version:
                 return False
             version += 1

@@ -37,6 +37,7 @@ class EntityNow:
     creator_id: int | None = None
     created_at: dt.datetime | None = None  # None: now
     deleted_at: dt.datetime | None = None
+    event: int = 0  # its last change
 
     def follow(self, folded: Folded, place: str | None) -> bool:
         """Become what the steps say, in this place; whether anything is different from before."""
@@ -345,7 +346,7 @@ _UPDATE_ENTITY = (
     .values(
         {
             name: bindparam(f"b_{name}", type_=Entity.__table__.c[name].type)
-            for name in (*_ENTITY_FIELDS, "event", "updated_at")
+            for name in (*_ENTITY_FIELDS, "updated_at")
             if name not in _MADE_ONCE
         }
     )

@@ -371,6 +371,18 @@ def test_an_edit_that_names_another_entity_withdraws_the_first_one(registry: Reg
     assert {id_: seen.withdrawn for id_, seen in registry.entities().items()} == {AWA: True, FANTA: False}
 
 
+def test_an_edit_that_names_another_entity_comes_before_what_was_said_of_that_since(registry: Registry) -> None:
+    registry.arrive(("two women", a_creation()))
+    registry.arrive(("her sister", a_creation(FANTA)))
+    registry.arrive(("a visit", an_update(village="Siby")))
+    registry.arrive(("a later visit", an_update(FANTA, village="Kati")))
+
+    registry.arrive(("a visit", an_update(FANTA, village="Siby")))
+
+    assert registry.entity(FANTA).data == {"village": "Kati"}
+    assert registry.rebuild() == 0
+
+
 def test_the_same_actions_again_change_nothing(registry: Registry) -> None:
     registry.arrive(("registration", a_creation(phone="1")))
     before = registry.entity()
