@@ -61,13 +61,18 @@ def done() -> Response:
     return answer({"success": True})
 
 
+def known_already(tag: str) -> bool:
+    """Whether the client has just this, by a weakened tag too, so that nobody needs to work it out."""
+    return request.if_none_match.contains_weak(tag)
+
+
 def tagged(body: bytes | Iterator[bytes], content_type: str, tag: str | None = None) -> Response:
-    """An answer that a client may keep and ask about: 304 if it has this already, also by a weakened tag. What is sent
-    piece by piece has to come with its tag."""
+    """An answer that a client may keep and ask about: 304 if it has this already. What is sent piece by piece has to
+    come with its tag."""
     if tag is None:
         assert isinstance(body, bytes)
         tag = hashlib.sha256(body).hexdigest()[:32]
-    if request.if_none_match.contains_weak(tag):
+    if known_already(tag):
         response = Response(status=304)
     else:
         response = Response(body, content_type=content_type)
@@ -80,7 +85,7 @@ def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag
     """Bytes that strangers sent, to be saved and not shown: sandboxed, and never of a type that could run."""
     known = (content_type or "").split(";")[0].strip().lower()
     shown = known if known in _HARMLESS else "application/octet-stream"
-    if tag is not None and request.if_none_match.contains_weak(tag):
+    if tag is not None and known_already(tag):
         response = Response(status=304)
     else:
         response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)

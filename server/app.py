@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, Map, PathConverter, Rule, UnicodeConverter
 
+from forms.xpath.numbers import LARGEST
 from server import clock, current
 from server.api import (
     app_users,
@@ -75,6 +76,7 @@ from server.pages.people import lists as list_pages
 from server.pages.people import matches as match_pages
 from server.pages.people import people as people_pages
 from server.pages.project import data as data_pages
+from server.pages.project import names as name_pages
 from server.pages.project import overview, overview_parts
 from server.pages.project import settings as settings_pages
 from server.pages.project import team as team_pages
@@ -161,6 +163,7 @@ _MODULES = (
     device_places,
     team_pages,
     settings_pages,
+    name_pages,
     data_pages,
     bin_pages,
     webhook_pages,
@@ -229,7 +232,7 @@ class Number(IntegerConverter):
     """A number in an address; one that no column could hold is one that there is not."""
 
     def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=2**63 - 1)
+        super().__init__(url_map, max=LARGEST)
 
 
 class Segment(UnicodeConverter):

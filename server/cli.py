@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def siby() -> None:
 
     Settings come from SIBY_… variables and siby.toml; `siby settings` lists them.
     """
+    os.umask(0o077)  # answers and passwords are nobody else's on this machine
 
 
 _BESIDE = (

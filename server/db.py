@@ -17,15 +17,16 @@ from sync.models.database import engine_options, prepare_engine
 db = SQLAlchemy(metadata=Base.metadata)
 
 # Threads that wait for a connection longer than this are turned away; those of a slow upload hold none.
-_POOL = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 15}
+_PATIENCE_SECONDS = 10
+_SQLITE_POOL = {"pool_size": 20, "max_overflow": 20}
 _POSTGRES_POOL = 10
 
 
 def connect_database(app: Flask, url: str) -> None:
     """Give the app its engine, set up so that commits are durable and savepoints hold."""
-    options = engine_options(url, _POSTGRES_POOL)
+    options = engine_options(url, _POSTGRES_POOL) | {"pool_timeout": _PATIENCE_SECONDS}
     if url.startswith("sqlite"):
-        options |= _POOL
+        options |= _SQLITE_POOL
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from flask import Flask, Response, current_app, request
@@ -20,9 +19,9 @@ from server.answers import disposition
 from server.clock import now
 from server.logs import log, log_failure
 from server.settings import Settings
-from sync.errors import Busy, DiskFull, Refusal
+from sync.errors import Busy, DiskFull, NotFound, Refusal
 from sync.exports.exporting import Export
-from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet
+from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet, Unwanted
 
 _NAME = "siby_exports"
 _AT_ONCE = 2  # made at the same time in each process; more only take the processor from each other
@@ -67,8 +66,14 @@ def kept_for(export: Export) -> str | None:
     files = _exports().files
     tag, weak = unquote_etag(request.headers.get("If-Range"))
     if weak or tag is None or "Range" not in request.headers or not tag.startswith(f"{export.line}-"):
-        return files.owed(_debt(export), time.time() - _OWED_SECONDS)
+        return files.owed(_debt(export.wish), time.time() - _OWED_SECONDS)
     return tag if files.facts(tag) is not None else None
+
+
+def forgo(wish: str) -> None:
+    """Whoever asks wants a file no more for which they were told to ask again. Raises NotFound if they were not."""
+    if not _exports().files.forgo(_debt(wish)):
+        raise NotFound("You are waiting for no such file.")
 
 
 def is_known(export: Export) -> bool:
@@ -89,7 +94,7 @@ def resume(export: Export, tag: str, patience: float) -> Response | None:
         return _whole(export, tag, facts, whole)
     if files.is_made(tag):
         _ask_again(export, tag)
-    files.pay(_debt(export))
+    files.pay(_debt(export.wish))
     return None
 
 
@@ -131,14 +136,14 @@ def _beginning(exports: Exports, export: Export, patience: float) -> Response | 
 
 def _ask_again(export: Export, tag: str) -> NoReturn:
     """What comes when all of it is made comes too late for whoever waits on the line: it is kept until they return."""
-    _exports().files.owe(_debt(export), tag)
+    _exports().files.owe(_debt(export.wish), tag)
     raise BeingMade(
         "This file is still being made. Ask for it again in a minute: it goes on meanwhile.", retry_after=30
     )
 
 
-def _debt(export: Export) -> str:
-    return f"{export.wish}-{current.visitor().actor_id}"
+def _debt(wish: str) -> str:
+    return f"{wish}-{current.visitor().actor_id}"
 
 
 def _failed(exports: Exports, export: Export) -> NoReturn:
@@ -167,9 +172,12 @@ def _begin(exports: Exports, export: Export) -> bool:
 
 def _make(exports: Exports, export: Export, making: Making) -> None:
     try:
-        with exports.files.scratch(export.tag) as scratch:
-            export.write(making, Path(scratch))
+        with making.scratch() as scratch:
+            export.write(making, scratch)
         making.keep()
+    except Unwanted:
+        making.give_up()
+        log("export_stopped", reason="nobody waits for it")
     except Exception as error:
         exports.failures[export.tag] = error
         while len(exports.failures) > 100:
@@ -185,7 +193,7 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
 
 
 def _whole(export: Export, tag: str, facts: Facts, file: BinaryIO) -> Response:
-    _exports().files.pay(_debt(export))
+    _exports().files.pay(_debt(export.wish))
     size = file.seek(0, 2)
     asked = _range_of(tag, size)
     start, stop = asked if asked is not None else (0, size)

@@ -154,6 +154,9 @@ def check_password(email: str, password: str) -> Actor:
     session().rollback()  # hashing takes a while, and needs no connection
     good = verify_password(stored, password)
     begin_writing(session())
+    if wait := wait_of(session(), keys, now):  # by tries that were made at the same time
+        session().rollback()
+        raise TooMany("Too many wrong passwords; wait and try again", retry_after=wait)
     actor = find_user(session(), email)
     if not good or actor is None or actor.disabled_at or actor.password_hash != stored:
         note_failure(session(), keys, now)

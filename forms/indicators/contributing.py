@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 
-from lxml import etree
-
 from forms.form import Flag, Lists
 from forms.indicators.feeds import Cut, Feed, Feeds, Reading, compile_feeds
 from forms.xforms.entities import is_true, plain_id
@@ -55,7 +53,7 @@ class Row:
 
     __slots__ = ("_context", "_make", "flags", "scope", "seen")
 
-    def __init__(self, scope: Scope, make: Callable[[etree._Element], Context], flags: list[Flag]) -> None:
+    def __init__(self, scope: Scope, make: Callable[[Scope], Context], flags: list[Flag]) -> None:
         self.scope = scope
         self.flags = flags  # of the whole submission
         self.seen: dict[int, Value] = {}
@@ -66,7 +64,7 @@ class Row:
     def context(self) -> Context:
         """What its expressions are evaluated in; many rows have none."""
         if self._context is None:
-            self._context = self._make(self.scope.element)
+            self._context = self._make(self.scope)
         return self._context
 
     def around(self, path: str) -> Scope:
@@ -106,8 +104,9 @@ def contributed(
     flags: list[Flag] = []
     walk, root, seed = walk_of(feeds.form, instance), instance.root, instance.instance_id or ""
 
-    def context(element: etree._Element) -> Context:
-        return Context(root, element, lists, feeds.form, recorded_at, tz, seed)
+    def context(scope: Scope) -> Context:
+        known = scope if walk.plain else None
+        return Context(root, scope.element, lists, feeds.form, recorded_at, tz, seed, scope=known)
 
     rows: dict[str | None, list[Row]] = {None: [Row(walk.root, context, flags)]}
     visited = _day_of_visit(feeds, walk.root, recorded_at, tz)

@@ -42,11 +42,13 @@ class _Checker:
         self.form = form
         self.context = context
         self.flags: list[Flag] = []
+        self.plain = False  # the walk's
         self.size = 0  # elements in the record
         self.work = 0
 
     def flags_of(self, walk: Walk) -> list[Flag]:
         """Puts in what a client left out because it was irrelevant, so that rules about it can be worked out."""
+        self.plain = walk.plain
         for missing in walk.missing:
             missing.looks = list(_put_in(missing.element, missing.plan, missing.scope))
         try:
@@ -67,7 +69,7 @@ class _Checker:
 
     def look(self, look: Look) -> None:
         plan, text = look.plan, look.text
-        self.context.node = look.element
+        self.context.node, self.context.scope = look.element, look.scope if self.plain else None
         if plan.relevant is not None and not self.holds(plan.relevant, "relevant", look, otherwise=True):
             if text.strip() or (look.inside is not None and answered(look.element)):
                 self.flag("relevant", look, "There is an answer here, although it should not have been asked.")

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from forms.findings import Finding
+from forms.xpath.numbers import LARGEST
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MOST = 2**63
 _TEXT = "Send a text."
 
 
@@ -54,7 +54,7 @@ def plain_text(findings: list[Finding], value: Any, place: str) -> str | None:
     """A text that XML can hold, blank if only white space. Whole numbers and true (1) too; None after a fault."""
     if isinstance(value, bool):
         return "1" if value else ""
-    if isinstance(value, int) and abs(value) < _MOST:
+    if isinstance(value, int) and abs(value) <= LARGEST:
         return str(value)
     if value is None:
         return ""
@@ -74,7 +74,7 @@ def plain_text(findings: list[Finding], value: Any, place: str) -> str | None:
 
 
 def _number(findings: list[Finding], value: int | float, kind: str, place: str) -> str | None:
-    if (isinstance(value, float) and not math.isfinite(value)) or abs(value) >= _MOST:
+    if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > LARGEST:
         fault(findings, place, "This number is beyond 64 bits, or none.", "Send a number that a tablet can hold.")
         return None
     if kind == "int" and value != int(value):

@@ -93,6 +93,7 @@ class Form:
     fields: Mapping[str, Field]
     by_identity: Mapping[str, Field]
     repeats: tuple[str, ...]
+    headings: Mapping[str, Mapping[str, str]]  # what groups and repeats are called, by path and language
     choices: Mapping[str, Mapping[str, Choice]]
     entities: tuple[EntityDeclaration, ...]
     entities_version: str | None

@@ -46,42 +46,32 @@ def questions_of(form: Form) -> list[Question]:
     """
     known = form.derived.get("questions")
     if known is None:
-        known = form.derived["questions"] = list(_below(form, _Body(form), form.root, "/data", 0))
+        known = form.derived["questions"] = list(_below(form, _hints(form), form.root, "/data", 0))
     return known  # type: ignore[return-value]
 
 
-class _Body:
-    """What is shown of each path, as the XForm's body has it."""
-
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self._labels: dict[str, Mapping[str, str]] = {}
-        self._hints: dict[str, Mapping[str, str]] = {}
-        body = etree.fromstring(form.xform, parser()).find(f"{_H}body")
-        for element in body.iterdescendants(tag=etree.Element) if body is not None else ():
-            written = element.get("ref") or element.get("nodeset")
-            if written and local_name(element.tag) != "itemset":
-                path = _path(written)
-                self._labels[path] = self._texts(element.find(f"{_XF}label")) or self._labels.get(path, {})
-                self._hints[path] = self._texts(element.find(f"{_XF}hint")) or self._hints.get(path, {})
-
-    def labels(self, path: str) -> Mapping[str, str]:
-        return self._labels.get(path, {})
-
-    def hints(self, path: str) -> Mapping[str, str]:
-        return self._hints.get(path, {})
-
-    def _texts(self, element: etree._Element | None) -> Mapping[str, str]:
-        if element is None:
-            return {}
-        ref = element.get("ref", "")
-        if ref.startswith("jr:itext("):
-            return self._form.texts.get(ref[len("jr:itext(") :].rstrip(") ").strip("'\""), {})
-        text = text_written(element)
-        return {self._form.default_language: text} if text else {}
+def _hints(form: Form) -> dict[str, Mapping[str, str]]:
+    """What helps with each question, by path, as the XForm's body has it."""
+    hints: dict[str, Mapping[str, str]] = {}
+    body = etree.fromstring(form.xform, parser()).find(f"{_H}body")
+    for element in body.iterdescendants(tag=etree.Element) if body is not None else ():
+        written, hint = element.get("ref") or element.get("nodeset"), element.find(f"{_XF}hint")
+        if written and hint is not None and local_name(element.tag) != "itemset":
+            hints[_path(written)] = _texts(form, hint)
+    return hints
 
 
-def _below(form: Form, body: _Body, element: etree._Element, path: str, depth: int) -> Iterator[Question]:
+def _texts(form: Form, element: etree._Element) -> Mapping[str, str]:
+    ref = element.get("ref", "")
+    if ref.startswith("jr:itext("):
+        return form.texts.get(ref[len("jr:itext(") :].rstrip(") ").strip("'\""), {})
+    text = text_written(element)
+    return {form.default_language: text} if text else {}
+
+
+def _below(
+    form: Form, hints: Mapping[str, Mapping[str, str]], element: etree._Element, path: str, depth: int
+) -> Iterator[Question]:
     for child in element:
         below = f"{path}/{child.tag}"
         if str(child.tag) == "meta":
@@ -89,17 +79,24 @@ def _below(form: Form, body: _Body, element: etree._Element, path: str, depth: i
         asked = form.fields.get(below)
         if asked is not None:
             if not asked.metadata:
-                yield _question(form, body, asked, depth)
+                yield _question(form, hints.get(asked.path, {}), asked, depth)
         elif len(child):
             kind = REPEAT if below in form.repeats else GROUP
             identity = form.renames.get(below, below)
             yield Question(
-                below, identity, str(child.tag), depth, kind, body.labels(below), {}, bind=form.binds.get(below)
+                below,
+                identity,
+                str(child.tag),
+                depth,
+                kind,
+                form.headings.get(below, {}),
+                {},
+                bind=form.binds.get(below),
             )
-            yield from _below(form, body, child, below, depth + 1)
+            yield from _below(form, hints, child, below, depth + 1)
 
 
-def _question(form: Form, body: _Body, asked: Field, depth: int) -> Question:
+def _question(form: Form, hints: Mapping[str, str], asked: Field, depth: int) -> Question:
     inside = form.choices.get(asked.itemset, {}) if asked.itemset is not None and not asked.external else {}
     return Question(
         path=asked.path,
@@ -107,8 +104,8 @@ def _question(form: Form, body: _Body, asked: Field, depth: int) -> Question:
         name=asked.name,
         depth=depth,
         kind=_kind(asked),
-        labels=asked.labels or body.labels(asked.path),
-        hints=body.hints(asked.path),
+        labels=asked.labels,
+        hints=hints,
         bind=form.binds.get(asked.path),
         choices=inside,
         list_name=asked.itemset,

@@ -15,10 +15,10 @@ from forms.xforms.instance import Instance
 from forms.xforms.types import TYPES
 from forms.xforms.xform import Bind, Form, Itemset
 from forms.xpath.expressions import Expression
+from forms.xpath.numbers import LARGEST
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
-_MOST = 2**63
 # What servers and clients add to an instance of their own accord.
 _ENVELOPE = frozenset({"meta", "formhub"})
 # Said beside the answers in our wire, and worked out again from them.
@@ -113,6 +113,7 @@ class Walk:
     looks: list[Looked]
     missing: list[Missing]
     files: list[tuple[int, str]]
+    plain: bool = True  # whether each group was there once and no question held elements
 
 
 def walk_of(form: Form, instance: Instance) -> Walk:
@@ -208,8 +209,11 @@ class _Walker:
                 self.leaf_again(child, below, scope, found)
             else:
                 text = texts[below.path] = child.text or ""
+                odd = len(child) != 0
+                if odd:
+                    self.walk.plain = False
                 if below.rules:
-                    looks.append(Look(below, child, scope, text if len(child) == 0 else _whole(child)))
+                    looks.append(Look(below, child, scope, _whole(child) if odd else text))
                 if below.answer:
                     found[tag] = None if not text or text.isspace() else below.convert(text) if below.convert else text
                 if text:
@@ -252,6 +256,7 @@ class _Walker:
     def group_again(self, element: etree._Element, plan: Plan, scope: Scope, found: dict[str, Any]) -> None:
         """A second group of a name says something only where the first was silent, and its rules are not looked at."""
         self.twice(element, plan, scope)
+        self.walk.plain = False
         looks, missing = self.looks, self.walk.missing
         self.looks, self.walk.missing = [], []
         self.group(element, plan, scope, found)
@@ -308,7 +313,7 @@ def _number(text: str) -> int | float | str:
     """A JSON number where that says exactly the same, else the text."""
     if _INTEGER.fullmatch(text):
         whole = int(text)
-        return whole if -_MOST <= whole < _MOST else text
+        return whole if abs(whole) <= LARGEST else text
     if _DECIMAL.fullmatch(text):
         number = float(text)
         if repr(number) == text or Decimal(repr(number)) == Decimal(text):

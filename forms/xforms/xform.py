@@ -84,7 +84,10 @@ class _Compiler:
         self.root_name = local_name(primary.tag)
         self.texts, self.languages, self.default_language = _translations(model)
         self.controls = {self.path(c.get("ref", "")): c for c in self.body() if local_name(c.tag) in _CONTROLS}
-        self.groups = {self.path(g.get("ref", "")) for g in self.body() if local_name(g.tag) == "group"}
+        groups = [(self.path(g.get("ref", "")), self.label(g)) for g in self.body() if local_name(g.tag) == "group"]
+        self.groups = {path for path, _ in groups}
+        # A repeat is called by the group around it, which has its path.
+        self.headings = {path: label for path, label in groups if label}
         self.repeats = tuple(self.path(r.get("nodeset", "")) for r in self.body() if local_name(r.tag) == "repeat")
         self.bind_elements = self.by_path(model.iterchildren(f"{_XF}bind"), "nodeset")
         self.alike = self.in_the_same_words()
@@ -110,6 +113,7 @@ class _Compiler:
             fields=fields,
             by_identity={field.identity: field for field in fields.values()},
             repeats=self.repeats,
+            headings=self.headings,
             choices=self.choices(itemsets),
             entities=tuple(self.entities(binds)),
             entities_version=self.model.get(f"{_ENTITIES}entities-version"),
@@ -169,6 +173,7 @@ class _Compiler:
             frozenset(self.secondary),
             self.outside,
             itemsets or {},
+            groups=frozenset(path.rpartition("/")[0] for path in types),
         )
 
     def repeat_around(self, path: str) -> str | None:

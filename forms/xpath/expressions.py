@@ -14,6 +14,7 @@ from lxml import etree
 from forms.findings import Faulty, Finding
 from forms.form import Lists
 from forms.xpath.dates import days_of, read_moment, write_moment
+from forms.xpath.everyday import everyday
 from forms.xpath.functions import EXTENSIONS, NAMESPACE, PREFIX
 from forms.xpath.numbers import stored_number
 from forms.xpath.shape import Kind, Piece, Shape
@@ -23,6 +24,7 @@ from forms.xpath.values import HERE, Unevaluable, boolean_of, number_of, text_of
 
 if TYPE_CHECKING:
     from forms.xforms.model import Form
+    from forms.xforms.walk import Scope
 
 Value = str | float | bool | list[etree._Element]
 
@@ -43,8 +45,10 @@ __all__ = [
 class Context:
     """Where an expression is evaluated. `node` is the element that `.` means, `root` the instance's root element.
 
-    For a rule on an attribute `node` is the element that has it. `seed` is what random(), uuid() and randomize() are
-    drawn from: the same seed gives the same values. A context belongs to one thread.
+    For a rule on an attribute `node` is the element that has it. `scope` has the texts around the node where a walk
+    gathered them and found each question once; everyday rules then need not look at the elements. `seed` is what
+    random(), uuid() and randomize() are drawn from: the same seed gives the same values. A context belongs to one
+    thread.
     """
 
     root: etree._Element
@@ -57,6 +61,7 @@ class Context:
     language: str | None = None  # of jr:choice-name and jr:itext; the form's default language if None
     draws: int = 0
     values: dict[str, str | float] = field(default_factory=dict)  # of today() and now(), reckoned once
+    scope: Scope | None = None
 
     def find(self, name: str, column: str, value: str) -> Sequence[etree._Element]:
         """Items of a list of the form's own, else of one outside it, whose column holds the value."""
@@ -127,7 +132,7 @@ class Expression:
         self._piece = piece
         self._translator = translator
         self._programs: dict[str, _Program] = {}
-        self._compile("value")  # to hear of what is wrong; what is kept is only what is used, 15 kB each
+        _xpath(piece.code, translator.functions)  # to hear of what is wrong; only what is used is kept, 15 kB each
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -150,13 +155,13 @@ class Expression:
     def answer(self, context: Context, question_type: str = "string") -> str:
         """The value as a client stores it in a question of this type: `1` or `0` for true or false, a date with its
         time unless the question is for dates, what is not a number blank."""
-        value = self.evaluate(context)
+        value = self._run("plain", context, {}) if self._piece.at else self.evaluate(context)
         if isinstance(value, bool):
             return "1" if value else "0"
         if isinstance(value, float):
             whole = question_type == "int" and math.isfinite(value)
             return stored_number(math.trunc(value) if whole else value)
-        text = text_of(value)
+        text = text_of(value)  # type: ignore[arg-type]
         return _stored_date(text, question_type, context.tz) if self.kind is Kind.DATE else text
 
     def nodes(self, context: Context, **given: str) -> list[etree._Element]:
@@ -168,10 +173,7 @@ class Expression:
         program = self._programs.get(wanted)
         if program is None:
             # Two threads may both come here; they make equal programs, and either may stay.
-            try:
-                program = self._programs[wanted] = self._compile(wanted)
-            except etree.XPathSyntaxError as error:
-                raise Unevaluable(f"it is too long or too deep ({error})") from error
+            program = self._programs[wanted] = self._compile(wanted)
         return program.run(context, given)
 
     def _compile(self, wanted: str) -> _Program:
@@ -179,42 +181,53 @@ class Expression:
         maker.functions, maker.variables = set(maker.functions), set(maker.variables)
         code = {
             "value": lambda piece: piece.code,
+            "plain": maker.plain_text,
             "text": maker.text,
             "number": maker.number,
             "boolean": maker.boolean,
         }[wanted](self._piece)
-        return _Program(code, maker.functions, maker.variables)
+        return _Program(code, maker)
 
 
 class _Program:
-    """XPath as lxml runs it, with the names of what must be passed in."""
+    """XPath as closures know it, or as lxml runs it, with the names of what must be passed in."""
 
-    __slots__ = ("extended", "variables", "xpath")
+    __slots__ = ("code", "everyday", "functions", "variables", "xpath")
 
-    def __init__(self, code: str, functions: set[str], variables: set[str]) -> None:
-        used = {name for name in functions if f"{PREFIX}:{name}(" in code}
-        self.xpath = etree.XPath(
-            code,
-            namespaces={PREFIX: NAMESPACE},
-            extensions={(NAMESPACE, name): EXTENSIONS[name] for name in used},
-            regexp=False,
-            smart_strings=False,
-        )
-        self.extended = bool(used)
-        self.variables = tuple(name for name in variables if f"${name}" in code)
+    def __init__(self, code: str, translator: Translator) -> None:
+        self.code = code
+        self.everyday = everyday(code, translator.at, translator.shape)
+        self.functions = translator.functions
+        self.variables = [name for name in translator.variables if f"${name}" in code]
+        self.xpath: etree.XPath | None = None
 
     def run(self, context: Context, given: dict[str, str]) -> object:
-        if self.extended:
-            HERE.context = context
+        HERE.context = context
+        if self.everyday is not None and context.scope is not None:
+            return self.everyday(context, given)
         try:
+            if self.xpath is None:
+                self.xpath = _xpath(self.code, self.functions)
             if not self.variables:
                 return self.xpath(context.node)
             values = {name: given[name] if name in given else context.variable(name) for name in self.variables}
             return self.xpath(context.node, **values)  # type: ignore[arg-type]
+        except etree.XPathSyntaxError as error:
+            raise Unevaluable(f"it is too long or too deep ({error})") from error
         except etree.XPathError as error:
             raise Unevaluable(f"it cannot be worked out ({error})") from error
         except RecursionError as error:
             raise Unevaluable("it is nested too deep") from error
+
+
+def _xpath(code: str, functions: set[str]) -> etree.XPath:
+    return etree.XPath(
+        code,
+        namespaces={PREFIX: NAMESPACE},
+        extensions={(NAMESPACE, name): EXTENSIONS[name] for name in functions if f"{PREFIX}:{name}(" in code},
+        regexp=False,
+        smart_strings=False,
+    )
 
 
 def compile_expression(text: str, *, form: Form | None = None, at: str = "/data") -> Expression:

@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 
 _PLAIN = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
 CLOSE = 1e-12
+# The largest whole number of 64 bits, which is the largest that databases hold.
+LARGEST = 2**63 - 1
 
 
 def read_number(text: str) -> float:
@@ -33,7 +35,7 @@ def stored_number(number: float) -> str:
     """As a client stores it: blank for NaN, without a point if it is whole."""
     if math.isnan(number):
         return ""
-    if abs(number) < 2**63 and abs(number - math.trunc(number)) < 1e-9:
+    if abs(number) <= LARGEST and abs(number - math.trunc(number)) < 1e-9:
         return str(math.trunc(number))
     return write_number(number)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 LONGEST_PATTERN = 2_000
@@ -21,26 +21,32 @@ class TooCostly(ValueError):
     """Matching this text would take too long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern:
     """Matches whole texts in time that grows with length, never exponentially.
 
-    A simple pattern is left to `re`; one in which a repetition holds another repetition or a choice is run as a set of
-    states instead, because backtracking over those is what can take for ever.
+    What backtracking does soon enough is left to `re`; what it might not end is run as a set of states instead: a
+    repetition that holds another or a choice (`entangled`), many that have no bound, or many choices one after another.
     """
 
     simple: re.Pattern[str]
-    machine: _Machine | None
+    tree: _Tree | None  # None of a pattern that states cannot follow
+    entangled: bool
     open_ended: int  # repetitions without a bound
+    ways: int  # in which the choices and the other repetitions can be combined
 
     def matches(self, text: str) -> bool:
         if len(text) > LONGEST_TEXT:
             raise TooCostly
-        if self.machine is not None:
-            return self.machine.matches(text)
-        if len(text) ** max(self.open_ended, 1) > _STEPS:
+        if not self.entangled and len(text) ** max(self.open_ended, 1) * self.ways <= _STEPS:
+            return self.simple.fullmatch(text) is not None
+        if self.tree is None:
             raise TooCostly
-        return self.simple.fullmatch(text) is not None
+        return self.machine.matches(text)
+
+    @cached_property
+    def machine(self) -> _Machine:
+        return _Machine(self.tree or _Sequence(()))
 
 
 @lru_cache(maxsize=1024)
@@ -54,11 +60,12 @@ def compile_pattern(text: str) -> Pattern:
         simple = re.compile(_python(text))
     except (re.error, OverflowError, RecursionError) as error:
         raise BadPattern(str(error)) from error
-    if not reader.entangled and reader.open_ended <= 3:
-        return Pattern(simple, None, reader.open_ended)
-    if reader.beyond:
+    if (reader.entangled or reader.open_ended > 3) and reader.beyond:
         raise BadPattern(f"repetition within repetition cannot be combined with {reader.beyond}")
-    return Pattern(simple, _Machine(tree), 0)
+    pattern = Pattern(simple, None if reader.beyond else tree, reader.entangled, reader.open_ended, reader.ways)
+    if reader.entangled:
+        _ = pattern.machine  # which may be too large
+    return pattern
 
 
 # The tree of a pattern: a set of characters, a sequence, a choice, a repetition, an anchor.
@@ -158,6 +165,7 @@ class _Reader:
         self.position = 0
         self.depth = 0
         self.open_ended = 0
+        self.ways = 1
         self.entangled = False
         self.beyond = ""
 
@@ -176,6 +184,7 @@ class _Reader:
             self.position += 1
             branches.append(self.sequence())
         self.depth -= 1
+        self.ways *= len(branches)
         return branches[0] if len(branches) == 1 else _Choice(tuple(branches))
 
     def sequence(self) -> _Tree:
@@ -200,6 +209,8 @@ class _Reader:
             self.entangled |= _varies(body)
         if most is None or most - least > 20:
             self.open_ended += 1
+        else:
+            self.ways *= most - least + 1
         return _Repeat(body, least, most)
 
     def atom(self) -> _Tree:

@@ -37,6 +37,12 @@ class Shape:
     outside: Mapping[str, str]
     itemsets: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of calculated questions, by what they calculate
+    groups: frozenset[str] = frozenset()  # what has elements or attributes with rules in it, repeats included
+
+    def is_question(self, path: str) -> bool:
+        """Whether it is an element that holds a text and nothing else."""
+        within = path in self.groups or path in self.repeats or path.endswith("/meta/entity")
+        return path in self.types and not within
 
 
 NUMERIC = (Kind.NUMERIC, Kind.DECIMAL)

@@ -119,11 +119,12 @@ _NAMES_FOLLOW = frozenset(
 )
 
 
-def parse(text: str) -> Node:
-    """Raises Faulty with one finding when the text is not an XPath 1.0 expression."""
+def parse(text: str, *, variables: bool = False) -> Node:
+    """Raises Faulty with one finding when the text is not an XPath 1.0 expression. `variables` ($…) are never written
+    by users."""
     if len(text) > _LONGEST:
         raise _fault(f"The expression is longer than {_LONGEST} characters.")
-    return _Parser(text).whole()
+    return _Parser(text, variables=variables).whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,9 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, variables: bool) -> None:
         self.text = text
+        self.variables = variables
         self.tokens = _tokens(text)
         self.index = 0
         self.depth = 0
@@ -256,6 +258,8 @@ class _Parser:
             node = self.expression(0)
             self.expect(")")
             return node
+        if token.text == "$" and self.variables:
+            return Variable(self.take().text)
         if token.text == "$":
             raise _fault("Variables ($…) are not known here.", "To name a question write ${question}.")
         self.index -= token.kind != "end"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
+from sqlalchemy import func, select
 
 from server import current
-from server.answers import answer, disposition, done, to_json, wants_more
+from server.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
 from server.bodies import read_json, read_query
@@ -42,12 +44,13 @@ from sync.errors import InvalidEntity, Missing, Unexpected
 from sync.exports.cells import csv_pieces
 from sync.exports.maps import geometry_of
 from sync.journal import Journal
-from sync.models import Actor, Entity
+from sync.models import Actor, Entity, Project
 from sync.models.database import begin_writing
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
 
 _GEOMETRY = "geometry"
+_CSV, _GEOJSON = "text/csv; charset=utf-8", "application/geo+json; charset=utf-8"
 VIEWED = "entity.viewed"
 
 
@@ -275,12 +278,15 @@ def get_csv(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list as a table for spreadsheets; nothing in it can run as a formula."""
     asked = read_query(EntitiesQuery())
     known = list_of(session(), pid, name)
+    tag = _tag(pid, asked)
+    if known_already(tag):
+        return tagged(b"", _CSV, tag)
     properties = list(known.properties)
     header = ["__id", "label", *properties]
     header += ["__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"]
     pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties))
     note_view(pid, name)
-    return _file(pieces, "text/csv; charset=utf-8", f"{name}.csv")
+    return _file(pieces, _CSV, f"{name}.csv", tag)
 
 
 @bp.get("/entities.geojson")
@@ -292,9 +298,21 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
     known = list_of(session(), pid, name)
     if asked["property"] != _GEOMETRY and asked["property"] not in known.properties:
         raise Unexpected(f"The list has no property called {asked['property']}.")
+    tag = _tag(pid, asked)
+    if known_already(tag):
+        return tagged(b"", _GEOJSON, tag)
     rows = _rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"])
     note_view(pid, name)
-    return _file(_features(rows, asked["property"]), "application/geo+json; charset=utf-8", f"{name}.geojson")
+    return _file(_features(rows, asked["property"]), _GEOJSON, f"{name}.geojson", tag)
+
+
+def _tag(pid: int, asked: Mapping[str, Any]) -> str:
+    """What the rows of lists follow from: the journal, the names of those who made them, and what was asked, when."""
+    event = session().scalar(select(Project.last_event).where(Project.id == pid))
+    people = session().execute(select(func.count(), func.max(Actor.updated_at))).one()
+    moves = current.now() if "now(" in (asked["filter"] or "") else None
+    said = (event, *people, moves, request.path, request.query_string)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
 def _noted(pid: int, name: str, uuid: str, shown: object) -> Response:
@@ -373,8 +391,8 @@ def _features(rows: Iterable[Entity], name: str) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _file(pieces: Iterator[bytes], content_type: str, file_name: str) -> Response:
-    response = Response(stream_with_context(pieces), content_type=content_type)
+def _file(pieces: Iterator[bytes], content_type: str, file_name: str, tag: str) -> Response:
+    response = tagged(stream_with_context(pieces), content_type, tag)
     response.headers["Content-Disposition"] = disposition(file_name)
     return response
 

@@ -10,16 +10,17 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
+from server.answers import done
 from server.api.schemas import Strict, text
 from server.bodies import load
 from server.db import db, release, session
 from server.documents import documented
-from server.exporting import PATIENCE_SECONDS, deliver, described, is_known, kept_for, resume
+from server.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_known, kept_for, resume
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
 from sync.errors import Forbidden, Unexpected
-from sync.exports.exporting import Export, prepare_export
+from sync.exports.exporting import Export, prepare_export, wish_of
 from sync.exports.options import Options
 from sync.exports.source import open_snapshot
 from sync.intake.content import session_info
@@ -59,6 +60,15 @@ def export_submissions(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     return export_file(pid, fid, kind)
 
 
+@bp.delete("/submissions.<any('csv', 'csv.zip', xlsx, geojson, kml, sav, 'sav.zip', jsonl):kind>")
+@needs("data.export")
+@documented("exports", query=ExportQuery, answer="application/json")
+def delete_export(pid: int, fid: str, kind: str) -> ResponseReturnValue:
+    """Whoever was told to ask again wants the file no more. Unless others wait for it, no more of it is made."""
+    forgo_file(pid, fid, kind)
+    return done()
+
+
 @bp.get("/submissions/<iid>.geojson")
 @needs("data.export")
 @documented("exports", query=ExportQuery, answer="application/geo+json")
@@ -88,6 +98,12 @@ def export_file(
             return rest
         opened.pop_all()  # whoever makes the export ends its snapshot
     return deliver(export, patience)
+
+
+def forgo_file(pid: int, fid: str, kind: str) -> None:
+    """Asked by whoever waits for what the same request, as a GET, asks for. Raises NotFound if nobody told them to."""
+    given, _ = _given()
+    forgo(wish_of(pid, fid, _options(kind, given, None)))
 
 
 def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:

@@ -21,6 +21,7 @@ from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from server.queries.submissions import names_of_actors
+from server.queries.totals import totals_of
 from server.words import words
 from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
@@ -193,8 +194,9 @@ def decide_match(journal: Journal, number: int, given: Mapping[str, Any]) -> int
 
 def confirm(pid: int, given: Mapping[str, Any], show: Callable[[Confirmed], _Shown]) -> _Shown:
     """Confirm the surest pairs, or with `preview` find out what that would do; gives what is to be shown of it."""
+    known = totals_of(session(), pid)
     journal = begin(pid)
-    found = confirm_surest(journal, given["list_name"], given["minimum"], given["reason"])
+    found = confirm_surest(journal, given["list_name"], given["minimum"], given["reason"], known)
     shown = show(replace(found, bulk=None) if given["preview"] else found)
     details = {"list": given["list_name"], "minimum": given["minimum"], "pairs": len(found.pairs)}
     if given["preview"]:

@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 from server import current
 from server.answers import answer
 from server.api.matches import note_people, show_compared, show_reason, show_record
-from server.api.schemas import CursorQuery, Strict, text
+from server.api.schemas import NO_NUL, CursorQuery, Strict, text
 from server.bodies import read_body, read_query
 from server.changing import begin, finish
 from server.db import session
@@ -39,7 +39,7 @@ class PeopleQuery(CursorQuery):
     """Whom to list: those in whose names every word of `q` stands, however it is spelt."""
 
     list_name = text(load_default="people", data_key="list")
-    q = text(load_default="", validate=[validate.Length(max=200), validate.ContainsNoneOf("\0")])
+    q = text(load_default="", validate=[validate.Length(max=200), NO_NUL])
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
 
 
@@ -155,6 +155,7 @@ def _comparison(name: str, found: Comparison) -> dict[str, Any]:
         "list": name,
         "counts": dict(found.counts),
         "findings": [as_json(finding) for finding in found.findings],
+        "crowded": found.crowded,
         "rows": [_row(row) for row in found.rows],
     }
 

@@ -9,6 +9,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from forms.xpath.numbers import LARGEST
 from server.answers import answer
 from server.api.matches import show_shift
 from server.api.schemas import CursorQuery, Strict, Whole, text
@@ -18,6 +19,7 @@ from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
+from server.queries.totals import totals_of
 from server.words import words
 from sync.review.bulk import MOST_AT_ONCE, WORDS, LeftOut, Moved, Reviewed, Undone, review_many, undo_review
 from sync.review.decide import STATES
@@ -35,7 +37,7 @@ class ReviewQuery(CursorQuery):
     place = text(load_default=None, metadata={"description": "a place's code; everything below it is included"})
     collector = fields.Integer(
         load_default=None,
-        validate=validate.Range(min=0, max=2**63 - 1),
+        validate=validate.Range(min=0, max=LARGEST),
         metadata={"description": "a device's or person's number"},
     )
 
@@ -57,7 +59,7 @@ class SoughtSchema(Strict):
     state = text(load_default=None, allow_none=True, validate=validate.OneOf(FOUND_BY))
     form = text(load_default=None, allow_none=True)
     place = text(load_default=None, allow_none=True)
-    collector = Whole(load_default=None, allow_none=True, validate=validate.Range(min=0, max=2**63 - 1))
+    collector = Whole(load_default=None, allow_none=True, validate=validate.Range(min=0, max=LARGEST))
 
 
 class BulkReviewSchema(Strict):
@@ -66,7 +68,7 @@ class BulkReviewSchema(Strict):
 
     filter = fields.Nested(SoughtSchema, load_default=None, allow_none=True)
     ids = fields.List(
-        Whole(validate=validate.Range(min=1, max=2**63 - 1)),
+        Whole(validate=validate.Range(min=1, max=LARGEST)),
         load_default=None,
         allow_none=True,
         validate=validate.Length(min=1, max=MOST_AT_ONCE),
@@ -135,8 +137,9 @@ def decide_many(
     preview: bool = False,
 ) -> Reviewed:
     """Decide about many with the act in the audit trail, and commit; a preview leaves nothing behind."""
+    known = totals_of(session(), pid)
     journal = begin(pid)
-    found = review_many(journal, meant, state, comment=comment, seen=seen, preview=preview)
+    found = review_many(journal, meant, state, comment=comment, seen=seen, preview=preview, known=known)
     if found.bulk is None:
         session().rollback()
         return found
@@ -148,8 +151,9 @@ def decide_many(
 
 def undo_many(pid: int, number: int) -> Undone:
     """Take a decision about many back, with the act in the audit trail, and commit."""
+    known = totals_of(session(), pid)
     journal = begin(pid)
-    found = undo_review(journal, number)
+    found = undo_review(journal, number, known)
     details = {"submissions": len(found.restored), "left_out": len(found.left_out), "event": found.event}
     finish(journal, "review.undone", str(number), details)
     log("many_reviews_undone", project=pid, submissions=len(found.restored))

@@ -12,7 +12,7 @@ from server.bodies import read_json
 from server.db import session
 from server.documents import documented
 from server.guards import public, signed_in
-from server.signing_in import clear_cookie, set_cookie, sign_in
+from server.signing_in import clear_cookie, require_no_other_site, set_cookie, sign_in
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.tokens import Issued, digest, revoke
 from sync.errors import NotFound
@@ -30,6 +30,7 @@ def post_session() -> ResponseReturnValue:
 
     An account with a second factor needs a code as well; without it the answer is 401.4.
     """
+    require_no_other_site()
     given = read_json(CredentialsSchema())
     issued = sign_in(given["email"], given["password"], given["code"])
     response = answer({"token": issued.token, "csrf": issued.csrf} | _times(issued))

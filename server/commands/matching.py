@@ -113,6 +113,8 @@ def _explained(numbers: Mapping[str, Any], indent: str = "  ") -> list[str]:
 
 def _told(found: Comparison) -> list[str]:
     lines = [f"{found.counts[outcome]} {outcome}" for outcome in OUTCOMES if found.counts[outcome]]
+    if found.crowded:
+        lines.append(f"{found.crowded} compared with nobody: what they have in common, too many have.")
     lines += [str(finding) for finding in found.findings]
     shown = [row for row in found.rows if row.likely or row.line.faults]
     for row in shown[:_ROWS_SHOWN]:

@@ -11,7 +11,7 @@ import orjson
 from flask import Blueprint, Response, request, stream_with_context
 from sqlalchemy.exc import DataError
 
-from server.answers import FRESH, tagged, to_json
+from server.answers import FRESH, known_already, tagged, to_json
 from server.odata.options import Options, token_of
 from server.problems import refused
 from sync.errors import BadFilter
@@ -62,11 +62,6 @@ def streamed(tag: str, rows: Iterator[Any], context: str, count: int | None) -> 
     return response
 
 
-def known_already(tag: str) -> bool:
-    """Whether the client has just this, so that nobody needs to work it out."""
-    return request.if_none_match.contains_weak(tag)
-
-
 def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     """A document, or word that the client has it already."""
     if known_already(tag):
@@ -76,7 +71,10 @@ def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:
 
 def written(row: Mapping[str, Any]) -> orjson.Fragment:
     """A row as it will stand in the document: as bytes, thousands are little to keep."""
-    return orjson.Fragment(to_json(row))
+    try:
+        return orjson.Fragment(orjson.dumps(row))
+    except orjson.JSONEncodeError:  # as `to_json` has it
+        return orjson.Fragment(to_json(row))
 
 
 def rows_document(

@@ -11,11 +11,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from server import current
-from server.answers import tagged
+from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, data, known_already, rows_document, speak_odata, tag_of
+from server.odata.answers import JSON, XML, data, rows_document, speak_odata, tag_of
 from server.odata.feed import moment
 from server.odata.forms import sought_by
 from server.odata.metadata import entity_list_metadata, service_document

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from forms.spelling import did_you_mean
 from server.odata.metadata import parent_key
 from sync.errors import Unexpected
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table, repeats_in
+from sync.exports.flat import moment_text
 from sync.exports.naming import WireNames, wire_path
 from sync.exports.rows import RepeatedRow, SubmissionRow
 from sync.exports.values import DATE, MOMENT
@@ -202,9 +204,7 @@ def address_of(instance_id: str, tables: Sequence[Table], table: Table, places: 
 
 def moment(value: dt.datetime | None) -> str | None:
     """A time of our own, in UTC to the millisecond."""
-    if value is None:
-        return None
-    return value.astimezone(dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return None if value is None else moment_text(value)
 
 
 def _system(row: SubmissionRow, *, who: bool) -> Row:
@@ -279,7 +279,13 @@ def _boolean(value: Any) -> Any:
 
 
 def _date(value: Any) -> Any:
-    return value[:10] if isinstance(value, str) and _DATE.match(value) else None
+    return _day(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1000)
+def _day(text: str) -> str | None:
+    """The same few days come again and again."""
+    return text[:10] if _DATE.match(text) else None
 
 
 def _dated(value: Any) -> Any:

@@ -13,11 +13,11 @@ from orjson import Fragment
 from sqlalchemy import select
 
 from server import current
-from server.answers import tagged
+from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, data, known_already, rows_document, speak_odata, streamed, tag_of, written
+from server.odata.answers import JSON, XML, data, rows_document, speak_odata, streamed, tag_of, written
 from server.odata.feed import Feed, Shown, parent_id, row_id, steps
 from server.odata.metadata import form_metadata, service_document
 from server.odata.options import Options, read_options, require_type, require_version, seen, wants_all_at_once
@@ -28,7 +28,7 @@ from sync.exports.fields import SUBMISSIONS, Table, repeats_in, tables_of
 from sync.exports.naming import WireNames, wire_table
 from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
 from sync.exports.rows import RepeatedRow
-from sync.models import Form, Project, SubmissionVersion
+from sync.models import Project, SubmissionVersion
 from sync.models.database import begin_writing
 
 bp = Blueprint("odata_forms", __name__, url_prefix="/v1/projects/<int:pid>/forms")
@@ -57,7 +57,7 @@ def get_service(pid: int, fid: str) -> ResponseReturnValue:
     """The tables of a form: its submissions, and its repeats."""
     require_version()
     require_type("application/json")
-    tables = _tables(pid, fid)
+    tables = tables_of(session(), pid, fid)
     root = _root(pid, fid)
     return data(_tag(pid), lambda: service_document(root, [wire_table(tables, table) for table in tables]))
 
@@ -69,7 +69,7 @@ def get_metadata(pid: int, fid: str) -> ResponseReturnValue:
     """The schema of the tables, EDMX 4.0."""
     require_version()
     require_type(XML)
-    tables, sees = _tables(pid, fid), _sees_people()
+    tables, sees = tables_of(session(), pid, fid), _sees_people()
     shown = {
         table.identity: [column.path for column in table.columns if sees or not column.identifying] for table in tables
     }
@@ -89,7 +89,7 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     require_version()
     require_type("application/json")
     options = read_options()
-    tables = _tables(pid, fid)
+    tables = tables_of(session(), pid, fid)
     target = find_target(tables, resource)
     sees = _sees_people()
     links = options.links and sees
@@ -202,14 +202,6 @@ def _submission_id(pid: int, fid: str, instance_id: str) -> int:
     if found is None:
         raise NotFound
     return found
-
-
-def _tables(pid: int, fid: str) -> list[Table]:
-    """Raises NotFound for a form that was deleted, too."""
-    living = select(Form.form_id).where(Form.project_id == pid, Form.form_id == fid, Form.deleted_at.is_(None))
-    if session().scalar(living) is None:
-        raise NotFound
-    return tables_of(session(), pid, fid)
 
 
 def _root(pid: int, fid: str) -> str:

@@ -13,6 +13,7 @@ import orjson
 from flask import request
 
 from forms.findings import Finding
+from forms.xpath.numbers import LARGEST
 from sync.errors import NotAcceptable, NotFound, NotImplementedHere, Unexpected
 
 # So many rows are in an answer at most; a link leads to the next ones.
@@ -33,7 +34,6 @@ _KNOWN = frozenset(
         "search",
     )
 )
-_MOST = 2**63 - 1
 _VERSION = re.compile(r"[0-9]{1,8}(?:\.|\Z)")
 _FOLLOW_NO_LINKS = ("pyodk", "ruodk", "httr")
 # Of a time with an offset, in an address in which nobody has written the plus as %2B.
@@ -134,7 +134,7 @@ def _token(text: str | None) -> dict[str, Any] | None:
         padded = text[2:] + "=" * (-len(text[2:]) % 4)
         place = orjson.loads(base64.urlsafe_b64decode(padded))
         good = isinstance(place, dict) and all(
-            isinstance(place.get(key, 0), int) and 0 <= place.get(key, 0) <= _MOST for key in ("id", "number")
+            isinstance(place.get(key, 0), int) and 0 <= place.get(key, 0) <= LARGEST for key in ("id", "number")
         )
         if not good or not isinstance(place.get("by", []), list):
             raise ValueError

@@ -22,6 +22,8 @@ from typing import Any
 
 from flask import request
 from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from server import clock, current
 from server.capacity import Rates
@@ -106,8 +108,11 @@ class Unchanged:
             self._rates.count(sha256)
         except TooMany:
             return False  # the long way says it
-        with self._engine.connect() as connection:
-            return _look(connection, sha256, clock.now()) == known.stamp
+        try:
+            with self._engine.connect() as connection:
+                return _look(connection, sha256, clock.now()) == known.stamp
+        except (DBAPIError, NoConnection):
+            return False  # the long way says that too
 
     def _keep(self, asked: Hashable, stamp: Stamp, headers: list[tuple[str, str]]) -> None:
         tag = next((value for name, value in headers if name.lower() == "etag"), None)

@@ -15,8 +15,9 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 _KIND = "webp"
 _LARGEST = (640, 640)
 _QUALITY = 55
-# What tablets and telephones make has fewer; a file that claims more is meant to fill the memory.
-_MOST_PIXELS = 60_000_000
+# What tablets and telephones make has fewer; a file that claims more is meant to fill the memory. A JPEG is read at the
+# size that is needed, all others whole.
+_MOST_PIXELS, _MOST_OF_JPEG = 16_000_000, 60_000_000
 
 
 def is_picture(name: str, type: str | None) -> bool:  # noqa: A002 — the wire's word
@@ -34,11 +35,11 @@ def small_picture(sha256: str) -> Path | None:
     try:
         # The kinds are named: each of the others that Pillow knows would be another program that strangers can feed.
         with current.store().open(sha256) as file, Image.open(file, formats=("JPEG", "PNG", "WEBP", "GIF")) as photo:
-            if photo.width * photo.height > _MOST_PIXELS:
+            if photo.width * photo.height > (_MOST_OF_JPEG if photo.format == "JPEG" else _MOST_PIXELS):
                 return None
-            photo.draft("RGB", _LARGEST)  # of a JPEG it reads no more than is needed
+            photo.draft("RGB", _LARGEST)
+            photo.thumbnail(_LARGEST)  # before anything makes another one of its size
             upright = ImageOps.exif_transpose(photo)
-            upright.thumbnail(_LARGEST)
             # Without what the camera wrote into it, its position among others.
             upright.convert("RGB").save(made, "WEBP", quality=_QUALITY, exif=b"", icc_profile=None)
         os.replace(made, path)

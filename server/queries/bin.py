@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from forms.xpath.numbers import LARGEST
 from sync.models import Actor, Delivery, Event, Form, Quarantined, Submission
 from sync.review.paging import PAGE, Page, not_a_cursor
 
@@ -137,7 +138,7 @@ def _cursor_to(last: Gone) -> str:
 def _read_cursor(cursor: str) -> tuple[dt.datetime, int]:
     moment, _, id_ = cursor.partition("-")
     try:
-        if len(cursor) <= _LONGEST and moment.isdecimal() and id_.isdecimal() and int(id_) < 2**63:
+        if len(cursor) <= _LONGEST and moment.isdecimal() and id_.isdecimal() and int(id_) <= LARGEST:
             return _EPOCH + dt.timedelta(microseconds=int(moment)), int(id_)
     except (OverflowError, ValueError):
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -12,6 +12,13 @@ from sqlalchemy.orm import Session
 from server.queries.remembered import Remembered
 from sync.errors import NotFound
 from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Quarantined, Submission
+
+
+class Visit(NamedTuple):
+    """A submission by our own id, and what its form calls it."""
+
+    number: int
+    name: str
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
@@ -29,6 +36,19 @@ def name_of_submission(session: Session, project_id: int, submission_id: int) ->
     if row is None:
         raise NotFound
     return row.form_id, row.instance_id
+
+
+def visits_called(session: Session, project_id: int, form_id: str, instances: Iterable[str]) -> dict[str, Visit]:
+    """Those of these first instance ids that the form has, and that were not deleted."""
+    rows = session.execute(
+        select(Submission.instance_id, Submission.id, Submission.instance_name).where(
+            Submission.project_id == project_id,
+            Submission.form_id == form_id,
+            Submission.instance_id.in_(set(instances)),
+            Submission.deleted_at.is_(None),
+        )
+    )
+    return {instance: Visit(number, name or instance) for instance, number, name in rows}
 
 
 def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str]:

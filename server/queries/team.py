@@ -58,7 +58,7 @@ def acts_of(
     action: str | None = None,
     until: dt.datetime | None = None,
     below: int | None = None,
-    limit: int = 100,
+    limit: int = 50,
 ) -> Acts:
     """Acts before `until` and below a number. Looks through a bounded stretch; the next page goes on from there."""
     if below is None:

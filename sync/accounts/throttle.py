@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import ipaddress
 from collections.abc import Sequence
 
 from sqlalchemy import delete, select
@@ -23,7 +24,7 @@ _FREE = {"account": 4, "address": 19}
 
 def keys_of(email: str, address: str) -> tuple[str, str]:
     """What is counted. The account is hashed: it may be a password typed into the wrong field."""
-    return f"account:{hashlib.sha256(email.encode('utf-8', 'replace')).hexdigest()}", f"address:{address}"
+    return f"account:{hashlib.sha256(email.encode('utf-8', 'replace')).hexdigest()}", f"address:{_line_of(address)}"
 
 
 def wait_of(session: Session, keys: Sequence[str], now: dt.datetime) -> int:
@@ -49,6 +50,23 @@ def note_failure(session: Session, keys: Sequence[str], now: dt.datetime) -> Non
 def forget_failures(session: Session, key: str) -> None:
     """After the right password. Only the account is forgiven: else one good account would free an address to guess."""
     session.execute(delete(LoginFailures).where(LoginFailures.key == key))
+
+
+def drop_old_failures(session: Session, now: dt.datetime) -> int:
+    """Those that would not be counted on; gives how many."""
+    old = delete(LoginFailures).where(LoginFailures.until < now - _FORGOTTEN_AFTER)
+    return int(session.execute(old).rowcount)  # type: ignore[attr-defined]
+
+
+def _line_of(address: str) -> str:
+    """Whoever has one address of IPv6 has the 2⁶⁴ beside it."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def _wait(over: int) -> dt.timedelta:

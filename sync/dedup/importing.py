@@ -53,10 +53,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rows of a file against a list. With findings, about the file or about a row, it cannot be loaded."""
+    """The rows of a file against a list. With findings, about the file or about a row, it cannot be loaded.
+
+    `crowded` rows were compared with nobody: all that they have in common with others, too many have.
+    """
 
     rows: Sequence[Judged]
     findings: Sequence[Finding]
+    crowded: int
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -88,7 +92,7 @@ def compare_list(
         replace(one, outcome=_outcome(some), likely=some) if (some := likely.get(one.line.number)) else one
         for one in judged
     ]
-    return Comparison(rows, findings)
+    return Comparison(rows, findings, matching.crowded)
 
 
 def load_list(journal: Journal, known: EntityList, data: bytes, place: str, source: Mapping[str, Any]) -> Loaded:
@@ -166,6 +170,7 @@ class _Matching:
         self._lines = {str(line.number): line for line in lines}  # no entity has such an id
         self._profiles = {key: self._yardstick.profile(key, line.data, now) for key, line in self._lines.items()}
         self._keys = {key: set(self._yardstick.keys(profile)) for key, profile in self._profiles.items()}
+        self.crowded = 0
         self._rows: dict[int, list[str]] = defaultdict(list)  # that have a key
         for key, some in self._keys.items():
             for one in some:
@@ -205,7 +210,9 @@ class _Matching:
                 block = [*holding.get(key, ()), *self._rows[key]]
                 if len(block) <= cap:
                     blocks[key] = block
-        return {row: {other for key in self._keys[row] for other in blocks.get(key, ())} - {row} for row in rows}
+        found = {row: {other for key in self._keys[row] for other in blocks.get(key, ())} - {row} for row in rows}
+        self.crowded += sum(not found[row] and not self._keys[row] <= blocks.keys() for row in rows)
+        return found
 
     def _entities(self, entity_ids: Collection[str]) -> Mapping[str, Any]:
         fixed = [(Entity.project_id, self._project_id), (Entity.list_name, self._list)]

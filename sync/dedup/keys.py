@@ -9,11 +9,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, column, delete, func, select, text, true
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from sync.models import MatchKey
 from sync.models.database import insert_rows
-from sync.models.probing import rows_of_keys
+from sync.models.probing import rows_of, rows_of_keys, unseen
 
 Held = tuple[int, str]  # key, entity
 _AT_ONCE = 2000
@@ -54,10 +53,10 @@ def members(
     for start in range(0, len(ordered), _AT_ONCE):
         some = ordered[start : start + _AT_ONCE]
         if postgres:
-            rows = connection.execute(_each_by_lateral(), {**of_list, "keys": some, "limit": limit})
+            rows = rows_of(connection, _each_by_lateral(), {**of_list, "keys": some, "limit": limit})
         else:
             keys_as_json = orjson.dumps(some).decode()
-            rows = connection.execute(_EACH_BY_JSON, {**of_list, "keys": keys_as_json, "last": limit - 1})
+            rows = rows_of(connection, _EACH_BY_JSON, {**of_list, "keys": keys_as_json, "last": limit - 1})
         for key, entity_id in rows:
             found[key].append(entity_id)
     return found
@@ -81,11 +80,7 @@ def _keys_held(connection: Connection, project_id: int, list_name: str, entity_i
 
 @cache
 def _each_by_lateral() -> Any:
-    wanted = (
-        func.unnest(bindparam("keys", type_=ARRAY(BigInteger)))
-        .table_valued(column("key", BigInteger))
-        .render_derived("wanted")
-    )
+    wanted = func.unnest(unseen("keys", BigInteger)).table_valued(column("key", BigInteger)).render_derived("wanted")
     probe = (
         select(MatchKey.entity_id)
         .where(
@@ -123,7 +118,7 @@ _EACH_BY_JSON = text(
         '~'
     )
     """
-)
+).columns(MatchKey.key, MatchKey.entity_id)
 _DELETE = delete(MatchKey).where(
     MatchKey.project_id == bindparam("the_project"),
     MatchKey.list_name == bindparam("the_list"),

@@ -78,7 +78,7 @@ def likeness_of(score: Score, model: int) -> Likeness:
     return Likeness(
         score.weight,
         score.probability,
-        [[part.field, part.a, part.b, part.level, part.weight] for part in score.parts],
+        [list(part) for part in score.parts],
         model,
     )
 

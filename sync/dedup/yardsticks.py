@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Text, bindparam, cast, select
 from sync.dedup.pairs import Likeness, likeness_of
 from sync.dedup.scoring import organisations
 from sync.dedup.scoring.blocking import CAP, keys_of
-from sync.dedup.scoring.model import DEFAULT, FLOOR, Model, Term, score, terms_wanted, weigh
+from sync.dedup.scoring.comparing import compare, stratum_of
+from sync.dedup.scoring.model import DEFAULT, FLOOR, Model, Term, score_compared, terms_wanted, weigh
 from sync.dedup.scoring.organisations import Organisation, organisation_of
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.models import MatchModel, MatchTerm
-from sync.models.probing import rows_of_keys
+from sync.models.probing import rows_of, rows_of_keys
 
 NAME = "name"  # the role that makes a list one of organisations or households
 _TERM = (MatchTerm.scope, MatchTerm.part, MatchTerm.term)
@@ -69,7 +70,7 @@ class Modelled:
     def __init__(self, connection: Connection, project_id: int, list_name: str, roles: Mapping[str, str]) -> None:
         self._connection, self._project_id, self._list = connection, project_id, list_name
         self._roles = _Roles(roles)
-        row = connection.execute(_IN_FORCE, {"project": project_id, "list": list_name}).one_or_none()
+        [row] = rows_of(connection, _IN_FORCE, {"project": project_id, "list": list_name}) or [None]
         self.version: int = row.version if row is not None else 0
         self.terms_version: int = row.terms if row is not None else 0
         self.model = _model(row.model) if row is not None else DEFAULT
@@ -100,9 +101,8 @@ class Modelled:
         self.terms |= dict.fromkeys(wanted, 0) | {(scope, part, term): count for scope, part, term, count in rows}
 
     def likeness(self, a: Profile, b: Profile) -> Likeness | None:
-        if weigh(self.model, self.terms, a, b) < FLOOR:
-            return None
-        return likeness_of(score(self.model, self.terms, a, b), self.version)
+        compared = self.model, self.terms, a, b, stratum_of(a, b), compare(a, b)
+        return likeness_of(score_compared(*compared), self.version) if weigh(*compared) >= FLOOR else None
 
 
 class Simple:

@@ -51,10 +51,10 @@ class Change:
         self._twice: dict[int, list[str]] = defaultdict(list)
 
     @property
-    def differing(self) -> int:
-        """How many entities are not as they were, or have a step that is not."""
+    def differing(self) -> set[Key]:
+        """The entities that are not as they were, or have a step that is not."""
         steps = {key_of(step) for step in self._changed_steps.values()}
-        return len(self._new.keys() | self._changed.keys() | steps)
+        return steps | self._new.keys() | self._changed.keys()
 
     @property
     def flagged(self) -> set[int]:

@@ -195,7 +195,7 @@ def settle_places(journal: Journal, event: int, name: str | None = None) -> int:
         change = Change(journal, journal.session.connection())
         change.look_for_places(keys[start : start + _AT_ONCE])
         if change.differing:
-            moved += change.differing
+            moved += len(change.differing)
             change.write(event)
     return moved
 

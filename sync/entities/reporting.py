@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
@@ -16,6 +18,8 @@ from sync.models import Entity, EntityList, Form, Submission
 from sync.projects.catalogue import Published, published
 from sync.review.counting import REJECTED
 
+# Submissions of a form of which the habit is found out, and of their entries.
+_LATELY, _MOST_DAYS = 500, 20_000
 # What only a list of people says of its entries.
 _OF_PEOPLE = frozenset({"first_name", "last_name", "sex", "birth_year", "birth_date", "age"})
 
@@ -36,11 +40,13 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Of so many entries of a register, so many had no submission of the form dated in the period."""
+    """Of so many entries of a register, so many had no submission of the form dated in the period, and of those so many
+    never had one."""
 
     register: Register
     entries: int
     silent: int
+    never: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,34 @@ def silence(session: Session, project_id: int, register: Register, start: dt.dat
     silent = session.scalars(
         select(func.count()).where(*_living(project_id, register), ~_heard(project_id, register, start, end))
     ).one()
-    return Silence(register, entries, silent)
+    never = (
+        session.scalars(
+            select(func.count()).where(
+                *_living(project_id, register), ~_heard(project_id, register, dt.date.min, dt.date.max)
+            )
+        ).one()
+        if silent
+        else 0
+    )
+    return Silence(register, entries, silent, never)
+
+
+def habit(session: Session, project_id: int, register: Register) -> int | None:
+    """Every how many days an entry is usually reported of: the median over the entries that were reported of lately.
+    None where most of them were so only once: nobody can say when they are due again."""
+    of_form = (Submission.project_id == project_id, *_counting(register))
+    lately = select(Submission.subject).where(*of_form).order_by(Submission.id.desc()).limit(_LATELY)
+    days: dict[str, set[dt.date]] = defaultdict(set)
+    rows = session.execute(
+        select(Submission.subject, Submission.day)
+        .where(*of_form, Submission.subject.in_(set(session.scalars(lately)) - {None}))
+        .limit(_MOST_DAYS)
+    )
+    for subject, day in rows:
+        if subject is not None and day is not None:
+            days[subject].add(day)
+    gaps = [(max(some) - min(some)).days / (len(some) - 1) for some in days.values() if len(some) > 1]
+    return round(median(gaps)) if 2 * len(gaps) > len(days) else None
 
 
 def silent_entries(

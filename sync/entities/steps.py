@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from sync.entities.stored import (
     steps_of_submissions,
 )
 from sync.journal import Journal
+from sync.models import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,24 @@ def rebuild_entities(journal: Journal) -> int:
         if change.differing:
             event = event or journal.record("rebuilt")
             change.write(event)
-            wrong += change.differing
+            wrong += len(change.differing)
     return wrong
+
+
+def entities_differ(session: Session, project_id: int) -> set[Key]:
+    """The entities that are not what their steps make of them; writes nothing, and keeps nobody waiting."""
+    project = session.get_one(Project, project_id)
+    differing: set[Key] = set()
+    for keys in all_keys(session.connection(), project_id):
+        wrong: Collection[Key] = keys
+        for _ in range(2):  # somebody may have changed one while it was read
+            change = Change(Journal(session, project, None, project.created_at), session.connection())
+            change.look_again(wrong)
+            wrong = change.differing
+            if not wrong:
+                break
+        differing.update(wrong)
+    return differing
 
 
 def _step(action: EntityAction, submission_id: int, event: int, actor_id: int | None = None) -> Step:

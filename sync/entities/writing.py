@@ -180,7 +180,7 @@ def force_held(journal: Journal, before: dt.datetime) -> int:
     for start in range(0, len(keys), _AT_ONCE):
         change = Change(journal, journal.session.connection())
         change.force(keys[start : start + _AT_ONCE], last or 0)
-        forced += change.differing
+        forced += len(change.differing)
         change.write(event)
     if not forced:
         journal.return_to(mark)

@@ -6,7 +6,6 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy import ColumnElement, and_
@@ -18,7 +17,7 @@ from sync.exports.csvfiles import Tally, entry, file_names, write_csv, write_csv
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.fields import Table, tables_of
 from sync.exports.filters import compile_filter, names_in
-from sync.exports.growing import Facts, Sink
+from sync.exports.growing import Facts, Scratch, Sink
 from sync.exports.lines import write_lines
 from sync.exports.maps import position_column, write_geojson, write_kml
 from sync.exports.naming import DELETED, among_of
@@ -49,9 +48,8 @@ class Export:
     facts: Facts
     source: Source
 
-    def write(self, sink: Sink, scratch: Path) -> None:
-        """Write all of it; what is needed on the way lies in a folder of its own. Raises RowsMissing if it is not
-        whole."""
+    def write(self, sink: Sink, scratch: Scratch) -> None:
+        """Write all of it. Raises RowsMissing if it is not whole, and what says that it is not to be made further."""
         rows = _WRITERS[self.source.options.format](self.source, sink, scratch, self.facts.rows)
         if rows != self.facts.rows:
             raise RowsMissing(f"{rows} rows were written, {self.facts.rows} were there")
@@ -89,8 +87,13 @@ def prepare_export(
     line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
     # What was decrypted for one person is kept for nobody.
     facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows, once=bool(keys))
-    wish = options.digest(project_id, form_id)
-    return Export(f"{line}-{options.digest(line, state.said)[:16]}", line, wish, facts, source)
+    tag = f"{line}-{options.digest(line, state.said)[:16]}"
+    return Export(tag, line, wish_of(project_id, form_id, options), facts, source)
+
+
+def wish_of(project_id: int, form_id: str, options: Options) -> str:
+    """What tells a wish from others, whatever the data are."""
+    return options.digest(project_id, form_id)
 
 
 def name_of(form_id: str, options: Options) -> str:
@@ -142,34 +145,34 @@ def _require_possible(source: Source, whole: list[Table]) -> None:
         raise Unexpected("This form has repeats, and a .sav file holds one table: ask for submissions.sav.zip.")
 
 
-def _csv(source: Source, sink: Sink, _folder: Path, _rows: int) -> int:
+def _csv(source: Source, sink: Sink, _scratch: Scratch, _rows: int) -> int:
     return write_csv(source, sink)
 
 
-def _csv_zip(source: Source, sink: Sink, _folder: Path, rows: int) -> int:
+def _csv_zip(source: Source, sink: Sink, _scratch: Scratch, rows: int) -> int:
     return write_csv_zip(source, sink, store_of(source.session), rows)
 
 
-def _xlsx(source: Source, sink: Sink, folder: Path, _rows: int) -> int:
-    made = folder / "made.xlsx"
-    rows = write_workbook(source, made, folder)
+def _xlsx(source: Source, sink: Sink, scratch: Scratch, _rows: int) -> int:
+    made = scratch.folder / "made.xlsx"
+    rows = write_workbook(source, made, scratch)
     with made.open("rb") as file:
         _copy(file, sink)
     return rows
 
 
-def _sav(source: Source, sink: Sink, folder: Path, _rows: int) -> int:
+def _sav(source: Source, sink: Sink, scratch: Scratch, _rows: int) -> int:
     tally = Tally()
-    write_sav(source, source.tables[0], sink, folder, tally)
+    write_sav(source, source.tables[0], sink, scratch, tally)
     return tally.rows
 
 
-def _sav_zip(source: Source, sink: Sink, folder: Path, rows: int) -> int:
+def _sav_zip(source: Source, sink: Sink, scratch: Scratch, rows: int) -> int:
     tally = Tally()
     with zipped(sink) as archive:
         for table, name in file_names(source.form_id, source.tables, ".sav"):
             with entry(archive, name, large=True) as file:
-                write_sav(source, table, file, folder, tally)
+                write_sav(source, table, file, scratch, tally)
         archive.comment = f"rows={tally.rows}".encode()
     return tally.rows
 
@@ -179,13 +182,13 @@ def _copy(file: BinaryIO, sink: Sink) -> None:
         sink.write(piece)
 
 
-_WRITERS: dict[str, Callable[[Source, Sink, Path, int], int]] = {
+_WRITERS: dict[str, Callable[[Source, Sink, Scratch, int], int]] = {
     "csv": _csv,
     "csv.zip": _csv_zip,
     "xlsx": _xlsx,
-    "geojson": lambda source, sink, _folder, _rows: write_geojson(source, sink),
-    "kml": lambda source, sink, _folder, _rows: write_kml(source, sink),
+    "geojson": lambda source, sink, _scratch, _rows: write_geojson(source, sink),
+    "kml": lambda source, sink, _scratch, _rows: write_kml(source, sink),
     "sav": _sav,
     "sav.zip": _sav_zip,
-    "jsonl": lambda source, sink, _folder, _rows: write_lines(source, sink),
+    "jsonl": lambda source, sink, _scratch, _rows: write_lines(source, sink),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from forms.form import Field
@@ -116,12 +116,13 @@ def merged(
 _tables: Shelf[list[Table]] = Shelf(200)
 
 
+_MATCHED = select(EntityList.name, EntityList.matching).where(
+    EntityList.project_id == bindparam("project_id"), EntityList.matching.is_not(None)
+)
+
+
 def _roles(session: Session, project_id: int) -> frozenset[tuple[str, str]]:
-    rows = session.execute(
-        select(EntityList.name, EntityList.matching).where(
-            EntityList.project_id == project_id, EntityList.matching.is_not(None)
-        )
-    )
+    rows = session.connection().execute(_MATCHED, {"project_id": project_id})
     return frozenset(
         (name, prop) for name, matching in rows for prop, role in (matching or {}).items() if role in IDENTIFYING_ROLES
     )

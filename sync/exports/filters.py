@@ -51,6 +51,7 @@ from sqlalchemy import (
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
+from forms.xpath.numbers import LARGEST
 from sync.errors import BadFilter, NotImplementedHere
 from sync.exports.values import Value, texts_among
 from sync.models.base import UtcDateTime
@@ -60,7 +61,6 @@ LONGEST = 10_000
 _MOST_PARTS, _MOST_WORDS, _MOST_ORDERS = 1_000, 50, 20
 _FARTHEST = 2**30  # in a text; beyond it PostgreSQL counts no more
 _NULL = Value("null", null())
-_WIDEST = 2**63
 Made = TypeVar("Made")
 _Comparison = Callable[[Any, Any], ColumnElement[bool]]
 
@@ -219,7 +219,7 @@ class _Compiler:
         if not number.is_finite() or abs(number.adjusted()) > 300:
             raise _bad(f"{value} is no number that an answer could be.", "Write it in digits.")
         if self.among.sqlite:
-            whole = number == number.to_integral_value() and abs(number) < _WIDEST
+            whole = number == number.to_integral_value() and abs(number) <= LARGEST
             return literal(int(number), BigInteger()) if whole else literal(float(number), Float())
         return literal(number, Numeric())
 

@@ -60,7 +60,7 @@ def outlets_of(columns: Sequence[Column], words: Words, *, split: bool = False) 
 
 def row_maker(outlets: Sequence[Outlet]) -> Callable[[Answers], list[Cell]]:
     """A function that gives the cells of an answered row; blank for what was not asked."""
-    runs = [_Run(around, list(some)) for (around, _), some in groupby(outlets, _run_of)]
+    runs = [_Run(around, list(some)) for (around, _, _), some in groupby(outlets, _run_of)]
 
     def row(answers: Answers) -> list[Cell]:
         cells: list[Cell] = []
@@ -69,6 +69,8 @@ def row_maker(outlets: Sequence[Outlet]) -> Callable[[Answers], list[Cell]]:
             if run.taken is None:
                 values = [*map(get, run.names)]
                 cells += values if _CELLS.issuperset(map(type, values)) else map(plain, values)
+            elif run.point:
+                cells += _parts(get(run.point))
             else:
                 cells += [None if (value := get(name)) is None else take(value) for name, take in run.taken]
         return cells
@@ -77,19 +79,21 @@ def row_maker(outlets: Sequence[Outlet]) -> Callable[[Answers], list[Cell]]:
 
 
 class _Run:
-    """Columns beside each other whose answers lie in one group and go the same way: as they are, or through takers."""
+    """Columns beside each other whose answers lie in one group and go the same way: as they are, through takers, or
+    all from one position."""
 
-    __slots__ = ("around", "names", "taken")
+    __slots__ = ("around", "names", "point", "taken")
 
     def __init__(self, around: tuple[str, ...], outlets: Sequence[Outlet]) -> None:
         self.around = around
         self.names = [outlet.path[-1] for outlet in outlets]
         takers = [(outlet.path[-1], outlet.take) for outlet in outlets if outlet.take is not None]
         self.taken = takers or None
+        self.point = self.names[0] if [outlet.take for outlet in outlets] == _PARTS else None
 
 
-def _run_of(outlet: Outlet) -> tuple[tuple[str, ...], bool]:
-    return outlet.path[:-1], outlet.take is None
+def _run_of(outlet: Outlet) -> tuple[tuple[str, ...], bool, tuple[str, ...] | None]:
+    return outlet.path[:-1], outlet.take is None, outlet.path if outlet.take in _PARTS else None
 
 
 def key_of(table: Table, instance_id: str, places: Sequence[int]) -> str:
@@ -126,7 +130,9 @@ def moment_of(text: Any) -> dt.datetime | None:
 
 def moment_text(moment: dt.datetime) -> str:
     """A moment as exports write it: UTC, to the millisecond."""
-    return f"{moment.astimezone(dt.UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    at = moment.astimezone(dt.UTC)
+    parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond // 1000)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % parts  # noqa: UP031 — it takes half the time of the other ways
 
 
 def plain(value: Any) -> Cell:
@@ -158,8 +164,8 @@ def _outlets(column: Column, words: Words, split: bool) -> list[Outlet]:
     match column.kind:
         case "geopoint":
             return [
-                Outlet(f"{header}-{part}", "number", column.path, _part(index), column)
-                for index, part in enumerate(POINT)
+                Outlet(f"{header}-{part}", "number", column.path, take, column)
+                for part, take in zip(POINT, _PARTS, strict=True)
             ]
         case "select" | "rank":
             labelled = _labelled_list(column, words)
@@ -179,12 +185,14 @@ def _outlets(column: Column, words: Words, split: bool) -> list[Outlet]:
             return [Outlet(header, "text", column.path, None, column)]
 
 
-def _part(index: int) -> Take:
-    def take(value: Any) -> Cell:
-        numbers = value.split() if isinstance(value, str) else value
-        return numbers[index] if isinstance(numbers, list) and index < len(numbers) else None
+def _parts(value: Any) -> list[Cell]:
+    """Of a position: what it has of latitude, longitude, altitude and accuracy."""
+    numbers = value.split() if isinstance(value, str) else value
+    return [*numbers, *_NOWHERE][: len(POINT)] if isinstance(numbers, list) else _NOWHERE
 
-    return take
+
+def _part(index: int) -> Take:
+    return lambda value: _parts(value)[index]
 
 
 def _labels(column: Column, words: Words) -> dict[str, str]:
@@ -218,3 +226,7 @@ def _flag(header: str, column: Column, choice: str, words: Words) -> Outlet:
         return int(choice in chosen) if isinstance(chosen, list) else None
 
     return Outlet(f"{header}/{labels.get(choice, choice)}", "flag", column.path, take, column, choice)
+
+
+_NOWHERE: list[Cell] = [None] * len(POINT)
+_PARTS: list[Take | None] = [_part(index) for index in range(len(POINT))]

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -41,6 +42,10 @@ class NotYet(Exception):
     """The file is being made, and has no byte so far."""
 
 
+class Unwanted(Exception):
+    """Nobody waits any more for the file that is being made."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of an export before its first byte."""
@@ -49,6 +54,15 @@ class Facts:
     type: str
     rows: int  # submissions in it
     once: bool = False  # for one reader alone, kept for nobody
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder for what is needed while a file is made. Whoever writes many bytes there asks `go_on` before, which
+    raises what says that the file is not to be made any further."""
+
+    folder: Path
+    go_on: Callable[[int], None]
 
 
 class Making:
@@ -64,12 +78,25 @@ class Making:
         self._unchecked = 0
 
     def write(self, data: bytes) -> int:
-        """Append bytes. Raises DiskFull before they would eat into the reserve."""
+        """Append bytes. Raises as `go_on` does."""
         self._unchecked += len(data)
         if self._unchecked >= _CHECK_EVERY:
-            self._files.require_room(len(data))
+            self.go_on(len(data))
             self._unchecked = 0
         return self._file.write(data)
+
+    def go_on(self, coming: int = 0) -> None:
+        """Raises DiskFull when `coming` bytes, wherever they are written, would eat into the reserve, and Unwanted when
+        the file was dropped."""
+        self._files.require_room(coming)
+        if not self._is_there():
+            raise Unwanted(self._tag)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Scratch]:
+        """It goes with the making, and at the next sweep if the process that made the file was killed."""
+        with tempfile.TemporaryDirectory(dir=self._files.folder, prefix=f"{self._tag}{_SCRATCH}") as folder:
+            yield Scratch(Path(folder), self.go_on)
 
     def flush(self) -> None:
         """Let readers have what was written so far."""
@@ -79,18 +106,22 @@ class Making:
         """The file is whole."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if _is(self._files.path(self._tag, _PART), self._file.fileno()):
+        if self._is_there():
             os.replace(self._files.path(self._tag, _PART), self._files.path(self._tag))
         self._file.close()
 
     def give_up(self) -> None:
         """The file will never be whole; its readers are told."""
-        self._files.path(self._tag, _PART).unlink(missing_ok=True)
-        self._files.path(self._tag, _FACTS).unlink(missing_ok=True)
+        if self._is_there():
+            self._files.drop(self._tag)
         try:
             self._file.close()
         except OSError:  # the disk is full, and what was still to be written is of no use
             self._file.raw.close()
+
+    def _is_there(self) -> bool:
+        """Whether the file was not dropped; another one may be made under its name since."""
+        return _is(self._files.path(self._tag, _PART), self._file.fileno())
 
 
 class GrowingFiles:
@@ -186,15 +217,30 @@ class GrowingFiles:
         """The next time they get a file of what there is by then."""
         self.path(debt, _OWED).unlink(missing_ok=True)
 
+    def forgo(self, debt: str) -> bool:
+        """Whoever was told to come back for a file wants it no more: no more of it is made, unless somebody else waits
+        for it or reads it. False if they are owed none."""
+        tag = _text(self.path(debt, _OWED))
+        if tag is None:
+            return False
+        self.pay(debt)
+        if self.is_made(tag) and not self._is_wanted(tag):
+            self.drop(tag)
+        return True
+
+    def _is_wanted(self, tag: str) -> bool:
+        if any(_text(told) == tag for told in self.folder.glob(f"*{_OWED}")):
+            return True
+        try:
+            with self.path(tag, _FACTS).open("rb") as facts:
+                return not _lock(facts.fileno(), fcntl.LOCK_EX)
+        except FileNotFoundError:
+            return False
+
     def drop(self, tag: str) -> None:
         """Delete a file at once, whole or not; who reads it already may read on."""
         for ending in ("", _PART, _FACTS):
             self.path(tag, ending).unlink(missing_ok=True)
-
-    def scratch(self, tag: str) -> tempfile.TemporaryDirectory[str]:
-        """A folder for what is needed while the file is made. It goes with the making, and at the next sweep if the
-        process that made it was killed."""
-        return tempfile.TemporaryDirectory(dir=self.folder, prefix=f"{self.path(tag).name}{_SCRATCH}")
 
     def sweep(self, now: float, older_than: float = KEPT_SECONDS) -> int:
         """Delete files that were written so many seconds before `now`, in seconds since 1970, and what a killed process
@@ -227,7 +273,7 @@ class GrowingFiles:
 
     def _growing(self, tag: str, file: io.FileIO, until: float) -> Iterator[bytes]:
         pause = _FIRST_PAUSE
-        with file:
+        with file, self._reading(tag):
             while True:
                 if piece := file.read(_PIECE):
                     pause = _FIRST_PAUSE
@@ -244,6 +290,14 @@ class GrowingFiles:
                 else:
                     time.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
+
+    @contextmanager
+    def _reading(self, tag: str) -> Iterator[None]:
+        """Let others know by a lock that somebody reads the file."""
+        with ExitStack() as held:
+            with suppress(FileNotFoundError):
+                _lock(held.enter_context(self.path(tag, _FACTS).open("rb")).fileno(), fcntl.LOCK_SH)
+            yield
 
     def is_made(self, tag: str) -> bool:
         """Whether somebody makes the file at this moment."""
@@ -286,6 +340,14 @@ def _is(path: Path, descriptor: int) -> bool:
         return False
     here = os.fstat(descriptor)
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _text(path: Path) -> str | None:
+    """None of a file that is not there, or gone by now."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
 
 
 def _write_whole(path: Path, text: str) -> None:

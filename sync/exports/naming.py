@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, select
 from sqlalchemy.orm import Session
 
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table
 from sync.exports.filters import Among
+from sync.exports.rows import EXPECTED, PRESENT
 from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
-from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
+from sync.models import Actor, RepeatRow, Submission, SubmissionVersion
 from sync.models.database import is_sqlite
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
@@ -147,27 +148,14 @@ def _of_system() -> dict[str, Value]:
         DELETED: moment_value(Submission.deleted_at),
         "__system/submitterId": Value("number_or_text", Submission.actor_id),  # type: ignore[arg-type]
         "__system/submitterName": text_value(name),
-        "__system/attachmentsPresent": number_value(_attachments(case((Attachment.present, 1)))),
-        "__system/attachmentsExpected": number_value(_attachments(Attachment.name)),
+        "__system/attachmentsPresent": number_value(PRESENT),
+        "__system/attachmentsExpected": number_value(EXPECTED),
         "__system/status": text_value(encrypted),
         "__system/reviewState": text_value(Submission.review_state),
         "__system/deviceId": text_value(Submission.device),
         "__system/edits": number_value(Submission.versions - 1),
         "__system/formVersion": text_value(Submission.form_version),
     }
-
-
-def _attachments(counted: object) -> object:
-    return (
-        select(func.count(counted))  # type: ignore[arg-type]
-        .where(
-            Attachment.project_id == Submission.project_id,
-            Attachment.submission_id == Submission.id,
-            Attachment.instance_id == Submission.current_instance_id,
-        )
-        .correlate(Submission)
-        .scalar_subquery()
-    )
 
 
 _SYSTEM = _of_system()

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from forms.xpath.numbers import LARGEST
 from sync.errors import Unexpected
 from sync.exports.fields import Table
 from sync.exports.filters import Among, Order, compile_filter, compile_order, compile_search, names_in
@@ -45,7 +46,6 @@ from sync.models.base import UtcDateTime
 Row = TypeVar("Row")
 Made = TypeVar("Made")
 Place = dict[str, Any]
-_WIDEST = 2**63
 _LARGEST_POWER = 10_000  # of ten, in a number to order by
 _LONG = 1_000  # rows of a page that is read in portions
 
@@ -220,7 +220,7 @@ def _bound(kind: str, value: Any) -> ColumnElement[Any]:
             case "boolean":
                 return literal(bool(value), Boolean())
             case "number" | "number_or_text":
-                if isinstance(value, int) and abs(value) < _WIDEST:
+                if isinstance(value, int) and abs(value) <= LARGEST:
                     return literal(int(value), BigInteger())
                 return _decimal(value)
             case _:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, not_, select
 from sqlalchemy.orm import Session
 
 from sync.exports.fields import Path, Table, repeats_in, tables_of
 from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
+from sync.models.database import fetch_rows
 
 _AT_ONCE = 500
 Answers = dict[str, Any]
@@ -166,13 +167,12 @@ def count_repeats(
 
 
 class Reader:
-    """Makes rows of what is stored: names of people, attachments and renamed questions are looked up by the portion."""
+    """Makes rows of what is stored; renamed questions are called by their newest names."""
 
     def __init__(self, session: Session, project_id: int, tables: Sequence[Table]) -> None:
         self._session = session
         self._project_id = project_id
         self._tables = tables
-        self._names: dict[int, str] = {}
         self._renamings: dict[tuple[str, str], Callable[[Answers], Answers] | None] = {}
         self._has_meta = frozenset(column.path[1] for column in tables[0].columns if column.path[0] == "meta")
 
@@ -181,6 +181,7 @@ class Reader:
         return (
             select(*_COLUMNS)
             .join(SubmissionVersion, CURRENT)
+            .outerjoin(Actor, Actor.id == Submission.actor_id)
             .where(*_of_form(self._project_id, form_id, deleted=deleted))
         )
 
@@ -194,7 +195,7 @@ class Reader:
 
     def read(self, query: Select[Any]) -> list[SubmissionRow]:
         """All rows of a query made by `submissions`."""
-        return self._made(self._session.execute(query).all())
+        return self._made(fetch_rows(self._session.connection(), query))
 
     def read_on(self, query: Select[Any]) -> Iterator[SubmissionRow]:
         """The same one after the other, so that a long answer is never in memory whole."""
@@ -204,31 +205,22 @@ class Reader:
     def _portions(self, query: Select[Any]) -> Iterator[Sequence[Any]]:
         yield from self._session.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions()
 
-    def _made(self, found: Sequence[Any]) -> list[SubmissionRow]:
-        self._look_up({row.actor_id for row in found} - self._names.keys())
-        files = self._files([row.id for row in found])
-        return [self._row(row, files.get((row.id, row.current_instance_id), (0, 0))) for row in found]
+    def _made(self, found: Iterable[Sequence[Any]]) -> list[SubmissionRow]:
+        return [self._row(*row) for row in found]
 
     def read_repeats(self, query: Select[Any], table: Table) -> list[RepeatedRow]:
         """All rows of a query made by `repeats`."""
-        return self._iterated(self._session.execute(query).all(), table)
+        return self._iterated(fetch_rows(self._session.connection(), query), table)
 
     def read_repeats_on(self, query: Select[Any], table: Table) -> Iterator[RepeatedRow]:
         """The same one after the other."""
         for portion in self._portions(query):
             yield from self._iterated(portion, table)
 
-    def _iterated(self, found: Sequence[Any], table: Table) -> list[RepeatedRow]:
+    def _iterated(self, found: Iterable[Sequence[Any]], table: Table) -> list[RepeatedRow]:
         return [
-            RepeatedRow(
-                submission_id=row.submission_id,
-                instance_id=row.instance_id,
-                number=row.number,
-                places=row.places,
-                form_version=row.form_version,
-                answers=self.renamed(table, row.form_version, row.answers),
-            )
-            for row in found
+            RepeatedRow(id_, instance_id, number, places, version, self.renamed(table, version, answers))
+            for id_, instance_id, number, places, version, answers in found
         ]
 
     def renamed(self, table: Table, version: str, answers: Answers) -> Answers:
@@ -239,62 +231,65 @@ class Reader:
         rename = self._renamings[key]
         return rename(answers) if rename else answers
 
-    def _row(self, row: Any, files: tuple[int, int]) -> SubmissionRow:
-        answers = row.answers
+    def _row(
+        self,
+        id_: int,
+        instance_id: str,
+        current: str,
+        created: dt.datetime,
+        updated: dt.datetime,
+        deleted: dt.datetime | None,
+        submitter_id: int,
+        submitter: str | None,
+        device: str | None,
+        agent: str | None,
+        review_state: str | None,
+        versions: int,
+        form_version: str,
+        instance_name: str | None,
+        present: int,
+        expected: int,
+        missing: int,
+        answers: Answers | None,
+    ) -> SubmissionRow:
+        """Of the columns in their order."""
+        status = None
         if answers is None:
-            status, answers = "missingEncryptedFormData" if row.missing else "notDecrypted", {}
+            status, answers = "missingEncryptedFormData" if missing else "notDecrypted", {}
         else:
-            status, answers = None, self.renamed(self._tables[0], row.form_version, answers)
-        self._complete(answers, row)
+            answers = self.renamed(self._tables[0], form_version, answers)
+        if self._has_meta:
+            self._complete(answers, current, instance_name)
         return SubmissionRow(
-            id=row.id,
-            instance_id=row.instance_id,
-            current_instance_id=row.current_instance_id,
-            created=row.received_at,
-            updated=row.updated_at,
-            deleted=row.deleted_at,
-            submitter_id=row.actor_id,
-            submitter=self._names.get(row.actor_id, ""),
-            device=row.device,
-            user_agent=row.user_agent,
-            review_state=row.review_state,
-            edits=row.versions - 1,
-            form_version=row.form_version,
-            instance_name=row.instance_name,
-            present=files[0],
-            expected=files[1],
-            status=status,
-            answers=answers,
+            id_,
+            instance_id,
+            current,
+            created,
+            updated,
+            deleted,
+            submitter_id,
+            submitter or "",
+            device,
+            agent,
+            review_state,
+            versions - 1,
+            form_version,
+            instance_name,
+            present,
+            expected,
+            status,
+            answers,
         )
 
-    def _complete(self, answers: Answers, row: Any) -> None:
+    def _complete(self, answers: Answers, instance_id: str, instance_name: str | None) -> None:
         """What stands beside the answers in our store, and among them in a form."""
-        if not self._has_meta:
-            return
         meta = answers.get("meta")
         if not isinstance(meta, dict):
             meta = answers["meta"] = {}
         if "instanceID" in self._has_meta:
-            meta["instanceID"] = row.current_instance_id
+            meta["instanceID"] = instance_id
         if "instanceName" in self._has_meta:
-            meta["instanceName"] = row.instance_name
-
-    def _look_up(self, actor_ids: Iterable[int]) -> None:
-        wanted = sorted(actor_ids)
-        if wanted:
-            self._names.update(self._session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(wanted))).all())
-
-    def _files(self, submission_ids: Sequence[int]) -> dict[tuple[int, str], tuple[int, int]]:
-        """Of each instance that has attachments: how many are here, and how many there should be."""
-        if not submission_ids:
-            return {}
-        present = func.sum(case((Attachment.present, 1), else_=0))
-        rows = self._session.execute(
-            select(Attachment.submission_id, Attachment.instance_id, present, func.count())
-            .where(Attachment.project_id == self._project_id, Attachment.submission_id.in_(submission_ids))
-            .group_by(Attachment.submission_id, Attachment.instance_id)
-        )
-        return {(submission_id, instance_id): (int(here), all_) for submission_id, instance_id, here, all_ in rows}
+            meta["instanceName"] = instance_name
 
 
 def renaming(tables: Sequence[Table], table: Table, version: str) -> Callable[[Answers], Answers] | None:
@@ -351,6 +346,23 @@ CURRENT = and_(
     SubmissionVersion.form_id == Submission.form_id,
     SubmissionVersion.instance_id == Submission.current_instance_id,
 )
+
+
+def _attachments(counted: Any) -> ScalarSelect[int]:
+    """How many attachments of the current version there are."""
+    return (
+        select(func.count(counted))
+        .where(
+            Attachment.project_id == Submission.project_id,
+            Attachment.submission_id == Submission.id,
+            Attachment.instance_id == Submission.current_instance_id,
+        )
+        .correlate(Submission)
+        .scalar_subquery()
+    )
+
+
+PRESENT, EXPECTED = _attachments(case((Attachment.present, 1))), _attachments(Attachment.name)
 WHOSE = and_(Submission.project_id == RepeatRow.project_id, Submission.id == RepeatRow.submission_id)
 _COLUMNS = (
     Submission.id,
@@ -360,12 +372,15 @@ _COLUMNS = (
     Submission.updated_at,
     Submission.deleted_at,
     Submission.actor_id,
+    Actor.name,
     Submission.device,
     Submission.user_agent,
     Submission.review_state,
     Submission.versions,
     Submission.form_version,
     Submission.instance_name,
+    PRESENT,
+    EXPECTED,
     Submission.missing,
     SubmissionVersion.answers,
 )

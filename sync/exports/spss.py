@@ -27,7 +27,7 @@ from sync.exports.csvfiles import Tally, header_of, rows_of
 from sync.exports.disguise import identifies
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, label_in, moment_of
-from sync.exports.growing import Sink
+from sync.exports.growing import Scratch, Sink
 from sync.exports.source import Source
 
 _AT_ONCE = 2000
@@ -76,12 +76,12 @@ def require_library() -> None:
         raise NotImplementedHere("SPSS files need what is not installed here: pip install -c constraints.txt '.[spss]'")
 
 
-def write_sav(source: Source, table: Table, sink: Sink, folder: Path, tally: Tally) -> None:
-    """One table as a .sav file. The widths of texts stand before the rows, which lie packed in `folder` until then."""
+def write_sav(source: Source, table: Table, sink: Sink, scratch: Scratch, tally: Tally) -> None:
+    """One table as a .sav file. The widths of texts stand before the rows, which lie packed beside it until then."""
     outlets = source.outlets(table)
     variables = variables_of(source, table, outlets)
     rows = rows_of(source, table, outlets, tally)
-    with tempfile.TemporaryFile(dir=folder) as seen:
+    with tempfile.TemporaryFile(dir=scratch.folder) as seen:
         count = 0
         for some in iter(lambda: list(islice(rows, _AT_ONCE)), []):
             count += len(some)
@@ -89,12 +89,14 @@ def write_sav(source: Source, table: Table, sink: Sink, folder: Path, tally: Tal
                 variable.column(cells) for variable, cells in zip(variables, zip(*some, strict=True), strict=True)
             ]
             packed = zlib.compress(marshal.dumps(columns), 1)
+            scratch.go_on(len(packed))
             seen.write(len(packed).to_bytes(8))
             seen.write(packed)
         seen.seek(0)
-        writing = _Writing(variables, folder)
+        writing = _Writing(variables, scratch.folder)
         sink.write(writing.head(count))
         while size := int.from_bytes(seen.read(8)):
+            scratch.go_on(0)
             sink.write(writing.body(marshal.loads(zlib.decompress(seen.read(size)))))  # noqa: S302 — we wrote it
 
 

@@ -16,9 +16,11 @@ from sync.exports.cells import Cell
 from sync.exports.csvfiles import Tally, header_of, rows_of
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, moment_of
+from sync.exports.growing import Scratch
 from sync.exports.source import Source
 
 MOST_ROWS = 1_048_576  # of a sheet; what is beyond goes on in a second one
+_CHECK_EVERY = 1_000  # rows
 _LONGEST_CELL = 32_767
 _LONGEST_NAME = 31
 _EXACT = 2**53  # beyond it a spreadsheet rounds; such a number is written as text
@@ -29,23 +31,24 @@ _PLAIN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_url
 Put = Callable[[Worksheet, int, int, Any], Any]
 
 
-def write_workbook(source: Source, target: Path, folder: Path, most_rows: int = MOST_ROWS) -> int:
-    """Write the whole export to `target`, with what it takes on the way in `folder`; gives how many submissions.
+def write_workbook(source: Source, target: Path, scratch: Scratch, most_rows: int = MOST_ROWS) -> int:
+    """Write the whole export to `target`, with what it takes on the way beside it; gives how many submissions.
 
     Texts are texts: none becomes a formula or a link. Numbers, days and moments (UTC) are such for the spreadsheet.
     """
-    book = Workbook(str(target), {**_PLAIN, "tmpdir": str(folder), "default_date_format": "yyyy-mm-dd"})
+    book = Workbook(str(target), {**_PLAIN, "tmpdir": str(scratch.folder), "default_date_format": "yyyy-mm-dd"})
     book.set_properties({"created": dt.datetime(1980, 1, 1), "title": ""})  # noqa: DTZ001 — it takes no zone
     tally, names = Tally(), _Names()
-    try:
-        for table in source.tables:
-            _write_table(book, names, source, table, tally, most_rows)
-    finally:
-        book.close()
+    for table in source.tables:
+        _write_table(book, names, source, table, tally, scratch, most_rows)
+    scratch.go_on(0)
+    book.close()
     return tally.rows
 
 
-def _write_table(book: Workbook, names: _Names, source: Source, table: Table, tally: Tally, most_rows: int) -> None:
+def _write_table(
+    book: Workbook, names: _Names, source: Source, table: Table, tally: Tally, scratch: Scratch, most_rows: int
+) -> None:
     outlets = source.outlets(table)
     header = header_of(table, outlets)
     puts = _Puts(book)
@@ -54,6 +57,8 @@ def _write_table(book: Workbook, names: _Names, source: Source, table: Table, ta
     sheet, at = _begin(book, names, title, header), 0
     for row in rows_of(source, table, outlets, tally):
         at += 1
+        if at % _CHECK_EVERY == 0:
+            scratch.go_on(0)
         if at == most_rows:
             sheet, at = _begin(book, names, title, header), 1
         for column, (value, put) in enumerate(zip(row, kinds, strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -165,13 +165,11 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
     applied: set[str] = set()
     value = stretch.value(applied)
     for cause in sorted(set(stretch.kinds.values()), key=CAUSES.index):
-        alone = stretch.effects(cause, applied)
+        told.effects |= stretch.effects(cause, applied)
         applied.add(cause)
         touched, following = stretch.touched(cause), stretch.value(applied)
         if touched or following != value:
             told.add(cause, touched, value, following)
-        if sum(alone.values()) == (following or Fraction(0)) - (value or 0):
-            told.effects |= alone
         value = following
     told.events |= stretch.kinds.keys()
 
@@ -222,30 +220,53 @@ class _Stretch:
 
     def effects(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:
         """What each event of the cause does to a figure that adds up rows or counts heads, one event after the other;
-        nothing for figures of which that cannot be told. Only where it adds up to what the cause does is it true: who
-        is whom may have changed by the cause itself."""
+        nothing for figures of which that cannot be told."""
         definition = self.definition if self.answerable else None
         if definition is None or definition.aggregate not in ("count", "sum", "distinct") or definition.keep:
             return {}
         heads = definition.aggregate == "distinct"
         if counting.by_subject(definition) and not (heads and not definition.has_value):
             return {}
-        persons = {row.entity_id: row.person_id for row in self.members if self._holds(row, applied)}
-        there: Counter[str] = Counter()
         if heads:
-            inside = [row for row in self._inside() if self._holds(row, applied)]
-            there.update(persons.get(row.subject, row.subject) for row in inside)
+            return self._heads(cause, applied)
         found = {number: Fraction(0) for number, kind in self.kinds.items() if kind == cause}
         for number, way, row in sorted(self._moves(cause, applied), key=lambda move: move[0]):
-            if heads:
-                person = persons.get(row.subject, row.subject)
-                there[person] += way
-                found[number] += way if there[person] == (way > 0) else 0
-            elif definition.aggregate == "count":
+            if definition.aggregate == "count":
                 found[number] += way
             else:
                 found[number] += Fraction(way * (counting.part_of(definition, row, self.period) or 0), MILLION)
         return found
+
+    def _heads(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:
+        """How many more persons there are after each event of the cause: rows come and go, and who is whom changes."""
+        heads = _Heads(row.subject for row in self._inside() if self._holds(row, applied))
+        of_entity: dict[str, list[Any]] = defaultdict(list)
+        for member in self.members:
+            if self.definition.subject_lists is None or member.list_name in self.definition.subject_lists:
+                of_entity[member.entity_id].append(member)
+        for entity_id, members in of_entity.items():
+            heads.name(entity_id, self._person(members, applied, cause, 0))
+        moves: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        for number, way, row in self._moves(cause, applied):
+            moves[number].append((way, row.subject))
+        named: dict[int, set[str]] = defaultdict(set)
+        for entity_id, members in of_entity.items():
+            for number in (number for member in members for number in self._numbers(member)):
+                named[number].add(entity_id)
+        found: dict[int, Fraction] = {}
+        for number in sorted(number for number, kind in self.kinds.items() if kind == cause):
+            before = heads.count
+            for way, subject in moves[number]:
+                heads.move(subject, way)
+            for entity_id in named[number]:
+                heads.name(entity_id, self._person(of_entity[entity_id], applied, cause, number))
+            found[number] = Fraction(heads.count - before)
+        return found
+
+    def _person(self, members: Sequence[Any], applied: set[str], cause: str, number: int) -> str | None:
+        """Who an entity is after what was applied and the events of the cause up to a number; None for itself."""
+        holding = [row for row in members if self._holds(row, applied, cause, number)]
+        return holding[-1].person_id if holding else None
 
     def _moves(self, cause: str, applied: set[str]) -> Iterator[tuple[int, int, Entry]]:
         """By which event of the cause which row of the cell comes in (1) or goes (-1)."""
@@ -290,10 +311,15 @@ class _Stretch:
             return table.total
         return table.cells.get(self._chosen) or counting.over_nothing(definition)
 
-    def _holds(self, row: Any, applied: set[str]) -> bool:
-        if row.opened > self.first and self.kinds[row.opened] not in applied:
+    def _holds(self, row: Any, applied: set[str], cause: str = "", until: int = 0) -> bool:
+        """After what these causes did, and the events of one more up to a number."""
+
+        def done(number: int) -> bool:
+            return self.kinds[number] in applied or (self.kinds[number] == cause and number <= until)
+
+        if row.opened > self.first and not done(row.opened):
             return False
-        return row.closed is None or row.closed > self.reading.as_of.event or self.kinds[row.closed] not in applied
+        return row.closed is None or row.closed > self.reading.as_of.event or not done(row.closed)
 
     def _all(self) -> Iterator[Any]:
         for rows in self.rows.values():
@@ -309,6 +335,37 @@ class _Stretch:
             yield row.opened
         if row.closed is not None and row.closed <= self.reading.as_of.event:
             yield row.closed
+
+
+class _Heads:
+    """How many persons there are among subjects that have rows, while rows come and go and subjects change whom they
+    stand for."""
+
+    def __init__(self, subjects: Iterable[str]) -> None:
+        self.count = 0
+        self._rows: Counter[str] = Counter()
+        self._persons: dict[str, str] = {}
+        self._there: Counter[str] = Counter()
+        for subject in subjects:
+            self.move(subject, 1)
+
+    def move(self, subject: str, way: int) -> None:
+        """A row of the subject comes (1) or goes (-1)."""
+        self._rows[subject] += way
+        self._add(self._persons.get(subject, subject), way)
+
+    def name(self, subject: str, person: str | None) -> None:
+        """The subject is this person from now on, or itself."""
+        rows = self._rows[subject]
+        self._add(self._persons.pop(subject, subject), -rows)
+        if person is not None:
+            self._persons[subject] = person
+        self._add(person or subject, rows)
+
+    def _add(self, person: str, rows: int) -> None:
+        self.count -= self._there[person] > 0
+        self._there[person] += rows
+        self.count += self._there[person] > 0
 
 
 class _Member(NamedTuple):

@@ -13,6 +13,7 @@ from sqlalchemy import Table, bindparam, delete, update
 from sqlalchemy.orm import Session
 
 import forms.indicators.contributing
+from forms.xpath.numbers import LARGEST
 from sync.indicators.amounts import decimal_of as decimal_of
 from sync.indicators.amounts import millionths as millionths
 from sync.indicators.definitions import ids_for, indicator_ids
@@ -22,7 +23,6 @@ from sync.models.indicators import BREAKDOWNS, Contribution
 from sync.models.probing import rows_of_keys
 
 BY = tuple(f"by{number}" for number in range(1, BREAKDOWNS + 1))
-_LARGEST = 2**63 - 1
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _TABLE: Table = Contribution.__table__  # type: ignore[assignment]
@@ -126,7 +126,7 @@ def _stored(amount: Decimal | None) -> int | None:
     if amount is None or not amount.is_finite() or amount.adjusted() > 18:
         return None
     stored = millionths(amount)
-    return stored if abs(stored) <= _LARGEST else None
+    return stored if abs(stored) <= LARGEST else None
 
 
 def _open_rows(session: Session, project_id: int, submission_ids: Sequence[int]) -> list[Row]:

@@ -169,6 +169,21 @@ def distinct(persons: Sequence[str], columns: Columns, dimensions: Sequence[Dime
     return Table({cell: _heads(some) for cell, some in cells.items()}, _heads(persons))
 
 
+def added(
+    definition: Definition,
+    parts: Iterable[tuple[Mapping[str, str | None], Tally]],
+    dimensions: Sequence[Dimension],
+) -> Table:
+    """Counts and sums of rows that the database has put together by what stands in the columns of the dimensions."""
+    table = Table({}, over_nothing(definition))
+    for texts, tally in parts:
+        table.total = _sum_of(table.total, tally)
+        if dimensions:
+            for cell in product(*(dimension.keys(texts[dimension.column]) for dimension in dimensions)):
+                table.cells[cell] = _sum_of(table.cells.get(cell), tally)
+    return table
+
+
 def units_of(
     definition: Definition, entries: Iterable[Entry], period: Period, person: Callable[[str], str]
 ) -> Iterator[Unit]:
@@ -272,6 +287,12 @@ def _sorted(definition: Definition, units: Iterable[Unit], dimensions: Sequence[
         for cell, n in places.items():
             cells.setdefault(cell, _Gathered()).add(unit, n)
     return _Sorted(total, cells)
+
+
+def _sum_of(one: Tally | None, other: Tally) -> Tally:
+    if one is None:
+        return other
+    return Tally((one.value or Fraction(0)) + (other.value or 0), one.n + other.n, one.units + other.units)
 
 
 def _heads(persons: Sequence[str]) -> Tally:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Iterator, Sequence, Set
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
@@ -16,6 +17,7 @@ import orjson
 from sqlalchemy import Table, and_, select
 
 from forms.findings import Finding
+from forms.xpath.numbers import LARGEST
 from sync.errors import Forbidden, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION, json_number
@@ -37,7 +39,6 @@ Source = tuple[Definition, int]
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _BEFORE_ALL: Slot = (dt.date.min, -1, -1, -1)
 _WIDER, _MOST_AT_ONCE = 4, 5000
-_BEYOND = 2**63
 _PARTS = ("numerator", "denominator")
 
 
@@ -163,9 +164,8 @@ class _Behind:
             # Each row has its own cells: whoever has none in this one need not be read.
             entries = [entry for entry in entries if stands(entry, dimensions, chosen)]
         wanted = {slot_of(entry) for entry in entries}
-        for unit in counting.units_of(
-            definition, self._with_same(definition, entries), self.period, self.reading.person_of(definition)
-        ):
+        together, person = self._with_same(definition, entries)
+        for unit in counting.units_of(definition, together, self.period, person):
             if overlaps:
                 inside = [entry for entry in unit.entries if stands(entry, dimensions, chosen)]
             else:
@@ -174,14 +174,17 @@ class _Behind:
                 counted = _of_unit(definition, unit, inside, self.period, part)
                 yield from (one for one in counted if slot_of(one.entry) in wanted)
 
-    def _with_same(self, definition: Definition, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """With all the rows that have a say in what of these counts."""
+    def _with_same(
+        self, definition: Definition, entries: Sequence[Entry]
+    ) -> tuple[Sequence[Entry], Callable[[str], str]]:
+        """With all the rows that have a say in what of these counts; and who their subjects are."""
         if not counting.by_subject(definition):
-            return entries
+            return entries, str  # nobody asks
         lies_in = self.reading.lies_in(self.place)
         subjects = {entry.subject for entry in entries if entry.subject is not None}
-        same = self.reading.entries_of(definition, self.period, subjects)
-        return [*(entry for entry in same if lies_in(entry)), *(entry for entry in entries if entry.subject is None)]
+        reading = self.reading.about(definition, subjects)
+        same = [entry for entry in reading.entries_of(definition, self.period, subjects) if lies_in(entry)]
+        return [*same, *(entry for entry in entries if entry.subject is None)], reading.person_of(definition)
 
 
 def _sources(reading: Reading, definition: Definition, part: int = 0) -> Iterator[Source]:
@@ -225,12 +228,16 @@ def family(reading: Reading, definition: Definition) -> Iterator[Definition]:
 
 def _shown(reading: Reading, page: Sequence[Counted], of_ratio: bool) -> list[dict[str, Any]]:
     details = _details(reading, page)
+    subjects: defaultdict[int, set[str]] = defaultdict(set)
+    for one in page:
+        if (subject := details[_key(one)].subject) is not None:
+            subjects[one.definition.id].add(subject)
     definitions = {one.definition.id: one.definition for one in page}
-    unsure = {number: reading.unsure(definition) for number, definition in definitions.items()}
-    return [_row(reading, one, details[_key(one)], unsure[one.definition.id], of_ratio) for one in page]
+    about = {number: reading.about(definition, subjects[number]) for number, definition in definitions.items()}
+    return [_row(reading, about[one.definition.id], one, details[_key(one)], of_ratio) for one in page]
 
 
-def _row(reading: Reading, one: Counted, detail: Any, unsure: Set[str], of_ratio: bool) -> dict[str, Any]:
+def _row(reading: Reading, about: Reading, one: Counted, detail: Any, of_ratio: bool) -> dict[str, Any]:
     definition = one.definition
     value = detail.text if definition.aggregate == "list" else _amount(detail.value)
     row = {
@@ -238,7 +245,7 @@ def _row(reading: Reading, one: Counted, detail: Any, unsure: Set[str], of_ratio
         "instance_id": detail.instance_id,
         "form": detail.form_id,
         "subject": detail.subject,
-        "person": reading.person_of(definition)(detail.subject) if detail.subject is not None else None,
+        "person": about.person_of(definition)(detail.subject) if detail.subject is not None else None,
         "date": detail.day.isoformat(),
         "place": reading.code_of(detail.place) or detail.place,
         "by": keys_of(definition, detail),
@@ -250,7 +257,7 @@ def _row(reading: Reading, one: Counted, detail: Any, unsure: Set[str], of_ratio
             "at": detail.at.isoformat() if detail.at else None,
         },
     }
-    if detail.subject in unsure:
+    if detail.subject is not None and detail.subject in about.unsure(definition):
         row["sure"] = False
     if one.instead is not None:
         row["counted_by"] = str(one.instead)
@@ -302,7 +309,7 @@ def _position(cursor: str | None) -> Position | None:
         dt.date.fromisoformat(day)
         indicator, ordinal, opened = map(int, rest)
         position = int(part), str(day), int(submission), indicator, ordinal, opened
-        if any(isinstance(one, int) and abs(one) >= _BEYOND for one in position):
+        if any(isinstance(one, int) and abs(one) > LARGEST for one in position):
             raise ValueError("no database has such a number")
         return position
     except (ValueError, TypeError, OverflowError, binascii.Error):

@@ -14,7 +14,7 @@ from sync.indicators.amounts import decimal_of, json_number
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
-from sync.indicators.hiding import hidden_cells
+from sync.indicators.families import hidden_in, under_all
 from sync.indicators.periods import Period
 from sync.indicators.reading import PLACE, Reading
 from sync.indicators.reading import AsOf as AsOf
@@ -161,13 +161,6 @@ def write_cells(cells: Cells) -> str:
     return ",".join(f"{name}:{'null' if key is None else key}" for name, key in cells.items())
 
 
-def hidden_in(
-    reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]
-) -> set[Cell]:
-    """The cells of the indicator's table that only those may see who see small cells; `()` is the total's."""
-    return _hidden(reading, definition, period, place, by, definition.row.minimum_cell)
-
-
 def item_of(reading: Reading, definition: Definition, entry: Entry) -> Item:
     """A row of a list as it is shown."""
     return Item(
@@ -278,11 +271,6 @@ class _Show:
         return tuple(item_of(self.reading, self.definition, entry) for entry in tally.items)
 
 
-def under_all(reading: Reading, definition: Definition) -> tuple[Reading, ...]:
-    """The reading, and those in which the figures of the indicator may be others by what is not decided."""
-    return (reading, *reading.bounds) if reading.doubts(definition) else (reading,)
-
-
 def _span(values: Sequence[Fraction | None]) -> tuple[Fraction | None, Fraction | None, Fraction | None]:
     """The value, which comes first, and the least and the most that it can be. More people are not always more: of a
     gain, a mean or a ratio the least may lie at either end, or be the value. Without a value there is no range."""
@@ -333,40 +321,3 @@ def _ranking(reading: Reading, definition: Definition, names: Sequence[str]) -> 
         ]
 
     return rank
-
-
-def _hidden(
-    reading: Reading,
-    definition: Definition,
-    period: Period,
-    place: str | None,
-    by: tuple[str, ...],
-    minimum: int | None,
-) -> set[Cell]:
-    """A ratio hides what either of its indicators hides, and what is small by its own measure."""
-    if definition.aggregate == "ratio":
-        return {
-            cell
-            for part in reading.parts(definition)
-            for measure in {minimum, part.row.minimum_cell}
-            for cell in _hidden(reading, part, period, place, by, measure)
-        }
-    if minimum is None:
-        return set()
-
-    def counts_of(positions: tuple[int, ...]) -> Mapping[Cell, int]:
-        """A range gives away a small count wherever it has one: the smallest is that of the cell. None at all is not
-        small, and does not keep the others from being so."""
-        names = tuple(by[position] for position in positions)
-        counts: dict[Cell, int] = {}
-        for one in under_all(reading, definition):
-            cells = (
-                one.table(definition, period, place, names).cells
-                if names
-                else {(): one.total(definition, period, place)}
-            )
-            for cell, tally in cells.items():
-                counts[cell] = min(filter(None, (counts.get(cell), tally.units)), default=0)
-        return counts
-
-    return hidden_cells(counts_of, [not reading.breaking(definition, name).multiple for name in by], minimum)

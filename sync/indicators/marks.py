@@ -66,6 +66,20 @@ class Asked:
     share: bool = False
 
 
+class Told(int):
+    """How many stand behind a figure, or are left out of it: a number like any other that leads to its figure."""
+
+    figure: Figure
+
+    @classmethod
+    def of(cls, figure: Figure, number: int | None) -> Told | None:
+        if number is None:
+            return None
+        told = cls(number)
+        told.figure = figure
+        return told
+
+
 class Page:
     """One statement being written in one language: the figures it has asked for, and the marks that it holds."""
 
@@ -103,6 +117,11 @@ class Page:
         if asked not in self._figures:
             self._figures[asked] = figure_of(self.reading, asked, self.sees_small_cells)
         return self._figures[asked]
+
+    @property
+    def lacks_nothing(self) -> bool:
+        """Whether every figure that the text has asked for has a value, and none is nought."""
+        return all(one.value or one.items for one in self._figures.values())
 
     def place(self, words: str, shown: Figure | None = None) -> str:
         """Put a mark into the text."""
@@ -152,7 +171,7 @@ class Page:
         if value is None:
             return GAP
         if isinstance(value, Decimal | Fraction | int | float) and not isinstance(value, bool):
-            return self.place(number_words(Fraction(value), self.language, _decimals(value)))
+            return self.place(number_words(Fraction(value), self.language, _decimals(value)), _behind(value))
         if isinstance(value, dt.date):
             return self.place(date_words(value, self.language))
         text = str(value)
@@ -171,7 +190,7 @@ class Page:
             return GAP
         write = percent_words if percent else number_words
         shown = _small(decimals) if decimals is not None else 0 if percent else _decimals(value)
-        return self.place(write(Fraction(value), self.language, shown or 0))
+        return self.place(write(Fraction(value), self.language, shown or 0), _behind(value))
 
     def _date(self, value: Any) -> str:
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
@@ -189,7 +208,7 @@ class Page:
         if isinstance(value, FigureMark):
             return value.written(noun)
         count = Fraction(value)
-        return self.place(f"{number_words(count, self.language)} {noun.for_(count, self.language)}")
+        return self.place(f"{number_words(count, self.language)} {noun.for_(count, self.language)}", _behind(value))
 
     def _join(self, values: Iterable[Any], between: str = ", ") -> str:
         return self.place(between).join(str(self.show(value)) for value in values)
@@ -253,12 +272,12 @@ class FigureMark:
         return _decimal(self.figure.baseline)
 
     @property
-    def n(self) -> int | None:
-        return self.figure.n
+    def n(self) -> Told | None:
+        return Told.of(self.figure, self.figure.n)
 
     @property
-    def without(self) -> int | None:
-        return self.figure.without
+    def without(self) -> Told | None:
+        return Told.of(self.figure, self.figure.without)
 
     @property
     def hidden(self) -> bool:
@@ -319,6 +338,10 @@ def clean(text: str) -> str:
 
 def _decimal(value: Fraction | None) -> Decimal | None:
     return None if value is None else rounded(value)
+
+
+def _behind(value: Any) -> Figure | None:
+    return value.figure if isinstance(value, Told) else None
 
 
 def _small(decimals: Any) -> int | None:

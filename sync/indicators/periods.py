@@ -56,6 +56,11 @@ def is_fiscal(text: str) -> bool:
     return text.startswith("FY")
 
 
+def fiscal_year_of(day: dt.date, fiscal_year_start: int) -> int:
+    """The year after which the fiscal year that holds the day is named."""
+    return day.year if day.month >= fiscal_year_start else day.year - 1
+
+
 def _months(text: str, year: int, first: int, quarter: int | None) -> Period:
     if quarter is None:
         return _from_months(text, year, first, 12)

@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
@@ -34,8 +34,9 @@ from sync.errors import NotFound, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
 from sync.indicators.contributions import read_keys
-from sync.indicators.counting import Cell, Dimension, Entry, Tally
+from sync.indicators.counting import Dimension, Entry, Tally
 from sync.indicators.definitions import Definition, Way, definitions_at, held_at, targets_at
+from sync.indicators.hiding import Family
 from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.models.database import fetch_rows
 from sync.models.entities import Membership
@@ -50,6 +51,8 @@ STANDINGS = VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
 # Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
 Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
+# Of so many subjects it is looked up who they are; of more, who all are is fetched.
+_FEW = 500
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -86,13 +89,15 @@ class Reading:
         self.session = session
         self.project_id = project_id
         self.as_of = as_of
-        self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...]], counting.Table] = {}
+        self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...], int], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
         self._members: dict[frozenset[str] | None, Mapping[str, Mapping[str, str]]] = {}
+        self._records: dict[tuple[str, frozenset[str] | None], dict[str, list[str]]] = {}
         self._unsure: dict[frozenset[str] | None, Set[str]] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
+        self.families: dict[tuple[str, Period, int], Family] = {}
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -165,12 +170,13 @@ class Reading:
         return self.definition(ratio.row.numerator or ""), self.definition(ratio.row.denominator or "")
 
     def table(
-        self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...] = ()
+        self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...] = (), depth: int = 0
     ) -> counting.Table:
-        """The figure in each combination of keys that occurs, and in total, for a place (by its code) and all below."""
-        key = (self._standing, definition.name, period, place, by)
+        """The figure in each combination of keys that occurs, and in total, for a place (by its code) and all below.
+        With a `depth`, a first key is the place that lies so many steps down in the tree."""
+        key = (self._standing, definition.name, period, place, by, depth)
         if key not in self._tables:
-            self._tables[key] = self._table(definition, period, place, by)
+            self._tables[key] = self._table(definition, period, place, by, depth)
         return self._tables[key]
 
     def total(self, definition: Definition, period: Period, place: str | None) -> Tally:
@@ -179,6 +185,17 @@ class Reading:
             if known[:4] == (self._standing, definition.name, period, place):
                 return table.total
         return self.table(definition, period, place).total
+
+    def totals(self, definition: Definition, period: Period) -> tuple[Tally, ...]:
+        """The total of the whole, by each of `STANDINGS`."""
+        if not self.doubts(definition):
+            return (self.total(definition, period, None),) * len(STANDINGS)
+        return tuple(reading.total(definition, period, None) for reading in (self, *self.bounds))
+
+    def know_totals(self, definition: Definition, period: Period, totals: Sequence[Tally]) -> None:
+        """Take these for what `totals` would find by counting."""
+        for standing, total in zip(STANDINGS, totals, strict=True):
+            self._tables[standing, definition.name, period, None, (), 0] = counting.Table({}, total)
 
     @cached_property
     def bounds(self) -> tuple[Reading, Reading]:
@@ -225,6 +242,33 @@ class Reading:
             self._unsure[lists] = doubtful.union(subject for subject, person in fewest.items() if person in doubtful)
         return self._unsure[lists]
 
+    def same(self, definition: Definition, subjects: Iterable[str]) -> set[str]:
+        """The subjects with all who are one person with one of them."""
+        lists = definition.subject_lists
+        members, records = self._persons(lists), self._records.get((self._standing, lists))
+        if records is None:
+            records = self._records[self._standing, lists] = {}
+            for subject, person in members.items():
+                records.setdefault(person, []).append(subject)
+        persons = {members.get(subject, subject) for subject in subjects}
+        return persons.union(*(records[person] for person in persons & records.keys()))
+
+    def about(self, definition: Definition, subjects: Set[str]) -> Reading:
+        """The same for `same`, `person_of` and `unsure` of a few subjects: who all the others are is not fetched."""
+        lists = definition.subject_lists
+        if not 0 < len(subjects) <= _FEW or lists in self._members:
+            return self
+        rows = self._held(lists or self.matched_lists, Membership.entity_id.in_(subjects))
+        # Who is one person in the value, or surely is one, is in the low bound too.
+        fewest = {*subjects, *(row[1 + STANDINGS.index(FEWEST)] for row in rows)}
+        # Written so that no database takes the lists for the way in.
+        inside = [] if lists is None else [Membership.list_name.concat("").in_(sorted(lists))]
+        rows = [*rows, *self._held(None, Membership.fewest_id.in_(fewest), *inside)]
+        other = copy.copy(self)
+        other._members = {lists: _by_standing(rows)}
+        other._records, other._unsure = {}, {}
+        return other
+
     def subjects(
         self, definition: Definition, period: Period, place: str | None, cells: Mapping[str, str | None]
     ) -> set[str]:
@@ -256,12 +300,21 @@ class Reading:
 
     def entries_of(self, definition: Definition, period: Period, subjects: Iterable[str]) -> list[Entry]:
         """As `entries`, of these subjects and of whoever is the same person as one of them."""
+        return self._entries_by(Contribution.subject, sorted(self.same(definition, subjects)), definition, period)
+
+    def entries_from(self, definition: Definition, period: Period, submission_ids: Iterable[int]) -> list[Entry]:
+        """As `entries`, of these submissions."""
+        return self._entries_by(Contribution.submission_id, sorted(submission_ids), definition, period)
+
+    def _entries_by(
+        self, key: InstrumentedAttribute[Any], values: Sequence[Any], definition: Definition, period: Period
+    ) -> list[Entry]:
         names, event = needed_columns(definition), self.as_of.event
         rows = rows_of_keys(
             self.session.connection(),
             [getattr(Contribution, name) for name in names],
-            [Contribution.subject],
-            [(subject,) for subject in sorted(self._same(definition, subjects))],
+            [key],
+            [(value,) for value in values],
             Contribution.project_id == self.project_id,
             Contribution.indicator_id == definition.id,
             Contribution.opened <= event,
@@ -320,19 +373,24 @@ class Reading:
 
     # Counting: by the database where it can, else here.
 
-    def _table(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
+    def _table(
+        self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...], depth: int
+    ) -> counting.Table:
         if definition.aggregate == "ratio":
             return self._ratio(definition, period, place, by)
-        breakings = [self.breaking(definition, name) for name in by]
         dimensions = self.dimensions(definition, by)
+        if depth:
+            dimensions.insert(
+                0, Dimension("place", lambda written: (self.tree.at_depth(self.code_of(written), depth),))
+            )
         if definition.counts_subjects and not definition.has_value:
             # Handing over one short row each is as quick, on both databases, as having them told apart there.
             columns = self._subjects(definition, period, place, dimensions)
             members, subjects = self._persons(definition.subject_lists), columns["subject"]
             persons = [members.get(subject, subject) for subject in subjects] if members else subjects
             return counting.distinct(persons, columns, dimensions)
-        if _adds_in_sql(definition) and not any(one.multiple or one.way is None for one in breakings):
-            return self._summed(definition, period, place, breakings)
+        if _adds_in_sql(definition):
+            return self._summed(definition, period, place, dimensions)
         entries = self.entries(definition, period, place)
         if not self.doubts(definition):
             return counting.tabulate(definition, entries, period, dimensions, self.person_of(definition))
@@ -340,8 +398,8 @@ class Reading:
         unsure = self.unsure(definition)
         tables = counting.tabulate_each(definition, entries, period, dimensions, standing_for, unsure)
         for standing, table in zip(STANDINGS, tables, strict=True):
-            self._tables[standing, definition.name, period, place, by] = table
-        return self._tables[self._standing, definition.name, period, place, by]
+            self._tables[standing, definition.name, period, place, by, depth] = table
+        return self._tables[self._standing, definition.name, period, place, by, depth]
 
     def _ratio(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
         parts = self.parts(definition)
@@ -354,29 +412,25 @@ class Reading:
         return counting.Table(cells, counting.quotient(above.total, below.total))
 
     def _summed(
-        self, definition: Definition, period: Period, place: str | None, breakings: Sequence[Breaking]
+        self, definition: Definition, period: Period, place: str | None, dimensions: Sequence[Dimension]
     ) -> counting.Table:
-        names = [f"by{one.way.position}" for one in breakings if one.way]
+        names = list(dict.fromkeys(dimension.column for dimension in dimensions))
         needed = ["opened", *names, *(["value"] if definition.has_value else [])]
         rows = self._visible(definition, needed, self._conditions(definition, period, place)).subquery()
-        keys = [rows.c[name] for name in names]
+        texts = [rows.c[name] for name in names]
         # Millionths of a million large amounts pass 64 bits, which SQLite's sums have: wholes and rests go apart.
         amounts: list[ColumnElement[Any]] = []
         if definition.aggregate == "sum":
             amounts = [func.sum(rows.c.value // MILLION), func.sum(rows.c.value % MILLION)]
         found: Iterable[Any] = self.session.execute(
-            select(func.count(), *amounts, *keys).select_from(rows).group_by(*keys)
+            select(func.count(), *amounts, *texts).select_from(rows).group_by(*texts)
         )
-        cells: dict[Cell, Tally] = {}
-        total = counting.over_nothing(definition)
-        for row in found:
-            n = row[0]
-            if n == 0:
-                continue
-            value = Fraction(int(row[1]) * MILLION + int(row[2]), MILLION) if amounts else Fraction(n)
-            cells[tuple(row[1 + len(amounts) :])] = Tally(value, n, n)
-            total = Tally((total.value or 0) + value, total.n + n, total.units + n)
-        return counting.Table(cells if keys else {}, total)
+        parts: list[tuple[Mapping[str, str | None], Tally]] = []
+        for n, *others in found:
+            if n:
+                value = Fraction(int(others[0]) * MILLION + int(others[1]), MILLION) if amounts else Fraction(n)
+                parts.append((dict(zip(names, others[len(amounts) :], strict=True)), Tally(value, n, n)))
+        return counting.added(definition, parts, dimensions)
 
     # Fetching
 
@@ -393,18 +447,17 @@ class Reading:
     def _memberships(self, lists: frozenset[str] | None) -> Mapping[str, Mapping[str, str]]:
         """The same by standing."""
         if lists not in self._members:
-            columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in STANDINGS))
-            query = select(*columns).where(
-                Membership.project_id == self.project_id, *held_at(Membership, self.as_of.event)
-            )
-            if lists is not None:
-                query = query.where(Membership.list_name.in_(sorted(lists)))
-            rows = fetch_rows(self.session.connection(), query)
-            self._members[lists] = {
-                standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
-                for place, standing in enumerate(STANDINGS, start=1)
-            }
+            self._members[lists] = _by_standing(self._held(lists))
         return self._members[lists]
+
+    def _held(self, lists: Iterable[str] | None, *where: ColumnElement[bool]) -> Sequence[tuple[str, ...]]:
+        """Who stood for whom: entity, then its person by each standing."""
+        columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in STANDINGS))
+        held = held_at(Membership, self.as_of.event)
+        query = select(*columns).where(Membership.project_id == self.project_id, *held, *where)
+        if lists is not None:
+            query = query.where(Membership.list_name.in_(sorted(lists)))
+        return fetch_rows(self.session.connection(), query)
 
     def _subjects(
         self, definition: Definition, period: Period, place: str | None, dimensions: Sequence[Dimension]
@@ -456,12 +509,6 @@ class Reading:
         """Those of the spellings that mean the place or one below it."""
         below = set(self.tree.below(place))
         return {spelling for spelling in set(written) if self.code_of(spelling) in below}
-
-    def _same(self, definition: Definition, subjects: Iterable[str]) -> set[str]:
-        """The subjects with all who are one person with one of them."""
-        members = self._persons(definition.subject_lists)
-        persons = {members.get(subject, subject) for subject in subjects}
-        return persons | {subject for subject, person in members.items() if person in persons}
 
     def _inside_of(self, definition: Definition, period: Period) -> list[ColumnElement[bool]]:
         """What `counting.within` says of a row, to the database."""
@@ -612,6 +659,13 @@ def _moment(text: str, time_zone: str) -> dt.datetime:
 
 def _no_moment(remedy: str) -> Unexpected:
     return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])
+
+
+def _by_standing(rows: Sequence[tuple[str, ...]]) -> Mapping[str, Mapping[str, str]]:
+    return {
+        standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
+        for place, standing in enumerate(STANDINGS, start=1)
+    }
 
 
 def _person_by(members: Mapping[str, str]) -> Callable[[str], str]:

@@ -11,17 +11,19 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
-from forms.xforms.instance import read_instance
+from forms.indicators.contributing import Contribution, contributions_of
+from forms.xforms.instance import Instance, read_instance
 from sync.dedup.doubles import settle_doubles
 from sync.dedup.rematching import all_differences, rematch_all
-from sync.entities.steps import Arrived, apply_actions, rebuild_entities, steps_differ
+from sync.entities.lists import DatabaseLists
+from sync.entities.steps import Arrived, apply_actions, entities_differ, rebuild_entities, steps_differ
 from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
 from sync.intake.prepare import Derived, clock_flags, derive, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal
 from sync.models import Project, Submission, SubmissionVersion
 from sync.models.probing import Attribute, rows_of_ids
-from sync.projects.catalogue import Catalogue, Unpublished
+from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
 from sync.review.names import fill_names, names_lacking
 
@@ -114,8 +116,10 @@ def recount(
     ids = sorted(submission_ids)
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
-        derivations = list(_derivations(journal.session, journal.project_id, some))
-        wanted = [derivation.wanted(own.get(derivation.submission.id, event)) for derivation in derivations]
+        wanted = [
+            Wanted(id_, own.get(id_, event), recorded_at, contributions, new=False)
+            for id_, recorded_at, contributions in _contributed(journal.session, journal.project_id, some)
+        ]
         changed += replace_contributions(journal, wanted)
     return changed
 
@@ -170,8 +174,8 @@ def rebuild_portion(journal: Journal, after: int) -> Portion:
 
 
 def verify_portion(session: Session, project_id: int, after: int) -> Portion:
-    """Compare the next submissions after this id with what their raw instances say, and with the last portion who may
-    be whom; writes nothing."""
+    """Compare the next submissions after this id with what their raw instances say, and with the last portion all
+    entities with what was said of them, and who may be whom; writes nothing."""
     ids = _next_ids(session, project_id, after)
     derivations = list(_derivations(session, project_id, ids))
     differences = [fault for derivation in derivations for fault in _column_faults(derivation)]
@@ -186,6 +190,8 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
     upto = ids[-1] if len(ids) == _AT_ONCE else None
     if upto is None:
+        wrong = sorted(entities_differ(session, project_id))
+        differences += [f"entity {entity_id} of {list_name}" for list_name, entity_id in wrong]
         differences += all_differences(session.connection(), project_id)
     return Portion(upto, len(ids), differences)
 
@@ -248,10 +254,31 @@ def _next_ids(session: Session, project_id: int, after: int, form_id: str | None
     return list(session.scalars(query.order_by(Submission.id).limit(_AT_ONCE)))
 
 
-def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:
-    if not ids:
-        return
+def _contributed(
+    session: Session, project_id: int, ids: Sequence[int]
+) -> Iterator[tuple[int, dt.datetime, Sequence[Contribution]]]:
+    """Id, moment and contributions of each. Of one that counts its form is read, but not held against its rules; of
+    one that does not, nothing is."""
+    columns = [Submission.id, Submission.counts, Submission.recorded_at]
+    rows = rows_of_ids(session.connection(), columns, [(Submission.project_id, project_id)], Submission.id, ids)
+    yield from ((row.id, row.recorded_at, ()) for row in rows if not row.counts)
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
+    for one, found, instance in _instances(session, project_id, [row.id for row in rows if row.counts], lists):
+        recorded_at = one.version_recorded_at
+        contributions = contributions_of(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
+        yield one.id, one.recorded_at, contributions
+
+
+def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:
+    lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
+    for one, found, instance in _instances(session, project_id, ids, lists):
+        yield Derivation(one, derive(found, instance, one.version_recorded_at, lists, tz))
+
+
+def _instances(
+    session: Session, project_id: int, ids: Sequence[int], lists: DatabaseLists
+) -> Iterator[tuple[Stored, Published, Instance]]:
+    """The submissions, each with its form and current instance; what these may select of lists is fetched before."""
     catalogue = Catalogue(session, project_id)
     stored = []
     for one in _stored_rows(session.connection(), project_id, ids):
@@ -261,7 +288,7 @@ def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Itera
         stored.append((one, found, unpack(one.xml)))
     fetch_entities(lists, ((found, raw) for _, found, raw in stored))
     for one, found, raw in stored:
-        yield Derivation(one, derive(found, read_instance(raw), one.version_recorded_at, lists, tz))
+        yield one, found, read_instance(raw)
 
 
 def _stored_rows(connection: Connection, project_id: int, ids: Sequence[int]) -> list[Stored]:

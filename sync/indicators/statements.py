@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from jinja2.exceptions import SecurityError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -97,6 +98,7 @@ def put_statement(journal: Journal, name: str, language: str, source: str, event
     ).one_or_none()
     if text is not None and text.source == source:
         return False
+    _try(reading, name, language, source)
     if text is not None and text.opened == event:
         text.source = source
     else:
@@ -122,6 +124,16 @@ def check_statement(reading: Reading, name: str, language: str, source: str) -> 
     return findings
 
 
+def _try(reading: Reading, name: str, language: str, source: str) -> None:
+    """Write it once. Raises Unexpected with the line, if it cannot be written: unless that may be for want of data."""
+    page = Page(reading, language, "all", None, sees_small_cells=True)
+    try:
+        _write(page, source, "all", None, f"statements/{name}.{language}.md")
+    except Unexpected as refusal:
+        if page.lacks_nothing or isinstance(refusal.__cause__, SecurityError):
+            raise
+
+
 def compose(
     reading: Reading,
     name: str,
@@ -136,6 +148,15 @@ def compose(
     there was not."""
     source, written = _source(reading, name, language)
     page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells)
+    text, waiting = _write(page, source, period, place)
+    return Statement(
+        name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
+    )
+
+
+def _write(page: Page, source: str, period: str, place: str | None, where: str = "statement") -> tuple[str, int]:
+    """The text, and how many submissions wait for review. `where` the text stands is said of what is wrong with it."""
+    reading = page.reading
     waiting = waiting_for_review(reading)
     extra = {
         "waiting": waiting,
@@ -145,10 +166,7 @@ def compose(
         "project": reading.settings["name"],
         "as_of": _day(reading),
     }
-    text = render_source(page.environment(), clean(source), page.values(extra))
-    return Statement(
-        name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
-    )
+    return render_source(page.environment(), clean(source), page.values(extra), where), waiting
 
 
 def statements_at(session: Session, project_id: int, as_of: int | None) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -100,13 +101,15 @@ class StatementEnvironment(SandboxedEnvironment):
             yield value
 
 
-def render_source(environment: StatementEnvironment, source: str, values: Mapping[str, Any]) -> str:
+def render_source(
+    environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str = "statement"
+) -> str:
     """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out."""
     try:
         template = environment.from_string(source)
         return bounded(template, values)
     except TemplateSyntaxError as error:
-        raise Unexpected(findings=[_syntax(error)]) from None
+        raise Unexpected(findings=[_syntax(error, place)]) from None
     except (
         TemplateError,
         TypeError,
@@ -116,7 +119,8 @@ def render_source(environment: StatementEnvironment, source: str, values: Mappin
         AttributeError,
         RecursionError,
     ) as error:
-        raise Unexpected(findings=[Finding(f"The statement cannot be written: {error}.", place="statement")]) from None
+        fault = f"The statement cannot be written: {str(error).rstrip('.')}."
+        raise Unexpected(findings=[Finding(fault, place=place, row=_line_of(error))]) from error
 
 
 def check_source(
@@ -164,6 +168,12 @@ def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGES
         if length > at_most:
             raise TemplateError(f"The text comes to more than {at_most} characters.")
     return "".join(pieces)
+
+
+def _line_of(error: Exception) -> int | None:
+    """The line of the text that was being written."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
+    return lines[-1] if lines else None
 
 
 def _syntax(error: TemplateSyntaxError, place: str = "statement") -> Finding:

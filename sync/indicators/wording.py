@@ -139,7 +139,7 @@ def phrase(name: str, language: str, **filled: object) -> str:
 def number_words(number: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
     """With the language's groups and decimal sign, halves rounded up."""
     places = f".{'0' * decimals}" if decimals else ""
-    return format_decimal(_cut(Fraction(number), decimals), format=f"#,##0{places}", locale=locale_of(language))
+    return format_decimal(cut(Fraction(number), decimals), format=f"#,##0{places}", locale=locale_of(language))
 
 
 def percent_words(share: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
@@ -214,6 +214,7 @@ def _fiscal_name(year: int) -> str:
     return f"{year}–{year + 1}"
 
 
-def _cut(number: Fraction, decimals: int) -> Decimal:
+def cut(number: Fraction, decimals: int) -> Decimal:
+    """With so many decimals, halves rounded up."""
     scaled = floor(number * 10**decimals + Fraction(1, 2))
     return Decimal(scaled).scaleb(-decimals)

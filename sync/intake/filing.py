@@ -252,9 +252,9 @@ class Filing:
         known = self._versions.get((item.form, item.instance_id))
         parent = self._versions.get((item.form, item.edits)) if item.edits else None
         filed = known or parent
-        if item.source and item.first_id and filed and item.first_id != filed.chain.first:
+        if item.answered and item.first_id and filed and item.first_id != filed.chain.first:
             # The chain's beginning was not known when it was prepared; its entities are named by it.
-            renamed = self._prepare_again(json.loads(item.source), filed.chain.first)
+            renamed = self._prepare_again(item.answered, filed.chain.first)
             item = renamed if isinstance(renamed, Ready) else item
         if known is not None:
             return self._recognise(item, known)
@@ -389,7 +389,7 @@ class Filing:
         self._wanted[chain.submission_id] = Wanted(
             chain.submission_id, event, item.recorded_at, item.contributions, chain.new
         )
-        if item.actions or not chain.new:
+        if item.actions or not chain.new or chain.submission_id in self._arrived:
             actions = item.actions if chain.deleted_at is None else ()
             self._arrived[chain.submission_id] = Arrived(
                 chain.submission_id, event, actions, self._sender.actor_id, new=chain.new

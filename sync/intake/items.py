@@ -13,6 +13,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from forms.xpath.numbers import LARGEST
+
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DEEPEST = 60  # of an item as JSON, as of an instance's elements
 LONGEST_ID = 1000  # bytes in UTF-8: two such have to fit into one row of an index on PostgreSQL
@@ -173,7 +175,7 @@ def storable(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
+        return value if abs(value) <= LARGEST else str(value)
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
     return str(value)

@@ -99,7 +99,7 @@ class Ready:
     day: dt.date
     place: str | None
     envelope: Callable[[], Mapping[str, Any]] = dict  # the item without its body, as the quarantine keeps it
-    source: bytes | None = None  # the item as JSON, where it came with answers instead of XML
+    answered: Mapping[str, Any] | None = None  # the item, where it came with answers instead of XML
     made_sha256: bytes | None = None  # canonical, of the XML made of answers
     first_id: str | None = None  # by which its entities are named, if it is an edit that came with answers
     instance_name: str | None = None
@@ -109,7 +109,7 @@ class Ready:
     @property
     def raw(self) -> bytes:
         """What the quarantine keeps of it."""
-        return self.source or self.xml
+        return bytes_of(self.answered) if self.answered is not None else self.xml
 
 
 class _Roots:
@@ -412,7 +412,7 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
         return prepared
     return replace(
         prepared,
-        source=bytes_of(raw),
+        answered=raw,
         first_id=first_id,
         canonical_sha256=_said(item),
         made_sha256=prepared.canonical_sha256,

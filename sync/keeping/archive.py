@@ -231,10 +231,11 @@ class _Hashed:
 
 
 def save(pieces: Iterable[bytes], target: Path) -> int:
-    """Write an archive to a file, which is there whole or not at all; gives its size."""
+    """Write an archive to a file, which is there whole or not at all; gives its size. Nobody else on the machine can
+    read it: everything that the installation knows is in it."""
     part = target.with_name(f".{target.name}.part")
     try:
-        with part.open("xb") as file:
+        with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             for piece in pieces:
                 file.write(piece)
             file.flush()

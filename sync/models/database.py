@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json as stdlib_json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,17 +13,20 @@ from typing import Any
 
 import orjson
 from pysqlite3 import dbapi2 as sqlite
-from sqlalchemy import CompoundSelect, Connection, Engine, Select, Table, create_engine, event
+from sqlalchemy import JSON, CompoundSelect, Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, Dialect, ExecutionContext, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
 _SQLITE_WAITS = 30  # seconds
 _MAY_BE_AHEAD, _PIPELINE = "siby_may_be_ahead", "siby_pipeline"
 # A connection that lay unused for so long may have died, and is tried before anybody gets it.
 _TRIED_AFTER_SECONDS = 1.0
+_BESIDE = threading.Lock()
 Converter = Callable[[Any], Any]
 
 
@@ -38,7 +42,7 @@ def open_engine(url: str | URL, pool_size: int = 10) -> Engine:
 
 def engine_options(url: str | URL, pool_size: int = 10) -> dict[str, Any]:
     """What `create_engine` is to be given beside the address; Flask-SQLAlchemy takes the same."""
-    options: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": _from_json}
+    options: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
     options["hide_parameters"] = True  # answers and names have no place in the tracebacks of a log
     options["pool_use_lifo"] = True  # few connections in use, each of which keeps pages of its own in memory
     if make_url(url).get_backend_name() == "sqlite":
@@ -54,6 +58,7 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "connect", _set_sqlite_up)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "connect", _set_postgres_up)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _try_if_idle(engine.dialect))
         event.listen(engine, "before_cursor_execute", _keep_order)
@@ -74,14 +79,32 @@ def begin_writing(session: Session) -> None:
 @contextmanager
 def writing_soon(engine: Engine, wait: dt.timedelta) -> Iterator[Session]:
     """A session of its own that writes and is committed at the end. Where others hold what it needs for longer than
-    `wait`, it gives up with an OperationalError."""
+    `wait`, it gives up with an OperationalError; where they are at such a thing themselves, or all connections are
+    taken, with a TimeoutError."""
     milliseconds = int(wait.total_seconds() * 1000)
-    with engine.connect() as connection, _patience(connection, milliseconds), Session(connection) as session:
+    with (
+        _one_beside(wait),
+        engine.connect() as connection,
+        _patience(connection, milliseconds),
+        Session(connection) as session,
+    ):
         begin_writing(session)
         if not is_sqlite(session):
             session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         yield session
         session.commit()
+
+
+@contextmanager
+def _one_beside(wait: dt.timedelta) -> Iterator[None]:
+    """Whoever wants a second connection beside the one that it holds does so alone: two dozen who wait for one another
+    to give theirs back would wait until all lose patience."""
+    if not _BESIDE.acquire(timeout=wait.total_seconds()):
+        raise NoConnection("others are at it")
+    try:
+        yield
+    finally:
+        _BESIDE.release()
 
 
 @contextmanager
@@ -185,15 +208,20 @@ def fetch_rows(connection: Connection, query: Select[Any] | CompoundSelect[Any])
     result.close()
     kinds = [column.type.dialect_impl(dialect) for column in query.selected_columns]
     # PostgreSQL's numbers are told apart by their codes.
-    converters = [kind.result_processor(dialect, code) for kind, code in zip(kinds, codes, strict=False)]
+    converters = [_remembering(kind, dialect, code) for kind, code in zip(kinds, codes, strict=False)]
     if not rows or not any(converters):
         return rows
-    # The same few days come again and again.
     columns = (
-        map(cache(convert), values) if convert else values
+        map(convert, values) if convert else values
         for values, convert in zip(zip(*rows, strict=True), converters, strict=True)
     )
     return [*zip(*columns, strict=True)]
+
+
+def _remembering(kind: TypeEngine[Any], dialect: Dialect, code: Any) -> Converter | None:
+    """The same few days come again and again. What was read from JSON is its reader's, who may change it."""
+    convert = kind.result_processor(dialect, code)
+    return convert if convert is None or isinstance(kind, JSON) else cache(convert)
 
 
 def _insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
@@ -252,10 +280,6 @@ def _to_json_or_none(value: object) -> str | None:
     return None if value is None else _to_json(value)
 
 
-def _from_json(value: str | bytes) -> Any:
-    return orjson.loads(value)
-
-
 def _set_sqlite_up(connection: Any, _record: object) -> None:
     # The driver begins transactions by itself and too late, so that a released savepoint survives the rollback of its
     # transaction; in manual mode we say BEGIN.
@@ -270,6 +294,17 @@ def _set_sqlite_up(connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _set_postgres_up(connection: Any, _record: object) -> None:
+    # To start other processes takes longer than to read a page of rows, for which the planner would have some start.
+    connection.execute("SET parallel_setup_cost = 10000")
+    # Half the work of storing a submission is to compress its answers, unless by this way; not each server has it.
+    connection.execute(
+        "SELECT set_config(name, 'lz4', false) FROM pg_settings"
+        " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+    )
+    connection.commit()
 
 
 def _note_use(_connection: object, record: Any) -> None:

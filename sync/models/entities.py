@@ -100,6 +100,7 @@ class Membership(Base):
     """
 
     __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_fewest", "project_id", "fewest_id"),)
 
     project_id: Mapped[int] = mapped_column(primary_key=True)
     list_name: Mapped[str] = mapped_column(primary_key=True)

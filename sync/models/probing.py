@@ -7,9 +7,10 @@ does not have yet: it may read all rows of a project, and did.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +30,9 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 Attribute = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
@@ -52,12 +55,12 @@ def rows_of_ids(
         make_one = _one_from if postgres else _with_id
         statement = make_one(tuple(columns), tuple([attribute for attribute, _ in fixed]), key)
         given = {f"f{index}": value for index, (_, value) in enumerate(fixed)}
-        return list(connection.execute(statement, {**given, "k0": ids[0]}))
+        return rows_of(connection, statement, {**given, "k0": ids[0]})
     make = _first_from if postgres else _with_ids
     statement = make(tuple(columns), tuple([attribute for attribute, _ in fixed]), key)
     given = {f"f{index}": value for index, (_, value) in enumerate(fixed)}
     for some in _portions(ids):
-        found += connection.execute(statement, {**given, "k0": some})
+        found += rows_of(connection, statement, {**given, "k0": some})
     return found
 
 
@@ -92,8 +95,24 @@ def rows_of_keys(
             cells = {f"k{index}": list(of_key) for index, of_key in enumerate(zip(*some, strict=True))}
         else:
             cells = {"k0": [value[0] for value in some] if len(keys) == 1 else list(some)}
-        found += connection.execute(statement, {**given, **cells})
+        if compared is not None:
+            found += rows_of(connection, statement, {**given, **cells})
+        else:
+            found += connection.execute(statement, {**given, **cells})
     return found
+
+
+def rows_of(connection: Connection, statement: Any, given: Mapping[str, Any]) -> list[Any]:
+    """What a statement finds that is made once and asked again and again.
+
+    It is put into words, and its columns are looked at, the first time only: SQLAlchemy's way to a dozen rows takes
+    several times as long as the database's.
+    """
+    asked = _asked(statement, connection.dialect)
+    result = connection.exec_driver_sql(*asked.sent(given))
+    rows = asked.read(result.cursor)
+    result.close()
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,68 @@ def look(connection: Connection, probes: Sequence[Probe], also: tuple[Any, ...],
     statement = _look(tuple([(probe.columns, probe.by_id) for probe in probes]), also, connection.dialect.name)
     values = {f"v{i}_{j}": value for i, probe in enumerate(probes) for j, value in enumerate(probe.values)}
     return list(connection.execute(statement, {**given, **values}).one())
+
+
+class _Asked:
+    """A statement in words, and how its values are sent and its rows read."""
+
+    def __init__(self, statement: Any, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self._text: str = compiled.string
+        self._order: Sequence[str] | None = compiled.positiontup  # None: the driver takes values by their names
+        self._own = {name: bind.value for name, bind in compiled.binds.items() if bind.value is not None}
+        self._lists = {name for name, bind in compiled.binds.items() if bind.expanding}
+        self._senders = {
+            name: [_impl(kind, dialect).bind_processor(dialect) for kind in getattr(bind.type, "types", [bind.type])]
+            for name, bind in compiled.binds.items()
+        }
+        columns = list(statement.selected_columns)
+        self._kinds = [_impl(column.type, dialect) for column in columns]
+        self._row: Any = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
+        self._dialect = dialect
+        self._readers: list[Any] = []
+
+    def sent(self, given: Mapping[str, Any]) -> tuple[str, Any]:
+        """The words, with a mark for each value of a list, and the values as the driver takes them."""
+        given = {**self._own, **given}
+        if self._order is None:
+            return self._text, {name: _converted((value,), self._senders[name])[0] for name, value in given.items()}
+        text, values = self._text, []
+        for name in self._order:
+            senders = self._senders[name]
+            if name not in self._lists:
+                values += _converted((given[name],), senders)
+                continue
+            several = len(senders) > 1
+            for value in given[name]:
+                values += _converted(value if several else (value,), senders)
+            mark = f"({', '.join('?' * len(senders))})" if several else "?"
+            marks = ", ".join([mark] * len(given[name]))
+            text = text.replace(f"__[POSTCOMPILE_{name}]", f"VALUES {marks}" if several else marks)
+        return text, tuple(values)
+
+    def read(self, cursor: Any) -> list[Any]:
+        """The rows that were found, with columns as the statement has them."""
+        rows = cursor.fetchall()
+        # PostgreSQL's numbers are told apart by the codes that come with the first answer.
+        self._readers = self._readers or [
+            kind.result_processor(self._dialect, described[1])
+            for kind, described in zip(self._kinds, cursor.description, strict=True)
+        ]
+        if any(self._readers):
+            return [self._row._make(_converted(row, self._readers)) for row in rows]
+        return [*map(self._row._make, rows)]
+
+
+def _impl(kind: TypeEngine[Any], dialect: Dialect) -> Any:
+    return kind.dialect_impl(dialect)
+
+
+def _converted(values: Sequence[Any], converters: Sequence[Callable[[Any], Any] | None]) -> list[Any]:
+    return [convert(value) if convert else value for value, convert in zip(values, converters, strict=True)]
+
+
+_asked = lru_cache(maxsize=512)(_Asked)
 
 
 @cache
@@ -246,9 +327,15 @@ def _of_one(columns: Sequence[Attribute], keys: Sequence[Attribute], where: Sequ
 
 
 def _unnested(keys: Sequence[Attribute]) -> Any:
-    arrays = [bindparam(f"k{index}", type_=ARRAY(key.type)) for index, key in enumerate(keys)]
+    arrays = [unseen(f"k{index}", key.type) for index, key in enumerate(keys)]
     names: list[ColumnClause[Any]] = [column(f"k{index}", key.type) for index, key in enumerate(keys)]
     return func.unnest(*arrays).table_valued(*names).render_derived()
+
+
+def unseen(name: str, kind: Any) -> Any:
+    """An array of which the planner does not see how long it is: else it makes a plan for each one that is shorter than
+    what it would expect, which takes it longer than to look for all that is in it."""
+    return select(bindparam(name, type_=ARRAY(kind))).scalar_subquery()
 
 
 def _portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

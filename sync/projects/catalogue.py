@@ -109,11 +109,7 @@ class StoredVersion:
 
 def form_versions(session: Session, project_id: int, form_id: str) -> list[StoredVersion]:
     """All versions of a form, the last one published first; none of an unknown form."""
-    rows = session.execute(
-        select(FormVersion.version, FormVersion.sha256)
-        .where(FormVersion.project_id == project_id, FormVersion.form_id == form_id)
-        .order_by(FormVersion.number.desc())
-    )
+    rows = session.connection().execute(_VERSIONS, {"project_id": project_id, "form_id": form_id})
     return [_version(session, project_id, form_id, version, sha256) for version, sha256 in rows]
 
 
@@ -152,6 +148,11 @@ _PUBLISHED = (
         & (_ASKED.version == bindparam("version")),
     )
     .where(FormRow.project_id == bindparam("project_id"), FormRow.form_id == bindparam("form_id"))
+)
+_VERSIONS = (
+    select(FormVersion.version, FormVersion.sha256)
+    .where(FormVersion.project_id == bindparam("project_id"), FormVersion.form_id == bindparam("form_id"))
+    .order_by(FormVersion.number.desc())
 )
 
 

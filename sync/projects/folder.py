@@ -24,6 +24,20 @@ from sync.projects.publish import settings_of
 _IN_NO_NAME = re.compile(r"[/\\\x00-\x1f\x7f]")  # of a file
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can say: the same project makes the same bytes
 
+# Of README.md, in the first of the project's languages that is among these.
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "about": "The folder of a programme; `siby load FOLDER` loads it.",
+        "form": "- Not in this folder: the form {form}, version {version}, made without an .xlsx workbook.",
+        "file": "- Not in this folder: {file} of the form {form}; another form has another file of this name.",
+    },
+    "fr": {
+        "about": "Le dossier d’un programme ; `siby load DOSSIER` le charge.",
+        "form": "- Pas dans ce dossier : le formulaire {form}, version {version}, fait sans classeur .xlsx.",
+        "file": "- Pas dans ce dossier : {file} du formulaire {form} ; un autre en a un autre de ce nom.",
+    },
+}
+
 
 def folder_of(session: Session, project_id: int, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """Path → content: settings, places, the newest workbook of each form with its files, what lists began with, and the
@@ -39,8 +53,9 @@ def folder_of(session: Session, project_id: int, read: Callable[[str], bytes]) -
         **dict(_lists(session, project_id)),
         **dict(_statements(session, project_id)),
     }
-    left_out = [*_add_forms(session, project_id, files), *_add_media(session, project_id, read, files)]
-    about = [f"# {project.name}", "", "The folder of a programme; `siby load FOLDER` loads it.", ""]
+    words = _WORDS[next((language for language in project.languages if language in _WORDS), "en")]
+    left_out = [*_add_forms(session, project_id, files, words), *_add_media(session, project_id, read, files, words)]
+    about = [f"# {project.name}", "", words["about"], ""]
     return files | {"README.md": "\n".join([*about, *left_out, ""]).encode()}
 
 
@@ -93,7 +108,7 @@ def _statements(session: Session, project_id: int) -> Iterator[tuple[str, bytes]
         yield f"statements/{text.name}.{text.language}.md", text.source.encode()
 
 
-def _add_forms(session: Session, project_id: int, files: dict[str, bytes]) -> Iterator[str]:
+def _add_forms(session: Session, project_id: int, files: dict[str, bytes], words: Mapping[str, str]) -> Iterator[str]:
     """The newest workbooks; gives a line for each form that has none."""
     rows = session.execute(
         select(FormVersion.form_id, FormVersion.version, FormVersion.source)
@@ -106,11 +121,15 @@ def _add_forms(session: Session, project_id: int, files: dict[str, bytes]) -> It
             # A workbook that names no form is called by its file.
             files[f"forms/{_IN_NO_NAME.sub(lambda found: quote(found[0], safe=''), form_id)}.xlsx"] = source
         else:
-            yield f"- Not in this folder: the form {form_id}, version {version}, made without an .xlsx workbook."
+            yield words["form"].format(form=form_id, version=version)
 
 
 def _add_media(
-    session: Session, project_id: int, read: Callable[[str], bytes], files: dict[str, bytes]
+    session: Session,
+    project_id: int,
+    read: Callable[[str], bytes],
+    files: dict[str, bytes],
+    words: Mapping[str, str],
 ) -> Iterator[str]:
     """The files that forms name; gives a line for each that is not as another form has it."""
     rows = session.execute(
@@ -122,7 +141,7 @@ def _add_media(
     for form_id, name, sha256 in rows:
         content = read(sha256 or "")
         if files.setdefault(f"media/{name}", content) != content:
-            yield f"- Not in this folder: {name} of the form {form_id}; another form has another file of this name."
+            yield words["file"].format(file=name, form=form_id)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -15,6 +15,8 @@ from forms.programmes.places import Place as PlaceRow
 from sync.journal import Journal
 from sync.models.projects import Place
 
+# At the end of a code, which has no spaces.
+_REST = " "
 _COLUMNS = ("name", "level", "parent", "latitude", "longitude", "aliases")
 
 
@@ -60,6 +62,28 @@ class PlaceTree:
     def at_level(self, code: str | None, level: str) -> str | None:
         """The place of this level that the place is or lies in."""
         return next((place.code for place in self.upwards(code) if place.level == level), None)
+
+    def at_depth(self, code: str | None, depth: int) -> str | None:
+        """The place so many steps down in the tree (1 at the top) that the place is or lies in; for one that lies less
+        far down, a key for what is in it and in no place inside it."""
+        way = self.way_to(code)
+        return way[depth - 1] if len(way) >= depth else way[-1] + _REST if way else None
+
+    def around(self, key: str | None, depth: int) -> str | None:
+        """What `at_depth` says a step less far down, of what it says at this depth."""
+        way = self.way_to(key)
+        return self.at_depth(way[-1], depth - 1) if way else None
+
+    def way_to(self, key: str | None) -> Sequence[str]:
+        """The place that `at_depth` speaks of, and before it those around it, from the top."""
+        if key not in self._ways:
+            code = None if key is None else key.removesuffix(_REST)
+            self._ways[key] = [place.code for place in self.upwards(code)][::-1]
+        return self._ways[key]
+
+    @cached_property
+    def _ways(self) -> dict[str | None, Sequence[str]]:
+        return {}
 
     def upwards(self, code: str | None) -> Iterator[PlaceRow]:
         """The place itself, then those around it."""

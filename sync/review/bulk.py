@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from sync.errors import AlreadyDecided, NotFound, Unexpected
+from sync.indicators.moving import Totals
 from sync.journal import Journal
 from sync.models import BulkReviewed, Event, ReviewBulk, Submission
 from sync.models.database import insert_rows
@@ -88,11 +89,13 @@ def review_many(
     comment: str | None = None,
     seen: int | None = None,
     preview: bool = False,
+    known: Totals | None = None,
 ) -> Reviewed:
     """Decide alike about all that a filter finds, or about all of these ids; counts, entities and figures follow.
 
     What has changed after the event `seen` is left out and named. A preview says what would come of it, and takes all
-    of it back. Raises Unexpected for a state that there is not, and for too many ids.
+    of it back. `known` totals spare the counting of what was there before. Raises Unexpected for a state that there is
+    not, and for too many ids.
     """
     if state not in STATES:
         raise Unexpected(f"{state!r} is not a review state; it is null, edited, hasIssues, rejected or approved.")
@@ -112,7 +115,7 @@ def review_many(
         said = write_comments(journal, [row.id for row in moving], text)
         _touch(journal, {id_: event for id_, (event, _) in said.items()})
     bulk = _note(journal, moving, state) if moving else None
-    shifts = shifts_since(journal, looked_at, counted_anew)
+    shifts = shifts_since(journal, looked_at, counted_anew, known)
     if preview:
         savepoint.rollback()
         journal.return_to(mark)
@@ -123,7 +126,7 @@ def review_many(
     return Reviewed(None if preview else bulk, moved, unchanged, left_out, shifts, more, looked_at)
 
 
-def undo_review(journal: Journal, bulk: int) -> Undone:
+def undo_review(journal: Journal, bulk: int, known: Totals | None = None) -> Undone:
     """Give back the states that submissions had before they were decided about together, but for those that somebody
     has touched since. What was said in comments stays said.
 
@@ -145,7 +148,7 @@ def undo_review(journal: Journal, bulk: int) -> Undone:
     counted_anew = _move(journal, moving)
     row.undone = journal.last_event
     restored = [Moved(one.id, one.form_id, one.instance_id, one.review_state, state) for one, state in moving]
-    return Undone(restored, left_out, shifts_since(journal, looked_at, counted_anew), journal.last_event)
+    return Undone(restored, left_out, shifts_since(journal, looked_at, counted_anew, known), journal.last_event)
 
 
 def _meant(journal: Journal, meant: Sought | Sequence[int]) -> tuple[list[int], bool]:

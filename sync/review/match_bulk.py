@@ -13,6 +13,7 @@ from sync.dedup.pairs import DIFFERENT, OPEN, SAME
 from sync.dedup.scoring.profiles import Profile, profile_of
 from sync.dedup.yardsticks import compared_simply
 from sync.errors import NotFound, Unexpected
+from sync.indicators.moving import Totals
 from sync.journal import Journal
 from sync.models import EntityList, Match, MatchDecision
 from sync.models.probing import rows_of_keys
@@ -61,11 +62,13 @@ class Undone:
     event: int | None
 
 
-def confirm_surest(journal: Journal, list_name: str, minimum: float, reason: str | None = None) -> Confirmed:
+def confirm_surest(
+    journal: Journal, list_name: str, minimum: float, reason: str | None = None, totals: Totals | None = None
+) -> Confirmed:
     """Decide `same` about all open pairs of at least this probability in which nobody would see two people.
 
-    For a preview, roll the session back afterwards. Raises Unexpected for a list of organisations, which are decided
-    one by one.
+    For a preview, roll the session back afterwards. Known `totals` spare the counting of what was there before. Raises
+    Unexpected for a list of organisations, which are decided one by one.
     """
     known = matching_list(journal.session, journal.project_id, list_name)
     if compared_simply(known.matching):
@@ -78,7 +81,7 @@ def confirm_surest(journal: Journal, list_name: str, minimum: float, reason: str
     bulk = journal.new_id() if chosen else None
     if chosen:
         write_decisions(journal, chosen, SAME, reason, bulk=bulk)
-    return Confirmed(bulk, chosen, left_out, shifts_since(journal, looked_at), more)
+    return Confirmed(bulk, chosen, left_out, shifts_since(journal, looked_at, known=totals), more)
 
 
 def undo_bulk(journal: Journal, bulk: int) -> Undone:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from forms.xpath.numbers import LARGEST
 from sync.dedup.pairs import OPEN
 from sync.entities.reach import writes
 from sync.errors import Unexpected
@@ -31,7 +32,6 @@ from sync.review.paging import PAGE, Page, not_a_cursor
 
 _ENDS: list[Any] = [Match.id, Match.a, Match.b, Match.probability]
 _STANDING: list[Any] = [Membership.entity_id, Membership.fewest_id, Membership.most_id]
-_LARGEST = 2**63 - 1
 _FEW = 2000  # are fetched one by one
 _IN_FORCE = Membership.closed.is_(None)
 # The order of a queue of more than so many pairs is kept, until it is so many events or so many seconds old.
@@ -392,4 +392,4 @@ def _event_at(cursor: str | None) -> tuple[int, int] | None:
     event, _, match_id = cursor.partition("-")
     if not all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (event, match_id)):
         raise not_a_cursor(cursor)
-    return min(int(event), _LARGEST), min(int(match_id), _LARGEST)
+    return min(int(event), LARGEST), min(int(match_id), LARGEST)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 
-from sync.indicators.wording import number_words, percent_words
+from sync.indicators.wording import cut, number_words, percent_words
 from sync.review.lookalikes import CO_WIVES, COUSINS, ELDER, TWINS
 from sync.review.match_bulk import CHAIN
 from sync.review.match_queue import Doubt
@@ -43,8 +44,14 @@ def doubt_words(doubt: Doubt, language: str) -> str:
     pairs = one if doubt.pairs == 1 else several.format(n=number_words(doubt.pairs, language))
     row = doubt.figure.definition.row
     write = percent_words if row.unit == "%" else number_words
-    by = write(doubt.span, language, row.decimals_shown)
+    by = write(_said(doubt, row.decimals_shown + (2 if row.unit == "%" else 0)), language, row.decimals_shown)
     return _DOUBT[_known(language)].format(pairs=pairs, figure=doubt.figure.definition.label(language), by=by)
+
+
+def _said(doubt: Doubt, decimals: int) -> Fraction:
+    """How far the bounds lie apart as they are said beside it; as they are, where they read the same."""
+    high, low = (cut(bound or Fraction(0), decimals) for bound in (doubt.figure.high, doubt.figure.low))
+    return Fraction(high - low) or doubt.span
 
 
 def _known(language: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from forms.xpath.numbers import LARGEST
 from sync.errors import Unexpected
 
 Item = TypeVar("Item")
 PAGE = 50
-_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def id_at(cursor: str | None) -> int | None:
     """The id that a cursor stands for, None for the beginning. Raises Unexpected for what was never a cursor."""
     if not cursor:
         return None
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 20 and int(cursor) <= _LARGEST):
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 20 and int(cursor) <= LARGEST):
         raise not_a_cursor(cursor)
     return int(cursor)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy import select, union
 
 from sync.indicators.counting import by_subject
 from sync.indicators.figures import Figure, figures
+from sync.indicators.moving import Totals, adds_up, totals_moved
 from sync.indicators.reading import AsOf, Reading
 from sync.journal import Journal
 from sync.models import Contribution, Membership
@@ -23,40 +25,78 @@ class Shift:
     after: Figure
 
 
-def shifts_since(journal: Journal, event: int, counted_anew: Iterable[int] = ()) -> list[Shift]:
+def shifts_since(
+    journal: Journal, event: int, counted_anew: Iterable[int] = (), known: Totals | None = None
+) -> list[Shift]:
     """The figures that are others, as things stand at this moment of the transaction, than they were as of an event
-    before all that it did, in the order of their names. It has counted these submissions anew."""
+    before all that it did, in the order of their names. It has counted these submissions anew. `known` spares counting
+    all that was there before, if it is of that event."""
     journal.session.flush()
     before, after = (
         Reading(journal.session, journal.project_id, AsOf(number, journal.now))
         for number in (event, journal.last_event)
     )
-    names = _touched(after, event, counted_anew)
+    if known is not None and known.event == event:
+        known.tell(before)
+    names = _follow(before, after, counted_anew)
     both = zip(*(figures(reading, names, sees_small_cells=True) for reading in (before, after)), strict=True)
     return [Shift(*pair) for pair in both if _range(pair[0]) != _range(pair[1])]
 
 
-def _touched(reading: Reading, event: int, counted_anew: Iterable[int]) -> Sequence[str]:
+def _follow(before: Reading, after: Reading, counted_anew: Iterable[int]) -> Sequence[str]:
     """The indicators of which a contribution came or went, or that count people of a list in which somebody came to
-    stand for somebody else; and the ratios built on them."""
+    stand for somebody else; and the ratios built on them. Of those that add up, the totals after are known then."""
+    rows, members = _rows_since(after, before.as_of.event, counted_anew), _members_since(after, before.as_of.event)
+    period, definitions = after.period("all"), after.definitions.values()
+    found = {
+        one.name
+        for one in definitions
+        if one.id in rows or (by_subject(one) and _meets(one.subject_lists, members.keys()))
+    }
+    ratios = [one for one in definitions if not found.isdisjoint((one.row.numerator, one.row.denominator))]
+    counted = found.union(part.name for ratio in ratios for part in after.parts(ratio))
+    for definition in map(after.definition, sorted(counted)):
+        if adds_up(definition):
+            changed = rows.get(definition.id, ())
+            subjects = {subject for subject, _ in changed if subject is not None}
+            subjects.update(*(some for name, some in members.items() if _meets(definition.subject_lists, {name})))
+            submission_ids = {submission_id for _, submission_id in changed}
+            totals = totals_moved(before, after, definition, period, subjects, submission_ids)
+            after.know_totals(definition, period, totals)
+    return sorted(found.union(one.name for one in ratios))
+
+
+def _rows_since(reading: Reading, event: int, submission_ids: Iterable[int]) -> Mapping[int, set[_Row]]:
+    """Of each indicator the rows that came or went after the event, by subject and submission."""
+    columns = [Contribution.indicator_id, Contribution.opened, Contribution.closed, Contribution.subject]
     rows = rows_of_keys(
         reading.session.connection(),
-        [Contribution.indicator_id, Contribution.opened, Contribution.closed],
+        [*columns, Contribution.submission_id],
         [Contribution.submission_id],
-        [(submission_id,) for submission_id in sorted(counted_anew)],
+        [(submission_id,) for submission_id in sorted(submission_ids)],
         (Contribution.project_id, reading.project_id),
     )
-    ids = {indicator_id for indicator_id, opened, closed in rows if event < max(opened, closed or 0)}
-    of_project = select(Membership.list_name).where(Membership.project_id == reading.project_id)
-    moved = union(of_project.where(Membership.opened > event), of_project.where(Membership.closed > event))
-    lists = set(reading.session.scalars(moved))
-    definitions = reading.definitions.values()
-    found = {one.name for one in definitions if one.id in ids or (by_subject(one) and _meets(one.subject_lists, lists))}
-    built = {one.name for one in definitions if not found.isdisjoint((one.row.numerator, one.row.denominator))}
-    return sorted(found | built)
+    found: defaultdict[int, set[_Row]] = defaultdict(set)
+    for indicator_id, opened, closed, subject, submission_id in rows:
+        if event < max(opened, closed or 0):
+            found[indicator_id].add((subject, submission_id))
+    return found
 
 
-def _meets(lists: frozenset[str] | None, some: set[str]) -> bool:
+def _members_since(reading: Reading, event: int) -> Mapping[str, set[str]]:
+    """Of each list the entities that came to stand for somebody else after the event."""
+    chosen = select(Membership.list_name, Membership.entity_id).where(Membership.project_id == reading.project_id)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    query = union(chosen.where(Membership.opened > event), chosen.where(Membership.closed > event))
+    for list_name, entity_id in reading.session.execute(query):
+        found[list_name].add(entity_id)
+    return found
+
+
+_Row = tuple[str | None, int]
+
+
+def _meets(lists: frozenset[str] | None, some: Set[str]) -> bool:
     return bool(some) if lists is None else not lists.isdisjoint(some)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
+from forms.xpath.numbers import LARGEST
 from sync.errors import NotFound, Unexpected
 from sync.journal import Journal
 from sync.models import Delivery, Project, Webhook
@@ -114,7 +115,7 @@ def _attempt_at(cursor: str) -> tuple[dt.datetime, int, int]:
     try:
         at, event, attempt = cursor.split("~")
         moment, numbers = dt.datetime.fromisoformat(at), (int(event), int(attempt))
-        if moment.tzinfo is not None and len(cursor) < 100 and all(abs(number) < 2**63 for number in numbers):
+        if moment.tzinfo is not None and len(cursor) < 100 and all(abs(number) <= LARGEST for number in numbers):
             return moment.astimezone(dt.UTC), *numbers
     except (ValueError, OverflowError):
         pass

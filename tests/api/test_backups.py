@@ -24,7 +24,7 @@ from server.schema import known
 from server.settings import Settings
 from sync.accounts.audit import NO_PROJECT, Origin, first_broken
 from sync.errors import Exists, Refusal, Unparseable
-from sync.keeping.archive import Archive, Part
+from sync.keeping.archive import Archive, Part, save
 from sync.keeping.saving import LEFT_OUT
 from sync.models import Base
 from tests.support.projects import a_sale, instance_id
@@ -258,3 +258,8 @@ def test_a_backup_is_of_one_moment_whatever_arrives_while_it_is_made(lived_in: H
         if isinstance(member, Part) and member.table in rows:
             rows[member.table] += len(member.rows)
     assert rows == {"submissions": 3, "submission_versions": 4}
+
+
+def test_a_backup_is_nobody_elses_on_the_machine(tmp_path: Path) -> None:
+    assert save([b"every", b"thing"], tmp_path / "backup") == 10
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600

@@ -311,6 +311,7 @@ def test_a_file_is_compared_first_and_only_that_file_is_loaded(village: House) -
 
     faulty = hand_in(rows.replace(b"1955", b"long ago"), act="preview").get_data(as_text=True)
     compared = hand_in(rows, act="preview").get_data(as_text=True)
+    crowded = hand_in(rows + rows.splitlines(keepends=True)[1] * 200, act="preview").get_data(as_text=True)
     stamp = Page(compared).hidden["seen"]
     other = hand_in(rows.replace(b"Moussa", b"Madou"), act="load", seen=stamp)
     empty = hand_in(b"", act="preview")
@@ -320,6 +321,8 @@ def test_a_file_is_compared_first_and_only_that_file_is_loaded(village: House) -
     assert "is not a year of birth" in faulty
     assert 'name="seen"' not in faulty
     assert "somebody new" in compared
+    assert "compared with nobody" not in compared
+    assert "201 rows were compared with nobody" in crowded
     assert (other.status_code, empty.status_code, size) == (400, 400, 3)
     assert "1 new row" in loaded
     assert len(shown(village.baraka.get("datasets/people/entities"))) == 4

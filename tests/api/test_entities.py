@@ -159,6 +159,24 @@ def test_rows_that_lie_somewhere_are_on_the_map(office: House) -> None:
     assert [(each["id"], each["geometry"]["coordinates"][:2]) for each in drawn["features"]] == [(ONE, [-8.32, 12.37])]
 
 
+@pytest.mark.parametrize("file", ["entities.csv", "entities.geojson"])
+def test_whoever_has_the_rows_already_gets_them_again_only_when_one_changed(office: House, file: str) -> None:
+    shown(office.djeneba.post("datasets/villages/properties", json={"name": "geometry"}))
+    first = office.baraka.get(f"datasets/villages/{file}")
+    first.get_data()
+    tag = {"If-None-Match": first.headers["ETag"]}
+
+    same = office.djeneba.get(f"datasets/villages/{file}", headers=tag)
+    otherwise = office.baraka.get(f"datasets/villages/{file}?$filter=label eq 'Siby'", headers=tag)
+    otherwise.get_data()
+    office.baraka.patch(f"datasets/villages/entities/{ONE}?force=true", json={"data": {"geometry": "12 -8"}})
+    changed = office.baraka.get(f"datasets/villages/{file}", headers=tag)
+
+    assert (first.status_code, same.status_code, same.get_data()) == (200, 304, b"")
+    assert (otherwise.status_code, changed.status_code) == (200, 200)
+    assert changed.get_data() != first.get_data()
+
+
 def test_a_list_says_what_it_holds_and_who_writes_it(office: House) -> None:
     listed = shown(office.baraka.get("datasets", headers={"X-Extended-Metadata": "true"}))
     people = shown(office.baraka.get("datasets/people"))

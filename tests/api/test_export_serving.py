@@ -24,7 +24,7 @@ from server.settings import Settings
 from sync.encryption.keys import make_key
 from sync.exports import csvfiles
 from sync.exports.exporting import prepare_export
-from sync.exports.growing import Broken
+from sync.exports.growing import Broken, Scratch
 from sync.exports.options import Options
 from sync.exports.source import Source, open_snapshot
 from sync.exports.workbook import write_workbook
@@ -34,7 +34,7 @@ from sync.models.database import begin_writing
 from tests.api.test_openrosa_submission import a_tablet
 from tests.support.encrypting import encrypted_submission
 from tests.support.exports import read_csv, tables_in, with_visits
-from tests.support.pages import signed_in
+from tests.support.pages import Page, signed_in
 from tests.support.projects import NOON, SALE, a_sale
 from tests.support.web import PASSWORD, House, Voice, refused
 from tests.support.workbooks import a_workbook
@@ -184,6 +184,34 @@ def test_whoever_was_told_to_ask_again_gets_that_file_once_though_more_has_arriv
     assert somebody_else.headers["X-Total-Rows"] == "35"
 
 
+def is_made(house: House) -> bool:
+    return any(path.suffix == ".part" for path in files_of(house.app).iterdir())
+
+
+@one_database
+def test_a_file_that_nobody_waits_for_any_more_is_not_made_further(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.exports.workbook._CHECK_EVERY", 1)
+    monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
+    send_sales(house, 1, 5)
+    go_on = held_up(monkeypatch)
+    asked = [voice.get(f"{SALES}.xlsx") for voice in (house.baraka, house.djeneba)]
+
+    first = house.baraka.ask("DELETE", f"{SALES}.xlsx")
+    waited_for = is_made(house)
+    strangers = [house.baraka.ask("DELETE", f"{SALES}.{file}") for file in ("xlsx", "xlsx?labels=fr")]
+    last = house.djeneba.ask("DELETE", f"{SALES}.xlsx")
+
+    assert [refused(answer) for answer in asked] == [503.1, 503.1]
+    assert (first.get_json(), last.get_json()) == ({"success": True}, {"success": True})
+    assert [answer.status_code for answer in strangers] == [404, 404]
+    assert (waited_for, is_made(house)) == (True, False)
+    go_on.set()
+    monkeypatch.setattr("server.api.exports.export_file", export_file)
+    assert len([*load_workbook(io.BytesIO(house.baraka.get(f"{SALES}.xlsx").get_data()))["sale"].rows]) == 6
+
+
 @one_database
 def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
     house: House, monkeypatch: pytest.MonkeyPatch
@@ -193,12 +221,18 @@ def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
     monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 0.1)
     client = signed_in(house, language="en")
     waiting = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+    csrf = {"__csrf": Page(waiting.get_data(as_text=True)).hidden["__csrf"]}
+    stopped = client.post(f"/projects/{house.pid}/exports/sale.xlsx/stop", data=csrf, follow_redirects=True)
+    half_made = is_made(house)
+    client.get(f"/projects/{house.pid}/exports/sale.xlsx")
     go_on.set()
     monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 20)
     come = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
 
     assert (waiting.status_code, waiting.headers["Refresh"]) == (503, "20")
     assert "asks for it again every 20 seconds" in waiting.get_data(as_text=True)
+    assert not half_made
+    assert "You wait no more for this file: sale, Excel workbook." in stopped.get_data(as_text=True)
     assert len([*load_workbook(io.BytesIO(come.get_data()))["sale"].rows]) == 4
 
 
@@ -330,7 +364,7 @@ def test_what_arrives_meanwhile_is_not_in_the_export_and_nothing_is_lost(house: 
                 send_sales(house, Watched.sent * 10, 3)
             return sink.write(data)
 
-    export.write(Watched(), settings.folder)
+    export.write(Watched(), Scratch(settings.folder, lambda _: None))
     snapshot.close()
 
     rows = tables_in(sink.getvalue())["sale.csv"]

@@ -7,13 +7,13 @@ import threading
 import time
 import tracemalloc
 from itertools import count
-from pathlib import Path
 
 import pytest
 
 from server.db import session
 from server.settings import Settings
 from sync.exports.exporting import prepare_export
+from sync.exports.growing import Scratch
 from sync.exports.options import Options
 from sync.exports.source import open_snapshot
 from sync.intake.content import ContentStore, session_info
@@ -114,7 +114,7 @@ def peak_of(house: House, settings: Settings, kind: str, rows: int) -> int:
     assert export.facts.rows == rows
     tracemalloc.start()
     try:
-        export.write(Nowhere(), Path(settings.folder))
+        export.write(Nowhere(), Scratch(settings.folder, lambda _: None))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
+from sync.dedup import yardsticks
 from tests.support.people import a_gathering, publish_gathering
 from tests.support.web import House, Voice, refused, shown
 
@@ -65,6 +66,17 @@ def test_rows_of_one_file_that_look_alike_are_told_too(village: House) -> None:
     found = preview(village.baraka, a_csv(OTHER, OTHER.replace("Sangaré", "Sangare"), header=HEADER))
 
     assert [row.get("likely", [{}])[0].get("row") for row in found["rows"]] == [3, 2]
+
+
+def test_rows_that_have_everything_in_common_with_too_many_are_counted(
+    village: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yardsticks, "CAP", 4)
+
+    few, many = (preview(village.baraka, a_csv(*[OTHER] * count, header=HEADER)) for count in (4, 5))
+
+    assert (few["crowded"], few["counts"]["maybe"]) == (0, 4)
+    assert (many["crowded"], many["counts"]["new"]) == (5, 5)
 
 
 def test_loading_makes_entities_whose_matches_are_open(village: House) -> None:

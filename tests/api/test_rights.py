@@ -127,6 +127,7 @@ GET    /v1/projects/{pid}/forms/sale/submissions/submitters   ac
 GET    /v1/projects/{pid}/forms/sale/submissions/keys         acv
 GET    /v1/projects/{pid}/forms/sale/submissions.csv         acv
 POST   /v1/projects/{pid}/forms/sale/submissions.csv         acv
+DELETE /v1/projects/{pid}/forms/sale/submissions.csv         acv
 GET    /v1/projects/{pid}/forms/sale/submissions.csv.zip     acv
 POST   /v1/projects/{pid}/forms/sale/submissions.csv.zip     acv
 GET    /v1/projects/{pid}/forms/sale/submissions.xlsx        acv
@@ -325,11 +326,14 @@ POST   /projects/{pid}/team/1/remove                          a
 GET    /projects/{pid}/team/trail                             a
 GET    /projects/{pid}/exports                                acv
 GET    /projects/{pid}/exports/sale.xlsx                      acv
+POST   /projects/{pid}/exports/sale.xlsx/stop                 acv
 GET    /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings/undo                          a
 GET    /projects/{pid}/settings/retention                     a
 POST   /projects/{pid}/settings/retention                     a
+GET    /projects/{pid}/settings/names                         a
+POST   /projects/{pid}/settings/names                         a
 GET    /projects/{pid}/settings/webhooks                      a
 POST   /projects/{pid}/settings/webhooks                      a
 GET    /projects/{pid}/settings/webhooks/1                    a

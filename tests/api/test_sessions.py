@@ -10,9 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from server import signing_in
 from server.db import session
 from server.logs import set_logs_up
+from sync.accounts.passwords import verify_password
 from sync.accounts.people import disable
+from sync.accounts.throttle import keys_of, note_failure
 from sync.accounts.tokens import digest, issue_token, revoke
 from sync.models import Actor, Audit, Token
 from sync.models.database import begin_writing
@@ -131,7 +134,31 @@ def test_wrong_passwords_make_the_next_try_wait_and_unknown_accounts_are_no_diff
 
     assert answers[EMAIL] == answers["nobody@example.org"]
     assert [status for status, _ in answers[EMAIL]] == [401] * 5 + [429]
-    assert int(sign_in(house).headers["Retry-After"]) <= 900
+    assert 0 < int(tries[-1].headers["Retry-After"]) <= 900
+
+
+def test_a_password_that_was_tried_while_others_failed_has_to_wait_with_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(stored: str | None, password: str) -> bool:
+        begin_writing(session())
+        for _ in range(6):
+            note_failure(session(), keys_of(EMAIL, "127.0.0.1"), dt.datetime.now(dt.UTC))
+        session().commit()
+        return verify_password(stored, password)
+
+    monkeypatch.setattr(signing_in, "verify_password", meanwhile)
+
+    assert sign_in(house).status_code == 429
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_page_of_another_site_signs_nobody_in(house: House, headers: dict[str, str]) -> None:
+    body = f'{{"email": "{EMAIL}", "password": "{PASSWORD}"}}'
+
+    answer = house.app.test_client().post("/v1/sessions", data=body, headers={"Content-Type": "text/plain", **headers})
+
+    assert (refused(answer), answer.headers.get("Set-Cookie")) == (403.1, None)
 
 
 def test_an_idle_session_ends(house: House) -> None:

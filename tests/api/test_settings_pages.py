@@ -171,3 +171,32 @@ def test_that_no_backup_was_ever_made_is_said_with_the_way_to_one(
     assert f"/projects/{house.pid}/submissions" in Page(before).links
     assert 'action="/v1/backup"' in before
     assert signed_in(house, "djeneba").get(at).status_code == 403
+
+
+@ONCE
+def test_lists_and_levels_of_places_are_called_as_people_wrote_it_in_each_language(house: House) -> None:
+    client = signed_in(house, "djeneba", "en")
+    shown(house.djeneba.patch(f"/v1/projects/{house.pid}", json={"labels": {"levels": {"region": {"bm": "Mara"}}}}))
+    shown(house.djeneba.post("datasets", json={"name": "shops"}))
+
+    done = send(
+        client, at(house, "/names"), at(house, "/names"), {"lists/en/shops": " Shops & stalls ", "levels/en/region": ""}
+    )
+    page = read(client, done.headers["Location"])
+    kept = shown(house.djeneba.get(f"/v1/projects/{house.pid}"))["labels"]
+
+    assert done.status_code == 303
+    assert "Shops &amp; stalls" in page
+    assert kept == {"levels": {"region": {"bm": "Mara"}}, "lists": {"shops": {"en": "Shops & stalls"}}}
+    assert "Shops &amp; stalls" in read(client, f"/projects/{house.pid}/lists")
+
+
+@ONCE
+def test_a_name_that_is_none_is_refused_and_nothing_that_was_typed_is_lost(house: House) -> None:
+    client = signed_in(house, "djeneba", "en")
+    shown(house.djeneba.post("datasets", json={"name": "shops"}))
+
+    refused = send(client, at(house, "/names"), at(house, "/names"), {"lists/en/shops": "<b>" * 90})
+
+    assert refused.status_code == 400
+    assert "&lt;b&gt;&lt;b&gt;" in refused.get_data(as_text=True)

@@ -297,6 +297,27 @@ def test_a_photo_is_shown_small_without_what_the_camera_wrote(house: House) -> N
 
 
 @ON_SQLITE
+def test_a_photo_that_lies_on_its_side_is_shown_upright_and_one_made_to_fill_the_memory_not_at_all(
+    house: House,
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files = {"well.jpg": io.BytesIO(), "vast.png": io.BytesIO(), "vast.webp": io.BytesIO()}
+    Image.new("RGB", (2000, 1000), "tan").save(files["well.jpg"], "JPEG", exif=exif)
+    Image.new("1", (5000, 5000)).save(files["vast.png"], "PNG")
+    Image.new("RGB", (5000, 5000)).save(files["vast.webp"], "WEBP", method=0)
+    house.amina.send(*(a_sale(number, photo=name) for number, name in enumerate(files, start=1)))
+    client, answers = signed_in(house), {}
+    for number, (name, content) in enumerate(files.items(), start=1):
+        target = f"forms/sale/submissions/{instance_id(number)}/attachments/{name}"
+        shown(house.baraka.post(target, data=content.getvalue(), headers={"Content-Type": "image/jpeg"}))
+        answers[name] = client.get(f"/projects/{house.pid}/submissions/{number_of(house, number)}/photos/{name}")
+
+    assert Image.open(io.BytesIO(answers["well.jpg"].data)).size == (320, 640)
+    assert [answers[name].status_code for name in files] == [200, 404, 404]
+
+
+@ON_SQLITE
 def test_a_small_picture_goes_with_its_photo(house: House) -> None:
     with house.app.app_context():
         store = current.store()

@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from server import outside
-from server.background import take_lease, tell_webhooks
+from server.background import take_lease
 from server.clock import now
 from server.db import session
 from server.outside import is_outside, post
-from sync.models import Webhook
+from server.telling import Telling
+from sync.models import Delivery, Webhook
 from sync.models.database import begin_writing
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
@@ -35,12 +36,15 @@ class Receiver:
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.waits_for = threading.Event()
+        self.waits_for.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.heard.append((dict(self.headers), body))
+                receiver.waits_for.wait(30)
                 status = receiver.answers.pop(0) if receiver.answers else 204
                 self.send_response(status)
                 if status == 302:
@@ -61,13 +65,16 @@ class Receiver:
         self.heard.clear()
         return found
 
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    receiver.stop()
 
 
 @pytest.fixture
@@ -84,8 +91,27 @@ def a_hook(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:
 
 
 def tell(app: Flask) -> int:
+    """How many deliveries were tried."""
+    telling = Telling()
     with app.app_context():
-        return tell_webhooks()
+        before = deliveries()
+        telling.begin(app)
+        telling.finish()
+        return deliveries() - before
+
+
+def tell_until(app: Flask, telling: Telling, receiver: Receiver, count: int) -> None:
+    """As the background does it, until the receiver has heard so many."""
+    until = time.monotonic() + 30
+    while len(receiver.heard) < count and time.monotonic() < until:
+        telling.begin(app)
+        time.sleep(0.02)
+
+
+def deliveries() -> int:
+    count: int = session().scalars(select(func.count()).select_from(Delivery)).one()
+    session().rollback()
+    return count
 
 
 def test_a_submission_is_told_once_with_a_signature_that_the_specifications_library_accepts(
@@ -280,14 +306,35 @@ def test_who_answers_a_byte_at_a_time_holds_nobody_up(monkeypatch: pytest.Monkey
     assert beginning or outcome.status is None
 
 
+def test_a_receiver_that_takes_its_time_holds_up_no_other(open_house: House, receiver: Receiver) -> None:
+    slow, held = Receiver(), threading.Event()
+    slow.waits_for = held
+    a_hook(open_house, slow)
+    a_hook(open_house, receiver)
+    telling = Telling()
+
+    with open_house.app.app_context():
+        for number in (1, 2):
+            open_house.amina.outcomes(a_sale(number))
+            tell_until(open_house.app, telling, receiver, number)
+    heard_meanwhile = len(slow.heard)
+    held.set()
+    telling.finish()
+    slow.stop()
+
+    assert heard_meanwhile == 1, "it is told one thing at a time"
+    assert [row["data"]["instance_id"] for row in receiver.told()] == [instance_id(1), instance_id(2)]
+    assert [row["data"]["instance_id"] for row in slow.told()] == [instance_id(1), instance_id(2)]
+
+
 def test_one_process_works_and_another_takes_over_when_it_falls_silent(house: House) -> None:
     with house.app.app_context():
         moment = now()
 
-        assert take_lease("first", moment)
-        assert not take_lease("second", moment)
-        assert take_lease("first", moment)
-        assert take_lease("second", moment.replace(year=moment.year + 1))
+        assert take_lease("webhooks", "first", moment)
+        assert not take_lease("webhooks", "second", moment)
+        assert take_lease("webhooks", "first", moment)
+        assert take_lease("webhooks", "second", moment.replace(year=moment.year + 1))
 
 
 def test_a_lease_from_before_the_clock_was_turned_back_has_lapsed(house: House) -> None:
@@ -295,9 +342,9 @@ def test_a_lease_from_before_the_clock_was_turned_back_has_lapsed(house: House) 
         moment = now()
         earlier = moment.replace(year=moment.year - 1)
 
-        assert take_lease("first", moment)
-        assert take_lease("second", earlier)
-        assert not take_lease("first", earlier)
+        assert take_lease("webhooks", "first", moment)
+        assert take_lease("webhooks", "second", earlier)
+        assert not take_lease("webhooks", "first", earlier)
 
 
 def _announced(name: str, content: bytes) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A coordinator goes through what came in with the keyboard, and finds a submission again by its filters."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import a_page
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
 from tests.support.projects import a_sale, instance_id
@@ -40,6 +41,27 @@ def test_the_queue_is_gone_through_with_keys_alone(house: House, page: Page) -> 
         page.keyboard.press("r")
         page.get_by_text("C'était la dernière").wait_for()
         assert states(house) == ["rejected", None, "hasIssues"]
+
+
+def test_on_a_phone_sending_back_leads_into_the_comment_in_sight_of_its_button(house: House, browser: Browser) -> None:
+    house.amina.send(a_sale(1, remark="mil " * 80), a_sale(2))
+    for page in a_page(browser, "phone"):
+        with served(house.app) as base:
+            sign_in(page, base)
+            page.goto(f"{base}/projects/{house.pid}/review")
+            page.get_by_role("link", name="Renvoyer").click()
+            own = page.get_by_label("ou avec vos propres mots")
+            expect(own).to_be_focused()
+            page.keyboard.type("Combien de sacs ?")
+            button = page.get_by_role("button", name="Renvoyer", exact=True)
+            for seen in (own, button):
+                expect(seen).to_be_in_viewport(ratio=1)
+            button.click()
+            page.get_by_role("status").wait_for()
+
+    assert sorted(filter(None, (row["reviewState"] for row in shown(house.baraka.get("review"))["submissions"]))) == [
+        "hasIssues"
+    ]
 
 
 def test_a_submission_is_found_by_a_filter_and_sent_back_in_own_words(house: House, page: Page) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from sync.indicators.figures import Figure, figures
+from sync.indicators.moving import Totals, write_totals
+from sync.indicators.reading import Reading, resolve_as_of
 from sync.journal import open_journal
 from sync.models import Submission
 from sync.review.bulk import Reviewed, Undone, review_many, undo_review
@@ -43,7 +47,7 @@ def test_deciding_about_many_is_deciding_about_each_and_undone_it_was_nothing(de
     wanted = data.draw(st.sampled_from(STATES))
     before = state(together)
 
-    seen = review(together, meant, wanted, preview=True)
+    seen = review(together, meant, wanted, preview=True, known=data.draw(st.booleans()))
     assert state(together) == before
     assert differences(together) == []
 
@@ -51,6 +55,9 @@ def test_deciding_about_many_is_deciding_about_each_and_undone_it_was_nothing(de
     for name in meant:
         act(singly, name, lambda journal, known: set_review_state(journal, known, wanted))
     assert (done.moved, done.shifts) == (seen.moved, seen.shifts)
+    was, became = figures_at(together, done.seen), figures_at(together, None)
+    moved = [name for name in became if span(was[name]) != span(became[name])]
+    assert [(one.before, one.after) for one in done.shifts] == [(was[name], became[name]) for name in moved]
     assert state(together) == state(singly)
     assert differences(together) == []
 
@@ -64,16 +71,33 @@ def test_deciding_about_many_is_deciding_about_each_and_undone_it_was_nothing(de
     assert differences(together) == []
 
 
-def review(desk: Desk, names: list[str], wanted: str | None, preview: bool = False) -> Reviewed:
+def review(desk: Desk, names: list[str], wanted: str | None, preview: bool = False, known: bool = False) -> Reviewed:
+    """With what there was before `known`, as it is written down, or counted."""
     with desk.sessions() as session:
+        as_of = resolve_as_of(session, desk.project_id, None, NOON)
+        written = orjson.loads(orjson.dumps(write_totals(Reading(session, desk.project_id, as_of))))
+        totals = Totals(as_of.event, written) if known else None
         journal = open_journal(session, desk.project_id, 9, NOON)
         of_these = select(Submission.id).where(
             Submission.project_id == desk.project_id, Submission.instance_id.in_(names)
         )
-        found = review_many(journal, list(session.scalars(of_these)), wanted, preview=preview)
+        found = review_many(journal, list(session.scalars(of_these)), wanted, preview=preview, known=totals)
         journal.close()
         session.commit()
     return found
+
+
+def figures_at(desk: Desk, event: int | None) -> dict[str, Figure]:
+    """Every total, counted from all contributions."""
+    with desk.sessions() as session:
+        as_of = resolve_as_of(session, desk.project_id, None if event is None else str(event), NOON)
+        reading = Reading(session, desk.project_id, as_of)
+        names = sorted(reading.definitions)
+        return dict(zip(names, figures(reading, names, sees_small_cells=True), strict=True))
+
+
+def span(one: Figure) -> tuple[object, ...]:
+    return one.value, one.low, one.high
 
 
 def undo(desk: Desk, bulk: int) -> Undone:

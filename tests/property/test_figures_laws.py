@@ -538,9 +538,13 @@ def test_the_effects_of_the_causes_add_up_to_the_change(
     if history[last].indicator is None:
         return
 
-    told = changes(world.reading(first), world.reading(last), "it", period=period, place=where, sees_small_cells=True)
+    told = changes(
+        world.reading(first), world.reading(last), "it", period=period, place=where, limit=1000, sees_small_cells=True
+    )
 
     assert told.after == world.figures("it", as_of=last, period=period, place=where)[0].value
     effects = [cause.effect for cause in told.causes if cause.effect is not None]
     assert sum(effects) == (told.after or 0) - (told.before or 0)
     assert effects or told.before == told.after
+    if all(event["event"] in told.effects for event in told.events):
+        assert sum(told.effects.values()) == (told.after or 0) - (told.before or 0)

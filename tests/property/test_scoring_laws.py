@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sync.dedup.scoring import organisations
 from sync.dedup.scoring.blocking import keys_of
 from sync.dedup.scoring.clustering import Standing, partition
+from sync.dedup.scoring.comparing import compare, stratum_of
 from sync.dedup.scoring.estimating import count_terms
 from sync.dedup.scoring.model import DEFAULT, score, weigh
 from sync.dedup.scoring.profiles import profile_of
@@ -56,7 +57,7 @@ def test_a_score_is_the_same_for_both_orders(one: dict[str, str], other: dict[st
     found, turned = score(DEFAULT, terms, a, b), score(DEFAULT, terms, b, a)
 
     assert math.isclose(found.weight, turned.weight, abs_tol=1e-9)
-    assert math.isclose(found.weight, weigh(DEFAULT, terms, a, b), abs_tol=1e-9)
+    assert math.isclose(found.weight, weigh(DEFAULT, terms, a, b, stratum_of(a, b), compare(a, b)), abs_tol=1e-9)
     assert math.isclose(found.weight, sum(part.weight for part in found.parts), abs_tol=1e-9)
     assert [(part.field, part.level) for part in found.parts] == [(part.field, part.level) for part in turned.parts]
 

@@ -22,7 +22,7 @@ from sync.indicators.figures import Figure, figures
 from sync.indicators.reading import Reading, resolve_as_of
 from sync.journal import Journal, open_journal
 from sync.models import Membership, Project, Submission
-from sync.projects.places import put_places
+from sync.projects.places import PlaceTree, put_places
 from tests.support.workbooks import a_workbook
 
 START = dt.datetime(2026, 1, 1, 8, tzinfo=dt.UTC)
@@ -214,3 +214,7 @@ def _keys(keys: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if keys is None:
         return ()
     return keys if isinstance(keys, tuple) else (keys,)
+
+
+def a_tree(*places: Place) -> PlaceTree:
+    return PlaceTree({place.code: place for place in places})

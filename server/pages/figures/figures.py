@@ -15,12 +15,14 @@ from server.bodies import read_query
 from server.db import session
 from server.guards import needs
 from server.pages.asked import FreshQuery
+from server.pages.figures.subjects import called
 from server.pages.frame import project_of
 from server.pages.photos import is_picture
 from server.queries.remembered import Shared
-from server.queries.submissions import files_here, labels_of_entities, titles_of_forms
+from server.queries.submissions import files_here, titles_of_forms
 from server.words import words
 from sync.indicators.doubt import pairs_behind
+from sync.indicators.evidence import family
 from sync.indicators.figures import figure, read_cells
 from sync.indicators.reading import Reading
 
@@ -63,7 +65,9 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
         query={key: value for key, value in request.args.items() if key not in ("cursor", "lang", "fresh")},
         ways={way.name: way for way in reading.breakings(definition).values()},
         places={code: place.name for code, place in reading.tree.places.items()},
-        persons=labels_of_entities(session(), pid, [row["person"] for row in rows.rows if row["person"]]),
+        persons=called(
+            pid, family(reading, definition), {row["person"] for row in rows.rows if row["person"]}, words().language
+        ),
         titles=titles_of_forms(session(), pid),
         reads_submissions=reads,
         photos=_photos(pid, [int(row["submission"]) for row in rows.rows]) if reads else {},

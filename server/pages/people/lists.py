@@ -14,7 +14,7 @@ from server import current
 from server.api.entities import note_view, settle_conflict
 from server.api.matches import note_people
 from server.api.people import load_into
-from server.api.schemas import Strict, text
+from server.api.schemas import NO_NUL, Strict, text
 from server.bodies import read_query
 from server.db import release, session
 from server.guards import needs
@@ -48,7 +48,7 @@ _ROWS_SHOWN = 300
 class RowsQuery(Strict):
     """Whom or what to look for, and what was done before."""
 
-    q = text(load_default="", validate=[validate.Length(max=200), validate.ContainsNoneOf("\0")])
+    q = text(load_default="", validate=[validate.Length(max=200), NO_NUL])
     conflicts = fields.Boolean(load_default=False)
     cursor = text(load_default=None)
     created = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))

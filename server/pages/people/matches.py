@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from forms.xpath.numbers import LARGEST
 from server.api.figures import reading_of
 from server.api.matches import (
     MatchDecisionSchema,
@@ -48,7 +49,7 @@ from sync.review.records import records_of
 
 bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicates")
 
-_LIMIT = 25
+_LIMIT = 15
 _LEFT_OUT_SHOWN = 50
 _LAST_SHOWN = 10
 
@@ -62,9 +63,9 @@ class QueueQuery(Strict):
     likely = fields.String(load_default="", validate=validate.OneOf(list(BANDS)))
     cursor = text(load_default=None)
     later = text(load_default=None)
-    done = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
-    left = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
-    bulk = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
+    done = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
+    left = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
+    bulk = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     opened = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
     kept = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
     minimum = fields.Float(load_default=0.95, validate=validate.Range(min=0.5, max=1))
@@ -379,8 +380,8 @@ def _address(asked: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _chief(reasons: Sequence[Reason]) -> Sequence[Reason]:
-    """The heaviest reasons, in their order: what a row of the queue has room for."""
-    heavy = sorted(reasons, key=lambda reason: -abs(reason.part.weight))[:3]
+    """The heaviest reasons, in their order: what a row of the queue has room for. The first is where all begin."""
+    heavy = sorted(reasons[1:], key=lambda reason: -abs(reason.part.weight))[:3]
     return [reason for reason in reasons if reason in heavy]
 
 

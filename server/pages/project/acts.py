@@ -8,8 +8,9 @@ from flask import url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from server.pages.frame import called
 from server.pages.people.people_words import DECISIONS
-from sync.models import Audit
+from sync.models import Audit, Project
 
 ROLES = {
     "administrator": _("administrator"),
@@ -98,8 +99,9 @@ ACTS = {
 _ABOUT_ACTORS = ("role", "device", "form.given", "form.taken")
 
 
-def sentence(act: Audit, names: Mapping[int, str]) -> str:
-    """What was done and to what: its act, and what it was done to as far as that has a name."""
+def sentence(act: Audit, names: Mapping[int, str], project: Project, titles: Mapping[str, str]) -> str:
+    """What was done and to what: its act, and what it was done to as far as that has a name. `titles` are those of
+    forms."""
     did = str(ACTS.get(act.action, act.action))
     details = act.details or {}
     about = act.subject or ""
@@ -107,6 +109,7 @@ def sentence(act: Audit, names: Mapping[int, str]) -> str:
         about = names.get(int(about), about)
     if act.action.startswith(("people.", "entity.")):
         about = about.partition("/")[0]  # the list; the row's id tells nobody anything
+    about = titles.get(about) or called(project, "lists", about)
     said = ROLES.get(details.get("role", "")) or DECISIONS.get(details.get("decision", ""))
     if said is not None:
         about = f"{about} ({said})" if about else str(said)

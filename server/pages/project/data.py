@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, render_template
+from contextlib import suppress
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from server import current
-from server.api.exports import export_file
+from server.api.exports import export_file, forgo_file
 from server.db import session
 from server.exporting import BeingMade
 from server.guards import needs
 from server.pages.frame import project_of
 from server.queries.submissions import titles_of_forms
+from sync.errors import NotFound
 
 bp = Blueprint("data_pages", __name__)
 
@@ -35,10 +38,14 @@ _PATIENCE_SECONDS, _AGAIN_SECONDS = 10.0, 20
 def exports(pid: int) -> ResponseReturnValue:
     """What the project's data can be had as, form by form."""
     base = current.public_address()
+    forms = titles_of_forms(session(), pid)
+    stopped, kind = request.args.get("stopped", ""), request.args.get("kind")
     return render_template(
         "exports.html",
         project=project_of(pid),
-        forms=titles_of_forms(session(), pid),
+        forms=forms,
+        stopped=stopped if stopped in forms and kind in WAITED_FOR else None,
+        kind=kind,
         files=FILES,
         waited_for=WAITED_FOR,
         base=base,
@@ -55,8 +62,23 @@ def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     except BeingMade:
         title = titles_of_forms(session(), pid).get(fid, fid)
         page = render_template(
-            "export_waiting.html", project=project_of(pid), title=title, label=FILES[kind], seconds=_AGAIN_SECONDS
+            "export_waiting.html",
+            project=project_of(pid),
+            title=title,
+            label=FILES[kind],
+            seconds=_AGAIN_SECONDS,
+            stop=url_for("data_pages.stop", pid=pid, fid=fid, kind=kind),
+            asked=request.query_string.decode("latin-1"),
         )
         waiting = make_response(page, 503)
         waiting.headers["Refresh"] = waiting.headers["Retry-After"] = str(_AGAIN_SECONDS)
         return waiting
+
+
+@bp.post("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav):kind>/stop")
+@needs("data.export")
+def stop(pid: int, fid: str, kind: str) -> ResponseReturnValue:
+    """Whoever waits for the file wants it no more."""
+    with suppress(NotFound):  # it came meanwhile
+        forgo_file(pid, fid, kind)
+    return redirect(url_for("data_pages.exports", pid=pid, stopped=fid, kind=kind), 303)

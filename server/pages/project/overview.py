@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select, tuple_
 
+from forms.xpath.numbers import LARGEST
 from server import current
 from server.api.schemas import Strict, text
 from server.bodies import read_query
@@ -29,7 +30,6 @@ from sync.review.queue import Sought, review_queue
 bp = Blueprint("overview", __name__)
 
 _LATEST = 10
-_LARGEST = 2**63 - 1
 _PROJECTS = 50
 
 
@@ -79,7 +79,7 @@ def project(pid: int) -> ResponseReturnValue:
     """What waits, what came in, and where things stand; what takes longer to find out comes after the page."""
     reads = current.has_right("submissions.read")
     # From the largest id down: also a database without statistics then goes by the primary key.
-    latest = review_queue(session(), pid, Sought(), cursor_to(_LARGEST), _LATEST).items if reads else ()
+    latest = review_queue(session(), pid, Sought(), cursor_to(LARGEST), _LATEST).items if reads else ()
     forms = session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))).all()
     counts = {form_id: number for form_id, number in how_many(session(), pid).items() if form_id in set(forms)}
     return render_template(

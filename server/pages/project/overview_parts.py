@@ -33,15 +33,15 @@ from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
-from sync.entities.reporting import Register, Silence, registers, silence, silent_entries
+from sync.entities.reporting import Silence, habit, registers, silence, silent_entries
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
 from sync.indicators.definitions import Way
 from sync.indicators.figures import Figure, figure
-from sync.indicators.periods import Period, read_period
+from sync.indicators.periods import ALL, Period, fiscal_year_of, read_period
 from sync.indicators.reading import Reading
 from sync.indicators.wording import figure_words
-from sync.models import Form, Project, Target
+from sync.models import Form, Target
 from sync.projects.places import PlaceTree, places_at
 
 bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overview")
@@ -49,6 +49,7 @@ bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overv
 _DAYS = 30
 _FIGURES = 16
 _DEVICES = 20
+_ROOM = 1.5  # how much longer than a period what is expected in each one may take
 _MOST_FINER = 3  # decimals, so that a figure is told from its target
 # About how wide a letter of a map is, and how high its line.
 _LETTER, _LINE = 6.0, 14.0
@@ -100,9 +101,9 @@ class Aim:
     cells: str | None
 
 
-# As JSON has them: the fields of an Aim; the period, then the fields of a Silence.
+# As JSON has them: the fields of an Aim; the period, then of each register its own and the fields of a Silence.
 _aims: Shared[list[dict[str, Any]]] = Shared("targets")
-_silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("registers")
+_silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("completeness")
 _silence_of: Remembered[Silence] = Remembered()
 
 
@@ -192,13 +193,14 @@ def registers_part(pid: int) -> ResponseReturnValue:
     offered = periods_offered(today, project.fiscal_year_start)
     kind = asked, today, project.fiscal_year_start
 
-    def silences() -> tuple[str, list[dict[str, Any]]]:
-        period, found = _silences(pid, project, offered, asked)
-        return period.text, [asdict(one) for one in found]
+    def reports() -> tuple[str, list[dict[str, Any]]]:
+        period, found = _reports(pid, project.fiscal_year_start, offered, asked)
+        return period.text, [{"period": own.text, **asdict(one)} for own, one in found]
 
-    told = _silent.recall(session(), pid, kind, silences, fresh=query["fresh"])
+    told = _silent.recall(session(), pid, kind, reports, fresh=query["fresh"])
     text, found = told.worked
     period = read_period(text, project.fiscal_year_start)
+    own = [read_period(one["period"], project.fiscal_year_start) for one in found]
     shares = [bars([Measured(one["entries"] - one["silent"], target=one["entries"] or None)])[0] for one in found]
     return _part(
         "overview_registers.html",
@@ -208,7 +210,8 @@ def registers_part(pid: int) -> ResponseReturnValue:
         period=period,
         offered=offered,
         registers=found,
-        running=period.holds(today),
+        periods=own,
+        running=[one.holds(today) for one in own],
         bars=shares,
         said_of=said_of,
     )
@@ -229,9 +232,9 @@ def silent(pid: int) -> ResponseReturnValue:
         ),
         None,
     )
-    if register is None or period.start is None or period.end is None:
+    if register is None:
         raise NotFound
-    found, after = silent_entries(session(), pid, register, period.start, period.end, query["after"], query["limit"])
+    found, after = silent_entries(session(), pid, register, *_days(period), query["after"], query["limit"])
     return render_template(
         "overview_silent.html",
         project=project,
@@ -241,7 +244,7 @@ def silent(pid: int) -> ResponseReturnValue:
             session(),
             pid,
             (register, period),
-            lambda: silence(session(), pid, register, period.start or dt.date.min, period.end or dt.date.max),
+            lambda: silence(session(), pid, register, *_days(period)),
         ),
         entries=found,
         after=after,
@@ -294,28 +297,39 @@ def targets_of(reading: Reading, today: dt.date) -> tuple[Period | None, list[Ta
 def periods_offered(today: dt.date, fiscal_year_start: int) -> list[Period]:
     """This month and the last one, this quarter, this fiscal year and the one before, as links offer them."""
     before = today.replace(day=1) - dt.timedelta(days=1)
-    year = today.year if today.month >= fiscal_year_start else today.year - 1
+    year = fiscal_year_of(today, fiscal_year_start)
     quarter = f"{today.year}-Q{(today.month + 2) // 3}"
     names = [f"{today:%Y-%m}", f"{before:%Y-%m}", quarter, f"FY{year}", f"FY{year - 1}"]
     return [read_period(name, fiscal_year_start) for name in names]
 
 
-def _silences(pid: int, project: Project, offered: Sequence[Period], asked: str | None) -> tuple[Period, list[Silence]]:
-    """For the period asked for, else for the first one offered in which any entry of any register was heard of."""
-    known = registers(session(), pid)
-    tried = [read_period(asked, project.fiscal_year_start)] if asked else offered
-    found: list[Silence] = []
+def _reports(
+    pid: int, fiscal_year_start: int, offered: Sequence[Period], asked: str | None
+) -> tuple[Period, list[tuple[Period, Silence]]]:
+    """For the period asked for, else for the first one offered in which any entry of any register was heard of. A form
+    that reports of an entry more rarely than that is counted in its own period around it."""
+    known = [(one, habit(session(), pid, one)) for one in registers(session(), pid)]
+    tried = [read_period(asked, fiscal_year_start)] if asked else offered
+    first: list[tuple[Period, Silence]] | None = None
     for period in tried:
-        if period.start is None or period.end is None:
-            raise NotFound
-        found = [_silence(pid, register, period.start, period.end) for register in known]
-        if any(one.silent < one.entries for one in found):
+        found = []
+        for register, usual in known:
+            own = period_of_habit(period, usual, fiscal_year_start)
+            found.append((own, silence(session(), pid, register, *_days(own))))
+        if any(one.silent < one.entries for own, one in found if own == period):
             return period, found
-    return tried[0], found if asked else [_silence(pid, one, *_days(tried[0])) for one in known]
+        first = first or found
+    return tried[0], first or []
 
 
-def _silence(pid: int, register: Register, start: dt.date, end: dt.date) -> Silence:
-    return silence(session(), pid, register, start, end)
+def period_of_habit(period: Period, usual: int | None, fiscal_year_start: int) -> Period:
+    """The period itself, or the quarter or fiscal year around its last day where an entry is reported of every so many
+    days only; all time where it is reported of once."""
+    if usual is None or period.end is None:
+        return ALL
+    names = [f"{period.end.year}-Q{(period.end.month + 2) // 3}", f"FY{fiscal_year_of(period.end, fiscal_year_start)}"]
+    wider = [period, *(read_period(name, fiscal_year_start) for name in names)]
+    return next((one for one in wider if usual <= _ROOM * _length(one)), ALL)
 
 
 def _days(period: Period) -> tuple[dt.date, dt.date]:

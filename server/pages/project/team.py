@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from marshmallow import fields, pre_load, validate
 
+from forms.xpath.numbers import LARGEST
 from server import current
 from server.api.assignments import give_role, take_role
 from server.api.schemas import Strict, text
@@ -22,6 +23,7 @@ from server.pages.frame import project_of
 from server.pages.project.acts import ACTS, ROLES, address_of, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
+from server.queries.submissions import titles_of_forms
 from server.queries.team import acts_of, members, names_of
 from sync.accounts.audit import record_act
 from sync.accounts.invitations import (
@@ -42,16 +44,15 @@ from sync.models.database import begin_writing
 bp = Blueprint("team_pages", __name__)
 
 _TEAM = "team_pages.team"
-_LARGEST = 2**63 - 1
 
 
 class TrailQuery(Strict):
     """Whose acts, which ones, and up to the end of which day."""
 
-    person = fields.Integer(load_default=None, validate=validate.Range(min=0, max=_LARGEST))
+    person = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     act = text(load_default="")
     day = text(load_default="")
-    below = fields.Integer(load_default=None, validate=validate.Range(min=0, max=_LARGEST))
+    below = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     lang = text(load_default=None)
 
     @pre_load
@@ -162,12 +163,12 @@ def trail(pid: int) -> ResponseReturnValue:
     )
     numbers = [act.actor_id for act in found.rows if act.actor_id is not None]
     numbers += [int(act.subject) for act in found.rows if act.subject and act.subject.isdecimal()]
-    names = names_of(session(), numbers)
+    names, titles = names_of(session(), numbers), titles_of_forms(session(), pid)
     return render_template(
         "team_trail.html",
         project=project,
         asked=asked,
-        acts=[(act, sentence(act, names), address_of(act)) for act in found.rows],
+        acts=[(act, sentence(act, names, project, titles), address_of(act)) for act in found.rows],
         names=names,
         below=found.below,
         people=members(session(), pid),

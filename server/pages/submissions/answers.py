@@ -55,7 +55,7 @@ def _inside(form: Form, element: etree._Element, path: str, place: str, depth: i
             turns[name] = turns.get(name, 0) + 1
             yield from _group(form, child, child_path, child_place, turns[name], depth, language)
         elif child.text and child.text.strip() and _was_asked(field):
-            yield replace(_answer(form, field, name, child.text.strip(), depth, language), place=child_place)
+            yield replace(_answer(form, child_path, child.text.strip(), depth, language), place=child_place)
 
 
 def _group(
@@ -66,7 +66,7 @@ def _group(
         return
     below = list(_inside(form, element, path, f"{place}[{turn}]", depth + 1, language))
     if below:
-        yield Line(depth, f"{_label(form.fields.get(path), str(element.tag), language)} {turn}", heading=True)
+        yield Line(depth, f"{label_of(form, path, language)} {turn}", heading=True)
         yield from below
 
 
@@ -75,8 +75,8 @@ def _was_asked(field: Field | None) -> bool:
     return field is None or bool(field.labels) or not (field.calculated or field.metadata)
 
 
-def _answer(form: Form, field: Field | None, name: str, value: str, depth: int, language: str) -> Line:
-    label = _label(field, name, language)
+def _answer(form: Form, path: str, value: str, depth: int, language: str) -> Line:
+    field, label = form.fields.get(path), label_of(form, path, language)
     if field is None or field.itemset is None:
         file = field is not None and field.type == "binary"
         return Line(depth, label, written(field.type, value) if field is not None else value, file=file)
@@ -112,15 +112,13 @@ def written(type_: str, value: str) -> str:
 
 
 def label_of(form: Form, path: str, language: str) -> str:
-    """What the question or group at `path` is called."""
-    return _label(form.fields.get(path), path.rpartition("/")[2], language)
+    """What the question, group or repeat at `path` is called."""
+    field = form.fields.get(path)
+    labels = field.labels if field is not None else form.headings.get(path, {})
+    return label_in(by_code(labels), language) or path.rpartition("/")[2]
 
 
 def choice_said(form: Form, field: Field, key: str, language: str) -> str:
     """A choice of a list inside the form by its name, or as it was sent."""
     choice = form.choices.get(field.itemset or "", {}).get(key)
     return (label_in(by_code(choice.labels), language) if choice is not None else None) or key
-
-
-def _label(field: Field | None, name: str, language: str) -> str:
-    return (label_in(by_code(field.labels), language) if field and field.labels else None) or name

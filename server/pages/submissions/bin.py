@@ -9,6 +9,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
+from forms.xpath.numbers import LARGEST
 from server import current, reviewing
 from server.api.schemas import CursorQuery
 from server.bodies import read_query
@@ -20,13 +21,11 @@ from server.queries.submissions import titles_of_forms
 
 bp = Blueprint("bin_pages", __name__, url_prefix="/projects/<int:pid>/bin")
 
-_LARGEST = 2**63 - 1
-
 
 class BinQuery(CursorQuery):
     """From where on, and what was restored before."""
 
-    restored = fields.Integer(load_default=None, validate=validate.Range(min=0, max=_LARGEST))
+    restored = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
 
 
 @bp.get("")

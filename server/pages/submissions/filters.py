@@ -11,6 +11,7 @@ from flask import request
 from flask_babel import gettext
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from forms.xpath.numbers import LARGEST
 from server.api.figures import reading_of
 from server.api.schemas import TEXT, text
 from server.db import session
@@ -34,7 +35,7 @@ class FilterQuery(Schema):
     state = text(load_default=None, validate=validate.OneOf(FOUND_BY))
     form = text(load_default=None, validate=[TEXT, _NO_NUL])
     place = text(load_default=None, validate=[TEXT, _NO_NUL])
-    collector = fields.Integer(load_default=None, validate=validate.Range(min=0, max=2**63 - 1))
+    collector = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     device = text(load_default=None, validate=[TEXT, _NO_NUL])
     flag = fields.String(load_default=None, validate=validate.OneOf(list(FLAGS)))
     since = fields.Date(load_default=None, data_key="from")

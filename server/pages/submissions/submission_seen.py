@@ -24,12 +24,20 @@ from server.pages.photos import is_picture
 from server.pages.said import FLAGS, STATES
 from server.pages.submissions.answers import Line, label_of, lines_of, said_of
 from server.pages.submissions.geography import geography_of
-from server.queries.submissions import labels_of_entities, name_of_submission, names_of_actors, titles_of_forms
+from server.queries.submissions import (
+    Visit,
+    labels_of_entities,
+    name_of_submission,
+    names_of_actors,
+    titles_of_forms,
+    visits_called,
+)
 from server.sentences import said_in
 from server.words import words
 from sync.indicators.definitions import by_code, definitions_at, label_in
 from sync.projects.catalogue import Unpublished, published
 from sync.projects.places import PlaceTree, places_at
+from sync.review.flags import DOUBLE_SAVE, SAME_DAY
 from sync.review.history import Deed, Difference, deeds_of, differences_of
 from sync.review.view import SubmissionSeen, raw_instance, submission_view
 
@@ -39,7 +47,8 @@ _LONGEST_SAID = 500
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A flag in words: what was asked, what is wrong, and the rule of the form that says so."""
+    """A flag in words: what was asked, what is wrong, and the rule of the form that says so. `other` is the submission
+    that it is about beside this one."""
 
     code: str
     said: str
@@ -47,6 +56,7 @@ class Broken:
     label: str
     message: str
     rule: str
+    other: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,8 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
     tree = places_at(session(), pid, None)
     deeds = deeds_of(session(), pid, number)
     actors = names_of_actors(session(), _actors_in(seen, deeds))
-    flags = [broken_of(form, flag, language) for flag in seen.flags]
+    others = visits_called(session(), pid, form_id, _neighbours_in(seen))
+    flags = [_leading(broken_of(form, flag, language), others) for flag in seen.flags]
     files = files_of(seen)
     instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
     return {
@@ -88,6 +99,7 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
         "lines": _lines(pid, instance, form, tree, language),
         "geography": geography_of(form, instance, seen.place, tree, language) if form is not None else None,
         "flags_shown": flags,
+        "original": others.get(seen.double_of or ""),
         "broken": {flag.place: flag for flag in flags if flag.place},
         "labels_in": language,
         "languages_of_form": languages_of(form),
@@ -151,6 +163,20 @@ def broken_of(form: Form | None, flag: Flag, language: str) -> Broken:
     message = label_in(by_code(messages), language) or explained
     rule = _rule(form, flag.code, path, language)
     return Broken(flag.code, said, flag.place, label_of(form, path, language), message, rule)
+
+
+def _neighbours_in(seen: SubmissionSeen) -> set[str]:
+    """What may be the names of the submissions that this one is like: their instance ids stand in its flags."""
+    told = [flag.message for flag in seen.flags if flag.code in (DOUBLE_SAVE, SAME_DAY)]
+    return {word.rstrip(".") for message in told for word in message.split()} | {seen.double_of or ""}
+
+
+def _leading(broken: Broken, others: Mapping[str, Visit]) -> Broken:
+    """With the name of the other submission instead of its id."""
+    for instance, visit in others.items():
+        if instance in broken.message:
+            return replace(broken, message=broken.message.replace(instance, visit.name), other=visit.number)
+    return broken
 
 
 def _rule(form: Form, code: str, path: str, language: str) -> str:

@@ -15,6 +15,7 @@ from sync.dedup.scoring.comparing import LEVELS, SAME, STRATA, compare, stratum_
 from sync.dedup.scoring.model import FLOOR, NAMES, Model, Score, Terms, crowding, frequency, records_around, score
 from sync.dedup.scoring.profiles import Profile
 
+_AT_ONCE = 100_000
 _SLACK = 1e-6  # far more than sums in another order may differ by
 # Field → its column, and the number of each of its levels.
 _INDEX = {
@@ -56,45 +57,46 @@ class Compared:
                 text = one.first_name if part == "first" else one.last_name
                 shares.append(frequency(terms, one, other, stratum, part, text) if known else 0.0)
         self.size = len(strata)
-        self.a, self.b = np.array(a), np.array(b)
-        self.strata, self.crowded = np.array(strata), np.array(crowded)
+        self.a, self.b = np.asarray(a), np.asarray(b)
+        self.strata, self.crowded = np.asarray(strata), np.asarray(crowded)
         # Each column by itself: all of it is gone through some forty times.
-        self.levels = np.array(levels).reshape(self.size, len(LEVELS)).T.copy()
-        self.shares = np.array(shares).reshape(self.size, len(NAMES)).T.copy()
+        self.levels = np.asarray(levels).reshape(self.size, len(LEVELS)).T.copy()
+        self.shares = np.asarray(shares).reshape(self.size, len(NAMES)).T.copy()
 
     def matches(self, model: Model) -> Iterator[tuple[str, str, Score]]:
         """The pairs worth keeping, with their scores."""
-        weights = Weighing(self, self.size).weights(model)
-        for row in np.flatnonzero(weights >= FLOOR - _SLACK):
-            a, b = self.profiles[self.a[row]], self.profiles[self.b[row]]
-            found = score(model, self.terms, a, b)
-            if found.weight >= FLOOR:
-                yield a.id, b.id, found
+        for start in range(0, self.size, _AT_ONCE):
+            weights = Weighing(self, start, start + _AT_ONCE).weights(model)
+            for row in start + np.flatnonzero(weights >= FLOOR - _SLACK):
+                a, b = self.profiles[self.a[row]], self.profiles[self.b[row]]
+                found = score(model, self.terms, a, b)
+                if found.weight >= FLOOR:
+                    yield a.id, b.id, found
 
 
 class Weighing:
-    """The first so many of compared pairs, made ready for being weighed again and again by other models.
+    """Some compared pairs that follow each other, made ready for being weighed again and again by other models.
 
     What all that agrees and is no person's own takes back at most is left out of account: it concerns the sure alone.
     """
 
-    def __init__(self, compared: Compared, size: int) -> None:
-        self.size = size
-        self.strata = compared.strata[:size]
+    def __init__(self, compared: Compared, start: int, stop: int) -> None:
+        some = slice(start, stop)
+        self.strata = compared.strata[some]
         self._in_strata = []
         for number in range(len(STRATA)):
             rows = np.flatnonzero(self.strata == number)
-            columns = [column[:size][rows] for column in compared.levels]
+            columns = [column[some][rows] for column in compared.levels]
             shares = []
             for column in compared.shares:
-                found = column[:size][rows]
+                found = column[some][rows]
                 known = np.flatnonzero(found > 0)
                 shares.append((known, found[known]))
-            self._in_strata.append((rows, compared.crowded[:size][rows], columns, shares))
+            self._in_strata.append((rows, compared.crowded[some][rows], columns, shares))
 
     def weights(self, model: Model) -> Any:
         """What says of each pair that it is one person, in log2."""
-        total = np.zeros(self.size)
+        total = np.zeros(len(self.strata))
         for stratum, (rows, crowded, columns, shares) in zip(STRATA, self._in_strata, strict=True):
             weight = model.prior[stratum] - crowded
             for name, column in zip(LEVELS, columns, strict=True):

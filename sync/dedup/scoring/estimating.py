@@ -19,7 +19,7 @@ import numpy as np
 
 from sync.dedup.scoring.bulk import Compared, Weighing
 from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE, LEVELS, STRATA, VILLAGE, Pattern, compare, stratum_of
-from sync.dedup.scoring.model import DEFAULT, Levels, Model, Score, Term, crowding, scopes_of, weigh_compared
+from sync.dedup.scoring.model import DEFAULT, Levels, Model, Score, Term, crowding, scopes_of, weigh
 from sync.dedup.scoring.profiles import Profile
 
 _DRAWN, _DRAWN_EACH = 40_000, 20  # the most pairs for u, per stratum, and how many for each record
@@ -64,7 +64,7 @@ def train(profiles: Sequence[Profile]) -> Trained:
         # Some of the pairs drawn are one person; by what is known now they count the less.
         weights = {
             stratum: [
-                1 - model.probability(weigh_compared(model, terms, a, b, stratum, pattern))
+                1 - model.probability(weigh(model, terms, a, b, stratum, pattern))
                 for (a, b), pattern in zip(drawn, patterns[stratum], strict=True)
             ]
             for stratum, drawn in draws.items()
@@ -99,7 +99,7 @@ class _Observed:
             # Pairs come by their smaller id, so all those of so many records have been seen.
             seen = int(compared.a[self.size]) / len(compared.profiles)
             self._part = 1 - (1 - seen) ** 2
-        self._weighing = Weighing(compared, self.size)
+        self._weighing = Weighing(compared, 0, self.size)
         columns = compared.levels[:, : self.size]
         known = [np.flatnonzero(column >= 0) for column in columns]
         self._known = [(rows, column[rows]) for rows, column in zip(known, columns, strict=True)]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync.dedup.scoring.comparing import (
     CLOSE,
@@ -54,8 +54,7 @@ _FEW = 4.0
 _CERTAIN = 6.0  # no more log2 odds than this are believed, either way: cousins of one name are beyond any evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One step of the waterfall: the field, the two values as written, the level, and its weight in log2."""
 
     field: str
@@ -142,7 +141,11 @@ def scopes_of(profile: Profile) -> tuple[str, str, str]:
 
 def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
     """How alike the two are. Which is which makes no difference but to the order of the values in the parts."""
-    stratum, pattern = stratum_of(a, b), compare(a, b)
+    return score_compared(model, terms, a, b, stratum_of(a, b), compare(a, b))
+
+
+def score_compared(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str, pattern: Pattern) -> Score:
+    """The same of two that have been compared already."""
     weights = model.weights[stratum]
     parts = [Part(PLACE, _place(a), _place(b), stratum, _prior(model, terms, a, b, stratum))]
     for name, level in pattern.items():
@@ -163,13 +166,8 @@ def score(model: Model, terms: Terms, a: Profile, b: Profile) -> Score:
     return Score(total, model.probability(total), tuple(parts))
 
 
-def weigh(model: Model, terms: Terms, a: Profile, b: Profile) -> float:
-    """The weight of `score` alone, which is all that most pairs are asked for."""
-    return weigh_compared(model, terms, a, b, stratum_of(a, b), compare(a, b))
-
-
-def weigh_compared(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str, pattern: Pattern) -> float:
-    """The same of two that have been compared already."""
+def weigh(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str, pattern: Pattern) -> float:
+    """The weight of `score_compared` alone, which is all that most pairs are asked for."""
     weights, total = model.weights[stratum], _prior(model, terms, a, b, stratum)
     for name, level in pattern.items():
         total += weights[name][level]

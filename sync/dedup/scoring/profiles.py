@@ -13,6 +13,7 @@ from sync.dedup.scoring.names import LONGEST, words
 _FEMALE = frozenset({"f", "female", "femme", "feminin", "féminin", "fille", "woman", "w", "muso", "2"})
 _MALE = frozenset({"m", "male", "homme", "masculin", "garçon", "garcon", "man", "h", "cɛ", "ce", "1"})
 _DIGITS = re.compile(r"\d+")
+_NO_DIGIT = re.compile(r"[^0-9]+")
 _WORDS = re.compile(r"\w+")
 _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 
@@ -90,13 +91,13 @@ def _sex(text: str) -> str:
 
 def _phone(text: str) -> str:
     """The last eight digits, which are a whole number in Mali; fewer are none."""
-    digits = "".join(letter for letter in text if letter.isascii() and letter.isdigit())
+    digits = _NO_DIGIT.sub("", text)
     return digits[-8:] if len(digits) >= 8 else ""
 
 
 def _date(text: str) -> str:
     """Of `1980-05-31` and `19800531` the digits; of what is no date nothing."""
-    digits = "".join(letter for letter in text[:10] if letter.isascii() and letter.isdigit())
+    digits = _NO_DIGIT.sub("", text[:10])
     return digits if len(digits) == 8 and digits[:2] in ("18", "19", "20") else ""
 
 

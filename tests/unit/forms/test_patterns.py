@@ -61,6 +61,10 @@ def test_what_is_no_pattern_or_too_large_is_refused(pattern: str) -> None:
         "(a{0,20}){0,20}b",
         "(a+){2}b",
         "([a-z]+[a-z]*)+b",
+        "a?" * 28 + "b",
+        "a{0,9}" * 12 + "b",
+        "(a|a)" * 30 + "b",
+        "(?=.)" + "(a|a)" * 30 + "b",
     ],
 )
 @pytest.mark.parametrize("length", [30, 3_000])

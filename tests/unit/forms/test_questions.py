@@ -102,3 +102,18 @@ def test_a_question_whose_earlier_name_is_declared_is_renamed_and_another_one_is
 
     assert renamed == [("renamed", "sacks", "bags")]
     assert replaced == [("added", "bags"), ("removed", "sacks")]
+
+
+def test_a_group_and_a_repeat_are_called_by_their_labels() -> None:
+    form = a_version("""
+        | survey |              |            |                       |
+        | type   | name         | label::English (en) | label::Français (fr) |
+        | begin_group | visit   | The visit  | La visite             |
+        | begin_repeat | people | Attendance | Présence              |
+        | text   | called       | Name       | Nom                   |
+        | end_repeat | people   |            |                       |
+        | end_group | visit     |            |                       |
+    """).form
+
+    assert form.headings["/data/visit"]["English (en)"] == "The visit"
+    assert form.headings["/data/visit/people"]["Français (fr)"] == "Présence"

@@ -69,18 +69,35 @@ def test_each_visit_is_told_its_own_effect_where_a_figure_adds_up_or_counts_head
     assert [event["effect"] for event in days.to_json()["events"]] == [2, 10, -2]
 
 
-def test_of_records_that_are_found_to_be_one_person_only_the_effect_of_all_is_told(world: World) -> None:
+def test_of_records_that_are_found_to_be_one_person_the_effect_of_each_is_told_one_after_the_other(
+    world: World,
+) -> None:
     world.publish(TRAINED)
     world.submit(*(row("it", subject=name, ordinal=number) for number, name in enumerate(("awa", "oumou", "kadia"))))
     since = world.event
-    world.merge("oumou", person="awa")
-    world.merge("kadia", person="awa")
+    first = world.merge("oumou", person="awa")
+    second = world.merge("kadia", person="awa")
+    third = world.merge("sira", person="awa")  # of whom no visit tells
 
     found = told(world, since)
 
     assert effects(found) == {"merged": (2, -2)}
-    assert found.effects == {}
-    assert {event["effect"] for event in found.to_json()["events"]} == {None}
+    assert found.effects == {first: -1, second: -1}
+    assert third not in found.effects
+
+
+def test_a_visit_that_registers_somebody_who_was_there_already_takes_away_what_it_adds(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("it", subject="awa"))
+    since = world.event
+    world.submit(row("it", subject="oumou"), row("it", subject="kadia", ordinal=1))
+    both = world.event
+    alike = world.stand({"oumou": ("awa", "awa", "awa")}, kind="submitted")
+
+    found = told(world, since)
+
+    assert found.effects == {both: 2, alike: -1}
+    assert effects(found)["submitted"][1] == 1
 
 
 def test_a_mean_is_attributed_too(world: World) -> None:

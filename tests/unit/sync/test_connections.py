@@ -43,6 +43,17 @@ def test_one_that_dies_between_two_requests_costs_one_of_them_and_all_others_are
     assert not set(afterwards) & set(backends)
 
 
+def test_on_postgresql_a_page_starts_no_other_processes_and_answers_are_packed_the_cheapest_way(pool: Engine) -> None:
+    offered = "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+    with pool.connect() as connection:
+        cost, packed, lz4 = (
+            connection.scalar(text(asked))
+            for asked in ("SHOW parallel_setup_cost", "SHOW default_toast_compression", offered)
+        )
+
+    assert (cost, packed) == ("10000", "lz4" if lz4 else "pglz")
+
+
 def _backend(pool: Engine) -> int:
     with pool.connect() as connection:
         found: int = connection.scalar(text("SELECT pg_backend_pid()"))

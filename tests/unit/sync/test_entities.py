@@ -11,7 +11,7 @@ from forms.form import Flag
 from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
 from sync.entities.registers import add_property, change_places, make_list
-from sync.entities.steps import Arrived, load_list, steps_differ
+from sync.entities.steps import Arrived, entities_differ, load_list, steps_differ
 from sync.entities.writing import force_held, update_entity
 from sync.journal import Journal
 from sync.models import Entity, EntityList, Form, FormFile
@@ -432,15 +432,18 @@ def test_a_rebuild_of_what_is_right_changes_nothing(registry: Registry) -> None:
     assert [(row.id, row.version, row.event, row.conflict) for row in registry.rows(Entity)] == before
 
 
-def test_a_rebuild_mends_what_is_wrong(registry: Registry, engine: Engine) -> None:
+def test_what_is_wrong_is_found_and_a_rebuild_mends_it(registry: Registry, engine: Engine) -> None:
     registry.arrive(("registration", a_creation(phone="1")), ("other", a_creation(FANTA, "Fanta")))
     with Session(engine) as session:
         session.execute(update(Entity).where(Entity.id == AWA).values(data={"phone": "broken"}))
         session.commit()
+        found = entities_differ(session, registry.project_id)
 
     mended = registry.rebuild()
 
-    assert mended == 1
+    assert (found, mended) == ({("people", AWA)}, 1)
+    with Session(engine) as session:
+        assert entities_differ(session, registry.project_id) == set()
     assert registry.entity().data == {"phone": "1"}
     assert registry.entity().version == 2
 

@@ -573,3 +573,84 @@ def test_a_cell_that_is_empty_is_hidden_too_where_it_would_give_another_away(wor
     assert shown(world, "sex") == {(): 12, ("female",): 7, ("male",): 5}
     assert set(shown(world, "sex", "level", totals=False).values()) == {"hidden"}
     assert len(shown(world, "sex", "level", totals=False)) == 4
+
+
+REGIONS = (
+    a_place("south", "region"),
+    a_place("north", "region"),
+    a_place("near", "circle", "south"),
+    a_place("far", "circle", "south"),
+    a_place("wet", "circle", "north"),
+)
+
+
+def rows_at(world: World, minimum: int, aggregate: str = "count", **counts: int) -> None:
+    world.places(*REGIONS)
+    subject = "people" if aggregate == "distinct" else None
+    world.publish(Indicator("it", aggregate=aggregate, subject=subject, by=("sex",), minimum_cell=minimum))
+    for written, count in counts.items():
+        place, _, sex = written.partition("_")
+        names = [f"{written} {number}" if subject else None for number in range(count)]
+        world.submit(
+            *(row("it", place=place, subject=name, by=(sex or None,), ordinal=at) for at, name in enumerate(names))
+        )
+
+
+@pytest.mark.parametrize("aggregate", ["count", "distinct"])
+def test_a_small_place_cannot_be_worked_out_from_the_places_beside_it(world: World, aggregate: str) -> None:
+    rows_at(world, 5, aggregate, near=3, far=20, wet=30)
+
+    assert shown(world) == {(): 53}
+    assert shown(world, place="near") == {(): "hidden"}
+    assert shown(world, place="far") == {(): "hidden"}
+    assert (shown(world, place="south"), shown(world, place="north")) == ({(): 23}, {(): 30})
+    assert shown(world, "place:circle") == {(): 53, ("far",): "hidden", ("near",): "hidden", ("wet",): 30}
+    assert shown(world, cells={"place:circle": "far"}) == {("far",): "hidden"}
+
+
+def test_a_place_that_covers_a_small_one_is_covered_in_the_places_inside_it_too(world: World) -> None:
+    rows_at(world, 5, wet=3, near=20, far=30)
+
+    assert shown(world, "place:region") == {(): 53, ("north",): "hidden", ("south",): "hidden"}
+    assert shown(world, "place:circle") == {(): 53, ("far",): 30, ("near",): "hidden", ("wet",): "hidden"}
+    assert shown(world, place="near") == {(): "hidden"}
+
+
+def test_a_breakdown_of_a_place_is_hidden_as_it_is_in_the_table_of_all_places(world: World) -> None:
+    rows_at(world, 5, near_female=2, near_male=20, far_female=9, far_male=10, wet_female=11, wet_male=12)
+
+    assert shown(world, "sex") == {(): 64, ("female",): 22, ("male",): 42}
+    by_place = shown(world, "place:circle", "sex", totals=False)
+    for place in ("near", "far", "wet"):
+        assert shown(world, "sex", place=place, totals=False) == {
+            (sex,): by_place[place, sex] for sex in ("female", "male")
+        }
+    assert [place for place in ("far", "near", "wet") if by_place[place, "female"] == "hidden"] == ["far", "near"]
+
+
+def test_rows_outside_the_places_of_a_level_are_hidden_with_what_they_cover(world: World) -> None:
+    rows_at(world, 5, near=3, south=8, wet=30)
+
+    assert shown(world, "place:circle") == {(): 41, ("near",): "hidden", ("wet",): 30, (None,): "hidden"}
+    assert shown(world, place="south") == {(): 11}
+
+
+def test_the_order_in_which_breakdowns_are_asked_for_decides_nothing(world: World) -> None:
+    world.publish(Indicator("it", minimum_cell=5, by=("sex", "level")))
+    counts = {("female", "low"): 9, ("female", "high"): 2, ("male", "high"): 9, ("male", "low"): 9}
+    for (sex, level), count in counts.items():
+        world.submit(*(row("it", by=(sex, level), ordinal=number) for number in range(count)))
+
+    one, other = shown(world, "sex", "level", totals=False), shown(world, "level", "sex", totals=False)
+    assert one == {(sex, level): value for (level, sex), value in other.items()}
+
+
+def test_whoever_has_moved_is_hidden_where_he_was_as_well(world: World) -> None:
+    world.places(*REGIONS)
+    world.publish(Indicator("it", aggregate="sum", subject="people", value="1", per_subject="latest", minimum_cell=5))
+    rows = [row("it", "2026-01-01", place="near", subject=f"p{at}", value="1", ordinal=at) for at in range(3)]
+    world.submit(*rows)
+    world.submit(*(row("it", "2026-02-01", place="wet", subject=f"p{at}", value="1", ordinal=at) for at in range(9)))
+
+    assert shown(world, place="near") == {(): "hidden"}
+    assert shown(world, "place:circle") == {(): 9, ("wet",): 9}

@@ -67,3 +67,24 @@ def test_more_keys_than_fit_into_one_statement_are_asked_for_in_portions(registr
     )
 
     assert [row.instance_id for row in rows] == ["a"]
+
+
+def test_rows_hold_what_was_stored(registry: Registry, session: Session) -> None:
+    registry.arrive(("one", a_creation(AWA, village="Siby")))
+    registry.store("a", subject="people/1", day=DAY, recorded_at=NOW, fingerprint=b"a" * 16)
+    at = (Submission.project_id, registry.project_id)
+
+    [entity] = rows_of_ids(
+        session.connection(),
+        [Entity.data, Entity.withdrawn, Entity.created_at, Entity.deleted_at],
+        [(Entity.project_id, registry.project_id), (Entity.list_name, "people")],
+        Entity.id,
+        [AWA],
+    )
+    columns = [Submission.day, Submission.recorded_at, Submission.fingerprint]
+    keys = [("people/1", DAY), ("people/2", DAY)]
+    [visit] = rows_of_keys(session.connection(), columns, [Submission.subject, Submission.day], keys, at)
+
+    assert (entity.data, entity.withdrawn, entity.deleted_at) == ({"village": "Siby"}, False, None)
+    assert entity.created_at.tzinfo is dt.UTC
+    assert visit == (DAY, NOW, b"a" * 16)

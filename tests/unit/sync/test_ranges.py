@@ -318,11 +318,8 @@ def test_a_sentence_that_wants_a_number_alone_gets_it_and_a_noun_stands_before_t
 
 
 def test_a_noun_of_one_word_is_refused(world: World) -> None:
-    with world.change() as (journal, event):
+    with world.change() as (journal, event), pytest.raises(Unexpected) as refused:
         put_statement(journal, "results", "en", "{{ trained | noun('learner') }}", event)
-
-    with pytest.raises(Unexpected) as refused:
-        compose(world.reading(), "results", "en", sees_small_cells=True)
 
     assert (
         refused.value.findings[0].fault

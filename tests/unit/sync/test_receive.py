@@ -5,11 +5,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from forms.programmes.programme import read_programme
+from sync.indicators.recount import verify_portion
 from sync.intake.files import keep_file
 from sync.journal import open_journal
+from sync.models import Entity
 from sync.projects.publish import load_programme
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 from tests.support.workbooks import a_workbook
@@ -89,6 +91,16 @@ def test_an_edit_that_waits_is_quarantined_again_when_resent(desk: Desk) -> None
 def test_an_edit_sent_before_its_original_in_one_batch_is_filed_after_it(desk: Desk) -> None:
     assert desk.outcomes(a_sale(2, edits=1), a_sale(1)) == ["edited", "stored"]
     assert desk.quarantine() == []
+
+
+def test_an_edit_that_makes_nobody_takes_back_whom_the_original_made_in_the_same_batch(desk: Desk) -> None:
+    desk.send([a_sale(1), a_sale(2, edits=1, seller=" ")])
+
+    with desk.sessions() as session:
+        entities = session.scalars(select(Entity)).all()
+        differences = verify_portion(session, desk.project_id, 0).differences
+    assert [entity for entity in entities if not entity.withdrawn] == []
+    assert list(differences) == []
 
 
 def test_the_second_edit_of_one_parent_is_a_conflict(desk: Desk) -> None:

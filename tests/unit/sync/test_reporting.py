@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from sync.entities.reporting import registers, silence, silent_entries
+from sync.entities.reporting import habit, registers, silence, silent_entries
 from sync.models import Submission
 from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
 
@@ -102,3 +102,41 @@ def test_a_form_that_makes_its_entries_reports_about_them(desk: Desk) -> None:
         before = silence(session, desk.project_id, profile, dt.date(2025, 1, 1), dt.date(2025, 12, 31))
 
     assert (january.silent, before.silent) == (0, 3)
+
+
+def test_how_often_an_entry_is_reported_of_is_known_where_most_were_so_more_than_once(desk: Desk) -> None:
+    siby, kalassa, kenieba = centres_of(desk)
+    visits = [
+        (siby, "2026-08-03"),
+        (siby, "2026-09-02"),
+        (siby, "2026-10-03"),
+        (kalassa, "2026-08-01"),
+        (kenieba, "2026-08-02"),
+    ]
+    desk.outcomes(
+        *(an_item(n, "monthly", day=day, centre=centre, visits=1) for n, (centre, day) in enumerate(visits, 11))
+    )
+
+    with desk.sessions() as session:
+        by_form = {one.form_id: one for one in registers(session, desk.project_id)}
+        once = habit(session, desk.project_id, by_form["monthly"])
+    desk.outcomes(an_item(21, "monthly", day="2026-08-30", centre=kalassa, visits=1))
+    with desk.sessions() as session:
+        monthly = habit(session, desk.project_id, by_form["monthly"])
+        profile = habit(session, desk.project_id, by_form["profile"])
+
+    assert (once, monthly, profile) == (None, 30, None)
+
+
+def test_of_the_silent_those_are_told_apart_that_were_never_heard_of(desk: Desk) -> None:
+    siby, kalassa, _ = centres_of(desk)
+    desk.outcomes(
+        an_item(11, "monthly", day="2026-11-03", centre=siby, visits=3),
+        an_item(12, "monthly", day="2026-10-04", centre=kalassa, visits=3),
+    )
+
+    with desk.sessions() as session:
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+        counted = silence(session, desk.project_id, monthly, *NOVEMBER)
+
+    assert (counted.entries, counted.silent, counted.never) == (3, 2, 1)

@@ -94,6 +94,16 @@ def test_a_text_reads_as_its_language_writes(world: World, source: str, english:
     assert first_line(written(world, source, "fr")) == french
 
 
+def test_how_many_stand_behind_a_figure_leads_to_it_and_stays_a_number(world: World) -> None:
+    statement = written(world, "{{ people_trained.n + 1 }} less one are {{ people_trained.n | number }} visits.")
+
+    [one] = [part for part in statement.to_json(link)["paragraphs"][0] if isinstance(part, dict)]
+
+    assert one["text"] == str(one["n"])
+    assert one["evidence"].startswith("/evidence/people_trained?")
+    assert first_line(statement) == f"{one['n'] + 1} less one are {one['n']} visits."
+
+
 def test_json_keeps_the_figures_between_the_texts(world: World) -> None:
     statement = written(world, 'We trained {{ people_trained }} people, {{ people_trained(sex="female") }} women.')
 
@@ -315,3 +325,29 @@ def test_there_is_no_issue_and_no_statement_that_was_never_written(world: World)
         issue_at(world.session, 1, "results", 1)
     with pytest.raises(NotFound):
         compose(world.reading(), "results", "en", sees_small_cells=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        (
+            "So\n{{ rice_tonnes.value.real }}",
+            "The statement cannot be written: access to attribute 'real' of 'Decimal'",
+        ),
+        ("So\n{{ rice_tonnes.value + 'x' }}", "The statement cannot be written: + is for numbers."),
+        ("So\n{{ rice_tonnes.value | number(7) }}", "The statement cannot be written: decimals are from 0 to 6."),
+        ("So\n{{ place | date }}", "The statement cannot be written: Invalid isoformat string: ''."),
+    ],
+)
+def test_a_text_that_cannot_be_written_is_refused_when_it_comes(world: World, source: str, fault: str) -> None:
+    [(line, said)] = faults(world, source)
+
+    assert (line, said.startswith(fault)) == (2, True)
+    assert statements_at(world.session, 1, None) == {}
+
+
+def test_a_text_that_only_lacks_data_is_taken(world: World) -> None:
+    assert put(world, "{{ 1 / income.value }} of {{ milestones.items[0].text }}")
+    with pytest.raises(Unexpected) as refused:
+        compose(world.reading(), "results", "en", sees_small_cells=True)
+    assert refused.value.findings[0].row == 1

@@ -4,7 +4,7 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from sync.accounts.throttle import forget_failures, keys_of, note_failure, wait_of
+from sync.accounts.throttle import drop_old_failures, forget_failures, keys_of, note_failure, wait_of
 from sync.models.database import begin_writing
 
 NOW = dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC)
@@ -48,6 +48,24 @@ def test_after_a_day_it_is_forgotten(session: Session) -> None:
     fail(session, 10)
 
     assert fail(session, 1, NOW + dt.timedelta(days=2)) == [0]
+
+
+def test_what_was_forgotten_is_not_kept(session: Session) -> None:
+    begin_writing(session)
+    fail(session, 1)
+    note_failure(session, keys_of("coumba@example.org", "192.0.2.8"), NOW + dt.timedelta(days=2))
+
+    assert drop_old_failures(session, NOW + dt.timedelta(days=2)) == 2
+    assert drop_old_failures(session, NOW + dt.timedelta(days=2)) == 0
+
+
+def test_the_addresses_of_one_line_are_one() -> None:
+    def line(address: str) -> str:
+        return keys_of("baraka@example.org", address)[1]
+
+    assert line("2001:db8:0:7::1") == line("2001:db8:0:7:ffff::2") != line("2001:db8:0:8::1")
+    assert line("::ffff:192.0.2.7") == line("192.0.2.7") != line("192.0.2.8")
+    assert line("unknown") == "address:unknown"
 
 
 def test_the_account_is_not_readable_in_the_table() -> None:

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import pytest
 
 from sync.errors import DiskFull
-from sync.exports.growing import Broken, Facts, GrowingFiles, Making
+from sync.exports.growing import Broken, Facts, GrowingFiles, Making, Unwanted
 
 FACTS = Facts("sale.csv", "text/csv", 3)
 TAG = "a1-b2"
@@ -136,15 +136,50 @@ def test_what_a_killed_process_left_half_made_goes_at_the_next_sweep(files: Grow
     abandoned = Path(mkdtemp(dir=files.folder, prefix=f"{TAG}.making-"))
     killed.give_up()
     files.path(TAG, ".part").write_bytes(half)
-    with files.scratch("c3-d4") as scratch:
+    with living.scratch() as scratch:
         files.sweep(files.path(TAG, ".part").stat().st_mtime)
 
         assert not files.path(TAG, ".part").exists()
         assert not abandoned.exists()
-        assert Path(scratch).exists()
+        assert scratch.folder.exists()
         living.write(b"whole")
     living.keep()
     assert files.path("c3-d4").read_bytes() == b"whole"
+
+
+def test_a_file_that_was_dropped_is_not_made_further_and_leaves_the_next_one_alone(files: GrowingFiles) -> None:
+    dropped = begun(files)
+    files.drop(TAG)
+    following = begun(files)
+    with pytest.raises(Unwanted), dropped.scratch() as scratch:
+        scratch.go_on(0)
+    dropped.give_up()
+    following.keep()
+
+    assert files.open(TAG) is not None
+
+
+def test_scratch_is_held_against_the_reserve(files: GrowingFiles) -> None:
+    making = begun(files)
+
+    with pytest.raises(DiskFull), making.scratch() as scratch:
+        scratch.go_on(1 << 60)
+
+
+def test_what_somebody_reads_goes_on_though_others_forgo_it(files: GrowingFiles) -> None:
+    making = begun(files)
+    making.write(b"first")
+    making.flush()
+    files.owe("e5-1", TAG)
+    reading = files.follow(TAG)
+    assert reading is not None
+    first = next(reading)
+
+    assert files.forgo("e5-1")
+    assert not files.forgo("e5-1")
+    making.go_on()
+    making.keep()
+    assert first + b"".join(reading) == files.path(TAG).read_bytes()
 
 
 def test_what_was_for_one_reader_alone_does_not_outlive_the_server(files: GrowingFiles) -> None:

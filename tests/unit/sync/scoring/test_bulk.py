@@ -11,7 +11,9 @@ from sync.dedup.scoring.model import FLOOR, score
 from tests.support.lookalikes import a_profile, registered
 
 
-def test_all_at_once_and_one_by_one_give_the_same() -> None:
+@pytest.mark.parametrize("portion", [bulk._AT_ONCE, 7])
+def test_all_at_once_and_one_by_one_give_the_same(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "_AT_ONCE", portion)
     profiles = sorted((profile for _, profile in registered(120)), key=lambda one: one.id)
     trained = train(profiles)
     model, terms = trained.model, trained.terms

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from sync.dedup.scoring.comparing import compare, stratum_of
 from sync.dedup.scoring.estimating import count_terms
 from sync.dedup.scoring.model import COMMON, DEFAULT, Model, score, terms_wanted, weigh
 from tests.support.lookalikes import FIRST, a_profile, registered
@@ -19,7 +20,7 @@ def test_the_parts_add_up_to_the_weight() -> None:
     found = score(DEFAULT, {}, a, b)
 
     assert sum(part.weight for part in found.parts) == pytest.approx(found.weight)
-    assert weigh(DEFAULT, {}, a, b) == pytest.approx(found.weight)
+    assert weigh(DEFAULT, {}, a, b, stratum_of(a, b), compare(a, b)) == pytest.approx(found.weight)
 
 
 def test_more_that_agrees_is_more_probable() -> None:
@@ -101,5 +102,5 @@ def test_who_only_looks_like_somebody_is_never_nearly_sure(said: dict[str, str],
     found = score(DEFAULT, terms, one, other)
 
     assert found.probability < SURE, what
-    assert weigh(DEFAULT, terms, one, other) == pytest.approx(found.weight)
+    assert weigh(DEFAULT, terms, one, other, stratum_of(one, other), compare(one, other)) == pytest.approx(found.weight)
     assert sum(part.weight for part in found.parts) == pytest.approx(found.weight)

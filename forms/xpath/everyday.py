@@ -1,0 +1,276 @@
+"""The XPath of everyday rules as Python closures over the texts that a walk has gathered.
+
+A call into lxml costs ten times as much where each expression is worked out once for each record. What is known here
+gives to the bit what lxml gives (a law in the tests); all other XPath stays with lxml.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from forms.findings import Faulty
+from forms.xpath.functions import EXTENSIONS, PREFIX
+from forms.xpath.shape import Shape, Steps
+from forms.xpath.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable, parse
+
+if TYPE_CHECKING:
+    from forms.xpath.expressions import Context
+
+Run = Callable[["Context", Mapping[str, str]], Any]
+
+_LONGEST = 500  # characters: what is longer is not of every day, and might nest deeper than Python calls may
+_NOWHERE = etree.Element("nowhere")
+_LXML_NUMBER = etree.XPath("number($value)", regexp=False, smart_strings=False)
+_LXML_STRING = etree.XPath("string($value)", regexp=False, smart_strings=False)
+_BLANKS = re.compile("[ \t\r\n]+")
+
+
+def everyday(code: str, at: Steps, shape: Shape | None) -> Run | None:
+    """What `code`, as the translation writes it for a node at `at`, gives in a context that has the texts around that
+    node, with the values given to it; None if that is not known here."""
+    if len(code) > _LONGEST:
+        return None
+    try:
+        part = _Reader(at, shape).part(parse(code, variables=True))
+    except (_NotHere, Faulty):
+        return None
+    return part.run if part.kind != "path" else None
+
+
+class _NotHere(Exception):
+    """The code holds something that only lxml knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the code. `kind` is what it gives: text, number, boolean, nodes (a list), any of these, or path: the
+    text of the first node that a path leads to, which only serves where a text or a number is made of it."""
+
+    kind: str
+    run: Run
+    constant: bool = False
+    value: str | float | bool = ""  # of a constant
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    at: Steps
+    shape: Shape | None
+
+    def part(self, node: Node) -> _Part:
+        match node:
+            case Number(value):
+                if value != int(value) or value >= 2**53:
+                    raise _NotHere
+                return _constant("number", value)
+            case Text(value):
+                return _constant("text", value)
+            case Variable(name):
+                return _variable(name)
+            case Negation(operand):
+                return _called("number", operator.neg, [_cast(self.part(operand), "number")])
+            case Operation(name, left, right):
+                return _operation(name, self.part(left), self.part(right))
+            case Call(name, arguments):
+                parts = [self.part(argument) for argument in arguments]
+                prefix, _, extension = name.partition(":")
+                return _extension(extension, parts) if prefix == PREFIX else _core(name, parts)
+            case Path():
+                return _Part("path", self.path(node))
+
+    def path(self, path: Path) -> Run:
+        """A question by names from the root, the node or what is above that, without a repeat on the way down."""
+        steps = list(path.steps)
+        above = len(self.at)
+        if path.start == "/" and steps and steps.pop(0) == _ROOT:
+            above = 1
+        elif path.start == "." and steps:
+            while steps and steps[0] in (_SELF, _PARENT):
+                above -= steps.pop(0) == _PARENT
+        else:
+            raise _NotHere
+        if self.shape is None or above < 1 or self.at[-1].startswith("@") or path.predicates:
+            raise _NotHere
+        target = self.at[:above]
+        for step in steps:
+            target = (*target, step.test)
+            if step != Step("child", step.test) or _path(target) in self.shape.repeats:
+                raise _NotHere
+        if not self.shape.is_question(_path(target)):
+            raise _NotHere
+        left = [place for place in range(above + 1, len(self.at) + 1) if _path(self.at[:place]) in self.shape.repeats]
+        return _text_of(_path(target), len(left))
+
+
+_SELF, _PARENT, _ROOT = Step("self", "node()"), Step("parent", "node()"), Step("child", "*")
+
+
+def _path(steps: Steps) -> str:
+    return "/" + "/".join(steps)
+
+
+def _text_of(path: str, outwards: int) -> Run:
+    """The text of a question in the iteration around the node, or in what is around that so many times."""
+    if not outwards:
+        return lambda context, given: context.scope.texts.get(path, "")  # type: ignore[union-attr]
+
+    def text(context: Context, given: Mapping[str, str]) -> str:
+        scope = context.scope
+        for _ in range(outwards):
+            scope = scope.outer  # type: ignore[union-attr]
+        return scope.texts.get(path, "")  # type: ignore[union-attr]
+
+    return text
+
+
+def _constant(kind: str, value: str | float | bool) -> _Part:
+    return _Part(kind, lambda context, given: value, constant=True, value=value)
+
+
+def _variable(name: str) -> _Part:
+    if name in ("root", "current"):
+        raise _NotHere
+    kind = "number" if name == "today_number" else "text"
+    return _Part(kind, lambda context, given: given[name] if name in given else context.variable(name))
+
+
+# --- operators -----------------------------------------------------------------------------------------------------
+
+
+def _divided(one: float, other: float) -> float:
+    if other:
+        return one / other
+    return math.nan if not one or math.isnan(one) else math.copysign(math.inf, one) * math.copysign(1.0, other)
+
+
+def _modulo(one: float, other: float) -> float:
+    return math.fmod(one, other) if other and not math.isinf(one) else math.nan
+
+
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "div": _divided, "mod": _modulo}
+
+
+def _operation(name: str, left: _Part, right: _Part) -> _Part:
+    if name in ("and", "or"):
+        one, other = _cast(left, "boolean").run, _cast(right, "boolean").run
+        if name == "and":
+            return _Part("boolean", lambda context, given: one(context, given) and other(context, given))
+        return _Part("boolean", lambda context, given: one(context, given) or other(context, given))
+    if name in _ARITHMETIC:
+        return _called("number", _ARITHMETIC[name], [_cast(left, "number"), _cast(right, "number")])
+    if name == "=" and left.kind == right.kind and left.kind in ("text", "number", "boolean"):
+        return _called("boolean", operator.eq, [left, right])
+    if name in _COMPARISONS and left.kind == right.kind == "number":
+        return _called("boolean", _COMPARISONS[name], [left, right])
+    raise _NotHere
+
+
+def _called(gives: str, function: Callable[..., Any], parts: Sequence[_Part]) -> _Part:
+    """What a function gives of its arguments, of which one or two are called without gathering them first."""
+    runs = [part.run for part in parts]
+    if len(runs) == 1:
+        (only,) = runs
+        return _Part(gives, lambda context, given: function(only(context, given)))
+    if len(runs) != 2:
+        return _Part(gives, lambda context, given: function(*[run(context, given) for run in runs]))
+    one, other = runs
+    if not parts[1].constant:
+        return _Part(gives, lambda context, given: function(one(context, given), other(context, given)))
+    value = parts[1].value
+    return _Part(gives, lambda context, given: function(one(context, given), value))
+
+
+# --- functions -----------------------------------------------------------------------------------------------------
+
+
+def _normalized(text: str) -> str:
+    return _BLANKS.sub(" ", text).strip(" ")
+
+
+def _translated(text: str, these: str, others: str) -> str:
+    table: dict[int, str | None] = {}
+    for place, letter in enumerate(these):
+        table.setdefault(ord(letter), others[place] if place < len(others) else None)
+    return text.translate(table)
+
+
+# Name → what it takes, what it gives, and how.
+_CORE: dict[str, tuple[str, str, Callable[..., Any]]] = {
+    "not": ("boolean", "boolean", operator.not_),
+    "contains": ("text", "boolean", operator.contains),
+    "starts-with": ("text", "boolean", str.startswith),
+    "concat": ("text", "text", lambda *texts: "".join(texts)),
+    "normalize-space": ("text", "text", _normalized),
+    "translate": ("text", "text", _translated),
+    "string-length": ("text", "number", lambda text: float(len(text))),
+    "count": ("nodes", "number", lambda nodes: float(len(nodes))),
+}
+_EXTENSIONS = {
+    **dict.fromkeys(("near", "equal", "boolean", "equal-truth", "regex", "ends-with", "checklist"), "boolean"),
+    **dict.fromkeys(("number", "exact", "day-number", "count-selected", "int", "round", "min", "max"), "number"),
+    **dict.fromkeys(("text", "decimal-text", "truth-text", "day-text", "selected-at", "substr", "join"), "text"),
+    **dict.fromkeys(("format-date", "choice-name", "pulldata"), "text"),
+    **dict.fromkeys(("if", "coalesce", "date", "day"), "any"),
+    "find": "nodes",
+}
+
+
+def _core(name: str, parts: list[_Part]) -> _Part:
+    if name in ("true", "false"):
+        return _constant("boolean", name == "true")
+    kind = {"string": "text", "number": "number", "boolean": "boolean"}.get(name)
+    if kind and len(parts) == 1:
+        return _cast(parts[0], kind)
+    if name not in _CORE or not parts:
+        raise _NotHere
+    takes, gives, function = _CORE[name]
+    arguments = [_cast(part, takes) for part in parts]
+    if all(part.constant for part in arguments):
+        return _constant(gives, function(*[part.value for part in arguments]))
+    return _called(gives, function, arguments)
+
+
+def _extension(name: str, parts: list[_Part]) -> _Part:
+    if name not in _EXTENSIONS or any(part.kind == "path" for part in parts):
+        raise _NotHere
+    # Where lxml passes a context of its own, they look at nothing.
+    return _called(_EXTENSIONS[name], partial(EXTENSIONS[name], None), parts)
+
+
+# --- one kind as another -------------------------------------------------------------------------------------------
+
+
+def _cast(part: _Part, kind: str) -> _Part:
+    if part.kind == kind:
+        return part
+    if kind == "nodes" or (kind == "boolean" and part.kind == "path"):  # whether there is one, blank or not
+        raise _NotHere
+    if kind == "text" and part.kind == "path":
+        return _Part("text", part.run)
+    return _called(kind, {"text": _text, "number": _number, "boolean": _boolean}[kind], [part])
+
+
+def _boolean(value: Any) -> bool:
+    return bool(value) and value == value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(_LXML_STRING(_NOWHERE, value=value))
+
+
+def _number(value: Any) -> float:
+    """The digits of every day; libxml2 reads signs, fractions and what is no number in ways of its own."""
+    if isinstance(value, str) and len(value) < 16 and value.isdecimal() and value.isascii():
+        return float(value)
+    if isinstance(value, bool):
+        return float(value)
+    return math.nan if value == "" else float(_LXML_NUMBER(_NOWHERE, value=value))  # type: ignore[arg-type]
