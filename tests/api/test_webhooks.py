@@ -317,6 +317,7 @@ def test_a_receiver_that_takes_its_time_holds_up_no_other(open_house: House, rec
         for number in (1, 2):
             open_house.amina.outcomes(a_sale(number))
             tell_until(open_house.app, telling, receiver, number)
+        tell_until(open_house.app, telling, slow, 1)
     heard_meanwhile = len(slow.heard)
     held.set()
     telling.finish()
