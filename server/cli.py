@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from stat import S_IMODE
 
 import click
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +34,8 @@ from sync.accounts.installation import found_installation
 from sync.errors import Refusal
 from sync.models.database import begin_writing
 from sync.projects.publish import load_programme
+
+_NOBODY_ELSE = 0o077
 
 
 def main() -> None:
@@ -67,7 +71,7 @@ def siby() -> None:
 
     Settings come from SIBY_… variables and siby.toml; `siby settings` lists them.
     """
-    os.umask(0o077)  # answers and passwords are nobody else's on this machine
+    os.umask(_NOBODY_ELSE)  # answers and passwords are nobody else's on this machine
 
 
 _BESIDE = (
@@ -92,6 +96,7 @@ for command in _BESIDE:
 def init() -> None:
     """Make the database and the folder for files."""
     with installation_opened(checked=False):
+        _keep_private(current.settings().folder)
         migrate(current.settings())
         begin_writing(session())
         found_installation(session(), clock.now())
@@ -104,6 +109,7 @@ def init() -> None:
 def migrate_command() -> None:
     """Bring the database up to date with this version of the program."""
     with installation_opened(checked=False):
+        _keep_private(current.settings().folder)
         done = migrate(current.settings())
         click.echo(f"Done: {', '.join(done)}." if done else "Nothing to do.")
 
@@ -144,6 +150,7 @@ def serve_command(host: str | None, port: int | None, workers: int | None) -> No
     settings = load_settings().but(**{name: value for name, value in chosen.items() if value is not None})
     set_logs_up(settings.log_format)
     app = create_app(settings)
+    _keep_private(settings.folder)
     with app.app_context():
         require_up_to_date()
     if not is_free(settings.host, settings.port):
@@ -170,6 +177,12 @@ def settings_command() -> None:
     """All settings, with their defaults and meanings."""
     for variable, _, default, meaning in describe_settings():
         click.echo(f"{variable:<24} {meaning}" + (f" Default: {default}." if default else ""))
+
+
+def _keep_private(folder: Path) -> None:
+    """Whoever else could look into the folder, as it was made by hand or by an earlier release, no longer can."""
+    with suppress(PermissionError):  # another account's, who knows why they may
+        folder.chmod(S_IMODE(folder.stat().st_mode) & ~_NOBODY_ELSE)
 
 
 def _shown_database(settings: Settings) -> str:

@@ -18,15 +18,13 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 # Threads that wait for a connection longer than this are turned away; those of a slow upload hold none.
 _PATIENCE_SECONDS = 10
-_SQLITE_POOL = {"pool_size": 20, "max_overflow": 20}
-_POSTGRES_POOL = 10
+_SQLITE_POOL, _POSTGRES_POOL = 20, 10
 
 
 def connect_database(app: Flask, url: str) -> None:
     """Give the app its engine, set up so that commits are durable and savepoints hold."""
-    options = engine_options(url, _POSTGRES_POOL) | {"pool_timeout": _PATIENCE_SECONDS}
-    if url.startswith("sqlite"):
-        options |= _SQLITE_POOL
+    size = _SQLITE_POOL if url.startswith("sqlite") else _POSTGRES_POOL
+    options = engine_options(url, size) | {"pool_timeout": _PATIENCE_SECONDS}
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)

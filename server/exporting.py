@@ -21,7 +21,7 @@ from server.logs import log, log_failure
 from server.settings import Settings
 from sync.errors import Busy, DiskFull, NotFound, Refusal
 from sync.exports.exporting import Export
-from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet, Unwanted
+from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet
 
 _NAME = "siby_exports"
 _AT_ONCE = 2  # made at the same time in each process; more only take the processor from each other
@@ -72,7 +72,7 @@ def kept_for(export: Export) -> str | None:
 
 def forgo(wish: str) -> None:
     """Whoever asks wants a file no more for which they were told to ask again. Raises NotFound if they were not."""
-    if not _exports().files.forgo(_debt(wish)):
+    if not _exports().files.forgo(_debt(wish), time.time() - _OWED_SECONDS):
         raise NotFound("You are waiting for no such file.")
 
 
@@ -175,10 +175,11 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
         with making.scratch() as scratch:
             export.write(making, scratch)
         making.keep()
-    except Unwanted:
-        making.give_up()
-        log("export_stopped", reason="nobody waits for it")
     except Exception as error:
+        if not making.is_there():  # whatever it broke on, it was dropped, and the next one may be made by now
+            making.give_up()
+            log("export_stopped", reason="nobody waits for it")
+            return
         exports.failures[export.tag] = error
         while len(exports.failures) > 100:
             exports.failures.pop(next(iter(exports.failures)))

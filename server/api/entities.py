@@ -20,6 +20,7 @@ from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
+from server.queries.remembered import VERSION
 from sync.accounts.audit import record_act
 from sync.entities.reading import (
     Version,
@@ -42,6 +43,7 @@ from sync.entities.writing import (
 )
 from sync.errors import InvalidEntity, Missing, Unexpected
 from sync.exports.cells import csv_pieces
+from sync.exports.filters import hangs_on_time
 from sync.exports.maps import geometry_of
 from sync.journal import Journal
 from sync.models import Actor, Entity, Project
@@ -307,11 +309,12 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
 
 
 def _tag(pid: int, asked: Mapping[str, Any]) -> str:
-    """What the rows of lists follow from: the journal, the names of those who made them, and what was asked, when."""
+    """What the rows of lists follow from: the journal, the names of those who made them, what was asked, when, and this
+    code."""
     event = session().scalar(select(Project.last_event).where(Project.id == pid))
     people = session().execute(select(func.count(), func.max(Actor.updated_at))).one()
-    moves = current.now() if "now(" in (asked["filter"] or "") else None
-    said = (event, *people, moves, request.path, request.query_string)
+    moves = current.now() if hangs_on_time(asked["filter"]) else None
+    said = (VERSION, event, *people, moves, request.path, request.query_string)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 

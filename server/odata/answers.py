@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError
 from server.answers import FRESH, known_already, tagged, to_json
 from server.odata.options import Options, token_of
 from server.problems import refused
+from server.queries.remembered import VERSION
 from sync.errors import BadFilter
 
 JSON = "application/json; odata.metadata=minimal"
@@ -40,8 +41,9 @@ def say_version(response: Response) -> Response:
 
 
 def tag_of(event: int, *more: object) -> str:
-    """The tag of a document that follows from the journal up to this event, from what was asked and from who asked."""
-    said = [event, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
+    """The tag of a document that follows from the journal up to this event, from what was asked, from who asked, and
+    from this code."""
+    said = [VERSION, event, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 

@@ -25,6 +25,7 @@ from sync.entities.feed import entity_page
 from sync.entities.reading import names_of
 from sync.entities.registers import list_of
 from sync.errors import NotFound, Unexpected
+from sync.exports.filters import hangs_on_time
 from sync.exports.naming import wire_name
 from sync.models import Entity, EntityList, Project
 from sync.models.database import begin_writing
@@ -72,7 +73,7 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
     one = _ONE.fullmatch(resource)
     if resource != ENTITIES and one is None:
         raise NotFound
-    moves = any("now(" in (text or "") for text in (options.filter, options.orderby))
+    moves = hangs_on_time(options.filter, options.orderby)
     event = session().scalar(select(Project.last_event).where(Project.id == pid)) or 0
     tag = tag_of(event, current.own_address(""), current.now() if moves else None)
     if known_already(tag):

@@ -25,6 +25,7 @@ from server.odata.photos import linker
 from sync.accounts.audit import record_act
 from sync.errors import NotFound
 from sync.exports.fields import SUBMISSIONS, Table, repeats_in, tables_of
+from sync.exports.filters import hangs_on_time
 from sync.exports.naming import WireNames, wire_table
 from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
 from sync.exports.rows import RepeatedRow
@@ -220,7 +221,7 @@ def _tag(pid: int, *more: object) -> str:
 
 def _moves(options: Options) -> bool:
     """Whether the same question has another answer a moment later."""
-    return any("now(" in (text or "") for text in (options.filter, options.orderby))
+    return hangs_on_time(options.filter, options.orderby)
 
 
 def _unquoted(text: str) -> str:

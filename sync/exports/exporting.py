@@ -16,7 +16,7 @@ from sync.exports.cells import file_name
 from sync.exports.csvfiles import Tally, entry, file_names, write_csv, write_csv_zip, zipped
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.fields import Table, tables_of
-from sync.exports.filters import compile_filter, names_in
+from sync.exports.filters import compile_filter, hangs_on_time, names_in
 from sync.exports.growing import Facts, Scratch, Sink
 from sync.exports.lines import write_lines
 from sync.exports.maps import position_column, write_geojson, write_kml
@@ -83,7 +83,7 @@ def prepare_export(
     source = Source(session, project_id, form_id, options, tables, where, opener, pseudonym, deleted)
     _require_possible(source, whole)
     state = source.state()
-    moment = now if "now(" in (options.filter or "") else None
+    moment = now if hangs_on_time(options.filter) else None
     line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
     # What was decrypted for one person is kept for nobody.
     facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows, once=bool(keys))

@@ -124,6 +124,16 @@ def names_in(text: str) -> set[str]:
     return _parsed(text, "$filter", lambda: set(_names(ExpressionParser.parse_string(text))))
 
 
+def hangs_on_time(condition: str | None, order: str | None = None) -> bool:
+    """Whether the same `$filter` or `$orderby` says another thing a moment later. Raises BadFilter for what cannot be
+    read."""
+    asked = [_parsed(condition, "$filter", lambda: ExpressionParser.parse_string(condition))] if condition else []
+    if order:
+        asked += _parsed(order, "$orderby", lambda: [each for each, _ in ExpressionParser.parse_orderby(order)])
+    methods = (part.method for each in asked for part in _parts(each) if isinstance(part, Method))
+    return MethodKind.NOW in methods
+
+
 def _parsed(text: str, option: str, compiled: Callable[[], Made]) -> Made:
     if len(text) > LONGEST or "\0" in text:
         raise _bad(f"It is longer than {LONGEST:,} characters, or holds a NUL.", "Shorten it.", option)
@@ -463,12 +473,16 @@ def _name(member: Member) -> str:
 
 
 def _names(expression: Expression) -> Iterator[str]:
+    return (_name(part) for part in _parts(expression) if isinstance(part, Member))
+
+
+def _parts(expression: Expression) -> Iterator[Expression]:
+    """The expression and all in it."""
     pending: list[Expression] = [expression]
     while pending:
         part = pending.pop()
+        yield part
         match part:
-            case Member():
-                yield _name(part)
             case Binary():
                 pending += [part.left, part.right]
             case Unary():

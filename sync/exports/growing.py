@@ -89,13 +89,16 @@ class Making:
         """Raises DiskFull when `coming` bytes, wherever they are written, would eat into the reserve, and Unwanted when
         the file was dropped."""
         self._files.require_room(coming)
-        if not self._is_there():
+        if not self.is_there():
             raise Unwanted(self._tag)
 
     @contextmanager
     def scratch(self) -> Iterator[Scratch]:
         """It goes with the making, and at the next sweep if the process that made the file was killed."""
-        with tempfile.TemporaryDirectory(dir=self._files.folder, prefix=f"{self._tag}{_SCRATCH}") as folder:
+        with (
+            tempfile.TemporaryDirectory(dir=self._files.folder, prefix=f"{self._tag}{_SCRATCH}") as folder,
+            _in_use(Path(folder)),
+        ):
             yield Scratch(Path(folder), self.go_on)
 
     def flush(self) -> None:
@@ -106,20 +109,20 @@ class Making:
         """The file is whole."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if self._is_there():
+        if self.is_there():
             os.replace(self._files.path(self._tag, _PART), self._files.path(self._tag))
         self._file.close()
 
     def give_up(self) -> None:
         """The file will never be whole; its readers are told."""
-        if self._is_there():
+        if self.is_there():
             self._files.drop(self._tag)
         try:
             self._file.close()
         except OSError:  # the disk is full, and what was still to be written is of no use
             self._file.raw.close()
 
-    def _is_there(self) -> bool:
+    def is_there(self) -> bool:
         """Whether the file was not dropped; another one may be made under its name since."""
         return _is(self._files.path(self._tag, _PART), self._file.fileno())
 
@@ -207,29 +210,25 @@ class GrowingFiles:
 
     def owed(self, debt: str, since: float) -> str | None:
         """The file that somebody was told to come back for after a moment, in seconds since 1970."""
-        told = self.path(debt, _OWED)
-        try:
-            return told.read_text() if told.stat().st_mtime > since else None
-        except FileNotFoundError:
-            return None
+        return _text(self.path(debt, _OWED), since)
 
     def pay(self, debt: str) -> None:
         """The next time they get a file of what there is by then."""
         self.path(debt, _OWED).unlink(missing_ok=True)
 
-    def forgo(self, debt: str) -> bool:
-        """Whoever was told to come back for a file wants it no more: no more of it is made, unless somebody else waits
-        for it or reads it. False if they are owed none."""
+    def forgo(self, debt: str, since: float) -> bool:
+        """Whoever was told to come back for a file wants it no more: no more of it is made, unless somebody else reads
+        it or was told to come back for it after a moment, in seconds since 1970. False if they are owed none."""
         tag = _text(self.path(debt, _OWED))
         if tag is None:
             return False
         self.pay(debt)
-        if self.is_made(tag) and not self._is_wanted(tag):
+        if self.is_made(tag) and not self._is_wanted(tag, since):
             self.drop(tag)
         return True
 
-    def _is_wanted(self, tag: str) -> bool:
-        if any(_text(told) == tag for told in self.folder.glob(f"*{_OWED}")):
+    def _is_wanted(self, tag: str, since: float) -> bool:
+        if any(_text(told, since) == tag for told in self.folder.glob(f"*{_OWED}")):
             return True
         try:
             with self.path(tag, _FACTS).open("rb") as facts:
@@ -264,8 +263,9 @@ class GrowingFiles:
 
     def _is_left_behind(self, path: Path) -> bool:
         tag, _, ending = path.name.partition(".")
-        unfinished = ending == _PART[1:] or ending.startswith(_SCRATCH[1:])
-        return unfinished and not self.is_made(tag)
+        if ending.startswith(_SCRATCH[1:]):  # of a file that was dropped, it is still its maker's
+            return not self.is_made(tag) and not _is_in_use(path)
+        return ending == _PART[1:] and not self.is_made(tag)
 
     def _is_for_one(self, path: Path) -> bool:
         facts = self.facts(path.name) if "." not in path.name else None
@@ -342,10 +342,29 @@ def _is(path: Path, descriptor: int) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
-def _text(path: Path) -> str | None:
-    """None of a file that is not there, or gone by now."""
+@contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    """Let others know by a lock, which ends with the process, that somebody works in the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return path.read_text()
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_in_use(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        return not _lock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def _text(path: Path, since: float = 0) -> str | None:
+    """None of a file that is not there, or gone by now, or not written after a moment in seconds since 1970."""
+    try:
+        return path.read_text() if path.stat().st_mtime > since else None
     except FileNotFoundError:
         return None
 

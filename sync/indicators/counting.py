@@ -227,6 +227,11 @@ def looks_back(definition: Definition) -> bool:
     return rule == "latest_known" or (rule in ("gain", "growth") and definition.row.baseline is None)
 
 
+def stands_in_one(definition: Definition) -> bool:
+    """Whether a subject stands in the cells of its latest row alone, whatever others it has."""
+    return by_subject(definition) and not _overlaps(definition)
+
+
 def part_of(definition: Definition, entry: Entry, period: Period) -> int | None:
     """A row's value, or the part of it that lies on days of the period.
 
@@ -270,7 +275,7 @@ def quotient(numerator: Tally, denominator: Tally) -> Tally:
 
 
 def _sorted(definition: Definition, units: Iterable[Unit], dimensions: Sequence[Dimension]) -> _Sorted:
-    overlaps = definition.counts_subjects and not definition.has_value
+    overlaps = _overlaps(definition)
     cells: dict[Cell, _Gathered] = {}
     total = _Gathered()
     for unit in units:
@@ -287,6 +292,11 @@ def _sorted(definition: Definition, units: Iterable[Unit], dimensions: Sequence[
         for cell, n in places.items():
             cells.setdefault(cell, _Gathered()).add(unit, n)
     return _Sorted(total, cells)
+
+
+def _overlaps(definition: Definition) -> bool:
+    """Whether a subject stands in every cell in which it has a row."""
+    return definition.counts_subjects and not definition.has_value
 
 
 def _sum_of(one: Tally | None, other: Tally) -> Tally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from sync.indicators import counting
 from sync.indicators.counting import Cell
 from sync.indicators.definitions import Definition
 from sync.indicators.hiding import Family
@@ -41,19 +42,20 @@ def _hidden(
         }
     if minimum is None:
         return set()
-    hidden = set(_from_family(reading, definition, period, place, by, minimum))
-    if place is not None:
-        # A subject counts by its latest row there, and may by its latest row of all count elsewhere.
-        own = _counts(reading, definition, period, place, by, 0)
-        hidden |= {cell for cell, count in own.items() if 0 < count < minimum}
+    hidden = set(_from_family(reading, definition, place, by, _family(reading, definition, period, None, minimum)))
+    if place is not None and counting.stands_in_one(definition):
+        # A subject counts by its latest row there, and may by its latest row of all count elsewhere: the cells of the
+        # place are others than those of the whole, and cover each other.
+        own = _family(reading, definition, period, place, minimum)
+        hidden.update(_from_family(reading, definition, place, by, own))
     return hidden
 
 
 def _from_family(
-    reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...], minimum: int
+    reading: Reading, definition: Definition, place: str | None, by: tuple[str, ...], family: Family
 ) -> Iterator[Cell]:
     """The cells of the table as it was asked for, by those of the family that they are or are made of."""
-    family, tree = _family(reading, definition, period, minimum), reading.tree
+    tree = reading.tree
     levels = {name: level for name in by if (level := reading.breaking(definition, name).level) is not None}
     names = sorted(name for name in by if name not in levels)
     inside = {*levels.values()}
@@ -73,11 +75,11 @@ def _from_family(
                 yield tuple(keys[name] for name in by)
 
 
-def _family(reading: Reading, definition: Definition, period: Period, minimum: int) -> Family:
-    key = definition.name, period, minimum
+def _family(reading: Reading, definition: Definition, period: Period, place: str | None, minimum: int) -> Family:
+    key = definition.name, period, place, minimum
     if key not in reading.families:
         reading.families[key] = Family(
-            lambda depth, names: _counts(reading, definition, period, None, names, depth),
+            lambda depth, names: _counts(reading, definition, period, place, names, depth),
             reading.tree.around,
             lambda name: not reading.breaking(definition, name).multiple,
             minimum,

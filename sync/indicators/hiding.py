@@ -10,8 +10,8 @@ from math import prod
 from sync.indicators.counting import Cell
 
 _MOST_CELLS = 20_000
-# About a second's worth of working out what follows from sums: beyond, each sum is covered by itself.
-_MOST_STEPS = 1_000_000
+# Some seconds' worth of working out what follows from the sums of one table: beyond, each sum is covered by itself.
+_MOST_STEPS = 6_000_000
 _PRIME = 2_147_483_647
 
 # A table that can be asked for: how many steps down from the whole its places lie, and its breakdowns. Its cells begin
@@ -22,13 +22,20 @@ _Equation = dict[Cell, int]
 
 
 @dataclass(slots=True)
+class _Steps:
+    """What may still be worked out about one table. Counted, not timed: so the same is hidden on every machine."""
+
+    left: int
+
+
+@dataclass(slots=True)
 class _Solved:
     """What sums of unknowns come to, each by an unknown that none of those after it has. `following` are the numbers of
-    the sums that followed from those before. If there is too much to work out, `is_whole` is False."""
+    the sums that followed from those before. If there was too much to work out, `is_whole` is False."""
 
+    steps: _Steps
     sums: dict[Cell, _Equation] = field(default_factory=dict)
     order: dict[Cell, int] = field(default_factory=dict)
-    steps: int = 0
     following: list[int] = field(default_factory=list)
     is_whole: bool = True
 
@@ -98,12 +105,17 @@ class Family:
             parts = [_of_lines([cell], lines) for cell in sorted(above.hidden, key=_keys)]
             divided.append(_Above(parts, above.independent))
         groups = [sorted(group, key=lambda cell: _rank(cell, counts[cell])) for group in groups if group]
+        groups_of: dict[Cell, list[int]] = {}
+        for number, group in enumerate(groups):
+            for cell in group:
+                groups_of.setdefault(cell, []).append(number)
         _cover_all(groups, counts, hidden, self.minimum)
+        steps = _Steps(_MOST_STEPS)
         while True:
-            solved = _solved([{cell: 1 for cell in group if cell in hidden} for group in groups])
+            solved = _solved([{cell: 1 for cell in group if cell in hidden} for group in groups], steps)
             before = len(hidden)
-            for cells in list(_exposed(solved, hidden, small, divided)) if solved.is_whole else ():
-                hidden |= _cover_near(groups, hidden, cells)
+            for cells in list(_exposed(solved, hidden, small, divided)):
+                hidden |= _cover_near(groups, groups_of, hidden, cells)
             if len(hidden) == before:
                 break
             _cover_all(groups, counts, hidden, self.minimum)
@@ -182,27 +194,30 @@ def _exposed(solved: _Solved, hidden: set[Cell], small: set[Cell], divided: Iter
     for above in divided:
         if above.independent is not None:
             parts = [hidden.intersection(cells) for cells in above.hidden]
-            unknown = _solved([_less_known(dict.fromkeys(cells, 1), solved) for cells in parts])
+            unknown = _solved([_less_known(dict.fromkeys(cells, 1), solved) for cells in parts], solved.steps)
             if unknown.is_whole and len(unknown.following) > above.independent:
                 for number in reversed(unknown.following):
                     yield parts[number]
 
 
-def _cover_near(groups: list[list[Cell]], hidden: Set[Cell], cells: Set[Cell]) -> set[Cell]:
+def _cover_near(
+    groups: list[list[Cell]], groups_of: Mapping[Cell, list[int]], hidden: Set[Cell], cells: Set[Cell]
+) -> set[Cell]:
     """The first cell that is shown of a sum that some of the cells go into, or of one that hangs together with it."""
-    near, left = set(cells), groups
-    while touched := [group for group in left if not near.isdisjoint(group)]:
-        for group in touched:
-            if others := [cell for cell in group if cell not in hidden]:
-                return {others[0]}
-        left = [group for group in left if near.isdisjoint(group)]
-        near = {cell for group in touched for cell in group}
+    near, seen = set(cells), set[int]()
+    while touched := sorted({number for cell in near for number in groups_of.get(cell, ())} - seen):
+        for number in touched:
+            for cell in groups[number]:
+                if cell not in hidden:
+                    return {cell}
+        seen.update(touched)
+        near = {cell for number in touched for cell in groups[number]}
     return set()
 
 
-def _solved(equations: Iterable[_Equation]) -> _Solved:
+def _solved(equations: Iterable[_Equation], steps: _Steps) -> _Solved:
     """Gauss's elimination, in numbers modulo a prime."""
-    found = _Solved()
+    found = _Solved(steps)
     for number, equation in enumerate(equations):
         left = _less_known(equation, found)
         if left:
@@ -212,17 +227,17 @@ def _solved(equations: Iterable[_Equation]) -> _Solved:
             found.order[pivot] = number
         else:
             found.following.append(number)
-        if found.steps > _MOST_STEPS:
-            return _Solved(is_whole=False)
+        if steps.left <= 0:
+            return _Solved(steps, is_whole=False)
     return found
 
 
 def _less_known(unknown: _Equation, solved: _Solved) -> _Equation:
-    """What is not known of a sum; nothing, if it can be worked out."""
+    """What is not known of a sum; nothing, if it can be worked out. Without steps left it counts as not known."""
     # No sum has the unknown for which an earlier one stands, so what was taken out does not come back.
-    while pivots := [cell for cell in unknown if cell in solved.sums]:
+    while solved.steps.left > 0 and (pivots := [cell for cell in unknown if cell in solved.sums]):
         pivot = min(pivots, key=solved.order.__getitem__)
-        solved.steps += len(unknown) + len(solved.sums[pivot])
+        solved.steps.left -= len(unknown) + len(solved.sums[pivot])
         unknown = _less(unknown, solved.sums[pivot], unknown[pivot])
     return unknown
 

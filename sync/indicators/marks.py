@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Undefined
 
@@ -38,6 +38,7 @@ ATTRIBUTES = frozenset(
     {"share", "value", "low", "high", "n", "without", "target", "baseline", "items", "label", "unit", "hidden"}
 )
 _NOT_CELLS = ("period", "place")
+_Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Page:
         self.sees_small_cells = sees_small_cells
         self.marks: list[Mark] = []
         self.asked: dict[Asked, None] = {}
+        self._lacks = False
         self._period, self._place = period, place
         self._figures: dict[Asked, Figure] = {}
         self._pairs: dict[Asked, int | None] = {}
@@ -120,8 +122,17 @@ class Page:
 
     @property
     def lacks_nothing(self) -> bool:
-        """Whether every figure that the text has asked for has a value, and none is nought."""
-        return all(one.value or one.items for one in self._figures.values())
+        """Whether everything that the text has asked for is there, and none of it is nought."""
+        return not self._lacks and all(one.value or one.items for one in self._figures.values())
+
+    def told(self, value: _Fact) -> _Fact:
+        """What the text asks of a figure, noted where there is nothing."""
+        self._lacks = self._lacks or value is None
+        return value
+
+    def note_lack(self) -> None:
+        """The text asks for what may be there another time."""
+        self._lacks = True
 
     def place(self, words: str, shown: Figure | None = None) -> str:
         """Put a mark into the text."""
@@ -214,6 +225,19 @@ class Page:
         return self.place(between).join(str(self.show(value)) for value in values)
 
 
+class _Items(list[dict[str, Any]]):
+    """The milestones of a list. The page hears of it when the text asks for more than there are."""
+
+    def __init__(self, page: Page, items: Iterable[dict[str, Any]]) -> None:
+        super().__init__(items)
+        self._page = page
+
+    def __getitem__(self, place: Any) -> Any:
+        if not isinstance(place, int) or not -len(self) <= place < len(self):
+            self._page.note_lack()
+        return super().__getitem__(place)
+
+
 class FigureMark:
     """A figure of the text, not worked out before it is looked at."""
 
@@ -253,31 +277,31 @@ class FigureMark:
 
     @property
     def value(self) -> Decimal | None:
-        return _decimal(self.figure.value)
+        return self._page.told(_decimal(self.figure.value))
 
     @property
     def low(self) -> Decimal | None:
-        return _decimal(self.figure.low)
+        return self._page.told(_decimal(self.figure.low))
 
     @property
     def high(self) -> Decimal | None:
-        return _decimal(self.figure.high)
+        return self._page.told(_decimal(self.figure.high))
 
     @property
     def target(self) -> Decimal | None:
-        return _decimal(self.figure.target)
+        return self._page.told(_decimal(self.figure.target))
 
     @property
     def baseline(self) -> Decimal | None:
-        return _decimal(self.figure.baseline)
+        return self._page.told(_decimal(self.figure.baseline))
 
     @property
     def n(self) -> Told | None:
-        return Told.of(self.figure, self.figure.n)
+        return self._page.told(Told.of(self.figure, self.figure.n))
 
     @property
     def without(self) -> Told | None:
-        return Told.of(self.figure, self.figure.without)
+        return self._page.told(Told.of(self.figure, self.figure.without))
 
     @property
     def hidden(self) -> bool:
@@ -295,7 +319,7 @@ class FigureMark:
     def items(self) -> list[dict[str, Any]]:
         """The milestones of a list, with their dates as dates and their places by name."""
         tree = self._page.reading.tree
-        return [
+        found = [
             item.to_json()
             | {
                 "date": dt.date.fromisoformat(item.date),
@@ -303,6 +327,9 @@ class FigureMark:
             }
             for item in self.figure.items or ()
         ]
+        if any(None in (*one.values(), *one["by"].values()) for one in found):
+            self._page.note_lack()
+        return _Items(self._page, found)
 
 
 def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:

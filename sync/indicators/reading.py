@@ -97,10 +97,18 @@ class Reading:
         self._unsure: dict[frozenset[str] | None, Set[str]] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
-        self.families: dict[tuple[str, Period, int], Family] = {}
+        self.families: dict[tuple[str, Period, str | None, int], Family] = {}
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
+        """Those of which there is a figure: a ratio is none while a workbook that defined a part of it is gone."""
+        found = self._defined
+        while lacking := {name for name, one in found.items() if not _parts_of(one) <= found.keys()}:
+            found = {name: one for name, one in found.items() if name not in lacking}
+        return found
+
+    @cached_property
+    def _defined(self) -> dict[str, Definition]:
         return definitions_at(self.session, self.project_id, self.as_of.event)
 
     @cached_property
@@ -117,11 +125,10 @@ class Reading:
         return settings_at(self.session, self.project_id, self.as_of.event)
 
     def definition(self, name: str) -> Definition:
-        """Raises Unexpected for a name that no workbook defined at the time."""
+        """Raises Unexpected for a name that no workbook defined at the time, and for a ratio without its parts."""
         found = self.definitions.get(name)
         if found is None:
-            remedy = did_you_mean(name, self.definitions)
-            raise Unexpected(findings=[Finding(f"‘{name}’ is not an indicator.", remedy, place="indicator")])
+            raise Unexpected(findings=[self._undefined(name)])
         return found
 
     def period(self, text: str) -> Period:
@@ -358,6 +365,14 @@ class Reading:
     def person_of(self, definition: Definition) -> Callable[[str], str]:
         """Who a subject of the indicator is: the person behind an entity, else the subject itself."""
         return _person_by(self._persons(definition.subject_lists))
+
+    def _undefined(self, name: str) -> Finding:
+        if name not in self._defined:
+            return Finding(f"‘{name}’ is not an indicator.", did_you_mean(name, self.definitions), place="indicator")
+        missing = min(_parts_of(self._defined[name]) - self.definitions.keys())
+        fault = f"There is no figure of ‘{name}’, because there is none of ‘{missing}’, of which it is made."
+        remedy = f"Restore the form that defined ‘{missing}’, or make the ratio of another indicator."
+        return Finding(fault, remedy, place="indicator")
 
     def _level(self, written: str) -> str:
         if written in self.tree.levels:
@@ -622,6 +637,12 @@ def needed_columns(definition: Definition) -> list[str]:
     names += ["baseline"] if definition.row.baseline is not None else []
     names += ["text"] if definition.aggregate == "list" else []
     return names + [f"by{way.position}" for way in definition.ways]
+
+
+def _parts_of(definition: Definition) -> set[str]:
+    """The names of what a ratio is made of; of others, none."""
+    row = definition.row
+    return {row.numerator or "", row.denominator or ""} if definition.aggregate == "ratio" else set()
 
 
 def _adds_in_sql(definition: Definition) -> bool:

@@ -125,12 +125,16 @@ def check_statement(reading: Reading, name: str, language: str, source: str) -> 
 
 
 def _try(reading: Reading, name: str, language: str, source: str) -> None:
-    """Write it once. Raises Unexpected with the line, if it cannot be written: unless that may be for want of data."""
+    """Write it once. Raises Unexpected with the line, if it cannot be written: unless that may be for want of data, or
+    another period, place or number would do."""
     page = Page(reading, language, "all", None, sees_small_cells=True)
     try:
         _write(page, source, "all", None, f"statements/{name}.{language}.md")
     except Unexpected as refusal:
-        if page.lacks_nothing or isinstance(refusal.__cause__, SecurityError):
+        cause = refusal.__cause__  # none, where the data named a period, place or cell that there is not
+        if isinstance(cause, SecurityError) or (
+            page.lacks_nothing and cause is not None and not isinstance(cause, ArithmeticError)
+        ):
             raise
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Dialect, ExecutionContext, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.types import TypeEngine
 
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
@@ -26,6 +27,8 @@ _SQLITE_WAITS = 30  # seconds
 _MAY_BE_AHEAD, _PIPELINE = "siby_may_be_ahead", "siby_pipeline"
 # A connection that lay unused for so long may have died, and is tried before anybody gets it.
 _TRIED_AFTER_SECONDS = 1.0
+# So many times the connections that a pool keeps are opened when many are wanted at once.
+_AT_MOST = 2
 _BESIDE = threading.Lock()
 Converter = Callable[[Any], Any]
 
@@ -47,9 +50,7 @@ def engine_options(url: str | URL, pool_size: int = 10) -> dict[str, Any]:
     options["pool_use_lifo"] = True  # few connections in use, each of which keeps pages of its own in memory
     if make_url(url).get_backend_name() == "sqlite":
         options |= {"module": sqlite, "connect_args": {"timeout": _SQLITE_WAITS, "check_same_thread": False}}
-    else:
-        options |= {"pool_size": pool_size, "max_overflow": pool_size}
-    return options
+    return options | {"pool_size": pool_size, "max_overflow": pool_size * (_AT_MOST - 1)}
 
 
 def prepare_engine(engine: Engine) -> None:
@@ -83,7 +84,7 @@ def writing_soon(engine: Engine, wait: dt.timedelta) -> Iterator[Session]:
     taken, with a TimeoutError."""
     milliseconds = int(wait.total_seconds() * 1000)
     with (
-        _one_beside(wait),
+        _one_beside(engine.pool, wait),
         engine.connect() as connection,
         _patience(connection, milliseconds),
         Session(connection) as session,
@@ -96,12 +97,14 @@ def writing_soon(engine: Engine, wait: dt.timedelta) -> Iterator[Session]:
 
 
 @contextmanager
-def _one_beside(wait: dt.timedelta) -> Iterator[None]:
+def _one_beside(pool: Pool, wait: dt.timedelta) -> Iterator[None]:
     """Whoever wants a second connection beside the one that it holds does so alone: two dozen who wait for one another
-    to give theirs back would wait until all lose patience."""
+    to give theirs back would wait until all lose patience. Where there is none left, it waits for none."""
     if not _BESIDE.acquire(timeout=wait.total_seconds()):
         raise NoConnection("others are at it")
     try:
+        if isinstance(pool, QueuePool) and pool.checkedout() >= _AT_MOST * pool.size():
+            raise NoConnection("all are taken")
         yield
     finally:
         _BESIDE.release()

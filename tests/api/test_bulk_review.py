@@ -11,9 +11,11 @@ from sqlalchemy import func, select
 from server.db import session
 from sync.models import Base, BulkReviewed, ReviewBulk
 from sync.review import bulk
+from tests.api.test_forms_rest import post
 from tests.api.test_purging import purge
 from tests.support.projects import KEPT_FOR, a_sale, instance_id
 from tests.support.web import House, refused, shown
+from tests.support.workbooks import a_workbook
 
 NONSENSE: list[Any] = [
     {"state": "approved"},
@@ -239,3 +241,38 @@ def test_another_projects_submissions_cannot_be_meant(village: House) -> None:
     told = shown(village.coumba.post(path, json={"ids": ids, "state": "rejected"}))
     assert {one["why"] for one in told["left_out"]} == {"gone"}
     assert states(village) == [None] * 4
+
+
+PART = """
+    | survey |      |       |
+    | type   | name | label |
+    | text   | a    | A     |
+    | indicators | |       |
+    | name   | label | aggregate |
+    | visits | Visits | count |
+"""
+RATIO = """
+    | survey |      |       |
+    | type   | name | label |
+    | text   | a    | A     |
+    | indicators | |       |           |           |             |
+    | name   | label | aggregate | numerator | denominator |
+    | others | Others | count    |           |             |
+    | share  | Share | ratio     | visits    | others      |
+"""
+
+
+def test_a_ratio_of_which_a_part_went_with_its_form_stops_no_decision_and_no_figure(house: House) -> None:
+    house.amina.outcomes(a_sale(1))
+    for name, form in (("part", PART), ("ratio", RATIO)):
+        shown(post(house, a_workbook(name, "1", form), publish="true"))
+
+    shown(house.djeneba.delete("forms/part"))
+    after = review(house, state="rejected", filter={}, preview=True)
+    known = figures(house)
+
+    assert [one["indicator"] for one in after["figures"]] == ["sacks", "sales"]
+    assert ("share" in known, "others" in known) == (False, True)
+    answer = house.fanta.get("figures?indicator=share")
+    assert refused(answer) == 400.8
+    assert "‘visits’" in answer.get_data(as_text=True)

@@ -177,6 +177,27 @@ def test_whoever_has_the_rows_already_gets_them_again_only_when_one_changed(offi
     assert changed.get_data() != first.get_data()
 
 
+@pytest.mark.parametrize("file", ["datasets/villages/entities.csv", "datasets/villages.svc/Entities"])
+def test_another_release_and_another_moment_are_another_file(
+    office: House, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tag(query: str = "") -> str:
+        answer = office.baraka.get(file + query)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.headers["ETag"]
+
+    created = "__system/createdAt"
+    lasting = f"?$filter={created} lt 2999-01-01T00:00:00Z and contains(label, 'now()') eq false"
+    lasts = tag(lasting) == tag(lasting)
+    moves = tag(f"?$filter={created} lt now ()") != tag(f"?$filter={created} lt now ()")
+    before = tag()
+    for module in ("server.api.entities", "server.odata.answers"):
+        monkeypatch.setattr(f"{module}.VERSION", "0.0.0/1")
+
+    assert (lasts, moves) == (True, True)
+    assert tag() != before
+
+
 def test_a_list_says_what_it_holds_and_who_writes_it(office: House) -> None:
     listed = shown(office.baraka.get("datasets", headers={"X-Extended-Metadata": "true"}))
     people = shown(office.baraka.get("datasets/people"))

@@ -213,6 +213,32 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_made_further(
 
 
 @one_database
+def test_an_export_that_nobody_waits_for_is_none_that_failed_whatever_it_broke_on(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    go_on = threading.Event()
+
+    def breaks(*_: Any) -> int:
+        go_on.wait(20)
+        raise FileNotFoundError("scratch")
+
+    monkeypatch.setattr("sync.exports.exporting.write_workbook", breaks)
+    monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
+    send_sales(house, 1, 3)
+    house.baraka.get(f"{SALES}.xlsx")
+    making = [thread for thread in threading.enumerate() if thread.name == "export"]
+
+    house.baraka.ask("DELETE", f"{SALES}.xlsx")
+    go_on.set()
+    for thread in making:
+        thread.join(20)
+
+    assert len(making) == 1
+    assert house.app.extensions["siby_exports"].failures == {}
+    assert "export_failed" not in caplog.text
+
+
+@one_database
 def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,25 @@ def test_lists_and_levels_of_places_are_called_as_people_wrote_it_in_each_langua
 
 
 @ONCE
+def test_names_that_the_page_did_not_show_or_somebody_wrote_meanwhile_stay(house: House) -> None:
+    client = signed_in(house, "djeneba", "en")
+    for name in ("shops", "huts"):
+        shown(house.djeneba.post("datasets", json={"name": name}))
+    opened = Page(read(client, at(house, "/names"))).hidden
+    shown(house.djeneba.post("datasets", json={"name": "later"}))
+    meanwhile = {"lists": {"later": {"en": "Later"}, "shops": {"en": "Stalls"}, "huts": {"en": "Granaries"}}}
+    shown(house.djeneba.patch(f"/v1/projects/{house.pid}", json={"labels": meanwhile}))
+
+    done = client.post(at(house, "/names"), data=opened | {"lists/en/shops": "", "lists/en/huts": "Huts"})
+    kept = shown(house.djeneba.get(f"/v1/projects/{house.pid}"))["labels"]["lists"]
+    again = send(client, at(house, "/names"), at(house, "/names"), {"lists/en/shops": ""})
+
+    assert (done.status_code, again.status_code) == (303, 303)
+    assert kept == {"later": {"en": "Later"}, "shops": {"en": "Stalls"}, "huts": {"en": "Huts"}}
+    assert "shops" not in shown(house.djeneba.get(f"/v1/projects/{house.pid}"))["labels"]["lists"]
+
+
+@ONCE
 def test_a_name_that_is_none_is_refused_and_nothing_that_was_typed_is_lost(house: House) -> None:
     client = signed_in(house, "djeneba", "en")
     shown(house.djeneba.post("datasets", json={"name": "shops"}))

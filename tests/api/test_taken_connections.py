@@ -73,7 +73,7 @@ def test_a_tablet_that_asks_again_for_what_it_has_is_told_to_come_back(
 
 
 def test_what_was_worked_out_is_kept_by_one_at_a_time_so_that_none_waits_for_a_connection_beside_its_own(
-    engine: Engine, others: ExitStack
+    engine: Engine, others: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with writing_soon(engine, dt.timedelta(seconds=1)):
         began = time.monotonic()
@@ -83,8 +83,10 @@ def test_what_was_worked_out_is_kept_by_one_at_a_time_so_that_none_waits_for_a_c
 
     assert time.monotonic() - began < 1
     take_all(engine, others)
+    monkeypatch.setattr(engine.pool, "_timeout", 60)
     with pytest.raises(NoConnection), writing_soon(engine, dt.timedelta(milliseconds=10)):
         pass
+    assert time.monotonic() - began < 10
     others.close()
     with writing_soon(engine, dt.timedelta(seconds=1)) as own:
         assert own.connection() is not None

@@ -28,14 +28,18 @@ def names(pid: int) -> ResponseReturnValue:
 @bp.post("")
 @needs("project.manage")
 def post_names(pid: int) -> ResponseReturnValue:
-    """Keep those that were written; in languages that the page does not ask for they stay."""
+    """Keep those that were written anew. What the page did not ask for stays, and so does what was left as the page
+    showed it: somebody else may have written it since."""
     project = project_of(pid)
     labels = {kind: dict(named) for kind, named in project.labels.items()}
     for kind, known in _known(pid).items():
         for name in known:
             said = dict(labels.get(kind, {}).get(name, {}))
             for language in project.languages:
-                said[language] = request.form.get(_field(kind, name, language), "").strip()
+                field = _field(kind, name, language)
+                written, shown = (request.form.get(at) for at in (field, _shown(field)))
+                if written is not None and (shown is None or written.strip() != shown.strip()):
+                    said[language] = written.strip()
             labels.setdefault(kind, {})[name] = {language: label for language, label in said.items() if label}
     filled = {kind: {name: said for name, said in named.items() if said} for kind, named in labels.items()}
     try:
@@ -53,6 +57,7 @@ def _page(pid: int, refusal: Refusal | None = None) -> ResponseReturnValue:
         manages=True,
         known=_known(pid),
         field=_field,
+        shown=_shown,
         typed=request.form if refusal else None,
         problem=refusal.detail if refusal else None,
         findings=refusal.findings if refusal else [],
@@ -71,3 +76,8 @@ def _known(pid: int) -> dict[str, list[str]]:
 
 def _field(kind: str, name: str, language: str) -> str:
     return f"{kind}/{language}/{name}"
+
+
+def _shown(field: str) -> str:
+    """Beside a field, what was in it when the page was opened."""
+    return f"shown/{field}"

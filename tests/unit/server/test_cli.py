@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,6 +80,18 @@ def test_init_may_be_repeated(run: Run, tmp_path: Path) -> None:
     assert [run("init").code, run("init").code, run("migrate").code] == [0, 0, 0]
     assert (tmp_path / "siby-data" / "siby.sqlite").exists()
     assert (tmp_path / "siby-data").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("command", [("init",), ("migrate",), ("serve", "--port")])
+def test_a_folder_that_others_could_look_into_is_closed_to_them(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    run("init")
+    (tmp_path / "siby-data").chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that nothing is served for ever
+        run(*command, *([str(taken.getsockname()[1])] if command[0] == "serve" else []))
+
+    assert (tmp_path / "siby-data").stat().st_mode & 0o777 == 0o700
 
 
 def test_loading_again_changes_nothing(loaded: Run) -> None:

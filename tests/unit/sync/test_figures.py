@@ -608,6 +608,26 @@ def test_a_small_place_cannot_be_worked_out_from_the_places_beside_it(world: Wor
     assert shown(world, cells={"place:circle": "far"}) == {("far",): "hidden"}
 
 
+def test_few_who_count_at_a_place_by_rows_before_their_latest_cannot_be_worked_out_there(world: World) -> None:
+    world.places(*REGIONS)
+    world.publish(Indicator("it", aggregate="sum", subject="people", value="${v}", by=("sex",), minimum_cell=5))
+    women, men = [f"woman {n}" for n in range(3)], [f"man {n}" for n in range(17)]
+    those = [
+        *((name, "female", "near", "2026-01-01") for name in women),
+        *((name, "male", "near", "2026-01-01") for name in men),
+    ]
+    those += [(name, "female", "far", "2026-02-01") for name in women]
+    those += [(f"other {n}", "female", "far", "2026-02-01") for n in range(20)]
+    world.submit(
+        *(
+            row("it", date, place=place, subject=name, value=10, by=(sex,), ordinal=at)
+            for at, (name, sex, place, date) in enumerate(those)
+        )
+    )
+
+    assert shown(world, "sex", place="near") == {(): 200, ("female",): "hidden", ("male",): "hidden"}
+
+
 def test_a_place_that_covers_a_small_one_is_covered_in_the_places_inside_it_too(world: World) -> None:
     rows_at(world, 5, wet=3, near=20, far=30)
 

@@ -140,3 +140,31 @@ def test_of_the_silent_those_are_told_apart_that_were_never_heard_of(desk: Desk)
         counted = silence(session, desk.project_id, monthly, *NOVEMBER)
 
     assert (counted.entries, counted.silent, counted.never) == (3, 2, 1)
+
+
+def test_reports_that_never_came_do_not_make_a_form_a_rarer_one(desk: Desk) -> None:
+    months = {0: (1, 2, 5, 6, 9, 10), 1: (1, 4, 5, 8, 9, 10), 2: (2, 3, 6, 9)}
+    centres = centres_of(desk)
+    visits = [(centres[number], f"2026-{month:02}-03") for number, some in months.items() for month in some]
+    twice = [(centres[0], "2026-06-04")]
+    desk.outcomes(
+        *(an_item(n, "monthly", day=day, centre=one, visits=1) for n, (one, day) in enumerate(visits + twice, 11))
+    )
+
+    with desk.sessions() as session:
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+
+        assert habit(session, desk.project_id, monthly) in range(28, 32)
+
+
+def test_the_habit_is_that_of_late_whatever_was_sent_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.entities.reporting._MOST_DAYS", 3)
+    before = [f"2025-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 20)]
+    days = [*before, "2026-02-01", "2026-05-02", "2026-08-01"]
+    items = [(one, day) for one in centres_of(desk) for day in days]
+    desk.outcomes(*(an_item(n, "monthly", day=day, centre=one, visits=1) for n, (one, day) in enumerate(items, 11)))
+
+    with desk.sessions() as session:
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+
+        assert habit(session, desk.project_id, monthly) in range(89, 93)

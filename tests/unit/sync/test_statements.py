@@ -346,6 +346,18 @@ def test_a_text_that_cannot_be_written_is_refused_when_it_comes(world: World, so
     assert statements_at(world.session, 1, None) == {}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ (100 * rice_tonnes.value / rice_tonnes.target) | number(0) }} of 100",
+        "{{ rice_tonnes.value - rice_tonnes.baseline }} more",
+        "{{ milestones.items[40].text }}",
+    ],
+)
+def test_a_text_for_which_another_period_or_more_data_would_do_is_taken(world: World, source: str) -> None:
+    assert put(world, source)
+
+
 def test_a_text_that_only_lacks_data_is_taken(world: World) -> None:
     assert put(world, "{{ 1 / income.value }} of {{ milestones.items[0].text }}")
     with pytest.raises(Unexpected) as refused:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -175,11 +177,35 @@ def test_what_somebody_reads_goes_on_though_others_forgo_it(files: GrowingFiles)
     assert reading is not None
     first = next(reading)
 
-    assert files.forgo("e5-1")
-    assert not files.forgo("e5-1")
+    assert files.forgo("e5-1", 0)
+    assert not files.forgo("e5-1", 0)
     making.go_on()
     making.keep()
     assert first + b"".join(reading) == files.path(TAG).read_bytes()
+
+
+def test_a_maker_keeps_its_scratch_until_it_hears_that_nobody_waits_for_the_file(files: GrowingFiles) -> None:
+    making = begun(files)
+    files.owe("e5-1", TAG)
+    with making.scratch() as scratch:
+        assert files.forgo("e5-1", 0)
+        files.sweep(time.time())
+        (scratch.folder / "sheet").write_bytes(b"half of it")
+        with pytest.raises(Unwanted):
+            scratch.go_on(0)
+
+    assert [path.name for path in files.folder.iterdir()] == []
+
+
+def test_a_file_is_made_no_further_for_who_was_to_come_back_long_ago(files: GrowingFiles) -> None:
+    begun(files)
+    files.owe("e5-1", TAG)
+    files.owe("f6-2", TAG)
+    an_hour_ago = time.time() - 3600
+    os.utime(files.path("f6-2", ".owed"), (an_hour_ago - 1, an_hour_ago - 1))
+
+    assert files.forgo("e5-1", an_hour_ago)
+    assert not files.is_made(TAG)
 
 
 def test_what_was_for_one_reader_alone_does_not_outlive_the_server(files: GrowingFiles) -> None:
