@@ -23,7 +23,7 @@ from sync.dedup.scoring.model import Model, Score
 from sync.dedup.scoring.profiles import Profile
 
 SEEDS = tuple(range(101, 126))  # never used while anything was tuned
-USUAL_SEEDS, RANGE_SEEDS, RANGE_RECORDS = 3, 20, 2_000
+USUAL_SEEDS, RANGE_SEEDS = 3, 20
 DECIDED = 200
 PARTS = ("accuracy", "ranges", "calibration", "febrl", "splink", "bulk", "looking")
 # What has to be reached: F1 of pairs, B-cubed F1, per cent by which the number of people may be wrong.
@@ -134,13 +134,12 @@ def _measure_difficulty(where: str, draw: Draw, chosen: argparse.Namespace, diff
 
 
 def measure_ranges(where: str, draw: Draw, chosen: argparse.Namespace) -> list[Line]:
-    """On how many seeds the stated range holds the truth, and how wide it is; of short lists, as it takes many."""
-    records = min(chosen.records, RANGE_RECORDS)
-    verdicts = [matched(draw(seed, "normal", records)).verdict() for seed in chosen.many_seeds]
+    """On how many seeds the stated range holds the truth, and how wide it is."""
+    verdicts = [matched(draw(seed, "normal", chosen.records)).verdict() for seed in chosen.many_seeds]
     width = middle([100 * (one.most - one.fewest) / one.true for one in verdicts])
     least = 0.95 * len(verdicts)
     return shown(
-        f"The stated range, {where}, normal, {records:,} records, {_told(chosen.many_seeds)}",
+        f"The stated range, {where}, normal, {chosen.records:,} records, {_told(chosen.many_seeds)}",
         [
             Line(f"{where}: the range holds the truth", sum(one.holds for one in verdicts), "seeds", least=least),
             Line(f"{where}: width of the range", width, "% of the people"),
@@ -149,19 +148,23 @@ def measure_ranges(where: str, draw: Draw, chosen: argparse.Namespace) -> list[L
 
 
 def measure_calibration(where: str, draw: Draw, chosen: argparse.Namespace) -> list[Line]:
-    """Prints predicted against observed by tenths, before and after decisions, which are themselves left out."""
-    seed = chosen.seeds[0]
-    found = matched(draw(seed, "normal", chosen.records))
-    decided = found.decided(seed)
-    print(f"\n### Calibration, {where}, normal, seed {seed}, before and after {DECIDED} decisions\n")
+    """Prints predicted against observed by tenths, before and after decisions, which are themselves left out; of all
+    samples together."""
+    truth: dict[str, str] = {}
+    before: list[Weighed] = []
+    after: list[Weighed] = []
+    for seed in chosen.seeds:
+        found = matched(draw(seed, "normal", chosen.records))
+        decided = found.decided(seed)
+        truth |= found.sample.truth
+        open_pairs = sorted(set(found.pairs) - set(decided))
+        for model, pairs in ((found.trained.model, before), (found.calibrated(decided), after)):
+            pairs += [(a, b, model.probability(w)) for a, b, w in open_pairs]
+    print(f"\n### Calibration, {where}, normal, {_told(chosen.seeds)}, before and after {DECIDED} decisions on each\n")
     print("| probability | pairs | predicted | observed | pairs after | predicted | observed |")
     print("|---|---|---|---|---|---|---|")
-    columns = []
-    open_pairs = sorted(set(found.pairs) - set(decided))
-    for model in (found.trained.model, found.calibrated(decided)):
-        columns.append(tenths(found.sample.truth, [(a, b, model.probability(w)) for a, b, w in open_pairs]))
-    for tenth, (before, after) in enumerate(zip(*columns, strict=True)):
-        cells = " | ".join(f"{n:,} | {predicted:.2f} | {true:.2f}" for n, predicted, true in (before, after))
+    for tenth, cells_of in enumerate(zip(tenths(truth, before), tenths(truth, after), strict=True)):
+        cells = " | ".join(f"{n:,} | {predicted:.2f} | {true:.2f}" for n, predicted, true in cells_of)
         print(f"| {tenth / 10:.1f}–{(tenth + 1) / 10:.1f} | {cells} |", flush=True)
     return []
 

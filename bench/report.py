@@ -43,6 +43,11 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[max(0, round(len(values) * 0.95) - 1)]
 
 
+def p99(values: Sequence[float]) -> float:
+    """The value that 99 of 100 do not exceed."""
+    return sorted(values)[max(0, round(len(values) * 0.99) - 1)]
+
+
 def middle(values: Sequence[float]) -> float:
     """The median."""
     return float(median(values))

@@ -45,6 +45,7 @@ from server.api import (
 )
 from server.api import device_places as api_device_places
 from server.api import word_templates as api_word_templates
+from server.api.figures import forget_readings
 from server.capacity import Rates, Slots
 from server.catalogues import install_catalogues
 from server.compression import compress
@@ -204,6 +205,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     say_no_well(app)
     app.after_request(_end)
     app.teardown_request(lambda _error: current.give_slot_back())
+    app.teardown_request(lambda _error: forget_readings())
     install_catalogues(app)
     install_frame(app)
     unchanged = Unchanged(Counted(app.wsgi_app, parts.tally), lambda: engine_of(app), parts.rates)
@@ -258,12 +260,16 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    headers = response.headers
+    present = {name.lower() for name, _ in headers}
+    headers.extend([(name, value) for name, value in _HEADERS.items() if name.lower() not in present])
     if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.vary.update(("Accept-Encoding", "Origin"))
+        headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if "vary" in present:
+        response.vary.update(("Accept-Encoding", "Origin"))
+    else:
+        headers.add("Vary", "Accept-Encoding, Origin")
     if request.endpoint == "static" and response.status_code == 200:
         lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
         response.headers["Cache-Control"] = f"public, max-age={lasts}"

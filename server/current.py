@@ -85,9 +85,9 @@ def give_slot_back() -> None:
 
 def now() -> dt.datetime:
     """The moment at which this request came in: the same for everything that it does."""
-    if "now" not in g:
-        g.now = clock.now()
-    moment: dt.datetime = g.now
+    moment: dt.datetime | None = g.get("now")
+    if moment is None:
+        moment = g.now = clock.now()
     return moment
 
 

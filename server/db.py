@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
@@ -14,7 +17,20 @@ from sync.journal import OUTGROWN, Outgrown
 from sync.models import Base
 from sync.models.database import engine_options, prepare_engine
 
-db = SQLAlchemy(metadata=Base.metadata)
+
+class _Session(FlaskSession):
+    """A session that reaches the content store, and does not look for the app's only engine each time."""
+
+    def __init__(self, db: SQLAlchemy, **options: Any) -> None:
+        super().__init__(db, **options)
+        self._engine = db.engine
+        self.info.update(session_info(current.store()))
+
+    def get_bind(self, *_asked: object, **_more: object) -> Engine:
+        return self._engine
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": _Session})
 
 # Threads that wait for a connection longer than this are turned away; those of a slow upload hold none.
 _PATIENCE_SECONDS = 10
@@ -34,7 +50,6 @@ def connect_database(app: Flask, url: str) -> None:
 def session() -> Session:
     """The session of this request or command; it is rolled back at the end unless a route committed."""
     found: Session = db.session()
-    found.info.update(session_info(current.store()))
     return found
 
 

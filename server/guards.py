@@ -15,10 +15,10 @@ from server.db import release, session
 from server.openrosa.answers import speaks_openrosa
 from server.signing_in import identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
-from sync.accounts.tokens import Inside
+from sync.accounts.tokens import Inside, Owner
 from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated, Unexpected
 from sync.models import Actor, Form, Project
-from sync.models.database import begin_reading
+from sync.models.probing import look_up
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -81,19 +81,18 @@ def _admit() -> ResponseReturnValue | None:
     need = need_of(_view(request.endpoint))
     if need is None:
         raise Forbidden
-    begin_reading(session())
     if need.right == _PUBLIC:
-        g.visitor = _whoever()
+        visitor = g.visitor = _whoever()
     else:
-        g.visitor = identify()
-        if g.visitor is None:
+        visitor = g.visitor = identify()
+        if visitor is None:
             return _ask_to_sign_in()
-        _authorise(need)
+        _authorise(need, visitor)
     release()
     if request.method in _CHANGING:
-        if g.visitor is not None and g.visitor.by == "cookie":
+        if visitor is not None and visitor.by == "cookie":
             require_own_page()
-        elif g.visitor is not None and g.visitor.by == "basic":
+        elif visitor is not None and visitor.by == "basic":
             require_no_other_site()
         if need.takes_data and request.method != "DELETE":
             current.store().require_room(min(request.content_length or 0, current.settings().max_file))
@@ -119,8 +118,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     return redirect(url_for("signing.sign_in", next=target), 303)
 
 
-def _authorise(need: Need) -> None:
-    visitor = current.visitor()
+def _authorise(need: Need, visitor: current.Visitor) -> None:
     current.parts().rates.count(visitor.token or visitor.actor_id)
     if need.right == _SIGNED_IN and visitor.kind != "draft":
         return
@@ -136,27 +134,27 @@ def _authorise(need: Need) -> None:
             raise NotFound
         g.role = TESTER
         return
-    actor = session().get(Actor, visitor.actor_id)
+    actor: Actor | Owner = g.actor
     project_id = _project_asked(actor)
     inside: Inside | None = g.get("inside")
     if inside is not None and inside.project_id != project_id:
         inside = None
-    role = role_in(session(), actor, project_id, inside) if actor else None
+    role = role_in(session(), actor, project_id, inside)
     form_id = (request.view_args or {}).get("fid")
     if role is None or not ((inside and form_id is None) or _is_there(project_id, form_id)):
         raise NotFound
     if not may(role, need.right):
         raise Forbidden
     g.role = role
-    if need.right in ("forms.fill", "data.send") and actor is not None:
+    if need.right in ("forms.fill", "data.send"):
         g.fillable = fillable_forms(session(), actor, project_id)
 
 
 def _is_there(project_id: int, form_id: str | None) -> bool:
     """Whether neither the project nor the form, if the address names one, was deleted."""
     if form_id is None:
-        return session().connection().scalar(_THERE, {"project": project_id}) is not None
-    return session().connection().scalar(_FORM_THERE, {"project": project_id, "form": form_id}) is not None
+        return bool(look_up(session(), _THERE, {"project": project_id}))
+    return bool(look_up(session(), _FORM_THERE, {"project": project_id, "form": form_id}))
 
 
 _THERE = select(Project.id).where(Project.id == bindparam("project"), Project.deleted_at.is_(None))
@@ -167,12 +165,12 @@ _FORM_THERE = _THERE.where(
 )
 
 
-def _project_asked(actor: Actor | None) -> int:
+def _project_asked(actor: Actor | Owner) -> int:
     """The project of the address. At an address of none it is the visitor's only one, and the route is given it."""
     if request.view_args is None:
         request.view_args = {}
     if "pid" not in request.view_args:
-        known = projects_of(session(), actor) if actor else []
+        known = projects_of(session(), actor)
         if known is None:
             known = list(session().scalars(select(Project.id).where(Project.deleted_at.is_(None)).limit(2)))
         if len(known) != 1:

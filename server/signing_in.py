@@ -27,6 +27,7 @@ from sync.accounts.tokens import (
     SESSION_LASTS,
     Issued,
     Known,
+    Owner,
     digest,
     find_token,
     half_way,
@@ -321,9 +322,9 @@ def _project_asked() -> int | None:
     return (request.view_args or {}).get("pid")
 
 
-def _visitor(actor: Actor, by: str, known: Known | None = None) -> Visitor:
+def _visitor(actor: Actor | Owner, by: str, known: Known | None = None) -> Visitor:
     g.inside = known.inside if known else None
-    g.actor = actor  # held, so that whoever asks for the row again in this request need not read it again
+    g.actor = actor
     return Visitor(
         actor_id=actor.id,
         kind=actor.kind,

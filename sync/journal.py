@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
 from sync.models import Event, Project
-from sync.models.database import AHEAD, begin_writing, insert_rows
+from sync.models.database import begin_writing, insert_rows
+from sync.models.probing import change_ahead, rows_of
 
 
 @dataclass(slots=True)
@@ -31,6 +33,21 @@ class Seen:
     places: int | None = None
     lists: int | None = None
     indicators: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A project as it was when the right to change it was got: how far it had come, and what each writer asks for."""
+
+    id: int
+    counts: str
+    languages: Sequence[str]
+    last_event: int
+    last_id: int
+
+    @classmethod
+    def of(cls, project: Project) -> Found:
+        return cls(*(getattr(project, field.name) for field in fields(cls)))
 
 
 OUTGROWN = "siby_outgrown"  # under it `close` leaves `Outgrown` in the session, for whoever commits
@@ -50,18 +67,24 @@ class Journal:
     Events and ids are handed out from memory; `close` writes them, last before the commit.
     """
 
-    def __init__(self, session: Session, project: Project, actor_id: int | None, now: dt.datetime) -> None:
+    def __init__(self, session: Session, found: Found, actor_id: int | None, now: dt.datetime) -> None:
         self.session = session
         self.connection = session.connection()  # asking the session each time costs as much as a query
-        self.project = project
-        self.project_id = project.id
+        self.found = found
+        self.counts, self.languages = found.counts, found.languages
+        self.project_id = found.id
         self.actor_id = actor_id
         self.now = now
-        self.last_event = project.last_event
+        self.last_event = found.last_event
         self.seen = Seen()
-        self._last_id = project.last_id
+        self._last_id = found.last_id
         self._events: list[dict[str, Any]] = []
         self._outgrown: list[tuple[int, str, int]] = []  # event, list, keys
+
+    @property
+    def project(self) -> Project:
+        """All of it, for those few who want more than was found or change it; read when they ask."""
+        return self.session.get_one(Project, self.project_id)
 
     def record(self, kind: str, submission_id: int | None = None, details: dict[str, Any] | None = None) -> int:
         """Write an event down and give its number."""
@@ -102,8 +125,8 @@ class Journal:
         """Write the events and raise the project's counters. Nothing may be recorded afterwards."""
         self.session.flush()
         insert_rows(self.connection, Event.__table__, self._events)  # type: ignore[arg-type]
-        reached = {"number": self.last_event, "highest": self._last_id}
-        self.connection.execute(_COUNT, {"project": self.project_id, **reached})
+        reached = {"project": self.project_id, "number": self.last_event, "highest": self._last_id}
+        change_ahead(self.connection, _COUNT, reached)
         self._events = []
         keys: Counter[str] = Counter()
         for _, list_name, count in self._outgrown:
@@ -116,24 +139,20 @@ def open_journal(session: Session, project_id: int, actor_id: int | None, now: d
 
     What the session read before is forgotten: it may have changed while waiting.
     """
-    begin_writing(session)
-    project = session.scalars(_LOCK, {"project": project_id}).one_or_none()
-    if project is None:
+    rows = rows_of(begin_writing(session), _LOCK, {"project": project_id})
+    if not rows:
         raise NotFound
-    return Journal(session, project, actor_id, now)
+    return Journal(session, Found(*rows[0]), actor_id, now)
 
 
 # Made once: to put them together costs more than to run them.
 _LOCK = (
-    select(Project)
+    select(*(getattr(Project, field.name) for field in fields(Found)))
     .where(Project.id == bindparam("project"))
     .with_for_update()
-    # What else there is of a project is read when somebody asks for it.
-    .options(load_only(Project.counts, Project.languages, Project.last_event, Project.last_id))
 )
 _COUNT = (
     update(Project)
     .where(Project.id == bindparam("project"))
     .values(last_event=bindparam("number"), last_id=bindparam("highest"))
-    .execution_options(**AHEAD)
 )

@@ -51,5 +51,5 @@ def attachments_named(form: Form, instance: Instance) -> list[str]:
     else:
         named = [text for _, text in sorted(walk_of(form, instance).files, key=itemgetter(0))]
         if "/data/meta/audit" not in form.fields:
-            named.append(root.findtext("meta/audit"))
+            named += [audit.text for meta in root.iterchildren("meta") for audit in meta.iterchildren("audit")]
     return list(dict.fromkeys(name.strip() for name in named if name and name.strip()))

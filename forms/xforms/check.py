@@ -139,7 +139,8 @@ class _Checker:
         if any(map(lists.is_entities, calculate.lists)):
             return  # the tablet may have had an older or a newer one
         try:
-            self.afford(calculate)
+            if calculate.wide:
+                self.afford()
             expected = calculate.answer(self.context, plan.bind.type if plan.bind else "string")
             if _same(sent, expected, self.context.tz) or (calculate.spoken and self.said(calculate, sent)):
                 return
@@ -162,18 +163,19 @@ class _Checker:
 
     def holds(self, rule: Expression, code: str, look: Look, *, otherwise: bool) -> bool:
         try:
-            self.afford(rule)
+            if rule.wide:
+                self.afford()
             return rule.boolean(self.context)
         except Unevaluable as reason:
             self.flag(code, look, f"The rule ‘{shortly(rule.text)}’ could not be checked: {reason}.")
             return otherwise
 
-    def afford(self, rule: Expression) -> None:
-        if rule.wide:
-            self.size = self.size or sum(1 for _ in self.context.root.iter())
-            self.work += self.size
-            if self.work > _MOST_WORK:
-                raise Unevaluable("the record is too large")
+    def afford(self) -> None:
+        """Before a rule that looks over the whole record. Raises Unevaluable where such rules have cost too much."""
+        self.size = self.size or sum(1 for _ in self.context.root.iter())
+        self.work += self.size
+        if self.work > _MOST_WORK:
+            raise Unevaluable("the record is too large")
 
     def message(self, plan: Plan, kind: str) -> str:
         assert plan.bind is not None

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lxml import etree
-
 from forms.form import EntityDeclaration, Flag
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Scope, walk_of
@@ -87,35 +85,36 @@ def _action(form: Form, declared: EntityDeclaration, row: Scope, path: str) -> E
     entity = row.entities.get(declared.path)
     if entity is None:
         return None
-    create, update = is_true(entity.get("create")), is_true(entity.get("update"))
+    said = {str(name): str(value).strip() for name, value in entity.items()}
+    create, update = is_true(said.get("create")), is_true(said.get("update"))
     if not (create or update):
         return None
-    label = (entity.findtext("label") or "").strip() or None
+    label = next((element.text or "" for element in entity.iterchildren("label")), "").strip() or None
     here = path + declared.path[len(row.path) :]
-    flags = tuple(_faults(entity, create and not update, label, here))
+    flags = tuple(_faults(said, create and not update, label, here))
     return EntityAction(
         list_name=declared.list_name,
-        entity_id=plain_id(entity.get("id", "")),
+        entity_id=plain_id(said.get("id", "")),
         create=create and not flags,
         update=update and not flags,
         label=label,
         data=_data(form, declared, row),
-        base_version=_version(entity, "baseVersion"),
-        trunk_version=_version(entity, "trunkVersion"),
-        branch_id=plain_id(entity.get("branchId", "")) or None,
+        base_version=_version(said.get("baseVersion", "")),
+        trunk_version=_version(said.get("trunkVersion", "")),
+        branch_id=plain_id(said.get("branchId", "")) or None,
         path=here,
         flags=flags,
     )
 
 
-def _faults(entity: etree._Element, only_creates: bool, label: str | None, path: str) -> Iterator[Flag]:
-    entity_id = entity.get("id", "")
+def _faults(said: Mapping[str, str], only_creates: bool, label: str | None, path: str) -> Iterator[Flag]:
+    entity_id = said.get("id", "")
     if not _UUID.fullmatch(plain_id(entity_id)):
         yield Flag("type", path, f"The entity's id ‘{entity_id[:80]}’ is not a UUID; it was left as it is.")
     if only_creates and label is None:
         yield Flag("required", f"{path}/label", "The new entity has no label; it was not created.")
     for name in ("baseVersion", "trunkVersion"):
-        written = (entity.get(name) or "").strip()
+        written = said.get(name, "")
         if written and not _VERSION.fullmatch(written):
             yield Flag("type", path, f"The entity's {name} ‘{written[:80]}’ is not a whole number.")
 
@@ -141,6 +140,5 @@ def _further_in(form: Form, row: Scope, path: str) -> str | None:
     return None if found is None else found.text or ""
 
 
-def _version(entity: etree._Element, name: str) -> int | None:
-    written = (entity.get(name) or "").strip()
+def _version(written: str) -> int | None:
     return int(written) if _VERSION.fullmatch(written) else None

@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -72,14 +73,14 @@ def read_instance(raw: bytes) -> Instance:
     if b"xmlns" in document:
         # Also those that nothing uses: with some, such as relative ones, there is no canonical form.
         etree.cleanup_namespaces(root)
-    meta = next(root.iterchildren("meta"), None)
+    meta = _texts(next(root.iterchildren("meta"), ()))
     return Instance(
         root=root,
         form_id=root.get("id", "").strip(),
         version=root.get("version", ""),
-        instance_id=_text(meta, "instanceID") or root.get("instanceID", "").strip() or None,
-        deprecated_id=_text(meta, "deprecatedID"),
-        instance_name=_text(meta, "instanceName"),
+        instance_id=meta.get("instanceID") or root.get("instanceID", "").strip() or None,
+        deprecated_id=meta.get("deprecatedID"),
+        instance_name=meta.get("instanceName"),
         encrypted=root.get("encrypted") in ("yes", "true"),
         raw=raw,
     )
@@ -191,11 +192,13 @@ def _strip(root: etree._Element) -> None:
                     element.set(local_name(name), value)
 
 
-def _text(meta: etree._Element | None, name: str) -> str | None:
-    if meta is None:
-        return None
-    found = next(meta.iterchildren(name), None)
-    return None if found is None else "".join(found.itertext()).strip() or None  # type: ignore[arg-type]
+def _texts(elements: Iterable[etree._Element]) -> dict[str, str]:
+    """The texts of elements that have any, by tag; of several with one tag the first."""
+    found: dict[str, str] = {}
+    for element in elements:
+        text = element.text if len(element) == 0 else "".join(map(str, element.itertext()))
+        found.setdefault(str(element.tag), (text or "").strip())
+    return {name: text for name, text in found.items() if text}
 
 
 def _unreadable(fault: str) -> Faulty:

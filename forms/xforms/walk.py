@@ -214,9 +214,12 @@ class _Walker:
                     self.walk.plain = False
                 if below.rules:
                     looks.append(Look(below, child, scope, _whole(child) if odd else text))
-                if below.answer:
-                    found[tag] = None if not text or text.isspace() else below.convert(text) if below.convert else text
-                if text:
+                if not text or text.isspace():
+                    if below.answer:
+                        found[tag] = None
+                else:
+                    if below.answer:
+                        found[tag] = below.convert(text) if below.convert else text
                     self.told(below, scope, text)
         for below in plan.wanted_below:
             if below.name not in above and below.path not in texts:
@@ -265,14 +268,16 @@ class _Walker:
     def leaf_again(self, element: etree._Element, plan: Plan, scope: Scope, found: dict[str, Any]) -> None:
         self.twice(element, plan, scope)
         text = element.text or ""
+        blank = not text or text.isspace()
         if plan.answer and plan.name not in found:
-            found[plan.name] = None if not text or text.isspace() else plan.convert(text) if plan.convert else text
-        self.told(plan, scope, text)
+            found[plan.name] = None if blank else plan.convert(text) if plan.convert else text
+        if not blank:
+            self.told(plan, scope, text)
 
     def told(self, plan: Plan, scope: Scope, text: str) -> None:
-        if plan.identity is not None and text and not text.isspace():
+        if plan.identity is not None:
             self.walk.telling.append((plan.identity, scope.position, text))
-        if plan.file is not None and text.strip():
+        if plan.file is not None:
             self.walk.files.append((plan.file, text.strip()))
 
     def twice(self, element: etree._Element, plan: Plan, scope: Scope) -> None:
@@ -304,13 +309,16 @@ def _whole(element: etree._Element) -> str:
 
 def _entity(element: etree._Element) -> dict[str, str]:
     """The entity's attributes that say something, and its label."""
-    found = {name: element.get(name, "") for name in _OF_ENTITIES if element.get(name)}
-    label = element.findtext("label")
+    said = {str(name): str(value) for name, value in element.items()}
+    found = {name: said[name] for name in _OF_ENTITIES if said.get(name)}
+    label = next((label.text for label in element.iterchildren("label")), None)
     return {**found, "label": label} if label else found
 
 
 def _number(text: str) -> int | float | str:
     """A JSON number where that says exactly the same, else the text."""
+    if len(text) < 16 and text.isascii() and text.isdecimal():
+        return int(text)
     if _INTEGER.fullmatch(text):
         whole = int(text)
         return whole if abs(whole) <= LARGEST else text

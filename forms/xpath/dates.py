@@ -151,6 +151,7 @@ def _part(moment: dt.datetime, letter: str) -> str:
             raise ValueError(f"%{letter}")
 
 
+@lru_cache(maxsize=256)
 def _offset(text: str) -> dt.tzinfo:
     if text == "Z":
         return dt.UTC

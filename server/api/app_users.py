@@ -23,10 +23,10 @@ from server.openrosa.answers import LANGUAGES
 from server.qr import code_png, code_svg, device_setup, settings_text
 from sync.accounts.audit import record_act
 from sync.accounts.people import add_device, disable, find_device, on_one_line
+from sync.entities.reach import tree_of
 from sync.errors import Exists, NotFound, Unexpected
 from sync.models import Actor, Project, Token
 from sync.models.database import begin_writing
-from sync.projects.places import places_at
 
 bp = Blueprint("app_users", __name__, url_prefix="/v1/projects/<int:pid>")
 
@@ -209,7 +209,7 @@ def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
 
 def place_codes(pid: int, written: list[str]) -> list[str]:
     """The codes of places that were written as codes or aliases. Raises Unexpected for what is none."""
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     codes = [(place, tree.code_of(place)) for place in written]
     if unknown := [place for place, code in codes if code is None]:
         raise Unexpected(f"‘{unknown[0]}’ is not a place of the project.")

@@ -25,11 +25,12 @@ from server.queries.totals import totals_of
 from server.words import words
 from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
+from sync.entities.reach import tree_of
 from sync.indicators.amounts import json_number
 from sync.journal import Journal
 from sync.models import MatchDecision
 from sync.models.database import begin_writing
-from sync.projects.places import PlaceTree, places_at
+from sync.projects.places import PlaceTree
 from sync.review.match_bulk import Confirmed, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import Doubt, Queued, matches, waiting
 from sync.review.match_view import Reason, reasons_of, view
@@ -100,7 +101,7 @@ def get_matches(pid: int) -> ResponseReturnValue:
     matching_list(session(), pid, name)
     page = matches(reading_of(pid, None), name, asked["state"], asked["cursor"], asked["limit"])
     ends = {entity_id for queued in page.items for entity_id in (queued.pair.a, queued.pair.b)}
-    records, tree = records_of(session(), pid, name, ends), places_at(session(), pid, None)
+    records, tree = records_of(session(), pid, name, ends), tree_of(session(), pid)
     shown = [_queued(queued, records, tree) for queued in page.items]
     note_people(pid, "match.viewed", name, {"state": asked["state"], "shown": len(shown)})
     return answer({"list": name, "state": asked["state"], "matches": shown, "cursor": page.cursor})
@@ -267,7 +268,7 @@ def _pair(pair: Pair, records: Mapping[str, Record], tree: PlaceTree) -> dict[st
 
 
 def _whole(pid: int, number: int) -> dict[str, Any]:
-    seen, tree = view(session(), pid, number, words().language), places_at(session(), pid, None)
+    seen, tree = view(session(), pid, number, words().language), tree_of(session(), pid)
     names = names_of_actors(session(), {decision.actor_id or 0 for decision in seen.decisions})
     return _pair(seen.pair, {seen.a.id: seen.a, seen.b.id: seen.b}, tree) | {
         "values": show_compared(seen.compared),
@@ -322,7 +323,7 @@ def _doubt(doubt: Doubt) -> dict[str, Any]:
 def _confirmed(pid: int, name: str, found: Confirmed) -> dict[str, Any]:
     some = found.left_out[:_LEFT_OUT_SHOWN]
     ends = {entity_id for one in some for entity_id in (one.pair.a, one.pair.b)}
-    records, tree, language = records_of(session(), pid, name, ends), places_at(session(), pid, None), words().language
+    records, tree, language = records_of(session(), pid, name, ends), tree_of(session(), pid), words().language
     return {
         "list": name,
         "pairs": len(found.pairs),

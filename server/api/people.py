@@ -25,8 +25,9 @@ from server.words import words
 from sync.dedup.importing import Comparison, Judged, Likely, Loaded, compare_list, load_list
 from sync.dedup.listfile import MOST_BYTES
 from sync.dedup.training import calibrate_list, train_list
+from sync.entities.reach import tree_of
 from sync.intake.items import storable
-from sync.projects.places import PlaceTree, places_at
+from sync.projects.places import PlaceTree
 from sync.review.learnt import model_in_force
 from sync.review.match_view import reasons_of
 from sync.review.matches import matching_list
@@ -64,7 +65,7 @@ def get_people(pid: int) -> ResponseReturnValue:
     asked = read_query(PeopleQuery())
     name = asked["list_name"]
     page = people(session(), pid, name, asked["q"], asked["cursor"], asked["limit"])
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     shown = [_person(person, tree) for person in page.items]
     note_people(pid, "people.viewed", name, {"shown": len(shown), "sought": bool(asked["q"])})
     return answer({"list": name, "people": shown, "cursor": page.cursor})

@@ -6,7 +6,9 @@ import click
 
 from server.commands.common import installation_opened, project_named
 from server.moving.central import Central
+from server.moving.fetching import Stopped
 from server.moving.found import Elsewhere
+from server.moving.kobo import Kobo
 from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
 from server.plurals import counted
@@ -34,21 +36,37 @@ def central(url: str, number: int, email: str, password: str, project: str | Non
 
 @move.command()
 @click.argument("url")
+@click.password_option(
+    "--token",
+    envvar="SIBY_MOVE_TOKEN",
+    confirmation_prompt=False,
+    help="Of an account; its server shows it at /token/.",
+)
+@click.option("--form", "forms", multiple=True, metavar="UID", help="Only this form; may be given again.")
+@click.option("--project", help=_INTO)
+def kobo(url: str, token: str, forms: tuple[str, ...], project: str | None) -> None:
+    """The deployed forms on KoboToolbox at URL, where forms are made: with submissions, files and people."""
+    with installation_opened():
+        _move(Kobo(url, token, forms), url, project)
+
+
+@move.command()
+@click.argument("url")
 @click.option("--name", required=True, help="User name there.")
 @click.password_option("--password", envvar="SIBY_MOVE_PASSWORD", confirmation_prompt=False, help="Asked for.")
 @click.option("--project", help=_INTO)
 def openrosa(url: str, name: str, password: str, project: str | None) -> None:
-    """What KoboToolbox, Ona or ODK Aggregate has at URL, its OpenRosa address: forms and submissions."""
+    """What Ona, ODK Aggregate or an older KoboToolbox has at URL, its OpenRosa address: forms and submissions."""
     with installation_opened():
         _move(OpenRosa(url, name, password), url, project)
 
 
 def _move(elsewhere: Elsewhere, url: str, project: str | None) -> None:
     into = project_named(project).id if project else None
-    host = url.split("://")[-1].strip("/")
+    host = url.split("://")[-1].partition("#")[0].strip("/")
     try:
         moved = move_in(elsewhere, into, host, lambda line: click.echo(line, err=True))
-    except Refusal as problem:
+    except (Refusal, Stopped) as problem:
         raise click.ClickException(str(problem)) from problem
     _tell(moved)
     if moved.problems:
@@ -58,6 +76,8 @@ def _move(elsewhere: Elsewhere, url: str, project: str | None) -> None:
 def _tell(moved: Moved) -> None:
     for problem in moved.problems:
         click.echo(f"NOT moved: {problem}", err=True)
+    for form_id, (there, here) in moved.counted.items():
+        click.echo(f"{form_id}: {counted(there, 'submission')} there, {here:,} here.")
     click.echo(
         f"Project {moved.project_id}: {counted(moved.versions, 'form version')}, "
         f"{counted(moved.submissions, 'submission')} with {counted(moved.files, 'file')}, "
@@ -68,6 +88,11 @@ def _tell(moved: Moved) -> None:
         click.echo(
             f"Older versions that nobody has any more are filed by the last one: {', '.join(moved.stand_ins)}. What "
             "they asked beyond it stays in the raw submission."
+        )
+    if moved.without_address:
+        click.echo(
+            f"Without an account here: {', '.join(moved.without_address)}. No address of theirs is told there, or they "
+            "have no right to some of the forms. siby user add gives them one."
         )
     if moved.users:
         click.echo("People have no password yet: siby login-link EMAIL lets each of them in.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import orjson
 import urllib3
@@ -15,6 +16,12 @@ from sync.errors import Unexpected
 
 _MOST = 500 * 1024 * 1024
 _PIECE = 1 << 20
+_TIMES = 3  # that a body is asked for which broke off
+_BUSY = (429, 502, 503, 504)
+
+
+class Stopped(Exception):
+    """The other server answers nothing more for now, or knows this account no longer. What has come is stored."""
 
 
 class Fetcher:
@@ -25,9 +32,7 @@ class Fetcher:
         if not url.startswith(("https://", "http://")):
             raise Unexpected("The server's address begins with https://.")
         self.url = url.rstrip("/")
-        retry = Retry(
-            total=5, backoff_factor=1, status_forcelist=(429, 502, 503, 504), redirect=3, raise_on_status=False
-        )
+        retry = Retry(total=5, backoff_factor=1, status_forcelist=(500, *_BUSY), redirect=3, raise_on_status=False)
         timeout = Timeout(connect=20, read=120)
         self._pool = urllib3.connection_from_url(self.url, retries=retry, timeout=timeout)
         self._others = urllib3.PoolManager(retries=retry, timeout=timeout)
@@ -41,20 +46,17 @@ class Fetcher:
         return found
 
     def get_or_none(self, path: str, **headers: str) -> bytes | None:
-        """None for 404."""
+        """None for 404. Raises Stopped where asking for the next thing is of no use either."""
         sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            answer = self._ask(path, sent)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unexpected(f"{self.url}{path} does not answer: {error}") from error
-        with answer:
-            if answer.status == 404:
-                return None
-            if answer.status in (401, 403):
-                raise Unexpected(f"{self.url} does not let this account read {path}.")
-            if answer.status != 200:
-                raise Unexpected(f"{self.url}{path} answers {answer.status}: {answer.read(300)!r}")
-            return self._whole(answer, path)
+        for left in reversed(range(_TIMES)):
+            try:
+                return self._got(path, sent)
+            except urllib3.exceptions.ProtocolError as error:
+                if not left:
+                    raise Stopped(f"{self.url}{path} breaks off: {error}") from error
+            except urllib3.exceptions.HTTPError as error:
+                raise Stopped(f"{self.url}{path} does not answer: {error}") from error
+        return None
 
     def get_json(self, path: str, **headers: str) -> Any:
         """The JSON that is there."""
@@ -79,6 +81,29 @@ class Fetcher:
         """Send this header from now on."""
         self._headers[name] = value
 
+    def path_of(self, address: str) -> str:
+        """What to ask for under an address that the server gave, as long as it is on the same server: our password goes
+        along. Behind a proxy it may not know that it is asked over https."""
+        here, there = urlsplit(self.url), urlsplit(address)
+        if there.netloc and there.netloc != here.netloc:
+            raise Unexpected(f"{self.url} points to another server, {there.netloc}; the password stays here.")
+        path = there.path + (f"?{there.query}" if there.query else "")
+        return path.removeprefix(here.path)
+
+    def _got(self, path: str, sent: Mapping[str, str]) -> bytes | None:
+        with self._ask(path, sent) as answer:
+            if answer.status == 404:
+                return None
+            if answer.status == 401:
+                raise Stopped(f"{self.url} answers 401: the password or token is wrong, or no longer valid.")
+            if answer.status == 403:
+                raise Unexpected(f"{self.url} does not let this account read {path} (403); its owner there can.")
+            if answer.status in _BUSY:
+                raise Stopped(f"{self.url}{path} answers {answer.status}, however often it is asked.")
+            if answer.status != 200:
+                raise Unexpected(f"{self.url}{path} answers {answer.status}: {answer.read(300)!r}")
+            return self._whole(answer, path)
+
     def _ask(self, path: str, sent: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         address = self.url + path
         answer = self._pool.request("GET", _target(address), headers=sent, preload_content=False, redirect=False)
@@ -91,7 +116,10 @@ class Fetcher:
             return self._pool.request("GET", _target(there), headers=sent, preload_content=False)
         if not there.startswith(("https://", self.url.partition("//")[0])):
             raise Unexpected(f"{self.url} sends us to {there.partition('?')[0]}, over a connection that is not secure.")
-        return self._others.request("GET", there, preload_content=False)
+        try:
+            return self._others.request("GET", there, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unexpected(f"{self.url} sends us to {urlsplit(there).netloc}, which does not answer.") from error
 
     def _whole(self, answer: Any, path: str) -> bytes:
         found = bytearray()
@@ -109,3 +137,12 @@ def _target(address: str) -> str:
 def basic(name: str, password: str) -> str:
     """The value of `Authorization` for a name and a password."""
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+def moment(text: str | None) -> dt.datetime | None:
+    """A moment as servers write it; one without a zone is UTC, one that cannot be read is None."""
+    try:
+        found = dt.datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

@@ -10,11 +10,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class FoundVersion:
-    """A version of a form. `workbook` is the spreadsheet that it was made from, where the server still has it."""
+    """A version of a form. `workbook` is the spreadsheet that it was made from, where the server still has it; one that
+    is asked for rows has nothing else."""
 
     form_id: str
     version: str
-    xform: bytes
+    xform: bytes | None
     workbook: bytes | None
     files: Mapping[str, bytes]
 
@@ -23,7 +24,8 @@ class FoundVersion:
 class FoundForm:
     """A form with its versions, the oldest first. `state` is open, closing or closed.
 
-    Where the other server hands out no older versions, the `last_alone` has to stand for them.
+    With `last_alone` the older versions are not among them: they are asked for once something turns out to have been
+    filled in with one, and where the other server has it no more, the last has to stand for it.
     """
 
     form_id: str
@@ -35,7 +37,7 @@ class FoundForm:
 
 @dataclass(frozen=True, slots=True)
 class FoundId:
-    """A submission by its first instance, and the one that counts now."""
+    """A submission as the other server names it, most by its first instance, and the instance that counts now."""
 
     first: str
     current: str
@@ -43,7 +45,10 @@ class FoundId:
 
 @dataclass(frozen=True, slots=True)
 class FoundInstance:
-    """One instance as it was sent there, and its files that are there."""
+    """One instance as it was sent there, and its files that are there.
+
+    Where earlier states of a submission are not handed out, `root` is the id that the first of them had.
+    """
 
     instance_id: str
     xml: bytes
@@ -51,6 +56,7 @@ class FoundInstance:
     sent_at: dt.datetime | None
     sender: str | None
     device: str | None
+    root: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +110,10 @@ class FoundRules:
 
 @dataclass(frozen=True, slots=True)
 class FoundUser:
-    """Somebody with an account there, and the role in this project: administrator, coordinator, viewer, collector."""
+    """Somebody with an account there, and the role in this project: administrator, coordinator, viewer, collector. Some
+    servers do not tell the address."""
 
-    email: str
+    email: str | None
     name: str
     role: str
 
@@ -121,6 +128,9 @@ class Elsewhere(Protocol):
     def submission_ids(self, form_id: str) -> Iterator[FoundId]: ...
 
     def submission(self, form_id: str, instance_id: str) -> FoundSubmission: ...
+
+    def workbook_of(self, form_id: str, xml: bytes, version: str) -> bytes | None:
+        """What this instance was filled in with, under the version that it names; None if that is not to be had."""
 
     def rules(self) -> Iterator[FoundRules]: ...
 

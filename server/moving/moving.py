@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from forms.findings import Faulty
 from forms.workbooks.workbook import Workbook, read_workbook, read_xform
@@ -19,6 +19,8 @@ from forms.xforms.xform import compile_form
 from server import clock, current
 from server.commands.common import HERE
 from server.db import session
+from server.moving.continuing import continuing
+from server.moving.fetching import Stopped
 from server.moving.found import (
     Elsewhere,
     FoundComment,
@@ -65,6 +67,8 @@ class Moved:
     users: int = 0
     stand_ins: list[str] = field(default_factory=list)  # "form version", for versions that nobody has any more
     problems: list[str] = field(default_factory=list)
+    without_address: list[str] = field(default_factory=list)  # people who could not be given an account
+    counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # submissions by form: there, here
 
 
 def move_in(elsewhere: Elsewhere, project_id: int | None, origin: str, say: Say) -> Moved:
@@ -74,6 +78,15 @@ def move_in(elsewhere: Elsewhere, project_id: int | None, origin: str, say: Say)
     sent a submission there is known here.
     """
     moved = Moved(project_id or _new_project(elsewhere.name()))
+    try:
+        _move_all(moved, elsewhere, origin, say)
+    except Stopped as problem:
+        raise Stopped(f"{problem} Begun again with --project {moved.project_id}, this goes on from here.") from problem
+    return moved
+
+
+def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None:
+    say(f"project {moved.project_id}")
     began = clock.now() if _was_whole(moved.project_id, origin) else _EVER
     forms = list(elsewhere.forms())
     for form in forms:
@@ -83,7 +96,11 @@ def move_in(elsewhere: Elsewhere, project_id: int | None, origin: str, say: Say)
     for rules in elsewhere.rules():
         _set_rules(moved, rules)
     for form in forms:
-        _move_submissions(moved, elsewhere, form, origin, say)
+        try:
+            _move_submissions(moved, elsewhere, form, origin, say)
+        except Refusal as problem:
+            session().rollback()
+            moved.problems.append(f"submissions of {form.form_id}: {problem}")
     for found in elsewhere.lists():
         _move_list(moved, found, began)
         say(f"list {found.name}: {counted(len(found.entities), 'entity', 'entities')}")
@@ -93,7 +110,6 @@ def move_in(elsewhere: Elsewhere, project_id: int | None, origin: str, say: Say)
     begin_writing(session())
     record_act(session(), moved.project_id, HERE, _WHOLE, clock.now(), origin)
     session().commit()
-    return moved
 
 
 def _was_whole(project_id: int, origin: str) -> bool:
@@ -134,25 +150,41 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
     moved.versions += 1
 
 
-def _stand_in(moved: Moved, last: FoundVersion, xml: bytes) -> None:
-    """The last version, published once more for the older one that a submission was filled in with: the other server
-    has it no more, and the submission could not be filed without."""
+def _publish_lacking(moved: Moved, elsewhere: Elsewhere, form: FoundForm, xml: bytes) -> None:
+    """The version that a submission was filled in with, if only the last one is here: it could not be filed without.
+
+    Where the other server has it no more, or only as a workbook that makes no form here, the last one is published once
+    more in its place.
+    """
     try:
         version = read_instance(xml).version
     except Faulty:
         return
-    known = session().get(FormVersion, (moved.project_id, last.form_id, version))
-    here = session().get(FormVersion, (moved.project_id, last.form_id, last.version))
+    known = session().get(FormVersion, (moved.project_id, form.form_id, version))
+    last = session().get(FormVersion, (moved.project_id, form.form_id, form.versions[-1].version))
     session().rollback()
-    if known is not None or here is None:
+    if known is not None or last is None:
         return
+    workbook = _lacking(elsewhere, form.form_id, xml, version)
+    about = f"{form.form_id} {version}"
     journal = open_journal(session(), moved.project_id, None, clock.now())
-    publish_beside(journal, read_xform(with_version(last.xform, version), f"{last.form_id}.xml"))
-    about = f"{last.form_id} {version}"
-    record_act(session(), moved.project_id, HERE, "form.published", clock.now(), about, {"as": last.version})
+    publish_beside(journal, workbook or read_xform(with_version(last.xform, version), f"{form.form_id}.xml"))
+    detail = None if workbook else {"as": last.version}
+    record_act(session(), moved.project_id, HERE, "form.published", clock.now(), about, detail)
     journal.close()
     session().commit()
-    moved.stand_ins.append(about)
+    if workbook:
+        moved.versions += 1
+    else:
+        moved.stand_ins.append(about)
+
+
+def _lacking(elsewhere: Elsewhere, form_id: str, xml: bytes, version: str) -> Workbook | None:
+    found = elsewhere.workbook_of(form_id, xml, version)
+    try:
+        return read_workbook(found, f"{form_id}.xlsx") if found else None
+    except Faulty:
+        return None
 
 
 def _workbook(found: FoundVersion) -> Workbook:
@@ -161,6 +193,8 @@ def _workbook(found: FoundVersion) -> Workbook:
     A spreadsheet that would not pass here is no reason to leave a form behind that has been in use.
     """
     name = f"{found.form_id}.xlsx"
+    if found.xform is None:
+        return read_workbook(found.workbook or b"", name)
     if found.workbook is not None:
         try:
             read = read_workbook(found.workbook, name)
@@ -197,13 +231,17 @@ def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origi
             try:
                 submission = elsewhere.submission(form.form_id, instance_id)
                 if form.last_alone:
-                    _stand_in(moved, form.versions[-1], submission.instances[0].xml)
+                    _publish_lacking(moved, elsewhere, form, submission.instances[0].xml)
                 _move_submission(moved, submission, origin)
             except Refusal as problem:
                 session().rollback()
                 moved.problems.append(f"{form.form_id} {instance_id}: {problem}")
         done += len(some)
         say(f"{form.form_id}: {counted(done, 'submission')}")
+    of_form = (Submission.project_id == moved.project_id, Submission.form_id == form.form_id)
+    here_now = session().scalar(select(func.count()).select_from(Submission).where(*of_form))
+    session().rollback()
+    moved.counted[form.form_id] = done, here_now or 0
 
 
 def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
@@ -246,7 +284,8 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | Non
     files = tuple(
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
     )
-    post = Post(found.xml, files, found.device, first_received=found.sent_at)
+    xml, sent_at = (found.xml, found.sent_at) if found.root is None else continuing(moved.project_id, found)
+    post = Post(xml, files, found.device, first_received=sent_at)
     posted = receive_post(session(), moved.project_id, sender, post, now)
     session().commit()
     if posted.outcome not in _FILED:
@@ -369,6 +408,9 @@ def _plain(uuid: str) -> str:
 def _move_users(moved: Moved, elsewhere: Elsewhere) -> None:
     """Accounts without a password: whoever runs the server lets their owners in with a link."""
     for found in elsewhere.users():
+        if found.email is None:
+            moved.without_address.append(f"{found.name} ({found.role})")
+            continue
         begin_writing(session())
         actor = find_user(session(), found.email)
         if actor is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from urllib.parse import quote, urlsplit
@@ -11,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from lxml import etree
 
 from forms.xforms.xml import parser
-from server.moving.fetching import Fetcher, basic
+from server.moving.fetching import Fetcher, basic, moment
 from server.moving.found import (
     FoundForm,
     FoundId,
@@ -67,7 +65,7 @@ class OpenRosa:
         if data is None or len(data) == 0:
             raise Unexpected(f"{self._fetcher.url} gives no data for {instance_id}.")
         instance = data[0]
-        sent_at = _moment(instance.get("submissionDate") or instance.get("markedAsCompleteDate"))
+        sent_at = moment(instance.get("submissionDate") or instance.get("markedAsCompleteDate"))
         for theirs in {"submissionDate", "isComplete", "markedAsCompleteDate"} & set(instance.attrib):
             del instance.attrib[theirs]
         _call(instance, instance_id)
@@ -79,6 +77,9 @@ class OpenRosa:
         }
         only = FoundInstance(instance_id, etree.tostring(instance, encoding="UTF-8"), files, sent_at, None, None)
         return FoundSubmission(form_id, [only], None, ())
+
+    def workbook_of(self, form_id: str, xml: bytes, version: str) -> bytes | None:
+        return None
 
     def rules(self) -> Iterator[FoundRules]:
         return iter(())
@@ -109,12 +110,7 @@ class OpenRosa:
         return files
 
     def _follow(self, address: str) -> bytes:
-        """An address that the server gave, as long as it is on the same server: our password goes along."""
-        here, there = urlsplit(self._fetcher.url), urlsplit(address)
-        if there.netloc and (there.scheme, there.netloc) != (here.scheme, here.netloc):
-            raise Unexpected(f"{self._fetcher.url} points to another server, {there.netloc}; the password stays here.")
-        path = there.path + (f"?{there.query}" if there.query else "")
-        return self._fetcher.get(path.removeprefix(re.sub(r"/+$", "", here.path)), **_OPENROSA)
+        return self._fetcher.get(self._fetcher.path_of(address), **_OPENROSA)
 
 
 def _call(instance: etree._Element, instance_id: str) -> None:
@@ -140,11 +136,3 @@ def _root_of(xform: bytes, form_id: str) -> etree._Element:
         if len(element) and element[0].get("id") == form_id:
             return element[0]
     raise Unexpected(f"The XForm of {form_id} has no main instance.")
-
-
-def _moment(text: str | None) -> dt.datetime | None:
-    try:
-        found = dt.datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

@@ -32,6 +32,7 @@ _EXACT: Mapping[str, type] = {
     "boolean": bool,
     **dict.fromkeys(("string", "select_one", "time"), str),
 }
+_EMPTY: Row = {}
 _UUID = re.compile(r"uuid:[0-9A-Za-z-]+")
 # What `__system` says about people and devices is for those who may see who is who.
 _WHO = ("submitterName", "deviceId")
@@ -104,15 +105,13 @@ class Feed:
             target = found
             for name in wire:
                 target = target.setdefault(name, {})
-            given = inner if isinstance(inner, dict) else {}
+            get = inner.get if isinstance(inner, dict) else _EMPTY.get
             for called, name, exact, convert in columns:
-                value = given.get(name)
+                value = get(name)
                 # Nearly all answers are just what their column holds.
-                if value is not None and type(value) is not exact:
-                    value = convert(value)
-                target[called] = value
+                target[called] = value if value is None or type(value) is exact else convert(value)
             for called, name in files:
-                value = given.get(name)
+                value = get(name)
                 target[called] = link(instance_id, str(value)) if link and value is not None else value
 
     def _connect(self, found: Row, answers: Mapping[str, Any], instance_id: str, places: tuple[int, ...]) -> None:
@@ -208,9 +207,10 @@ def moment(value: dt.datetime | None) -> str | None:
 
 
 def _system(row: SubmissionRow, *, who: bool) -> Row:
+    created = moment_text(row.created)
     return {
-        "submissionDate": moment(row.created),
-        "updatedAt": moment(row.updated),
+        "submissionDate": created,
+        "updatedAt": created if row.updated == row.created else moment_text(row.updated),
         "deletedAt": moment(row.deleted),
         "submitterId": str(row.submitter_id),
         "submitterName": row.submitter if who else None,

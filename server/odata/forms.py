@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from orjson import Fragment
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from server import current
 from server.answers import known_already, tagged
@@ -30,7 +30,8 @@ from sync.exports.naming import WireNames, wire_table
 from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
 from sync.exports.rows import RepeatedRow
 from sync.models import Project, SubmissionVersion
-from sync.models.database import begin_writing
+from sync.models.database import begin_reading, begin_writing
+from sync.models.probing import look_up
 
 bp = Blueprint("odata_forms", __name__, url_prefix="/v1/projects/<int:pid>/forms")
 speak_odata(bp)
@@ -90,6 +91,7 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     require_version()
     require_type("application/json")
     options = read_options()
+    begin_reading(session())
     tables = tables_of(session(), pid, fid)
     target = find_target(tables, resource)
     sees = _sees_people()
@@ -215,8 +217,11 @@ def _sees_people() -> bool:
 
 
 def _tag(pid: int, *more: object) -> str:
-    event = session().scalar(select(Project.last_event).where(Project.id == pid)) or 0
-    return tag_of(event, current.own_address(""), *more)
+    [row] = look_up(session(), _LAST_EVENT, {"project": pid})
+    return tag_of(row.last_event, current.own_address(""), *more)
+
+
+_LAST_EVENT = select(Project.last_event).where(Project.id == bindparam("project"))
 
 
 def _moves(options: Options) -> bool:

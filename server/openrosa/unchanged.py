@@ -33,6 +33,8 @@ from server.logs import log
 from sync.accounts.tokens import NOTED_OTHERWISE, digest, is_well_formed
 from sync.errors import TooMany
 from sync.models import Actor, Assignment, Project, Token
+from sync.models.database import looking
+from sync.models.probing import rows_of
 
 _STAMP = "siby.stamp"
 _BOUND = 50_000
@@ -109,7 +111,7 @@ class Unchanged:
         except TooMany:
             return False  # the long way says it
         try:
-            with self._engine.connect() as connection:
+            with looking(self._engine) as connection:
                 return _look(connection, sha256, clock.now()) == known.stamp
         except (DBAPIError, NoConnection):
             return False  # the long way says that too
@@ -140,10 +142,10 @@ class _Answered:
 
 def _look(connection: Connection, sha256: bytes, now: dt.datetime) -> Stamp | None:
     """None for a token that is not good, or whose use is to be written down: that is done on the long way."""
-    row = connection.execute(_LOOK, {"sha256": sha256}).one_or_none()
-    if row is None:
+    found = rows_of(connection, _LOOK, {"sha256": sha256})
+    if not found:
         return None
-    revoked_at, expires_at, last_used_at, disabled_at, deleted_at, actor_id, places, properties, *rest = row
+    revoked_at, expires_at, last_used_at, disabled_at, deleted_at, actor_id, places, properties, *rest = found[0]
     if revoked_at or disabled_at or deleted_at or (expires_at and expires_at <= now):
         return None
     if last_used_at is None or now - last_used_at >= NOTED_OTHERWISE:

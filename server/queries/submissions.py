@@ -40,11 +40,14 @@ def name_of_submission(session: Session, project_id: int, submission_id: int) ->
 
 def visits_called(session: Session, project_id: int, form_id: str, instances: Iterable[str]) -> dict[str, Visit]:
     """Those of these first instance ids that the form has, and that were not deleted."""
+    wanted = set(instances)
+    if not wanted:
+        return {}
     rows = session.execute(
         select(Submission.instance_id, Submission.id, Submission.instance_name).where(
             Submission.project_id == project_id,
             Submission.form_id == form_id,
-            Submission.instance_id.in_(set(instances)),
+            Submission.instance_id.in_(wanted),
             Submission.deleted_at.is_(None),
         )
     )
@@ -53,17 +56,22 @@ def visits_called(session: Session, project_id: int, form_id: str, instances: It
 
 def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str]:
     """Who is behind the numbers."""
-    rows = session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(set(actor_ids))))
-    return dict(rows.all())
+    wanted = set(actor_ids)
+    if not wanted:
+        return {}
+    return dict(session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(wanted))).all())
 
 
 def labels_of_entities(session: Session, project_id: int, entity_ids: Iterable[str]) -> dict[str, str]:
     """What entities are called."""
+    wanted = set(entity_ids)
+    if not wanted:
+        return {}
     # The lists belong to what is asked: without them the key is of no use, and every entity is looked at.
     lists = select(EntityList.name).where(EntityList.project_id == project_id)
     rows = session.execute(
         select(Entity.id, Entity.label).where(
-            Entity.project_id == project_id, Entity.list_name.in_(lists), Entity.id.in_(set(entity_ids))
+            Entity.project_id == project_id, Entity.list_name.in_(lists), Entity.id.in_(wanted)
         )
     )
     return dict(rows.all())

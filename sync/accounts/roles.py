@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
-from sync.accounts.tokens import Inside
+from sync.accounts.tokens import Inside, Owner
 from sync.errors import Unexpected
 from sync.models import Actor, Assignment, FormAssignment
+from sync.models.probing import look_up
 
 ROLES = ("administrator", "coordinator", "viewer", "collector")
 # Of a public link: nobody is given it, and it opens the one form of the link.
@@ -39,7 +40,7 @@ RIGHTS: dict[str, frozenset[str]] = {
 }
 
 
-def role_in(session: Session, actor: Actor, project_id: int, inside: Inside | None = None) -> str | None:
+def role_in(session: Session, actor: Actor | Owner, project_id: int, inside: Inside | None = None) -> str | None:
     """The actor's role in a project, None without one. Who administers the installation administers every project.
 
     Who may fill in some forms only is a collector; `fillable_forms` says which. `inside` is what is known of the actor
@@ -54,7 +55,7 @@ def role_in(session: Session, actor: Actor, project_id: int, inside: Inside | No
     if inside is not None:
         role = inside.role
     else:
-        role = session.connection().scalar(_ROLE, {"project": project_id, "actor": actor.id})
+        role = next((row.role for row in look_up(session, _ROLE, {"project": project_id, "actor": actor.id})), None)
     if role is None and actor.kind == "user" and _has_forms(session, actor, project_id):
         return "collector"
     return role
@@ -65,7 +66,7 @@ _ROLE = select(Assignment.role).where(
 )
 
 
-def fillable_forms(session: Session, actor: Actor, project_id: int) -> frozenset[str] | None:
+def fillable_forms(session: Session, actor: Actor | Owner, project_id: int) -> frozenset[str] | None:
     """The forms to which the actor is bound: those of a public link, of a device with chosen forms, of a person who has
     no role in the whole project. None for all.
     """
@@ -81,7 +82,7 @@ def fillable_forms(session: Session, actor: Actor, project_id: int) -> frozenset
     return frozenset(session.scalars(query))
 
 
-def projects_of(session: Session, actor: Actor) -> list[int] | None:
+def projects_of(session: Session, actor: Actor | Owner) -> list[int] | None:
     """The projects in which the actor has a role; None for all."""
     if actor.admin:
         return None
@@ -170,6 +171,6 @@ def withdraw_form(session: Session, actor_id: int, project_id: int, form_ids: It
     )
 
 
-def _has_forms(session: Session, actor: Actor, project_id: int) -> bool:
+def _has_forms(session: Session, actor: Actor | Owner, project_id: int) -> bool:
     named = (FormAssignment.project_id == project_id) & (FormAssignment.actor_id == actor.id)
     return bool(session.scalar(select(exists().where(named))))

@@ -7,12 +7,15 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from sync.models import Actor, Assignment, Project, Token
+from sync.models.probing import look_up
 
 SESSION_IDLE = dt.timedelta(minutes=30)
 SESSION_LASTS = dt.timedelta(hours=12)
@@ -55,6 +58,24 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a token stands for: of an actor's row what each request asks for."""
+
+    id: int
+    kind: str
+    email: str | None
+    name: str
+    admin: bool
+    project_id: int | None
+    form_id: str | None
+    assigned_only: bool
+    places: Sequence[Any]
+    language: str | None
+    link_bytes: int | None
+    link_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A token that is good now, and whom it stands for."""
 
@@ -64,7 +85,7 @@ class Known:
     expires_at: dt.datetime | None
     last_used_at: dt.datetime | None
     created_at: dt.datetime
-    actor: Actor
+    actor: Owner
     inside: Inside | None = None  # the project that was asked about
 
 
@@ -112,20 +133,19 @@ def find_token(session: Session, token: str, now: dt.datetime, project_id: int |
     """
     if not is_well_formed(token):
         return None
-    row = session.execute(_FOUND, {"sha256": digest(token), "project": project_id}).one_or_none()
-    if row is None:
+    sha256 = digest(token)
+    found = look_up(session, _FOUND, {"sha256": sha256, "project": project_id})
+    if not found:
         return None
-    actor = row.Actor
-    if row.kind in _NOT_SHOWN or not hmac.compare_digest(row.sha256, digest(token)):
+    stored, kind, csrf, created_at, expires_at, last_used_at, revoked_at, disabled_at, inside, role, *owner = found[0]
+    if kind in _NOT_SHOWN or not hmac.compare_digest(stored, sha256):
         return None
-    if row.revoked_at or (row.expires_at and row.expires_at <= now):
+    if revoked_at or disabled_at or (expires_at and expires_at <= now):
         return None
-    if row.kind == "session" and now - (row.last_used_at or row.created_at) > SESSION_IDLE:
+    if kind == "session" and now - (last_used_at or created_at) > SESSION_IDLE:
         return None
-    if actor.disabled_at:
-        return None
-    inside = Inside(row.project_id, row.role) if row.project_id is not None else None
-    return Known(row.sha256, row.kind, row.csrf, row.expires_at, row.last_used_at, row.created_at, actor, inside)
+    known = Inside(inside, role) if inside is not None else None
+    return Known(sha256, kind, csrf, expires_at, last_used_at, created_at, Owner(*owner), known)
 
 
 _FOUND = (
@@ -137,17 +157,15 @@ _FOUND = (
         Token.expires_at,
         Token.last_used_at,
         Token.revoked_at,
-        Project.id.label("project_id"),
+        Actor.disabled_at,
+        Project.id,
         Assignment.role,
-        Actor,
+        *(getattr(Actor, field.name) for field in fields(Owner)),
     )
     .join(Actor, Actor.id == Token.actor_id)
     .outerjoin(Project, (Project.id == bindparam("project")) & Project.deleted_at.is_(None))
     .outerjoin(Assignment, (Assignment.project_id == Project.id) & (Assignment.actor_id == Actor.id))
     .where(Token.sha256 == bindparam("sha256"))
-    # Seldom asked for: then read by themselves.
-    .options(defer(Actor.totp_secret), defer(Actor.totp_step))
-    .options(defer(Actor.password_hash), defer(Actor.properties), defer(Actor.created_at), defer(Actor.updated_at))
 )
 
 

@@ -140,7 +140,7 @@ class _Settling:
         rows, changed = [], set()
         for one in self._known.values():
             original_id = self._original_id(one)
-            counted = counts(self._journal.project.counts, one.review_state, original_id, one.deleted_at)
+            counted = counts(self._journal.counts, one.review_state, original_id, one.deleted_at)
             flags = self._flags.get(one.id, one.flags)
             if (original_id, counted) != (one.double_of, one.counts):
                 changed.add(one.id)
@@ -172,7 +172,8 @@ class _Settling:
             if one.fingerprint is not None:
                 groups[(one.form_id, one.fingerprint)].append(one)
         for group in groups.values():
-            self._originals |= doubles_among(group)
+            if len(group) > 1:
+                self._originals |= doubles_among(group)
         for id_, original in self._originals.items():
             message = f"The same visit was saved before as {original.instance_id}." if original else ""
             self._put_flag(id_, DOUBLE_SAVE, Flag(DOUBLE_SAVE, _PLACE, message) if original else None)
@@ -191,7 +192,8 @@ class _Settling:
             if one.subject is not None and one.day is not None and (one.subject, one.day) in days:
                 groups[(one.form_id, one.subject, one.day)].append(one)
         for group in groups.values():
-            flags = same_day_flags(one for one in group if self._original_id(one) is None)
+            apart = [one for one in group if self._original_id(one) is None] if len(group) > 1 else ()
+            flags = same_day_flags(apart)
             for one in group:
                 self._put_flag(one.id, SAME_DAY, flags.get(one.id))
 

@@ -39,7 +39,7 @@ def flags_about(
     if actor is None or not _belongs(session, actor, journal.project_id):
         return {}
     named = _within_reach(session, journal.project_id, actor, alike)
-    named_one, somebody = _WORDS[next((name for name in journal.project.languages if name in _WORDS), "en")]
+    named_one, somebody = _WORDS[next((name for name in journal.languages if name in _WORDS), "en")]
     found: dict[int, list[Flag]] = defaultdict(list)
     for submission_id, some in actions.items():
         for action in some:

@@ -212,7 +212,7 @@ class Change:
     def _tree(self) -> PlaceTree:
         if self._places is None:
             journal = self._journal
-            self._places = tree_of(journal.session, self._project_id, journal.project.last_event, journal.seen.places)
+            self._places = tree_of(journal.session, self._project_id, journal.found.last_event, journal.seen.places)
         return self._places
 
     def _fold_whole(self, keys: Collection[Key], coming: Mapping[Key, Sequence[Step]]) -> None:

@@ -31,7 +31,7 @@ from sync.entities.stored import (
     steps_of_list_file,
     steps_of_submissions,
 )
-from sync.journal import Journal
+from sync.journal import Found, Journal
 from sync.models import Project
 
 
@@ -179,7 +179,7 @@ def entities_differ(session: Session, project_id: int) -> set[Key]:
     for keys in all_keys(session.connection(), project_id):
         wrong: Collection[Key] = keys
         for _ in range(2):  # somebody may have changed one while it was read
-            change = Change(Journal(session, project, None, project.created_at), session.connection())
+            change = Change(Journal(session, Found.of(project), None, project.created_at), session.connection())
             change.look_again(wrong)
             wrong = change.differing
             if not wrong:
@@ -256,7 +256,7 @@ def _places(
     for step in before:
         known[step.submission_id] = min(step.event, known.get(step.submission_id, step.event))
     # Ids only grow: what an earlier transaction stored has one that the project had reached when this one began.
-    older = [id_ for id_ in places if id_ <= journal.project.last_id and id_ not in known]
+    older = [id_ for id_ in places if id_ <= journal.found.last_id and id_ not in known]
     if older:
         known |= first_events(connection, journal.project_id, older)
     return places | known

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, func, literal, select, tuple_, update
@@ -274,7 +275,7 @@ def rules_for(journal: Journal, names: Collection[str]) -> dict[str, Rules]:
     connection, project_id, stamp = journal.connection, journal.project_id, journal.seen.lists
     if not names or stamp is None:
         return rules_of_lists(connection, project_id, names) if names else {}
-    settled = stamp <= journal.project.last_event
+    settled = stamp <= journal.found.last_event
     of_all = _rules_kept.get(journal.session, project_id, stamp, settled, lambda: _all_rules(connection, project_id))
     return {name: of_all[name] for name in names if name in of_all}
 
@@ -320,6 +321,7 @@ _RULES = (
 )
 _UNSETTLED = EntityStep.state != APPLIED
 _STEP_FIELDS = [each.name for each in fields(Step)]
+_of_step = attrgetter(*_STEP_FIELDS)
 _ENTITY_FIELDS = [each.name for each in fields(EntityNow)]
 _MADE_ONCE = ("created_at", "deleted_at")  # steps do not change these
 _STEP_COLUMNS = [getattr(EntityStep, name) for name in _STEP_FIELDS]
@@ -354,7 +356,7 @@ _UPDATE_ENTITY = (
 
 
 def _step_row(project_id: int, step: Step) -> dict[str, Any]:
-    return {"project_id": project_id, **{name: getattr(step, name) for name in _STEP_FIELDS}}
+    return {"project_id": project_id, **dict(zip(_STEP_FIELDS, _of_step(step), strict=True))}
 
 
 def _by_list(keys: Iterable[Key]) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from forms.indicators.sheets import Sheets
 from forms.xforms.xform import Form
 from sync.errors import NotFound
 from sync.models import EntityList, FormDraft
+from sync.models.probing import look_up
 from sync.projects.catalogue import Shelf, compiled_draft, form_versions
 
 SUBMISSIONS = "Submissions"
@@ -122,7 +123,7 @@ _MATCHED = select(EntityList.name, EntityList.matching).where(
 
 
 def _roles(session: Session, project_id: int) -> frozenset[tuple[str, str]]:
-    rows = session.connection().execute(_MATCHED, {"project_id": project_id})
+    rows = look_up(session, _MATCHED, {"project_id": project_id})
     return frozenset(
         (name, prop) for name, matching in rows for prop, role in (matching or {}).items() if role in IDENTIFYING_ROLES
     )

@@ -60,40 +60,24 @@ def outlets_of(columns: Sequence[Column], words: Words, *, split: bool = False) 
 
 def row_maker(outlets: Sequence[Outlet]) -> Callable[[Answers], list[Cell]]:
     """A function that gives the cells of an answered row; blank for what was not asked."""
-    runs = [_Run(around, list(some)) for (around, _, _), some in groupby(outlets, _run_of)]
+    groups = [(around, list(some)) for around, some in groupby(outlets, lambda outlet: outlet.path[:-1])]
+    runs = [(around, [outlet.path[-1] for outlet in some], _takers(some)) for around, some in groups]
 
     def row(answers: Answers) -> list[Cell]:
         cells: list[Cell] = []
-        for run in runs:
-            get = (_group(answers, run.around) if run.around else answers).get
-            if run.taken is None:
-                values = [*map(get, run.names)]
-                cells += values if _CELLS.issuperset(map(type, values)) else map(plain, values)
-            elif run.point:
-                cells += _parts(get(run.point))
-            else:
-                cells += [None if (value := get(name)) is None else take(value) for name, take in run.taken]
+        for around, names, takers in runs:
+            values = [*map((_group(answers, around) if around else answers).get, names)]
+            for index, take in takers:
+                if (value := values[index]) is not None:
+                    values[index] = take(value)
+            cells += values if _CELLS.issuperset(map(type, values)) else map(plain, values)
         return cells
 
     return row
 
 
-class _Run:
-    """Columns beside each other whose answers lie in one group and go the same way: as they are, through takers, or
-    all from one position."""
-
-    __slots__ = ("around", "names", "point", "taken")
-
-    def __init__(self, around: tuple[str, ...], outlets: Sequence[Outlet]) -> None:
-        self.around = around
-        self.names = [outlet.path[-1] for outlet in outlets]
-        takers = [(outlet.path[-1], outlet.take) for outlet in outlets if outlet.take is not None]
-        self.taken = takers or None
-        self.point = self.names[0] if [outlet.take for outlet in outlets] == _PARTS else None
-
-
-def _run_of(outlet: Outlet) -> tuple[tuple[str, ...], bool, tuple[str, ...] | None]:
-    return outlet.path[:-1], outlet.take is None, outlet.path if outlet.take in _PARTS else None
+def _takers(outlets: Sequence[Outlet]) -> list[tuple[int, Take]]:
+    return [(index, outlet.take) for index, outlet in enumerate(outlets) if outlet.take is not None]
 
 
 def key_of(table: Table, instance_id: str, places: Sequence[int]) -> str:
@@ -185,14 +169,14 @@ def _outlets(column: Column, words: Words, split: bool) -> list[Outlet]:
             return [Outlet(header, "text", column.path, None, column)]
 
 
-def _parts(value: Any) -> list[Cell]:
-    """Of a position: what it has of latitude, longitude, altitude and accuracy."""
-    numbers = value.split() if isinstance(value, str) else value
-    return [*numbers, *_NOWHERE][: len(POINT)] if isinstance(numbers, list) else _NOWHERE
-
-
 def _part(index: int) -> Take:
-    return lambda value: _parts(value)[index]
+    """Of a position: what it has of latitude, longitude, altitude and accuracy."""
+
+    def take(value: Any) -> Cell:
+        numbers = value.split() if isinstance(value, str) else value
+        return numbers[index] if isinstance(numbers, list) and index < len(numbers) else None
+
+    return take
 
 
 def _labels(column: Column, words: Words) -> dict[str, str]:
@@ -228,5 +212,4 @@ def _flag(header: str, column: Column, choice: str, words: Words) -> Outlet:
     return Outlet(f"{header}/{labels.get(choice, choice)}", "flag", column.path, take, column, choice)
 
 
-_NOWHERE: list[Cell] = [None] * len(POINT)
-_PARTS: list[Take | None] = [_part(index) for index in range(len(POINT))]
+_PARTS = [_part(index) for index in range(len(POINT))]

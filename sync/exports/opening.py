@@ -68,7 +68,7 @@ class Opener:
         self._keys = keys
         self._store = store_of(session)
         self._tables = tables
-        self._reader = Reader(session, project_id, tables)
+        self._reader = Reader(session, project_id, form_id, tables)
         versions = session.execute(
             select(FormVersion.version, FormVersion.key_id).where(
                 FormVersion.project_id == project_id, FormVersion.form_id == form_id

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from forms.xpath.numbers import LARGEST
 from sync.errors import Unexpected
 from sync.exports.fields import Table
-from sync.exports.filters import Among, Order, compile_filter, compile_order, compile_search, names_in
+from sync.exports.filters import Order, compile_filter, compile_order, compile_search, names_in
 from sync.exports.naming import DELETED, among_of
 from sync.exports.rows import (
     CURRENT,
@@ -39,6 +39,10 @@ from sync.exports.rows import (
     after_repeat,
     count_repeats,
     count_submissions,
+    repeats_by_id,
+    repeats_of,
+    submissions_by_id,
+    submissions_of,
 )
 from sync.models import RepeatRow, Submission, SubmissionVersion
 from sync.models.base import UtcDateTime
@@ -47,7 +51,6 @@ Row = TypeVar("Row")
 Made = TypeVar("Made")
 Place = dict[str, Any]
 _LARGEST_POWER = 10_000  # of ten, in a number to order by
-_LONG = 1_000  # rows of a page that is read in portions
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +90,19 @@ def submission_page(
 
     Raises BadFilter for what cannot be asked, Unexpected for a place that is none of this listing.
     """
-    among = among_of(session, tables, tables[0], now=sought.now, identifying=sought.identifying)
-    where = _where(sought, among)
+    where, orders = _asked(session, tables, tables[0], sought)
     if sought.of is not None:
         where.append(Submission.id == sought.of)
     deleted = _asks_for_deleted(sought)
-    orders = _orders(sought, among)
-    reader = Reader(session, project_id, tables)
-    query = (
-        reader.submissions(form_id, deleted=deleted).where(*where).order_by(*sorted_by(orders), Submission.id.desc())
-    )
-    if sought.after is not None:
-        query = query.where(after_place(orders, sought.after, Submission.id < _number(sought.after, "id")))
-    query = query.offset(sought.skip or None).limit(sought.limit + 1)
-    found = reader.read_on(query) if sought.limit > _LONG else reader.read(query)
+    reader = Reader(session, project_id, form_id, tables)
+    if where or orders or sought.skip:
+        query = submissions_of(deleted=deleted).where(*where).order_by(*sorted_by(orders), Submission.id.desc())
+        if sought.after is not None:
+            query = query.where(after_place(orders, sought.after, Submission.id < _number(sought.after, "id")))
+        found = reader.read(query.offset(sought.skip or None).limit(sought.limit + 1))
+    else:
+        (seen,) = _seen(sought, "id")
+        found = reader.read(submissions_by_id(), seen=seen, most=sought.limit + 1)
     rows, lasts = _cut(found, sought.limit, make)
     following = None
     for last in lasts:
@@ -121,22 +123,23 @@ def repeat_page(
     make: Callable[[RepeatedRow], Made],
 ) -> RowsPage[Made]:
     """The rows of a repeat by the order of their submissions, as `submission_page`."""
-    among = among_of(session, tables, table, now=sought.now, identifying=sought.identifying)
-    where = _where(sought, among)
+    where, orders = _asked(session, tables, table, sought)
     if sought.of is not None:
         where.append(RepeatRow.submission_id == sought.of)
     deleted = _asks_for_deleted(sought)
-    orders = _orders(sought, among)
-    reader = Reader(session, project_id, tables)
-    query = reader.repeats(form_id, table, deleted=deleted).where(*where)
-    if sought.filter or sought.orderby or sought.search:
-        query = query.join(SubmissionVersion, CURRENT)
-    query = query.order_by(*sorted_by(orders), RepeatRow.submission_id.desc(), RepeatRow.number)
-    if sought.after is not None:
-        seen = after_repeat(_number(sought.after, "id"), _number(sought.after, "number"))
-        query = query.where(after_place(orders, sought.after, seen))
-    query = query.offset(sought.skip or None).limit(sought.limit + 1)
-    found = reader.read_repeats_on(query, table) if sought.limit > _LONG else reader.read_repeats(query, table)
+    reader = Reader(session, project_id, form_id, tables)
+    if where or orders or sought.skip:
+        query = repeats_of(deleted=deleted).where(*where)
+        if sought.filter or sought.orderby or sought.search:
+            query = query.join(SubmissionVersion, CURRENT)
+        query = query.order_by(*sorted_by(orders), RepeatRow.submission_id.desc(), RepeatRow.number)
+        if sought.after is not None:
+            rest = after_repeat(_number(sought.after, "id"), _number(sought.after, "number"))
+            query = query.where(after_place(orders, sought.after, rest))
+        found = reader.read_repeats(query.offset(sought.skip or None).limit(sought.limit + 1), table)
+    else:
+        seen, number = _seen(sought, "id", "number")
+        found = reader.read_repeats(repeats_by_id(), table, seen=seen, number=number, most=sought.limit + 1)
     rows, lasts = _cut(found, sought.limit, make)
     following = None
     for last in lasts:
@@ -160,13 +163,27 @@ def _cut(found: Iterable[Row], limit: int, make: Callable[[Row], Made]) -> tuple
     return rows, []
 
 
-def _where(sought: Sought, among: Among) -> list[ColumnElement[bool]]:
+def _asked(
+    session: Session, tables: Sequence[Table], table: Table, sought: Sought
+) -> tuple[list[ColumnElement[bool]], list[Order]]:
+    """Which rows are wanted, and in which order; mostly all of them, as they come."""
+    if not (sought.filter or sought.search or sought.orderby):
+        return [], []
+    among = among_of(session, tables, table, now=sought.now, identifying=sought.identifying)
     where = []
     if sought.filter:
         where.append(compile_filter(sought.filter, among))
     if sought.search:
         where.append(compile_search(sought.search, among))
-    return where
+    return where, compile_order(sought.orderby, among) if sought.orderby else []
+
+
+def _seen(sought: Sought, *names: str) -> list[int]:
+    """Where rows in their own order go on; before the first one, an id that is larger than all."""
+    if sought.after is None:
+        return [LARGEST, *(0 for _ in names[1:])]
+    _require_place([], sought.after)
+    return [_number(sought.after, name) for name in names]
 
 
 def _all(where: Sequence[ColumnElement[bool]]) -> ColumnElement[bool] | None:
@@ -176,10 +193,6 @@ def _all(where: Sequence[ColumnElement[bool]]) -> ColumnElement[bool] | None:
 def _asks_for_deleted(sought: Sought) -> bool:
     """Deleted ones are left out unless the filter speaks of deletion."""
     return sought.filter is not None and any(name.endswith(DELETED) for name in names_in(sought.filter))
-
-
-def _orders(sought: Sought, among: Among) -> list[Order]:
-    return compile_order(sought.orderby, among) if sought.orderby else []
 
 
 def sorted_by(orders: Sequence[Order]) -> list[UnaryExpression[Any]]:
@@ -192,9 +205,7 @@ def sorted_by(orders: Sequence[Order]) -> list[UnaryExpression[Any]]:
 
 def after_place(orders: Sequence[Order], place: Place, rest: ColumnElement[bool]) -> ColumnElement[bool]:
     """What comes after the place in this order; `rest` decides among equals."""
-    values = place.get("by", [])
-    if len(values) != len(orders):
-        raise Unexpected("$skiptoken: this is no token of this feed in this order. Begin again without it.")
+    values = _require_place(orders, place)
     for order, value in reversed(list(zip(orders, values, strict=True))):
         sql = order.value.sql
         if value is None:
@@ -205,6 +216,14 @@ def after_place(orders: Sequence[Order], place: Place, rest: ColumnElement[bool]
         alike = and_(sql == bound, rest)
         rest = or_(sql < bound, sql.is_(None), alike) if order.descending else or_(sql > bound, alike)
     return rest
+
+
+def _require_place(orders: Sequence[Order], place: Place) -> Sequence[Any]:
+    """The values of a place in this order. Raises Unexpected where it is one of another order."""
+    values: Sequence[Any] = place.get("by", [])
+    if len(values) != len(orders):
+        raise Unexpected("$skiptoken: this is no token of this feed in this order. Begin again without it.")
+    return values
 
 
 def _bound(kind: str, value: Any) -> ColumnElement[Any]:

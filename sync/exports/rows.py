@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, not_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, not_, select
 from sqlalchemy.orm import Session
 
+from forms.xpath.numbers import LARGEST
 from sync.exports.fields import Path, Table, repeats_in, tables_of
 from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
-from sync.models.database import fetch_rows
+from sync.models.database import each_row
 
 _AT_ONCE = 500
 Answers = dict[str, Any]
@@ -73,22 +75,21 @@ def submission_rows(
     `where` may speak of `Submission` and of its current `SubmissionVersion`. Deleted ones are left out unless
     `deleted`. Every row that was there at the beginning comes once, however many are written meanwhile.
     """
-    reader = Reader(session, project_id, tables_of(session, project_id, form_id))
-    query = reader.submissions(form_id, deleted=deleted)
+    reader = Reader(session, project_id, form_id, tables_of(session, project_id, form_id))
+    query = submissions_by_id(deleted=deleted, ascending=ascending)
     if where is not None:
         query = query.where(where)
-    order = Submission.id.asc() if ascending else Submission.id.desc()
+    seen = before if before is not None else 0 if ascending else LARGEST
     left = limit
     while left is None or left > 0:
-        some = _AT_ONCE if left is None else min(left, _AT_ONCE)
-        portion = query.order_by(order).limit(some)
-        if before is not None:
-            portion = portion.where(Submission.id > before if ascending else Submission.id < before)
-        rows = reader.read(portion)
-        yield from rows
-        if len(rows) < some:
+        some = lacking = _AT_ONCE if left is None else min(left, _AT_ONCE)
+        for row in reader.read(query, seen=seen, most=some):
+            lacking -= 1
+            seen = row.id
+            yield row
+        if lacking:
             return
-        before, left = rows[-1].id, None if left is None else left - some
+        left = None if left is None else left - some
 
 
 def repeat_rows(
@@ -107,25 +108,63 @@ def repeat_rows(
 
     `before` is submission and number of the last row that one has seen. `where` may speak of `RepeatRow` too.
     """
-    reader = Reader(session, project_id, tables_of(session, project_id, form_id))
-    query = reader.repeats(form_id, table, deleted=deleted)
+    reader = Reader(session, project_id, form_id, tables_of(session, project_id, form_id))
+    query = repeats_by_id(deleted=deleted, ascending=ascending)
     if where is not None:
         query = query.join(SubmissionVersion, CURRENT).where(where)
-    order = (RepeatRow.submission_id.asc() if ascending else RepeatRow.submission_id.desc(), RepeatRow.number)
+    seen, number = before if before is not None else (0 if ascending else LARGEST, 0)
     left = limit
     while left is None or left > 0:
-        some = _AT_ONCE if left is None else min(left, _AT_ONCE)
-        portion = query.order_by(*order).limit(some)
-        if before is not None:
-            portion = portion.where(after_repeat(*before, ascending=ascending))
-        rows = reader.read_repeats(portion, table)
-        yield from rows
-        if len(rows) < some:
+        some = lacking = _AT_ONCE if left is None else min(left, _AT_ONCE)
+        for row in reader.read_repeats(query, table, seen=seen, number=number, most=some):
+            lacking -= 1
+            seen, number = row.submission_id, row.number
+            yield row
+        if lacking:
             return
-        before, left = (rows[-1].submission_id, rows[-1].number), None if left is None else left - some
+        left = None if left is None else left - some
 
 
-def after_repeat(submission_id: int, number: int, *, ascending: bool = False) -> ColumnElement[bool]:
+@cache
+def submissions_of(*, deleted: bool = False) -> Select[Any]:
+    """The query for submissions, to be narrowed, ordered and given to a `Reader`, which knows of which form."""
+    return (
+        select(*_COLUMNS)
+        .join(SubmissionVersion, CURRENT)
+        .outerjoin(Actor, Actor.id == Submission.actor_id)
+        .where(*_of_form(bindparam("project"), bindparam("form"), deleted=deleted))
+    )
+
+
+@cache
+def submissions_by_id(*, deleted: bool = False, ascending: bool = False) -> Select[Any]:
+    """The same, at `most` so many after the one that was `seen` last, by its id, in that order. It is made once: to put
+    it together takes longer than to find the rows."""
+    seen = bindparam("seen", type_=Submission.id.type)
+    after = Submission.id > seen if ascending else Submission.id < seen
+    order = Submission.id.asc() if ascending else Submission.id.desc()
+    return submissions_of(deleted=deleted).where(after).order_by(order).limit(bindparam("most"))
+
+
+@cache
+def repeats_of(*, deleted: bool = False) -> Select[Any]:
+    """The query for rows of a repeat, as `submissions_of`."""
+    of_repeat = _of_repeat(bindparam("project"), bindparam("form"), bindparam("path"))
+    of_form = _of_form(bindparam("project"), bindparam("form"), deleted=deleted)
+    return select(*_REPEAT_COLUMNS).join(Submission, WHOSE).where(*of_repeat, *of_form)
+
+
+@cache
+def repeats_by_id(*, deleted: bool = False, ascending: bool = False) -> Select[Any]:
+    """The same as `submissions_by_id`; the last one is known by its submission and its `number`."""
+    after = after_repeat(
+        bindparam("seen", type_=Submission.id.type), bindparam("number", type_=Submission.id.type), ascending=ascending
+    )
+    order = RepeatRow.submission_id.asc() if ascending else RepeatRow.submission_id.desc()
+    return repeats_of(deleted=deleted).where(after).order_by(order, RepeatRow.number).limit(bindparam("most"))
+
+
+def after_repeat(submission_id: Any, number: Any, *, ascending: bool = False) -> ColumnElement[bool]:
     """The rows of a repeat that follow this one, said so that an index leads there."""
     seen = and_(RepeatRow.submission_id == submission_id, RepeatRow.number <= number)
     # Said of both tables: a join that merges them would read one of them from its beginning otherwise.
@@ -160,7 +199,9 @@ def count_repeats(
 ) -> int:
     """How many rows `repeat_rows` would give."""
     query = select(func.count()).select_from(RepeatRow).join(Submission, WHOSE)
-    query = query.where(*_of_repeat(project_id, form_id, table), *_of_form(project_id, form_id, deleted=deleted))
+    query = query.where(
+        *_of_repeat(project_id, form_id, table.identity), *_of_form(project_id, form_id, deleted=deleted)
+    )
     if where is not None:
         query = query.join(SubmissionVersion, CURRENT).where(where)
     return session.scalar(query) or 0
@@ -169,59 +210,23 @@ def count_repeats(
 class Reader:
     """Makes rows of what is stored; renamed questions are called by their newest names."""
 
-    def __init__(self, session: Session, project_id: int, tables: Sequence[Table]) -> None:
+    def __init__(self, session: Session, project_id: int, form_id: str, tables: Sequence[Table]) -> None:
         self._session = session
-        self._project_id = project_id
+        self._form = {"project": project_id, "form": form_id}
         self._tables = tables
         self._renamings: dict[tuple[str, str], Callable[[Answers], Answers] | None] = {}
         self._has_meta = frozenset(column.path[1] for column in tables[0].columns if column.path[0] == "meta")
 
-    def submissions(self, form_id: str, *, deleted: bool = False) -> Select[Any]:
-        """The query for submissions of a form, to be narrowed, ordered and given to `read`."""
-        return (
-            select(*_COLUMNS)
-            .join(SubmissionVersion, CURRENT)
-            .outerjoin(Actor, Actor.id == Submission.actor_id)
-            .where(*_of_form(self._project_id, form_id, deleted=deleted))
-        )
+    def read(self, query: Select[Any], **given: Any) -> Iterator[SubmissionRow]:
+        """What a query made by `submissions_of` finds, given its other values."""
+        for row in each_row(self._session.connection(), query, {**self._form, **given}):
+            yield self._row(*row)
 
-    def repeats(self, form_id: str, table: Table, *, deleted: bool = False) -> Select[Any]:
-        """The query for rows of a repeat, to be narrowed, ordered and given to `read_repeats`."""
-        return (
-            select(*_REPEAT_COLUMNS)
-            .join(Submission, WHOSE)
-            .where(*_of_repeat(self._project_id, form_id, table), *_of_form(self._project_id, form_id, deleted=deleted))
-        )
-
-    def read(self, query: Select[Any]) -> list[SubmissionRow]:
-        """All rows of a query made by `submissions`."""
-        return self._made(fetch_rows(self._session.connection(), query))
-
-    def read_on(self, query: Select[Any]) -> Iterator[SubmissionRow]:
-        """The same one after the other, so that a long answer is never in memory whole."""
-        for portion in self._portions(query):
-            yield from self._made(portion)
-
-    def _portions(self, query: Select[Any]) -> Iterator[Sequence[Any]]:
-        yield from self._session.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions()
-
-    def _made(self, found: Iterable[Sequence[Any]]) -> list[SubmissionRow]:
-        return [self._row(*row) for row in found]
-
-    def read_repeats(self, query: Select[Any], table: Table) -> list[RepeatedRow]:
-        """All rows of a query made by `repeats`."""
-        return self._iterated(fetch_rows(self._session.connection(), query), table)
-
-    def read_repeats_on(self, query: Select[Any], table: Table) -> Iterator[RepeatedRow]:
-        """The same one after the other."""
-        for portion in self._portions(query):
-            yield from self._iterated(portion, table)
-
-    def _iterated(self, found: Iterable[Sequence[Any]], table: Table) -> list[RepeatedRow]:
-        return [
-            RepeatedRow(id_, instance_id, number, places, version, self.renamed(table, version, answers))
-            for id_, instance_id, number, places, version, answers in found
-        ]
+    def read_repeats(self, query: Select[Any], table: Table, **given: Any) -> Iterator[RepeatedRow]:
+        """What a query made by `repeats_of` finds of a repeat, given its other values."""
+        given = {**self._form, "path": table.identity, **given}
+        for id_, instance_id, number, places, version, answers in each_row(self._session.connection(), query, given):
+            yield RepeatedRow(id_, instance_id, number, places, version, self.renamed(table, version, answers))
 
     def renamed(self, table: Table, version: str, answers: Answers) -> Answers:
         """The answers in a row of a table by their newest names; the very same where nothing was renamed."""
@@ -394,10 +399,10 @@ _REPEAT_COLUMNS = (
 )
 
 
-def _of_form(project_id: int, form_id: str, *, deleted: bool) -> list[ColumnElement[bool]]:
+def _of_form(project_id: Any, form_id: Any, *, deleted: bool) -> list[ColumnElement[bool]]:
     where = [Submission.project_id == project_id, Submission.form_id == form_id]
     return where if deleted else [*where, Submission.deleted_at.is_(None)]
 
 
-def _of_repeat(project_id: int, form_id: str, table: Table) -> list[ColumnElement[bool]]:
-    return [RepeatRow.project_id == project_id, RepeatRow.form_id == form_id, RepeatRow.path == table.identity]
+def _of_repeat(project_id: Any, form_id: Any, path: Any) -> list[ColumnElement[bool]]:
+    return [RepeatRow.project_id == project_id, RepeatRow.form_id == form_id, RepeatRow.path == path]

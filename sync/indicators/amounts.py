@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 MILLION = 1_000_000
+_MILLION = Decimal(MILLION)
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def millionths(amount: Decimal) -> int:
     """Rounded half to even."""
-    with localcontext() as context:
-        context.prec = 60
-        return int((amount * MILLION).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.to_integral_value(_EXACT.multiply(amount, _MILLION)))
 
 
 def decimal_of(amount: int) -> Decimal:
     """The number that so many millionths are."""
-    with localcontext() as context:
-        context.prec = 60
-        return Decimal(amount).scaleb(-6)
+    return _EXACT.scaleb(Decimal(amount), -6)
 
 
 def rounded(number: Fraction) -> Decimal:

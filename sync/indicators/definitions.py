@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from forms.form import Field
@@ -17,6 +17,7 @@ from forms.indicators.sheets import Breakdown, Keep, Sheets, field_called, langu
 from forms.indicators.sheets import Indicator as IndicatorRow
 from forms.indicators.sheets import Target as TargetRow
 from forms.xforms.xform import Form
+from sync.entities.reach import writes
 from sync.indicators.amounts import millionths
 from sync.journal import Journal
 from sync.models.indicators import Indicator, IndicatorVersion, Target
@@ -144,7 +145,23 @@ def publish_indicators(journal: Journal, form_id: str, sheets: Sheets, form: For
 
 
 def definitions_at(session: Session, project_id: int, as_of: int | None) -> dict[str, Definition]:
-    """By name, in the order of the names; those of now for None."""
+    """By name, in the order of the names; those of now for None. Those that hold still are read again only when one was
+    changed."""
+    changes = tuple(session.connection().execute(_CHANGED, {"project": project_id}).one())
+    if as_of is not None and any(event is not None and event > as_of for event in changes):
+        return _read_definitions(session, project_id, as_of)
+    return _definitions.get(
+        session, project_id, changes, not writes(session), lambda: _read_definitions(session, project_id, None)
+    )
+
+
+_CHANGED = select(func.max(IndicatorVersion.opened), func.max(IndicatorVersion.closed)).where(
+    IndicatorVersion.project_id == bindparam("project")
+)
+_definitions: Kept[dict[str, Definition]] = Kept()
+
+
+def _read_definitions(session: Session, project_id: int, as_of: int | None) -> dict[str, Definition]:
     rows = session.execute(
         select(Indicator.name, IndicatorVersion.indicator_id, IndicatorVersion.opened, IndicatorVersion.definition)
         .join_from(
@@ -174,7 +191,7 @@ def ids_for(journal: Journal) -> Mapping[str, int]:
     session, project_id, last = journal.session, journal.project_id, journal.seen.indicators
     if last is None:
         return indicator_ids(session, project_id)
-    settled = last <= journal.project.last_id
+    settled = last <= journal.found.last_id
     return _ids.get(session, project_id, last, settled, lambda: indicator_ids(session, project_id))
 
 

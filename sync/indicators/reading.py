@@ -30,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
+from sync.entities.reach import places_changed_at, tree_of
 from sync.errors import NotFound, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
@@ -53,6 +54,8 @@ Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
 # Of so many subjects it is looked up who they are; of more, who all are is fetched.
 _FEW = 500
+# So many rows at least are kept for other figures that go over them.
+_MOST_ROWS = 50_000
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -99,6 +102,13 @@ class Reading:
         self._codes: dict[str | None, str | None] = {}
         self.families: dict[tuple[str, Period, str | None, int], Family] = {}
 
+    def forget(self) -> None:
+        """Let go of all that was fetched and counted. What has been used up may be held for long by what it was shown
+        with: the macros of a template hold each other until garbage is collected."""
+        every = (self._tables, self._entries, self._columns, self._members, self._records, self._unsure, self.families)
+        for kept in every:
+            kept.clear()
+
     @cached_property
     def definitions(self) -> dict[str, Definition]:
         """Those of which there is a figure: a ratio is none while a workbook that defined a part of it is gone."""
@@ -113,6 +123,9 @@ class Reading:
 
     @cached_property
     def tree(self) -> PlaceTree:
+        newest = places_changed_at(self.session, self.project_id)
+        if newest <= self.as_of.event:
+            return tree_of(self.session, self.project_id, newest=newest)
         return places_at(self.session, self.project_id, self.as_of.event)
 
     @cached_property
@@ -488,6 +501,7 @@ class Reading:
             if (fetched := self._entries.get((definition.id, start, period.end))) is not None:
                 self._columns[key] = {name: [getattr(entry, name) for entry in fetched] for name in names}
             else:
+                self._make_room()
                 query = self._visible(definition, names, self._conditions(definition, period, None))
                 rows = fetch_rows(self.session.connection(), query)
                 # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
@@ -505,10 +519,18 @@ class Reading:
         start = None if counting.looks_back(definition) else period.start
         key = (definition.id, start, period.end)
         if key not in self._entries:
+            self._make_room()
             names = needed_columns(definition)
             query = self._visible(definition, names, self._conditions(definition, period, None))
             self._entries[key] = self._read(query, names)
         return self._entries[key]
+
+    def _make_room(self) -> None:
+        """Drop what was fetched for other figures where it is much: it fills the memory, and is seldom read again."""
+        columns = (next(iter(one.values()), ()) for one in self._columns.values())
+        if sum(map(len, [*self._entries.values(), *columns])) > _MOST_ROWS:
+            self._entries.clear()
+            self._columns.clear()
 
     def _read(self, query: Select[Any] | CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
         """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""

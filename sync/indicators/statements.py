@@ -301,9 +301,9 @@ def issue_json(issue: StatementIssue) -> dict[str, Any]:
 def compose_issue(session: Session, issue: StatementIssue, language: str, *, sees_small_cells: bool) -> Statement:
     """The statement as it was given out, in any language that it had a wording in."""
     reading = Reading(session, issue.project_id, _moment(session, issue))
-    return compose(
-        reading, issue.name, language, period=issue.period, place=issue.place, sees_small_cells=sees_small_cells
-    )
+    issued = _composed(reading, issue, language, sees_small_cells)
+    reading.forget()
+    return issued
 
 
 def issue_changes(
@@ -320,8 +320,8 @@ def issue_changes(
     `causes` are those of the figure itself, of a share those of its part; none where its evidence may not be seen. They
     take most of the time: a caller that does not show them leaves them out.
     """
-    issued = compose_issue(session, issue, language, sees_small_cells=sees_small_cells)
-    before, after = Reading(session, issue.project_id, issued.as_of), Reading(session, issue.project_id, now)
+    before, after = (Reading(session, issue.project_id, as_of) for as_of in (_moment(session, issue), now))
+    issued = _composed(before, issue, language, sees_small_cells)
     found = []
     for asked in issued.asked:
         was = figure_of(before, asked, sees_small_cells)
@@ -341,6 +341,8 @@ def issue_changes(
                 "causes": _causes(before, after, asked, sees_small_cells) if with_causes else [],
             }
         )
+    before.forget()
+    after.forget()
     return found
 
 
@@ -367,6 +369,12 @@ def _causes(before: Reading, after: Reading, asked: Asked, sees_small_cells: boo
     except Refusal:
         return []
     return [cause.to_json() for cause in told.causes]
+
+
+def _composed(reading: Reading, issue: StatementIssue, language: str, sees_small_cells: bool) -> Statement:
+    return compose(
+        reading, issue.name, language, period=issue.period, place=issue.place, sees_small_cells=sees_small_cells
+    )
 
 
 def _moment(session: Session, issue: StatementIssue) -> AsOf:

@@ -34,8 +34,12 @@ class ContentStore:
 
     def require_room(self, coming: int = 0) -> None:
         """Raises DiskFull when storing `coming` bytes would eat into the reserve."""
-        self._parts.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self.folder).free - coming < self.reserve:
+        try:
+            free = shutil.disk_usage(self._parts).free
+        except FileNotFoundError:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self._parts).free
+        if free - coming < self.reserve:
             raise DiskFull
 
     def begin(self, part: str) -> None:
@@ -177,7 +181,7 @@ class ContentStore:
     def _content(self, sha256: str) -> Path:
         if len(sha256) != 64 or not sha256.isalnum():
             raise FileNotFoundError(sha256)
-        return self.folder / sha256[:2] / sha256[2:4] / sha256
+        return self.folder.joinpath(sha256[:2], sha256[2:4], sha256)
 
 
 class Incoming:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection
 from typing import Any, BinaryIO
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import bindparam, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from forms.form import Flag
@@ -16,7 +16,7 @@ from sync.intake.content import store_of
 from sync.intake.items import SHA256
 from sync.journal import Journal
 from sync.models import Attachment, StoredFile, Submission, Upload
-from sync.models.probing import rows_of_ids
+from sync.models.probing import rows_of, rows_of_ids
 from sync.review.flags import RIVAL_FILE, replace_code
 
 MAX_FILE = 100 * 1024 * 1024
@@ -135,23 +135,26 @@ def held_files(session: Session, project_id: int, hashes: Collection[str]) -> se
 
 def complete(journal: Journal, sha256: str) -> int:
     """Mark the file as present wherever it was waited for; gives how many submissions lack nothing any more."""
-    session, project_id = journal.session, journal.project_id
-    waiting = set(
-        session.scalars(
-            select(Attachment.submission_id).where(
-                Attachment.project_id == project_id, Attachment.sha256 == sha256, Attachment.present.is_(False)
-            )
-        )
-    )
+    project_id = journal.project_id
+    waiting = {
+        row.submission_id for row in rows_of(journal.connection, _WAITING, {"project": project_id, "sha256": sha256})
+    }
     if not waiting:
         return 0
-    session.execute(
+    journal.session.execute(
         update(Attachment)
         .where(Attachment.project_id == project_id, Attachment.sha256 == sha256)
         .values(present=True)
         .execution_options(synchronize_session=False)
     )
     return sum(recount_missing(journal, submission_id) == 0 for submission_id in sorted(waiting))
+
+
+_WAITING = select(Attachment.submission_id).where(
+    Attachment.project_id == bindparam("project"),
+    Attachment.sha256 == bindparam("sha256"),
+    Attachment.present.is_(False),
+)
 
 
 def flag_rivals(journal: Journal, submission_id: int) -> list[Any]:

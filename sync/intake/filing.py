@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select, tuple_, update
@@ -98,6 +99,7 @@ class Version:
     canonical_sha256: bytes
 
 
+_saved = itemgetter(*(each.name for each in fields(Saved)))
 _CHAIN = (
     Submission.id,
     Submission.form_id,
@@ -302,7 +304,7 @@ class Filing:
             "received_at": self._sender.received_at or journal.now,
             "deleted_at": None,
             "double_of": None,
-            "counts": counts(journal.project.counts, None, None, None),
+            "counts": counts(journal.counts, None, None, None),
             **self._current(item, event),
         }
         self._new.append(row)
@@ -325,7 +327,7 @@ class Filing:
         change = {
             "versions": chain.versions,
             "review_state": "edited",
-            "counts": counts(journal.project.counts, "edited", None, chain.deleted_at),
+            "counts": counts(journal.counts, "edited", None, chain.deleted_at),
             **self._current(item, event),
         }
         self._file_version(item, chain, event, number=chain.versions)
@@ -493,11 +495,7 @@ class Filing:
             )
         applied = apply_actions(journal, list(self._arrived.values())) if self._arrived else Applied(set(), {})
         self._alike = applied.alike
-        self._saved = {
-            row["id"]: Saved(**{field.name: row[field.name] for field in fields(Saved)})
-            for row in self._new
-            if row["id"] not in applied.flagged
-        }
+        self._saved = {row["id"]: Saved(*_saved(row)) for row in self._new if row["id"] not in applied.flagged}
         self._settle()
         for submission_id in self._files.rivalled():
             flags = flag_rivals(journal, submission_id)

@@ -38,7 +38,7 @@ from sync.intake.receive import file_item, prepare_xml, unstorable, within
 from sync.intake.tally import TALLY, Tally, counted, tally_of
 from sync.journal import Journal, open_journal
 from sync.models import Attachment, StoredFile, SubmissionVersion
-from sync.models.database import begin_reading, insert_rows, sent_ahead
+from sync.models.database import insert_rows, sent_ahead
 
 _FEW, _AT_ONCE = 3, 8
 _NO_ANSWER = frozenset({"unreadable", "malformed", "unknown_form", "not_allowed"})
@@ -106,7 +106,6 @@ def receive_post(session: Session, project_id: int, actor_id: int, post: Post, n
 
     Raises NotFound for an unknown project.
     """
-    begin_reading(session)
     around = Surroundings(session, project_id, now)
     item = Item(None, None, None, post.xml, None, None, None, raw={"attachments": [_said(file) for file in post.files]})
     prepared = _allowed(prepare_xml(around, item), post)
@@ -288,7 +287,7 @@ def _posted(journal: Journal, prepared: Prepared, receipt: Receipt, tally: Tally
         submission=receipt.submission,
         received_at=received_at,
         tally=tally,
-        languages=journal.project.languages,
+        languages=journal.languages,
         refusal=_refusal(prepared, receipt),
         missing=_missing(journal, prepared, receipt),
         news=receipt.outcome != "duplicate" or receipt.news > Brought.NOTHING,

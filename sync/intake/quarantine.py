@@ -147,7 +147,7 @@ def _parked_anew(journal: Journal, parked: Quarantined) -> bool:
     later = select(Quarantined.id).where(
         Quarantined.project_id == journal.project_id,
         Quarantined.instance_id == parked.instance_id,
-        Quarantined.id > journal.project.last_id,
+        Quarantined.id > journal.found.last_id,
         Quarantined.id != parked.id,
     )
     return journal.session.scalars(later.limit(1)).first() is not None

@@ -122,15 +122,34 @@ def answered_before(
 def store_batch(
     session: Session, prepared: PreparedBatch, actor_id: int, now: dt.datetime, user_agent: str | None = None
 ) -> BatchAnswer:
-    """File the batch under the project's lock; the caller commits, and only then may the answer leave."""
+    """File the batch under the project's lock; the caller commits, and only then may the answer leave.
+
+    Should the database refuse one of the items, all is rolled back and each is filed on its own.
+    """
+    sender = Sender(actor_id, prepared.device, user_agent)
+    try:
+        return _store(session, prepared, sender, actor_id, now, _file_together)
+    except StatementError as error:
+        _require_own_fault(error)
+    session.rollback()
+    return _store(session, prepared, sender, actor_id, now, file_items)
+
+
+def _store(
+    session: Session,
+    prepared: PreparedBatch,
+    sender: Sender,
+    actor_id: int,
+    now: dt.datetime,
+    file: Callable[[Journal, Sequence[Prepared], Sender], list[Receipt]],
+) -> BatchAnswer:
     journal = open_journal(session, prepared.project_id, actor_id, now)
     epoch = session.scalars(select(Server.epoch)).one()
     known = session.get(Batch, (prepared.project_id, actor_id, prepared.batch_id))
     if known is not None and known.sha256 == prepared.sha256:
         receipts = _still_missing(session, prepared.project_id, known.receipts)
         return BatchAnswer(prepared.batch_id, epoch, known.received_at, journal.last_event, receipts, again=True)
-    sender = Sender(actor_id, prepared.device, user_agent)
-    filed = file_items(journal, prepared.items, sender)
+    filed = file(journal, prepared.items, sender)
     receipts = [receipt.to_json() for receipt in filed]
     if known is None:
         session.add(
@@ -150,23 +169,29 @@ def store_batch(
     return BatchAnswer(prepared.batch_id, epoch, now, journal.last_event, receipts, again=False)
 
 
-def file_items(journal: Journal, items: Sequence[Prepared], sender: Sender) -> list[Receipt]:
-    """File all items at once; should the database refuse one of them, each on its own, so that none costs another."""
+def _file_together(journal: Journal, items: Sequence[Prepared], sender: Sender) -> list[Receipt]:
+    return Filing(journal, _again(journal), sender).file(items)
 
-    def file(several: Sequence[Prepared]) -> list[Receipt]:
+
+def file_items(journal: Journal, items: Sequence[Prepared], sender: Sender) -> list[Receipt]:
+    """File each item on its own, so that none that the database refuses costs another."""
+
+    def file(item: Prepared) -> Receipt:
         mark = journal.mark()
         try:
             with journal.session.begin_nested():
-                return Filing(journal, _again(journal), sender).file(several)
+                return Filing(journal, _again(journal), sender).file([item])[0]
         except StatementError:
             journal.return_to(mark)
             raise
 
-    try:
-        return file(items)
-    except StatementError as error:
-        _require_own_fault(error)
-        return [_file_alone(file, item) for item in items]
+    receipts = []
+    for item in items:
+        try:
+            receipts.append(file(item))
+        except StatementError as error:
+            receipts.append(file(unstorable(item, error)))
+    return receipts
 
 
 def file_item(journal: Journal, item: Prepared, sender: Sender, held: Collection[str] = ()) -> Receipt:
@@ -184,13 +209,6 @@ def unstorable(item: Prepared, error: StatementError) -> Waiting:
     message = f"The database could not hold it ({type(error).__name__})."
     named = (item.instance_id, item.form, item.version, item.edits)
     return Waiting(*named, "unstorable", message, item.raw, item.envelope())
-
-
-def _file_alone(file: Callable[[Sequence[Prepared]], list[Receipt]], item: Prepared) -> Receipt:
-    try:
-        return file([item])[0]
-    except StatementError as error:
-        return file([unstorable(item, error)])[0]
 
 
 def _require_own_fault(error: StatementError) -> None:

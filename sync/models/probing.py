@@ -31,8 +31,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
+
+from sync.models.database import execute_plainly, looking
 
 Attribute = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
@@ -109,10 +111,18 @@ def rows_of(connection: Connection, statement: Any, given: Mapping[str, Any]) ->
     several times as long as the database's.
     """
     asked = _asked(statement, connection.dialect)
-    result = connection.exec_driver_sql(*asked.sent(given))
-    rows = asked.read(result.cursor)
-    result.close()
-    return rows
+    return asked.read(execute_plainly(connection, *asked.sent(given)))
+
+
+def look_up(session: Session, statement: Any, given: Mapping[str, Any]) -> list[Any]:
+    """The same for whoever may not have begun a transaction, and needs none for one look."""
+    with looking(session) as connection:
+        return rows_of(connection, statement, given)
+
+
+def change_ahead(connection: Connection, statement: Any, given: Mapping[str, Any]) -> None:
+    """The same for a statement that changes rows, of which nobody asks what it did: PostgreSQL may be sent it ahead."""
+    execute_plainly(connection, *_asked(statement, connection.dialect).sent(given), ahead=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def look(connection: Connection, probes: Sequence[Probe], also: tuple[Any, ...],
     """All that is asked in one statement: whether each probe finds a row, then the scalars `also`, given `given`."""
     statement = _look(tuple([(probe.columns, probe.by_id) for probe in probes]), also, connection.dialect.name)
     values = {f"v{i}_{j}": value for i, probe in enumerate(probes) for j, value in enumerate(probe.values)}
-    return list(connection.execute(statement, {**given, **values}).one())
+    return list(rows_of(connection, statement, {**given, **values})[0])
 
 
 class _Asked:
@@ -144,7 +154,8 @@ class _Asked:
             name: [_impl(kind, dialect).bind_processor(dialect) for kind in getattr(bind.type, "types", [bind.type])]
             for name, bind in compiled.binds.items()
         }
-        columns = list(statement.selected_columns)
+        self._sender = {name: senders[0] for name, senders in self._senders.items()}
+        columns = list(getattr(statement, "selected_columns", ()))
         self._kinds = [_impl(column.type, dialect) for column in columns]
         self._row: Any = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
         self._dialect = dialect
@@ -154,7 +165,13 @@ class _Asked:
         """The words, with a mark for each value of a list, and the values as the driver takes them."""
         given = {**self._own, **given}
         if self._order is None:
-            return self._text, {name: _converted((value,), self._senders[name])[0] for name, value in given.items()}
+            return self._text, {
+                name: send(value) if (send := self._sender[name]) else value for name, value in given.items()
+            }
+        if not self._lists:
+            return self._text, tuple(
+                [send(given[name]) if (send := self._sender[name]) else given[name] for name in self._order]
+            )
         text, values = self._text, []
         for name in self._order:
             senders = self._senders[name]
@@ -162,8 +179,10 @@ class _Asked:
                 values += _converted((given[name],), senders)
                 continue
             several = len(senders) > 1
-            for value in given[name]:
-                values += _converted(value if several else (value,), senders)
+            for value in given[name] if several else ():
+                values += _converted(value, senders)
+            if not several:
+                values += map(senders[0], given[name]) if senders[0] else given[name]
             mark = f"({', '.join('?' * len(senders))})" if several else "?"
             marks = ", ".join([mark] * len(given[name]))
             text = text.replace(f"__[POSTCOMPILE_{name}]", f"VALUES {marks}" if several else marks)

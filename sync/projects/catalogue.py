@@ -16,6 +16,7 @@ from forms.indicators.sheets import Sheets
 from forms.xforms.xform import Form, compile_form
 from sync.models import Form as FormRow
 from sync.models import FormDraft, FormVersion, Project
+from sync.models.probing import look_up
 
 Kept = TypeVar("Kept")
 
@@ -73,10 +74,10 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
     A deleted form is there too, for what it has in store; it feeds nothing.
     """
     asked = {"project_id": project_id, "form_id": form_id, "version": version}
-    row = session.connection().execute(_PUBLISHED, asked).one_or_none()
-    if row is None or row[4] is None:
-        return Unpublished(form_known=row is not None)
-    state, deleted_at, latest_version, latest_sha256, sha256, time_zone = row
+    rows = look_up(session, _PUBLISHED, asked)
+    if not rows or rows[0][4] is None:
+        return Unpublished(form_known=bool(rows))
+    state, deleted_at, latest_version, latest_sha256, sha256, time_zone = rows[0]
 
     def compile_version() -> Form:
         stored = _stored(session, project_id, form_id, version)
@@ -109,7 +110,7 @@ class StoredVersion:
 
 def form_versions(session: Session, project_id: int, form_id: str) -> list[StoredVersion]:
     """All versions of a form, the last one published first; none of an unknown form."""
-    rows = session.connection().execute(_VERSIONS, {"project_id": project_id, "form_id": form_id})
+    rows = look_up(session, _VERSIONS, {"project_id": project_id, "form_id": form_id})
     return [_version(session, project_id, form_id, version, sha256) for version, sha256 in rows]
 
 

@@ -139,13 +139,6 @@ def places_at(session: Session, project_id: int, as_of: int | None) -> PlaceTree
     return PlaceTree({place.code: place for place in places})
 
 
-def codes_below(session: Session, project_id: int, code: str, as_of: int | None) -> list[str]:
-    """The codes of a place, given by code or alias, and of everything inside it; none for an unknown place."""
-    tree = places_at(session, project_id, as_of)
-    known = tree.code_of(code)
-    return [] if known is None else tree.below(known)
-
-
 def folded(text: str) -> str:
     """Without accents, capitals and doubled spaces: how spellings of one place agree."""
     plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))

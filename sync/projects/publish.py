@@ -21,7 +21,7 @@ from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
 from sync.indicators.statements import put_statement
 from sync.intake.receive import receive_again
-from sync.journal import Journal, open_journal
+from sync.journal import Found, Journal, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
 from sync.projects.keys import locked
@@ -60,7 +60,7 @@ def create_project(session: Session, settings: Mapping[str, Any], actor_id: int 
     )
     session.add(project)
     session.flush()
-    journal = Journal(session, project, actor_id, now)
+    journal = Journal(session, Found.of(project), actor_id, now)
     journal.record("settings", None, settings_of(project))
     return journal
 
@@ -82,6 +82,7 @@ def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
         return False
     for name, value in changes.items():
         setattr(project, name, value)
+    journal.counts, journal.languages = project.counts, project.languages
     project.updated_at = journal.now
     event = journal.record("settings", None, settings_of(project))
     journal.session.flush()
@@ -321,7 +322,7 @@ def _count_by_new_rule(journal: Journal) -> None:
     journal.session.execute(
         update(Submission)
         .where(Submission.project_id == journal.project_id)
-        .values(counts=case((_counting(journal.project.counts), True), else_=False))
+        .values(counts=case((_counting(journal.counts), True), else_=False))
         .execution_options(synchronize_session=False)
     )
 

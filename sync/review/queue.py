@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, RowMapping, Text, cast, func, literal_colu
 from sqlalchemy.orm import Session, aliased
 
 from forms.form import Flag
+from sync.entities.reach import tree_of
 from sync.errors import Unexpected
 from sync.models import Form, Submission, SubmissionVersion
 from sync.models.database import is_sqlite
-from sync.projects.places import codes_below
 from sync.review.paging import PAGE, Page, cursor_to, id_at
 
 STATES = ("received", "edited", "hasIssues", "rejected", "approved", "flagged", "undecided")
@@ -190,7 +190,9 @@ def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElem
     ]
     where.append(Submission.form_id.not_in(in_the_bin))
     if sought.place is not None:
-        where.append(Submission.place.in_(codes_below(session, project_id, sought.place, None)))
+        tree = tree_of(session, project_id)
+        code = tree.code_of(sought.place)
+        where.append(Submission.place.in_([] if code is None else tree.below(code)))
     return where
 
 

@@ -179,10 +179,14 @@ def find_submission(session: Session, project_id: int, form_id: str, instance_id
 
 def submission_view(session: Session, project_id: int, form_id: str, instance_id: str) -> SubmissionSeen:
     """Found by the id of any of its instances. Raises NotFound, also for a deleted one."""
-    named = find_submission(session, project_id, form_id, instance_id)
+    return submission_seen(session, project_id, find_submission(session, project_id, form_id, instance_id).id)
+
+
+def submission_seen(session: Session, project_id: int, submission_id: int, whole: bool = True) -> SubmissionSeen:
+    """By our own id. What it adds to indicators and what it does to entities is left out unless it is to be `whole`."""
     row = session.execute(
         select(*_COLUMNS, Submission.double_of, Submission.flags).where(
-            Submission.project_id == project_id, Submission.id == named.id
+            Submission.project_id == project_id, Submission.id == submission_id
         )
     ).one()
     *columns, double_of, flags = row
@@ -190,11 +194,11 @@ def submission_view(session: Session, project_id: int, form_id: str, instance_id
         **dict(zip((column.key for column in _COLUMNS), columns, strict=True)),
         double_of=_first_instance(session, project_id, double_of),
         flags=[Flag(*flag) for flag in flags],
-        versions=_versions(session, project_id, named.id),
-        comments=_comments(session, project_id, named.id),
-        contributions=_contributions(session, project_id, named.id),
-        attachments=_attachments(session, project_id, named.id),
-        entities=_entity_steps(session, project_id, named.id),
+        versions=_versions(session, project_id, submission_id),
+        comments=_comments(session, project_id, submission_id),
+        contributions=_contributions(session, project_id, submission_id) if whole else (),
+        attachments=_attachments(session, project_id, submission_id),
+        entities=_entity_steps(session, project_id, submission_id) if whole else (),
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from server.db import session
+from server.queries import remembered
 from sync.models import Entity
 from sync.models.database import begin_writing
 from tests.support.pages import Page, read, send, signed_in
@@ -228,6 +229,27 @@ def test_what_hangs_on_pairs_is_said_as_the_api_says_it(village: House) -> None:
     assert f"on {found['deciding']} of them" in whole
     assert "<html" not in part
     assert ("People reached" in of_pair) == bool(the_pair(village)["effect"])
+
+
+@ONCE
+def test_what_hangs_on_many_pairs_is_told_as_of_when_it_was_worked_out(
+    village: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    client = signed_in(village, language="en")
+    page = at(village, "/waiting?list=people")
+
+    first = read(client, page)
+    decide(client, village, "same")
+    later = read(client, page)
+    [anew] = {link for link in Page(later).links if "fresh=yes" in link}
+
+    assert "1 pair is to be decided" in first
+    assert "As it stood" not in first
+    assert "1 pair is to be decided" in later
+    assert "As it stood" in later
+    assert "0 pairs are to be decided" in read(client, anew)
+    assert "0 pairs are to be decided" in read(client, page)
 
 
 @ONCE

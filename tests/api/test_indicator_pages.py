@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ import pytest
 from server import clock
 from server.queries import remembered
 from tests.support.pages import Page, read, send, signed_in
+from tests.support.people import GATHERING, a_gathering, publish_gathering
 from tests.support.projects import a_sale
 from tests.support.web import House, refused, shown
 
@@ -145,6 +147,27 @@ def test_why_a_cell_of_an_issue_changed_is_told_of_that_cell(sold: House) -> Non
     assert "<strong>9,0</strong>" in told
 
 
+def test_a_comparison_with_today_is_told_as_of_when_it_was_worked_out(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    client, issued_at = signed_in(sold, "djeneba", language="en"), last_event(sold)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": issued_at, "title": "Mid-term"}))
+    page = f"/projects/{sold.pid}/statements/results/issues/1/changes"
+    assert "No figure of the statement is different." in read(client, page)
+    compared_at = last_event(sold)
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+
+    later = read(client, page)
+    [anew] = {link for link in Page(later).links if "fresh=yes" in link}
+
+    assert "No figure of the statement is different." in later
+    assert f"As of event {compared_at}" in later
+    assert f", event {compared_at}." in later
+    for address in (anew, page, f"{page}?as_of={last_event(sold)}"):
+        assert ">+5.0</td>" in read(client, address)
+
+
 def test_the_wording_of_a_statement_is_chosen_apart_from_the_language_of_the_page(sold: House) -> None:
     sold.djeneba.put("statements/results/en", data="{{ sacks }} sacks.\n")
     client = signed_in(sold, language="fr")
@@ -271,6 +294,41 @@ def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brough
     assert "fresh=yes" not in shown_now(line)
     assert ">13,0" in shown_now(f"{statement}?as_of={event}")
     assert "fresh=yes" not in shown_now(f"{statement}?as_of={event}")
+
+
+def test_a_part_that_was_worked_out_is_shown_alone_as_well(sold: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    client = signed_in(sold, language="en")
+    addresses = [f"/projects/{sold.pid}/indicators/{part}?period=all" for part in ("of/sale", "sacks/cells")]
+    parts = [client.get(address, headers={"HX-Request": "true"}).get_data(as_text=True) for address in addresses]
+    pages = [read(client, address) for address in addresses]
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+
+    for address, part, page in zip(addresses, parts, pages, strict=True):
+        assert part in page
+        assert "<h1>" in page
+        assert "As it stood" in read(client, address)
+        assert part not in read(client, f"{address}&fresh=yes")
+
+
+def test_nothing_of_the_visits_is_kept_in_memory_once_a_page_is_shown(house: House) -> None:
+    born = GATHERING.replace("aggregate  | subject ", "aggregate  | value ").replace(
+        "distinct | people ", "mean | ${born} "
+    )
+    publish_gathering(house, born)
+    assert house.amina.outcomes(a_gathering(1), a_gathering(2)) == ["stored"] * 2
+    house.djeneba.put("statements/results/fr", data="# Venus\n\n{{ reached }}\n")
+    client = signed_in(house)
+    gc.collect()
+    gc.disable()
+    try:
+        for page in ("statements/results", "indicators/of/gathering?period=all", "indicators/reached?period=all"):
+            read(client, f"/projects/{house.pid}/{page}")
+        rows = [one for one in gc.get_objects() if type(one).__name__ == "Entry"]
+    finally:
+        gc.enable()
+
+    assert rows == []
 
 
 def test_what_one_cause_did_is_listed_alone(sold: House) -> None:

@@ -22,7 +22,7 @@ from sync.entities.writing import NewEntity, create_entities, delete_entities, r
 from sync.errors import Refusal
 from sync.journal import Journal
 from sync.models import Actor, Entity, EntityAssignment, EntityList, Project
-from sync.projects.places import codes_below
+from sync.projects.places import places_at
 from tests.support.figures import a_place
 from tests.support.registry import NOW, Registry
 
@@ -149,7 +149,8 @@ def expected(session: Session, registry: Registry, device: Actor) -> dict[str, t
 
 
 def below(session: Session, project_id: int, code: str) -> set[str]:
-    return set(codes_below(session, project_id, code, None))
+    tree = places_at(session, project_id, None)
+    return set(tree.below(code)) if code in tree.places else set()
 
 
 def rows_in(content: bytes) -> dict[str, tuple[Any, ...]]:

@@ -37,12 +37,12 @@ from sync.accounts.audit import record_act
 from sync.accounts.habits import habits
 from sync.accounts.people import add_device
 from sync.accounts.traffic import Used, traffic_since
+from sync.entities.reach import tree_of
 from sync.entities.share import Shares
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.intake.items import storable
 from sync.models import Form, Project, Submission
 from sync.models.database import begin_writing
-from sync.projects.places import places_at
 
 bp = Blueprint("devices", __name__)
 
@@ -217,7 +217,7 @@ def _one(pid: int, number: int, refusal: Refusal | None = None, done: str | None
         parked=parked_of(session(), pid, number),
         rows=rows_given(session(), pid, number),
         shares=Shares(session(), pid, sized=False).of(actor),
-        place_names=places_at(session(), pid, None).names_of(actor.places),
+        place_names=tree_of(session(), pid).names_of(actor.places),
         used={days: traffic_since(session(), pid, [number], _days_ago(days)).get(number, Used()) for days in _SPANS},
         lacking=files_lacking(session(), pid, number),
         titles=titles_of_forms(session(), pid),

@@ -36,6 +36,7 @@ from server.pages.frame import project_of
 from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms
 from server.words import words
+from sync.entities.reach import tree_of
 from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
@@ -44,7 +45,6 @@ from sync.indicators.figures import Figure, figure, figures
 from sync.indicators.past import Redefined, around, past_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import last_issues
-from sync.projects.places import places_at
 
 bp = Blueprint("indicator_pages", __name__)
 
@@ -119,10 +119,13 @@ def of_form(pid: int, form: str) -> ResponseReturnValue:
             asked.reading, names, period=asked.period, place=asked.place, sees_small_cells=sees_small_cells()
         )
         rows = [Row(one, _bar_alone(one)) for one in found]
-        title = titles_of_forms(session(), pid).get(form, form)
-        return render_template("indicators_of.html", **asked.shown(pid), rows=rows, title=title, aggregates=AGGREGATES)
+        return render_template("indicators_of.html", **asked.shown(pid), rows=rows, aggregates=AGGREGATES)
 
-    return _remembered(pid, asked, ("of", form), shown)
+    part = _remembered(pid, asked, ("of", form), shown)
+    if _is_part():
+        return part
+    title = titles_of_forms(session(), pid).get(form, form)
+    return render_template("indicators_of_alone.html", **asked.shown(pid), part=part, title=title)
 
 
 @bp.get("/projects/<int:pid>/indicators/<indicator>/line")
@@ -187,7 +190,10 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
             by_place=[] if is_list else _by_place(asked, indicator),
         )
 
-    return _remembered(pid, asked, ("cells", indicator), shown)
+    part = _remembered(pid, asked, ("cells", indicator), shown)
+    if _is_part():
+        return part
+    return render_template("indicator_cells_alone.html", **asked.shown(pid), part=part, definition=definition)
 
 
 _told: Remembered[Changes] = Remembered()
@@ -302,7 +308,6 @@ class Asked:
             "place_said": self.reading.tree.places[self.place].name if self.place else "",
             "period_said": said_of(self.reading.period(self.period)),
             "moment": self.reading.as_of,
-            "around": _around(),
             "reads_submissions": current.has_right("submissions.read"),
         }
 
@@ -332,20 +337,15 @@ def _form_of(definition: Definition) -> str:
     return min(definition.parts, default="-")
 
 
-def _around() -> str:
-    """What stands around a part: nothing, if it was asked for by a page that stands already."""
-    return "part.html" if request.headers.get("HX-Request") else "project_page.html"
+def _is_part() -> bool:
+    """Whether a page that stands already asks; else the part is to have a page of its own around it."""
+    return "HX-Request" in request.headers
 
 
 def _remembered(
     pid: int, asked: Asked, what: tuple[object, ...], shown: Callable[[], str], *, exactly: bool = False
 ) -> str:
-    """A part of a page that takes long to work out, as this visitor may see it, until something in the project changes.
-
-    A whole page is made each time: what stands around it is the visitor's own.
-    """
-    if _around() != "part.html":
-        return shown()
+    """A part of a page that takes long to work out, as this visitor may see it, until the project changes."""
     kind = (*what, *asked.kind, words().locale, sees_small_cells(), today_in(asked.reading))
     if exactly:
         return _parts.get(session(), pid, kind, shown, event=asked.event)
@@ -426,7 +426,7 @@ def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]
     """What happened, by cause, each with its form and place if it was about a submission, and with the pair or the
     number of pairs if it was a decision about people."""
     about = forms_and_places(session(), pid, [int(one["submission"]) for one in told.events if one["submission"]])
-    titles, tree = titles_of_forms(session(), pid), places_at(session(), pid, None)
+    titles, tree = titles_of_forms(session(), pid), tree_of(session(), pid)
     pairs = pairs_decided(session(), pid, [one["event"] for one in told.events if one["submission"] is None])
     by_cause: dict[str, list[dict[str, Any]]] = {}
     for one in told.events:

@@ -20,7 +20,7 @@ from server.guards import needs
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
 from server.pages.figures.indicators import Asked
 from server.pages.frame import project_of
-from server.queries.remembered import Recalled, Remembered, Shared
+from server.queries.remembered import Recalled, Shared
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
@@ -161,7 +161,13 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
     def compared() -> list[dict[str, Any]]:
         return issue_changes(session(), found, language, moment, sees_small_cells=small, with_causes=False)
 
-    what = (name, number, language, moment.event, moment.at, small)
+    what = (name, number, language, small)
+    if query["as_of"]:
+        told = _compared.exactly(session(), pid, (*what, moment.event, moment.at), compared)
+    else:
+        told = _compared.recall(session(), pid, what, compared, fresh=query["fresh"], event=moment.event)
+        if told.behind:
+            moment = resolve_as_of(session(), pid, str(told.event), current.now())
     return render_template(
         "statement_compare.html",
         project=project_of(pid),
@@ -170,7 +176,9 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
         issues=[one for one in issues_of(session(), pid, name) if one.number != number],
         moment=moment,
         as_of=query["as_of"],
-        differing=_compared.get(session(), pid, what, compared),
+        wording=query["wording"],
+        told=told,
+        differing=told.worked,
         definitions=reading.definitions,
         write_cells=write_cells,
         said_of=_said_of(reading),
@@ -198,7 +206,7 @@ def _remembered(
 
 # The language of a statement, and its text as our own markup.
 _kept: Shared[dict[str, str]] = Shared("statement")
-_compared: Remembered[list[dict[str, Any]]] = Remembered()
+_compared: Shared[list[dict[str, Any]]] = Shared("comparison")
 
 
 def _shown(

@@ -27,12 +27,12 @@ from server.uploads import uploaded
 from server.words import words
 from sync.dedup.importing import FAULTY, Comparison, compare_list
 from sync.dedup.listfile import MOST_BYTES
+from sync.entities.reach import tree_of
 from sync.entities.reading import diffs_of, lists_of_project, names_of, one_entity, page_of_list, versions_of
 from sync.entities.registers import count_rows, list_of
 from sync.errors import Refusal, Stale, Unexpected
 from sync.intake.items import storable
 from sync.models import EntityList
-from sync.projects.places import places_at
 from sync.review.match_view import reasons_of
 from sync.review.matches import matching_list
 from sync.review.one_person import visits_of
@@ -102,7 +102,7 @@ def rows(pid: int, name: str) -> ResponseReturnValue:
         "count": count,
         "last": last,
         "conflicts": conflicts,
-        "tree": places_at(session(), pid, None),
+        "tree": tree_of(session(), pid),
         "columns": _columns(known),
         "can_load": bool(known.matching) and current.has_right("people.decide"),
     }
@@ -188,7 +188,7 @@ def _row_page(pid: int, name: str, uuid: str, problem: Refusal | None) -> str:
     asked = read_query(DoneQuery())
     known = list_of(session(), pid, name)
     entity = one_entity(session(), pid, name, uuid)
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     versions = versions_of(session(), entity)
     actors = names_of(session(), [version.actor_id for version in versions])
     visits, count = visits_of(session(), pid, name, [entity.id])

@@ -26,18 +26,21 @@ from server.bodies import load, read_query
 from server.changing import begin
 from server.db import session
 from server.guards import needs
+from server.pages.asked import FreshQuery
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import BANDS, DECISIONS, ROLES
 from server.queries.arrivals import open_pairs
+from server.queries.remembered import Shared
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
 from sync.dedup.pairs import OPEN
 from sync.dedup.yardsticks import compared_simply
+from sync.entities.reach import tree_of
 from sync.entities.reading import lists_of_project
 from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
 from sync.models import EntityList
-from sync.projects.places import PlaceTree, places_at
+from sync.projects.places import PlaceTree
 from sync.review.decided import decided_last
 from sync.review.match_bulk import Confirmed
 from sync.review.match_queue import ALL, Wanted, count_pairs, figures_on, matches, waiting
@@ -69,6 +72,10 @@ class QueueQuery(Strict):
     opened = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
     kept = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
     minimum = fields.Float(load_default=0.95, validate=validate.Range(min=0.5, max=1))
+
+
+class HangingQuery(WaitingQuery, FreshQuery):
+    """Of which list."""
 
 
 class BulkForm(Schema):
@@ -108,7 +115,7 @@ def queue(pid: int) -> ResponseReturnValue:
     if not lists:
         return render_template("duplicates_none.html", project=project_of(pid))
     known = _list_asked(lists, asked["list_name"])
-    tree, wanted = places_at(session(), pid, None), _wanted(pid, asked)
+    tree, wanted = tree_of(session(), pid), _wanted(pid, asked)
     reading = reading_of(pid, None)
     page = matches(reading, known.name, asked["state"], asked["cursor"], _LIMIT, wanted)
     pairs = [queued.pair for queued in page.items]
@@ -152,17 +159,37 @@ def queue(pid: int) -> ResponseReturnValue:
 @needs("people.decide")
 def what_hangs(pid: int) -> ResponseReturnValue:
     """How many pairs are open, and which figures hang on them by how much."""
-    name = read_query(WaitingQuery())["list_name"]
+    asked = read_query(HangingQuery())
+    name = asked["list_name"]
     matching_list(session(), pid, name)
-    found = waiting(reading_of(pid, None), name)
+    reading = reading_of(pid, None)
+
+    def hanging() -> dict[str, Any]:
+        found = waiting(reading, name)
+        figures = [
+            {
+                "indicator": doubt.figure.definition.name,
+                "said": doubt_words(doubt, words().language),
+                "value": words().figure(doubt.figure),
+            }
+            for doubt in found.doubts
+        ]
+        return {"pairs": found.pairs, "deciding": found.deciding, "figures": figures}
+
+    kind = name, words().locale
+    told = _hanging.recall(session(), pid, kind, hanging, fresh=asked["fresh"], event=reading.as_of.event)
     return render_template(
         "duplicates_waiting.html",
         around=_around(),
         project=project_of(pid),
         list_name=name,
-        waiting=found,
-        sentences=[(doubt, doubt_words(doubt, words().language)) for doubt in found.doubts],
+        told=told,
+        waiting=told.worked,
     )
+
+
+# As JSON has it: how many pairs there are, on how many a figure hangs, and each of these figures in words.
+_hanging: Shared[dict[str, Any]] = Shared("hanging")
 
 
 @bp.get("/next")
@@ -295,7 +322,7 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
     seen = view(session(), pid, number, words().language)
     name = seen.pair.list_name
     more = _address({**asked, "list_name": name}, name)
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     visits = {one.id: visits_of(session(), pid, name, [one.id], 5)[0] for one in (seen.a, seen.b)}
     page = render_template(
         "duplicates_pair.html",
@@ -367,7 +394,7 @@ def _wanted(pid: int, asked: Mapping[str, Any]) -> Wanted:
     least, most, _said = BANDS[asked["likely"]]
     places = None
     if asked["place"]:
-        tree = places_at(session(), pid, None)
+        tree = tree_of(session(), pid)
         code = tree.code_of(asked["place"])
         places = frozenset(tree.below(code)) if code else frozenset()
     return Wanted(least, most, places)

@@ -11,8 +11,8 @@ from server.guards import needs
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.queries.submissions import names_of_actors, titles_of_forms
+from sync.entities.reach import tree_of
 from sync.indicators.definitions import definitions_at
-from sync.projects.places import places_at
 from sync.review.decided import history_of
 from sync.review.one_person import labels_of, pairs_about, person_of, visits_of
 
@@ -33,7 +33,7 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     history = history_of(session(), pid, name, pairs)
     visits, count = visits_of(session(), pid, name, ids)
     actor_ids = [*(one.actor_id or 0 for one in history), *(visit.actor_id for visit in visits)]
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     page = render_template(
         "person.html",
         project=project_of(pid),

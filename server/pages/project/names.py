@@ -11,9 +11,9 @@ from server.bodies import load
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
+from sync.entities.reach import tree_of
 from sync.entities.reading import lists_of_project
 from sync.errors import Refusal
-from sync.projects.places import places_at
 
 bp = Blueprint("name_pages", __name__, url_prefix="/projects/<int:pid>/settings/names")
 
@@ -70,7 +70,7 @@ def _known(pid: int) -> dict[str, list[str]]:
     """Kind → the names that things have in files and addresses."""
     return {
         "lists": [one.name for one in lists_of_project(session(), pid)],
-        "levels": list(places_at(session(), pid, None).levels),
+        "levels": list(tree_of(session(), pid).levels),
     }
 
 

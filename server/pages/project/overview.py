@@ -21,9 +21,9 @@ from server.pages.said import STATES
 from server.queries.arrivals import last_arrival, open_pairs, quarantined
 from server.queries.submissions import how_many, names_of_actors, titles_of_forms
 from sync.accounts.roles import may, projects_of, role_in
+from sync.entities.reach import tree_of
 from sync.indicators.statements import titles_at
 from sync.models import Actor, Form, Project
-from sync.projects.places import places_at
 from sync.review.paging import cursor_to
 from sync.review.queue import Sought, review_queue
 
@@ -95,7 +95,7 @@ def project(pid: int) -> ResponseReturnValue:
         by_list=open_pairs(session(), pid) if reads else {},
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
-        places=places_at(session(), pid, None).names_of([row.place for row in latest]),
+        places=tree_of(session(), pid).names_of([row.place for row in latest]),
         ways=ways_of(pid),
         reads_figures=current.has_right("figures.read"),
         reads_submissions=reads,

@@ -33,6 +33,7 @@ from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
+from sync.entities.reach import tree_of
 from sync.entities.reporting import Silence, habit, registers, silence, silent_entries
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
@@ -42,7 +43,7 @@ from sync.indicators.periods import ALL, Period, fiscal_year_of, read_period
 from sync.indicators.reading import Reading
 from sync.indicators.wording import figure_words
 from sync.models import Form, Target
-from sync.projects.places import PlaceTree, places_at
+from sync.projects.places import PlaceTree
 
 bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overview")
 
@@ -121,7 +122,7 @@ def arrivals(pid: int) -> ResponseReturnValue:
     """What came in: by day, by form, by place, and on a map."""
     project = project_of(pid)
     recent = lately(session(), pid, current.now(), project.time_zone, _DAYS)
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     found = by_first_level(tree, standing(session(), pid).by_place, recent.by_place)
     titles = titles_of_forms(session(), pid)
     living = set(session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))))

@@ -40,11 +40,11 @@ from server.pages.submissions.submission_seen import Changed, broken_of, changes
 from server.queries.submissions import name_of_submission, titles_of_forms
 from server.words import words
 from sync.accounts.audit import record_act
+from sync.entities.reach import tree_of
 from sync.errors import Refusal, Superseded, Unexpected
 from sync.indicators.definitions import definitions_at
 from sync.intake.editing import LONGEST_REASON, Taken, edited, file_edit, instance_of_version, reason_text, take_up
 from sync.intake.prepare import Ready, Surroundings
-from sync.projects.places import places_at
 from sync.review.decide import set_review_state
 from sync.review.history import differences_between, state_under
 from sync.review.view import ContributionSeen, submission_view
@@ -314,7 +314,7 @@ def _is_back(taken: Taken, draft: Draft) -> bool:
 
 
 def _changes(around: Surroundings, taken: Taken, before: Instance, after: Instance, language: str) -> list[Changed]:
-    tree = places_at(around.session, around.project_id, None)
+    tree = tree_of(around.session, around.project_id)
     return changes_said(around.project_id, taken.form, differences_between(before, after), tree, language)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +27,7 @@ from server.queries.submissions import name_of_submission, names_of_actors
 from server.words import words
 from sync.accounts.audit import record_act
 from sync.errors import NotFound, Refusal, Stale, Unexpected
+from sync.models import Submission
 from sync.models.database import begin_writing
 from sync.review.bulk import MOST_AT_ONCE, WORDS
 from sync.review.leases import held_by_others, leave, take_lease
@@ -65,8 +67,9 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
     session().commit()
     left = None if sought.words else count_sought(session(), pid, sought, _MOST_COUNTED)
     filters = filters_asked()
+    offered = choices(pid)
     page = {
-        **choices(pid),
+        **offered,
         "project": project_of(pid),
         "filters": filters,
         "query": urlencode(filters),
@@ -76,24 +79,25 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         "after": given.get("after"),
         "others": names_of_actors(session(), others.values()),
         "looked_at": others.get(at) if at is not None else None,
-        "done": _last(pid),
+        "done": _last(pid, offered["titles"]),
         **more,
     }
-    return render_template(
-        "review.html", **(shown_of(pid, at) if at is not None else {"submission": None}) | page
-    ), status
+    # Who decided before is said where somebody came second.
+    shown = shown_of(pid, at, whole=bool(more.get("stale"))) if at is not None else {"submission": None}
+    return render_template("review.html", **shown | page), status
 
 
-def _last(pid: int) -> dict[str, Any] | None:
+def _last(pid: int, titles: Mapping[str, str]) -> dict[str, Any] | None:
     """What was decided last, with what it takes to undo it; nothing if that submission is not there any more."""
     number, was = request.args.get("done", type=int), request.args.get("was", "")
     if number is None or was not in DECISIONS:
         return None
     try:
-        found = shown_of(pid, number)
+        form_id, _ = name_of_submission(session(), pid, number)
     except NotFound:
         return None
-    return {"number": number, "was": was, "submission": found["submission"], "title": found["title"]}
+    decided = session().get_one(Submission, (pid, number))
+    return {"number": number, "was": was, "submission": decided, "title": titles.get(form_id, form_id)}
 
 
 @bp.post("/submissions/<int:number>/decision")

@@ -34,12 +34,13 @@ from server.queries.submissions import (
 )
 from server.sentences import said_in
 from server.words import words
+from sync.entities.reach import tree_of
 from sync.indicators.definitions import by_code, definitions_at, label_in
 from sync.projects.catalogue import Unpublished, published
-from sync.projects.places import PlaceTree, places_at
+from sync.projects.places import PlaceTree
 from sync.review.flags import DOUBLE_SAVE, SAME_DAY
 from sync.review.history import Deed, Difference, deeds_of, differences_of
-from sync.review.view import SubmissionSeen, raw_instance, submission_view
+from sync.review.view import SubmissionSeen, raw_instance, submission_seen
 
 _POSITIONS = re.compile(r"\[\d+\]")
 _LONGEST_SAID = 500
@@ -77,15 +78,16 @@ class Done:
     at: dt.datetime
 
 
-def shown_of(pid: int, number: int) -> dict[str, Any]:
-    """What the templates of a submission take. Raises NotFound, also for a deleted one."""
-    form_id, instance_id = name_of_submission(session(), pid, number)
-    seen = submission_view(session(), pid, form_id, instance_id)
+def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
+    """What the templates of a submission take; unless `whole`, no more than it takes to judge it: nothing of its
+    history, of what it counts for and of where it was made. Raises NotFound, also for a deleted one."""
+    form_id, _ = name_of_submission(session(), pid, number)
+    seen = submission_seen(session(), pid, number, whole)
     found = published(session(), pid, seen.form_id, seen.form_version)
     form = None if isinstance(found, Unpublished) else found.form
     language = _language_of_labels(form)
-    tree = places_at(session(), pid, None)
-    deeds = deeds_of(session(), pid, number)
+    tree = tree_of(session(), pid)
+    deeds = deeds_of(session(), pid, number) if whole else []
     actors = names_of_actors(session(), _actors_in(seen, deeds))
     others = visits_called(session(), pid, form_id, _neighbours_in(seen))
     flags = [_leading(broken_of(form, flag, language), others) for flag in seen.flags]
@@ -97,7 +99,7 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
         "submission": seen,
         "title": titles_of_forms(session(), pid).get(form_id, form_id),
         "lines": _lines(pid, instance, form, tree, language),
-        "geography": geography_of(form, instance, seen.place, tree, language) if form is not None else None,
+        "geography": geography_of(form, instance, seen.place, tree, language) if whole and form is not None else None,
         "flags_shown": flags,
         "original": others.get(seen.double_of or ""),
         "broken": {flag.place: flag for flag in flags if flag.place},
@@ -106,10 +108,10 @@ def shown_of(pid: int, number: int) -> dict[str, Any]:
         "files": files,
         "present": {file.name for file in files if file.present},
         "pictures": [file for file in files if file.present and is_picture(file.name, file.type)],
-        "changes": _changes(pid, number, form, tree, language) if len(seen.versions) > 1 else {},
+        "changes": _changes(pid, number, form, tree, language) if whole and len(seen.versions) > 1 else {},
         "deeds": [_done(deed, actors) for deed in deeds],
         "contributions": sorted(seen.contributions, key=lambda row: row.closed is not None),
-        "definitions": definitions_at(session(), pid, None),
+        "definitions": definitions_at(session(), pid, None) if whole else {},
         "places": tree.names_of([seen.place, *(row.place for row in seen.contributions)]),
         "actors": actors,
     }
@@ -168,7 +170,8 @@ def broken_of(form: Form | None, flag: Flag, language: str) -> Broken:
 def _neighbours_in(seen: SubmissionSeen) -> set[str]:
     """What may be the names of the submissions that this one is like: their instance ids stand in its flags."""
     told = [flag.message for flag in seen.flags if flag.code in (DOUBLE_SAVE, SAME_DAY)]
-    return {word.rstrip(".") for message in told for word in message.split()} | {seen.double_of or ""}
+    original = {seen.double_of} if seen.double_of else set()
+    return {word.rstrip(".") for message in told for word in message.split()} | original
 
 
 def _leading(broken: Broken, others: Mapping[str, Visit]) -> Broken:

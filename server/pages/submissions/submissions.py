@@ -23,11 +23,11 @@ from server.pages.said import DECISIONS, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
 from server.queries.submissions import how_many, name_of_submission, names_of_actors
+from sync.entities.reach import tree_of
 from sync.errors import NotFound, Refusal
-from sync.projects.places import places_at
 from sync.review.queue import SEARCHED_AT_ONCE, count_sought, page_searched
 from sync.review.saved_views import forget_view, save_view, views_of
-from sync.review.view import submission_view
+from sync.review.view import submission_seen
 
 bp = Blueprint("submission_pages", __name__, url_prefix="/projects/<int:pid>/submissions")
 
@@ -48,7 +48,7 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
     sought = sought_in(pid, given)
     filters = filters_asked()
     page = page_searched(session(), pid, sought, request.args.get("cursor"), _PAGE)
-    tree = places_at(session(), pid, None)
+    tree = tree_of(session(), pid)
     text = render_template(
         "submissions.html",
         **choices(pid),
@@ -187,8 +187,8 @@ def post_restore(pid: int, number: int) -> ResponseReturnValue:
 @needs("submissions.read")
 def photo(pid: int, number: int, name: str) -> ResponseReturnValue:
     """A small picture of a photo of its current version."""
-    form_id, instance_id = name_of_submission(session(), pid, number)
-    files = files_of(submission_view(session(), pid, form_id, instance_id))
+    name_of_submission(session(), pid, number)
+    files = files_of(submission_seen(session(), pid, number, whole=False))
     file = next((file for file in files if file.name == name and file.present), None)
     if file is None or file.sha256 is None or not is_picture(file.name, file.type):
         raise NotFound

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from sync.models import database
+from sync.models import Server, database
 from sync.models.database import open_engine
+from sync.models.probing import rows_of
 
 
 @pytest.fixture
@@ -41,6 +42,17 @@ def test_one_that_dies_between_two_requests_costs_one_of_them_and_all_others_are
 
     assert raised.value.connection_invalidated  # which the web answers with 503 and Retry-After
     assert not set(afterwards) & set(backends)
+
+
+def test_a_statement_that_goes_to_the_driver_plainly_tells_of_a_dead_connection_too(pool: Engine) -> None:
+    with pool.connect() as connection:
+        _end_backends(pool, [connection.scalar(text("SELECT pg_backend_pid()"))])
+
+        with pytest.raises(OperationalError) as raised:
+            rows_of(connection, select(Server.epoch), {})
+
+    assert raised.value.connection_invalidated
+    assert _backend(pool)
 
 
 def test_on_postgresql_a_page_starts_no_other_processes_and_answers_are_packed_the_cheapest_way(pool: Engine) -> None:

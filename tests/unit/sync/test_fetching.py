@@ -7,7 +7,7 @@ from sqlalchemy import Double, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator
-from sync.models import Contribution, Submission
+from sync.models import Contribution, Submission, database
 from sync.models.database import fetch_rows
 from tests.support.figures import World
 from tests.support.figures import a_contribution as row
@@ -51,6 +51,16 @@ def test_fractions_are_the_same(world: World) -> None:
     query = select(literal(0.25, Double()), ROWS.c.ordinal).order_by(ROWS.c.ordinal)
 
     assert fetch_rows(world.session.connection(), query) == [(0.25, 0), (0.25, 1), (0.25, 2)]
+
+
+def test_more_rows_than_are_taken_at_once_are_all_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = select(*ROWS.c).order_by(ROWS.c.ordinal)
+    monkeypatch.setattr(database, "_PORTION", 2)
+
+    found = fetch_rows(world.session.connection(), query)
+
+    assert found == [tuple(one) for one in world.session.execute(query)]
+    assert len(found) == 3
 
 
 def test_nothing_found_is_no_rows(world: World) -> None:

@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
@@ -13,6 +14,8 @@ from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import definitions_at
 from sync.indicators.figures import figures, read_cells
 from sync.indicators.reading import resolve_as_of
+from sync.models.database import begin_writing
+from sync.models.indicators import IndicatorVersion
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 
@@ -33,7 +36,11 @@ def an_indicator(aggregate: str = "sum", **given: Any) -> Indicator:
 # Aggregates
 
 
-def test_what_one_answer_has_fetched_gives_the_same_figures_in_any_order(world: World) -> None:
+@pytest.mark.parametrize("kept", [0, 50_000])
+def test_what_one_answer_has_fetched_gives_the_same_figures_in_any_order(
+    world: World, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.indicators.reading._MOST_ROWS", kept)
     world.places(a_place("R", "region"), a_place("C1", "cercle", "R"), a_place("C2", "cercle", "R"))
     world.publish(TRAINED)
     world.submit(row("people_trained", subject="awa", place="C1", by=("female", ("governance", "marketing"))))
@@ -450,6 +457,18 @@ def test_cells_that_are_written_wrongly_are_refused(text: str) -> None:
 
 
 # Definitions
+
+
+def test_a_definition_that_was_taken_back_is_not_remembered(world: World) -> None:
+    world.publish(an_indicator(labels={"English (en)": "Old"}))
+
+    begin_writing(world.session)
+    world.session.execute(update(IndicatorVersion).values(closed=world.event + 1))
+    closed = definitions_at(world.session, 1, None)
+    world.session.rollback()
+
+    assert closed == {}
+    assert definitions_at(world.session, 1, None)["it"].label("en") == "Old"
 
 
 def test_two_workbooks_feed_one_indicator_and_one_may_stop(world: World) -> None:

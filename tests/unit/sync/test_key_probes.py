@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from sync.dedup.keys import exchange_keys, keys_of_entities, members
 from sync.dedup.pairs import pairs_among, pairs_of, ties_of
-from sync.models import Match
-from sync.models.database import insert_rows
+from sync.models import Match, probing
+from sync.models.database import execute_plainly, insert_rows
 from tests.support.matching import a_people_registry, a_person, an_id
 from tests.support.registry import an_update
 
@@ -38,8 +39,13 @@ def statements_of(connection: Connection | Engine) -> Iterator[list[tuple[str, A
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         sent.append((statement, parameters))
 
+    def noting(connection: Connection, statement: str, values: Any = (), **how: bool) -> Any:
+        sent.append((statement, values))
+        return execute_plainly(connection, statement, values, **how)
+
     event.listen(connection, "before_cursor_execute", note)
-    yield sent
+    with patch.object(probing, "execute_plainly", noting):
+        yield sent
     event.remove(connection, "before_cursor_execute", note)
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sync.models import Place
-from sync.projects.places import codes_below, places_at, put_places
+from sync.projects.places import places_at, put_places
 from tests.support.figures import World, a_place
 
 MALI = a_place("ML", "country")
@@ -49,12 +49,12 @@ def test_putting_places_twice_at_one_event_keeps_the_last(world: World) -> None:
 
 
 def test_below_a_place_lies_everything_inside_it(world: World) -> None:
-    event = world.places(MALI, KOULIKORO, KATI)
+    world.places(MALI, KOULIKORO, KATI)
 
-    assert codes_below(world.session, 1, "ML", None) == ["ML", "ML-2", "ML-21"]
-    assert codes_below(world.session, 1, "kati", event) == ["ML-21"]
-    assert codes_below(world.session, 1, "Timbuktu", None) == []
-    assert codes_below(world.session, 1, "ML", event - 1) == []
+    tree = places_at(world.session, 1, None)
+
+    assert tree.below("ML") == ["ML", "ML-2", "ML-21"]
+    assert tree.below("ML-21") == ["ML-21"]
 
 
 def test_a_place_is_known_by_code_and_alias_whatever_accents_and_capitals(world: World) -> None:

@@ -3,11 +3,11 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from sync.models import Entity, Submission
-from sync.models.probing import rows_of_ids, rows_of_keys
+from sync.models.probing import look_up, rows_of_ids, rows_of_keys
 from tests.support.registry import AWA, FANTA, NOW, Registry, a_creation
 
 DAY = dt.date(2026, 11, 20)
@@ -32,6 +32,23 @@ def test_only_rows_with_exactly_these_ids_are_found(registry: Registry, session:
     assert found("volunteers", AWA, FANTA) == {"Awa too"}
     assert found("nobody", AWA) == set()
     assert found("people") == set()
+
+
+def test_a_single_look_begins_no_transaction_and_in_one_sees_what_that_has_written(
+    registry: Registry, session: Session
+) -> None:
+    registry.arrive(("one", a_creation(AWA)))
+
+    def labels() -> list[str]:
+        asked = select(Entity.label).where(Entity.project_id == bindparam("project"))
+        return [row.label for row in look_up(session, asked, {"project": registry.project_id})]
+
+    assert labels() == ["Awa"]
+    assert not session.in_transaction()
+    session.execute(update(Entity).values(label="Awa D."))
+    assert labels() == ["Awa D."]
+    session.rollback()
+    assert labels() == ["Awa"]
 
 
 def test_all_rows_that_share_a_key_are_found(registry: Registry, session: Session) -> None:

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from forms.programmes.programme import read_programme
 from sync.indicators.recount import verify_portion
@@ -51,6 +51,20 @@ def test_other_content_under_a_known_id_never_overwrites(desk: Desk) -> None:
     assert (outcome, again) == (["conflict"], ["conflict"])
     assert [parked.reason for parked in desk.quarantine()] == ["conflict"]
     assert desk.submissions()[0].versions == 1
+
+
+def test_one_that_the_database_refuses_is_kept_as_it_came_and_costs_no_other(desk: Desk) -> None:
+    with desk.sessions.begin() as session:
+        session.execute(text("CREATE UNIQUE INDEX one_at_a_time ON submissions (recorded_at)"))
+
+    third = {**a_sale(3), "recorded_at": a_sale(1)["recorded_at"]}
+    outcomes = desk.outcomes(a_sale(1), a_sale(2), third, a_sale(4))
+
+    assert outcomes == ["stored", "stored", "quarantined", "stored"]
+    assert [parked.reason for parked in desk.quarantine()] == ["unstorable"]
+    assert [one.instance_id for one in desk.submissions()] == [instance_id(number) for number in (1, 2, 4)]
+    with desk.sessions() as session:
+        assert not verify_portion(session, desk.project_id, 0).differences
 
 
 def test_an_edit_becomes_the_next_version(desk: Desk) -> None:
