@@ -85,7 +85,7 @@ def _action(form: Form, declared: EntityDeclaration, row: Scope, path: str) -> E
     entity = row.entities.get(declared.path)
     if entity is None:
         return None
-    said = {str(name): str(value).strip() for name, value in entity.items()}
+    said = {str(name): str(value) for name, value in entity.items()}
     create, update = is_true(said.get("create")), is_true(said.get("update"))
     if not (create or update):
         return None
@@ -114,7 +114,7 @@ def _faults(said: Mapping[str, str], only_creates: bool, label: str | None, path
     if only_creates and label is None:
         yield Flag("required", f"{path}/label", "The new entity has no label; it was not created.")
     for name in ("baseVersion", "trunkVersion"):
-        written = said.get(name, "")
+        written = said.get(name, "").strip()
         if written and not _VERSION.fullmatch(written):
             yield Flag("type", path, f"The entity's {name} ‘{written[:80]}’ is not a whole number.")
 
@@ -140,5 +140,6 @@ def _further_in(form: Form, row: Scope, path: str) -> str | None:
     return None if found is None else found.text or ""
 
 
-def _version(written: str) -> int | None:
+def _version(text: str) -> int | None:
+    written = text.strip()
     return int(written) if _VERSION.fullmatch(written) else None

@@ -59,9 +59,10 @@ def get_service(pid: int, fid: str) -> ResponseReturnValue:
     """The tables of a form: its submissions, and its repeats."""
     require_version()
     require_type("application/json")
+    tag = _tag(pid)  # before the tables: what is newer than its tag is asked for once more, what is older never again
     tables = tables_of(session(), pid, fid)
     root = _root(pid, fid)
-    return data(_tag(pid), lambda: service_document(root, [wire_table(tables, table) for table in tables]))
+    return data(tag, lambda: service_document(root, [wire_table(tables, table) for table in tables]))
 
 
 @bp.get("/<fid>.svc/$metadata")
@@ -92,11 +93,12 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     require_type("application/json")
     options = read_options()
     begin_reading(session())
-    tables = tables_of(session(), pid, fid)
-    target = find_target(tables, resource)
     sees = _sees_people()
     links = options.links and sees
+    # Before the tables: what is newer than its tag is asked for once more, what is older never again.
     tag = _tag(pid, sees, current.now() if _moves(options) else None, current.now().date() if links else None)
+    tables = tables_of(session(), pid, fid)
+    target = find_target(tables, resource)
     if known_already(tag):
         return tagged(b"", JSON, tag)
     shown = Shown(sees, options.wkt, options.select, options.expand, linker(pid, fid) if links else None)

@@ -153,7 +153,7 @@ def tree_of(session: Session, project_id: int, settled: int | None = None, newes
     if newest is None:
         newest = places_changed_at(session, project_id)
     keep = newest <= settled if settled is not None else not writes(session)
-    return _trees.get(session, project_id, newest, keep, lambda: places_at(session, project_id, None))
+    return _trees.get(session, project_id, newest, keep, lambda: places_at(session, project_id, newest))
 
 
 def places_changed_at(session: Session, project_id: int) -> int:

@@ -113,8 +113,9 @@ def open_snapshot(engine: Engine, info: Mapping[Any, Any]) -> Session:
     """A session that sees one state of the database to its end, and only reads. Whoever opens it closes it."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    # On SQLite a transaction sees what there was at its first statement.
-    return Session(engine, info=dict(info))
+    session = Session(engine, info=dict(info))
+    session.connection()  # begins the transaction, by which single looks go too
+    return session
 
 
 def _without_sender(row: SubmissionRow) -> SubmissionRow:

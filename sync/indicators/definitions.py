@@ -148,10 +148,12 @@ def definitions_at(session: Session, project_id: int, as_of: int | None) -> dict
     """By name, in the order of the names; those of now for None. Those that hold still are read again only when one was
     changed."""
     changes = tuple(session.connection().execute(_CHANGED, {"project": project_id}).one())
-    if as_of is not None and any(event is not None and event > as_of for event in changes):
+    newest = max(event or 0 for event in changes)
+    if as_of is not None and newest > as_of:
         return _read_definitions(session, project_id, as_of)
+    # As of the newest change that was seen, for there may be another one by now.
     return _definitions.get(
-        session, project_id, changes, not writes(session), lambda: _read_definitions(session, project_id, None)
+        session, project_id, changes, not writes(session), lambda: _read_definitions(session, project_id, newest)
     )
 
 
@@ -161,7 +163,7 @@ _CHANGED = select(func.max(IndicatorVersion.opened), func.max(IndicatorVersion.c
 _definitions: Kept[dict[str, Definition]] = Kept()
 
 
-def _read_definitions(session: Session, project_id: int, as_of: int | None) -> dict[str, Definition]:
+def _read_definitions(session: Session, project_id: int, as_of: int) -> dict[str, Definition]:
     rows = session.execute(
         select(Indicator.name, IndicatorVersion.indicator_id, IndicatorVersion.opened, IndicatorVersion.definition)
         .join_from(

@@ -185,9 +185,10 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
         yield
         _catch_up(connection)
     finally:
-        connection.info.pop(_MAY_BE_AHEAD, None)
-        with suppress(DBAPIError):  # there is another error already, or all was well
-            _catch_up(connection)
+        if not connection.invalidated:
+            connection.info.pop(_MAY_BE_AHEAD, None)
+            with suppress(DBAPIError):  # there is another error already, or all was well
+                _catch_up(connection)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -242,19 +243,20 @@ def execute_plainly(
     try:
         (cursor.executemany if many else cursor.execute)(statement, values)
     except connection.dialect.loaded_dbapi.Error as error:
-        lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
-        if lost:
-            connection.invalidate(error)
-        raise _raised(connection, error, lost) from error
+        raise _raised(connection, error, statement) from error
     return cursor
 
 
-def _raised(connection: Connection, error: Exception, lost: bool = False) -> Any:
-    """An error of the driver as SQLAlchemy raises it."""
-    dialect = connection.dialect
+def _raised(connection: Connection, error: Any, statement: str | None = None) -> Any:
+    """An error of the driver as SQLAlchemy raises it; of a lost connection all that the pool keeps are opened anew."""
+    dialect, driver = connection.dialect, connection.connection
+    lost = dialect.is_disconnect(error, driver, None)
+    if lost:
+        connection.engine.pool._invalidate(driver, error)
+        connection.invalidate(error)
     errors = dialect.loaded_dbapi.Error
     return DBAPIError.instance(
-        None, None, error, errors, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+        statement, None, error, errors, hide_parameters=True, connection_invalidated=lost, dialect=dialect
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from sync.models import Server, database
-from sync.models.database import open_engine
+from sync.models.database import execute_plainly, looking, open_engine
 from sync.models.probing import rows_of
 
 
@@ -20,6 +20,18 @@ def pool(postgres_url: str) -> Iterator[Engine]:
     engine = open_engine(postgres_url)
     yield engine
     engine.dispose()
+
+
+def _backend(pool: Engine) -> int:
+    with pool.connect() as connection:
+        found: int = connection.scalar(text("SELECT pg_backend_pid()"))
+        return found
+
+
+def _backend_plainly(pool: Engine) -> int:
+    with looking(pool) as connection:
+        found: int = execute_plainly(connection, "SELECT pg_backend_pid()").fetchone()[0]
+        return found
 
 
 def test_a_connection_that_died_while_it_lay_idle_is_replaced_unseen(
@@ -31,14 +43,17 @@ def test_a_connection_that_died_while_it_lay_idle_is_replaced_unseen(
     assert _backend(pool)
 
 
-def test_one_that_dies_between_two_requests_costs_one_of_them_and_all_others_are_opened_anew(pool: Engine) -> None:
+@pytest.mark.parametrize("ask", [_backend, _backend_plainly])
+def test_one_that_dies_between_two_requests_costs_one_of_them_and_all_others_are_opened_anew(
+    pool: Engine, ask: Callable[[Engine], int]
+) -> None:
     with pool.connect() as one, pool.connect() as other:
         backends = [connection.scalar(text("SELECT pg_backend_pid()")) for connection in (one, other)]
     _end_backends(pool, backends)
 
     with pytest.raises(OperationalError) as raised:
-        _backend(pool)
-    afterwards = [_backend(pool) for _ in range(4)]
+        ask(pool)
+    afterwards = [ask(pool) for _ in range(4)]
 
     assert raised.value.connection_invalidated  # which the web answers with 503 and Retry-After
     assert not set(afterwards) & set(backends)
@@ -64,12 +79,6 @@ def test_on_postgresql_a_page_starts_no_other_processes_and_answers_are_packed_t
         )
 
     assert (cost, packed) == ("10000", "lz4" if lz4 else "pglz")
-
-
-def _backend(pool: Engine) -> int:
-    with pool.connect() as connection:
-        found: int = connection.scalar(text("SELECT pg_backend_pid()"))
-        return found
 
 
 def _end_backends(pool: Engine, backends: list[int]) -> None:

@@ -35,3 +35,12 @@ def test_a_key_that_too_many_have_finds_nobody(monkeypatch: pytest.MonkeyPatch) 
 
     assert bulk.Compared(alike, count_terms(alike)).size == 0
     assert bulk.Compared(alike[:4], count_terms(alike[:4])).size == 6
+
+
+def test_fifty_thousand_of_one_name_village_and_year_are_compared_with_nobody() -> None:
+    alike = [a_profile(f"{number:05}") for number in range(50_000)]
+
+    trained = train(alike)
+
+    assert trained.compared.size == 0
+    assert list(trained.matches()) == []
