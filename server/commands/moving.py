@@ -89,10 +89,10 @@ def _tell(moved: Moved) -> None:
             f"Older versions that nobody has any more are filed by the last one: {', '.join(moved.stand_ins)}. What "
             "they asked beyond it stays in the raw submission."
         )
-    if moved.without_address:
+    if moved.without_role:
         click.echo(
-            f"Without an account here: {', '.join(moved.without_address)}. No address of theirs is told there, or they "
-            "have no right to some of the forms. siby user add gives them one."
+            f"Without a role here: {', '.join(moved.without_role)}. No address of theirs is told there, they have no "
+            "right to some of the forms, or the project here has other forms too. siby user add gives them one."
         )
     if moved.users:
         click.echo("People have no password yet: siby login-link EMAIL lets each of them in.")

@@ -13,14 +13,18 @@ from forms.xforms.xml import parser
 from server.db import session
 from server.moving.found import FoundInstance
 from sync.intake.prepare import unpack
-from sync.models import Submission, SubmissionVersion
+from sync.models import Actor, Submission, SubmissionVersion
 
 _ROOT = "rootUuid"  # in the meta block, by KoboToolbox and by us: the id of a submission's first instance
 
 
-def continuing(project_id: int, found: FoundInstance) -> tuple[bytes, dt.datetime | None]:
+def continuing(project_id: int, found: FoundInstance, origin: str) -> tuple[bytes, dt.datetime | None]:
     """What to file: a correction of the state that is here, or, if none is, a submission of its own that remembers its
-    `root`. And when it was received, if somebody knows: of corrections nobody does."""
+    `root`. And when it was received, if somebody knows: of corrections nobody does.
+
+    It is left as it is where the state that is here did not come from `origin`: it is not known to be a correction of
+    that, and waits in quarantine.
+    """
     try:
         instance = read_instance(found.xml)
     except Faulty:
@@ -35,6 +39,8 @@ def continuing(project_id: int, found: FoundInstance) -> tuple[bytes, dt.datetim
         return found.xml, None
     if stored is None:
         here = _current_of(project_id, instance.form_id, found)
+        if here is not None and not _came_from(origin, project_id, instance.form_id, here):
+            return found.xml, None
     document = etree.fromstring(found.xml, parser())
     for meta in document.iterfind("{*}meta"):
         for said in meta.findall("{*}deprecatedID"):
@@ -66,6 +72,15 @@ def _current_of(project_id: int, form_id: str, found: FoundInstance) -> str | No
     )
     session().rollback()
     return here
+
+
+def _came_from(origin: str, project_id: int, form_id: str, instance_id: str) -> bool:
+    """Whether it is as it was moved here, by one of those who stand for people there."""
+    version = session().get_one(SubmissionVersion, (project_id, form_id, instance_id))
+    sender = session().get_one(Actor, version.actor_id)
+    found = sender.kind == "device" and sender.name.endswith(f"({origin})")
+    session().rollback()
+    return found
 
 
 def _roots(instance_id: str, xml: bytes) -> set[str]:

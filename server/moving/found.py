@@ -45,7 +45,7 @@ class FoundId:
 
 @dataclass(frozen=True, slots=True)
 class FoundInstance:
-    """One instance as it was sent there, and its files that are there.
+    """One instance as it was sent there, and its files; the names of those that are `lacking`, though they are listed.
 
     Where earlier states of a submission are not handed out, `root` is the id that the first of them had.
     """
@@ -57,6 +57,7 @@ class FoundInstance:
     sender: str | None
     device: str | None
     root: str | None = None
+    lacking: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,14 +85,16 @@ class Kobo:
         with contextlib.suppress(Faulty):  # the intake keeps what nobody can read
             xml = _addressed(xml, form_id, row["instance_id"])
         sent_at = moment(row["_submission_time"])
+        files = self._sent_files(row, xml)
         instance = FoundInstance(
             instance_id=row["instance_id"],
             xml=xml,
-            files=self._sent_files(row, xml),
+            files={name: content for name, content in files.items() if content is not None},
             sent_at=sent_at,
             sender=row["_submitted_by"],
             device=row["deviceid"],
             root=_prefixed(row["meta/rootUuid"] or row["instance_id"]),
+            lacking=[name for name, content in files.items() if content is None],
         )
         status = row["_validation_status"] or {}
         notes = [_comment(note, sent_at) for note in row["_notes"] or ()]
@@ -175,20 +177,22 @@ class Kobo:
             query = {"_id": {"$gt": after}}
             asked = {"format": "json", "limit": _PAGE, "sort": _json({"_id": 1}), "query": _json(query)}
             page = self._fetcher.get_json(f"{_at(uid)}data/?{urlencode(asked)}")
-            yield from page["results"]
-            if not page["results"] or not page["next"]:
+            rows = page["results"]
+            if rows and rows[-1]["_id"] <= after:
+                raise Unexpected(f"{self._fetcher.url} gives the same submissions of {uid} again and again.")
+            yield from rows
+            if not rows or not page["next"]:
                 return
-            after = page["results"][-1]["_id"]
+            after = rows[-1]["_id"]
 
-    def _sent_files(self, row: Mapping[str, Any], xml: bytes) -> Mapping[str, bytes]:
-        """By the names that the answers have for them: the server's own may have spaces and signs replaced."""
+    def _sent_files(self, row: Mapping[str, Any], xml: bytes) -> Mapping[str, bytes | None]:
+        """By the names that the answers have for them: the server's own may have spaces and signs replaced. None for
+        what is gone."""
         named, files = {}, {}
         with contextlib.suppress(Faulty):
             named = {_stored(text): text for text in map(str, read_instance(xml).root.itertext())}
         for name, address in row["_attachments"]:
-            content = self._fetcher.get_or_none(self._fetcher.path_of(address))
-            if content is not None:
-                files[named.get(_stored(name), name)] = content
+            files[named.get(_stored(name), name)] = self._fetcher.get_or_none(self._fetcher.path_of(address))
         return files
 
     # People
@@ -207,14 +211,15 @@ class Kobo:
     @cached_property
     def _known_people(self) -> dict[str, tuple[str, str]]:
         """Addresses and names by user name: of the account itself, and of those in the same organisation."""
-        rows: list[tuple[str, str, str]] = []
+        rows: list[tuple[Any, Any, Any]] = []
         with contextlib.suppress(Unexpected):
             for organisation in self._pages("/api/v2/organizations/?format=json"):
                 for row in self._pages(f"/api/v2/organizations/{_quoted(organisation['id'])}/members/?format=json"):
-                    rows.append((row["user__username"], row["user__email"], row["user__name"]))
+                    name = row.get("user__extra_details__name") or row.get("user__name")  # by the age of the server
+                    rows.append((row.get("user__username"), row.get("user__email"), name))
         with contextlib.suppress(Unexpected):
             me = self._fetcher.get_json("/me/?format=json")
-            rows.append((me["username"], me["email"], (me.get("extra_details") or {}).get("name", "")))
+            rows.append((me.get("username"), me.get("email"), (me.get("extra_details") or {}).get("name", "")))
         return {person: (email, name or person) for person, email, name in rows if email}
 
     def _pages(self, path: str) -> Iterator[Any]:

@@ -30,6 +30,7 @@ from server.moving.found import (
     FoundList,
     FoundRules,
     FoundSubmission,
+    FoundUser,
     FoundVersion,
 )
 from server.plurals import counted
@@ -41,7 +42,18 @@ from sync.entities.writing import NewEntity, create_entities, delete_entities, u
 from sync.errors import Refusal
 from sync.intake.posting import Post, PostedFile, receive_post
 from sync.journal import open_journal
-from sync.models import Assignment, Audit, Comment, Entity, EntityList, Form, FormVersion, Submission, SubmissionVersion
+from sync.models import (
+    Actor,
+    Assignment,
+    Audit,
+    Comment,
+    Entity,
+    EntityList,
+    Form,
+    FormVersion,
+    Submission,
+    SubmissionVersion,
+)
 from sync.models.database import begin_writing
 from sync.projects.lifecycle import set_state
 from sync.projects.publish import create_project, publish_beside, publish_form
@@ -67,7 +79,7 @@ class Moved:
     users: int = 0
     stand_ins: list[str] = field(default_factory=list)  # "form version", for versions that nobody has any more
     problems: list[str] = field(default_factory=list)
-    without_address: list[str] = field(default_factory=list)  # people who could not be given an account
+    without_role: list[str] = field(default_factory=list)  # people who were given no role
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # submissions by form: there, here
 
 
@@ -95,10 +107,12 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
             _publish(moved, version)
     for rules in elsewhere.rules():
         _set_rules(moved, rules)
+    whole = True
     for form in forms:
         try:
             _move_submissions(moved, elsewhere, form, origin, say)
         except Refusal as problem:
+            whole = False
             session().rollback()
             moved.problems.append(f"submissions of {form.form_id}: {problem}")
     for found in elsewhere.lists():
@@ -106,10 +120,11 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
         say(f"list {found.name}: {counted(len(found.entities), 'entity', 'entities')}")
     for form in forms:
         _set_state(moved, form.form_id, form.state)
-    _move_users(moved, elsewhere)
-    begin_writing(session())
-    record_act(session(), moved.project_id, HERE, _WHOLE, clock.now(), origin)
-    session().commit()
+    _move_users(moved, elsewhere, [form.form_id for form in forms])
+    if whole:
+        begin_writing(session())
+        record_act(session(), moved.project_id, HERE, _WHOLE, clock.now(), origin)
+        session().commit()
 
 
 def _was_whole(project_id: int, origin: str) -> bool:
@@ -284,7 +299,7 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | Non
     files = tuple(
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
     )
-    xml, sent_at = (found.xml, found.sent_at) if found.root is None else continuing(moved.project_id, found)
+    xml, sent_at = (found.xml, found.sent_at) if found.root is None else continuing(moved.project_id, found, origin)
     post = Post(xml, files, found.device, first_received=sent_at)
     posted = receive_post(session(), moved.project_id, sender, post, now)
     session().commit()
@@ -292,6 +307,7 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | Non
         moved.problems.append(f"{found.instance_id}: {posted.outcome}; it waits in quarantine: {posted.refusal}")
         return None
     moved.files += len(files)
+    moved.problems.extend(f"{found.instance_id}: its file {name}, which is gone there" for name in found.lacking)
     return posted.submission
 
 
@@ -405,24 +421,46 @@ def _plain(uuid: str) -> str:
     return uuid.lower().removeprefix("uuid:")
 
 
-def _move_users(moved: Moved, elsewhere: Elsewhere) -> None:
-    """Accounts without a password: whoever runs the server lets their owners in with a link."""
+def _move_users(moved: Moved, elsewhere: Elsewhere, form_ids: Sequence[str]) -> None:
+    """Accounts without a password: whoever runs the server lets their owners in with a link.
+
+    Where the project has other forms too, people are only named: a role here would open those to them.
+    """
+    others = select(Form.form_id).where(Form.project_id == moved.project_id, Form.form_id.not_in(form_ids))
+    shared = session().scalar(others.limit(1)) is not None
+    session().rollback()
     for found in elsewhere.users():
         if found.email is None:
-            moved.without_address.append(f"{found.name} ({found.role})")
+            moved.without_role.append(f"{found.name} ({found.role})")
             continue
-        begin_writing(session())
-        actor = find_user(session(), found.email)
-        if actor is None:
-            actor = add_user(session(), found.email, clock.now(), name=found.name)
-            record_act(session(), NO_PROJECT, HERE, "user.added", clock.now(), str(actor.id))
-        if session().get(Assignment, (moved.project_id, actor.id)) is None:
-            assign(session(), actor.id, moved.project_id, found.role)
-            record_act(
-                session(), moved.project_id, HERE, "role.given", clock.now(), str(actor.id), {"role": found.role}
-            )
-            moved.users += 1
-        session().commit()
+        try:
+            _move_user(moved, found, found.email, shared)
+        except Refusal as problem:
+            session().rollback()
+            moved.problems.append(f"{found.name}, {found.email}: {problem}")
+
+
+def _move_user(moved: Moved, found: FoundUser, email: str, shared: bool) -> None:
+    begin_writing(session())
+    actor = find_user(session(), email)
+    if actor is None or session().get(Assignment, (moved.project_id, actor.id)) is None:
+        if shared:
+            moved.without_role.append(f"{email} ({found.role})")
+        else:
+            _give_role(moved, found, actor or _new_user(found, email))
+    session().commit()
+
+
+def _new_user(found: FoundUser, email: str) -> Actor:
+    actor = add_user(session(), email, clock.now(), name=found.name)
+    record_act(session(), NO_PROJECT, HERE, "user.added", clock.now(), str(actor.id))
+    return actor
+
+
+def _give_role(moved: Moved, found: FoundUser, actor: Actor) -> None:
+    assign(session(), actor.id, moved.project_id, found.role)
+    record_act(session(), moved.project_id, HERE, "role.given", clock.now(), str(actor.id), {"role": found.role})
+    moved.users += 1
 
 
 def _portions(ids: Iterator[FoundId]) -> Iterator[list[FoundId]]:

@@ -19,14 +19,16 @@ from server.db import session
 from server.moving.fetching import Stopped
 from server.moving.kobo import Kobo
 from server.moving.moving import Moved, move_in
-from sync.accounts.people import find_user
+from sync.accounts.people import add_device, find_user
 from sync.accounts.roles import role_in
 from sync.errors import Unexpected
+from sync.intake.posting import Post, receive_post
 from sync.intake.prepare import unpack
 from sync.journal import open_journal
 from sync.models import (
     Actor,
     Attachment,
+    Audit,
     Comment,
     Form,
     FormFile,
@@ -179,8 +181,82 @@ def test_people_come_with_the_least_of_their_rights_and_nobody_gets_more_than_th
     found = {name: find_user(session(), f"{name}@example.org") for name in ("djeneba", "baraka", "amina", "fanta")}
     roles = {name: role_in(session(), actor, moved.project_id) for name, actor in found.items() if actor}
     assert roles == {"djeneba": "administrator", "baraka": "viewer", "amina": "collector"}
-    assert moved.without_address == ["fanta, in some of the forms only (viewer)", "sira (viewer)"]
+    assert moved.without_role == ["fanta, in some of the forms only (viewer)", "sira (viewer)"]
     assert moved.users == 3
+
+
+def test_an_address_that_makes_no_account_here_keeps_nobody_else_from_theirs(kobo: KoboServer, sales: Asset) -> None:
+    sales.rights = {"amina": ["add_submissions"], "baraka": ["view_submissions"]}
+    kobo.members = {"amina": "amina at home", "baraka": "baraka@example.org"}
+
+    moved = moved_from(kobo)
+
+    assert moved.problems == ["Amina, amina at home: This is not an e-mail address."]
+    assert moved.users == 1
+
+
+def test_nobody_gets_a_role_in_a_project_that_has_other_forms_too(kobo: KoboServer, sales: Asset) -> None:
+    project = moved_from(kobo).project_id
+    sales.rights = {"djeneba": ["manage_asset"]}
+    kobo.assets.append(Asset("aOther", "Other", [Version("vOther", content(SELLER), "1")], rights=sales.rights))
+
+    beside = moved_from(kobo, project, "aOther")
+    whole = moved_from(kobo, project)
+    after = moved_from(kobo, project, "aOther")
+
+    assert (beside.users, beside.without_role) == (0, ["djeneba@example.org (administrator)"])
+    assert (whole.users, whole.without_role) == (1, [])
+    assert (after.users, after.without_role) == (0, [])
+
+
+def test_a_file_that_is_gone_is_named_and_one_that_its_store_refuses_comes_with_the_next_run(
+    kobo: KoboServer, sales: Asset
+) -> None:
+    kobo.store_status = 401
+    refused = moved_from(kobo)
+    kobo.store_status = 200
+    sales.files.clear()
+
+    gone = moved_from(kobo, refused.project_id)
+
+    assert refused.problems == [f"{UID} 2: {kobo.store.removeprefix('http://')} answers 401."]
+    assert (refused.submissions, gone.counted) == (2, {UID: (3, 3)})
+    assert gone.problems == [f"{uuid_of(2)}: its file a photo.jpg, which is gone there"]
+
+
+def test_a_server_that_gives_the_same_page_again_ends_the_list_and_the_move_is_not_called_whole(
+    kobo: KoboServer,
+) -> None:
+    kobo.deaf = True
+
+    moved = moved_from(kobo)
+    called_whole = all_of(Audit.number, Audit.action == "project.moved_in")
+    kobo.deaf = False
+    moved_from(kobo, moved.project_id)
+
+    assert moved.problems == [f"submissions of {UID}: {kobo.url} gives the same submissions of {UID} again and again."]
+    assert called_whole == []
+    assert len(all_of(Audit.number, Audit.action == "project.moved_in")) == 1
+
+
+def test_what_was_corrected_on_both_sides_waits(kobo: KoboServer, sales: Asset) -> None:
+    project = moved_from(kobo).project_id
+    ids = f"<instanceID>{uuid_of(99)}</instanceID><deprecatedID>{uuid_of(1)}</deprecatedID>"
+    ours = (
+        sales.xml[1].replace(b"Awa", b"Ours").replace(f"<instanceID>{uuid_of(1)}</instanceID>".encode(), ids.encode())
+    )
+    tablet, _ = add_device(session(), project, "tablet", clock.now())
+    session().commit()
+    receive_post(session(), project, tablet.id, Post(ours, ()), clock.now())
+    session().commit()
+    sales.send(1, SECOND, "<seller>Once</seller>")
+    sales.send(1, SECOND, "<seller>Twice</seller>")
+
+    late = moved_from(kobo, project)
+
+    assert answers_of(1)["seller"] == "Ours"
+    assert "it waits in quarantine" in late.problems[0]
+    assert all_of(Quarantined.state) == ["open"]
 
 
 def test_moving_again_brings_nothing_twice_and_what_was_corrected_there_as_a_correction(

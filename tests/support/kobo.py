@@ -121,6 +121,8 @@ class KoboServer:
     busy: int = 0  # so many answers from now on are 429
     cut: int = 0  # so many bodies from now on break off
     revoked_after: int | None = None
+    deaf: bool = False  # to the query for what comes after a submission
+    store_status: int = 200
     url: str = ""
     store: str = ""
     heard: list[tuple[str, str | None]] = field(default_factory=list)  # at the store: what, and with which token
@@ -144,7 +146,7 @@ class KoboServer:
                 return shown({"count": 1, "next": None, "results": [{"id": "org1"}]})
             case ["api", "v2", "organizations", "org1", "members"]:
                 people = [
-                    {"user__username": name, "user__email": email, "user__name": name.title()}
+                    {"user__username": name, "user__email": email, "user__extra_details__name": name.title()}
                     for name, email in self.members.items()
                 ]
                 return self.paged(asked.path, query, people, "offset")
@@ -175,7 +177,7 @@ class KoboServer:
             case ["data", *_] if asset.uid in self.blind:
                 return 403, {}, b'{"detail": "You do not have permission to perform this action."}'
             case ["data"]:
-                after = json.loads(query.get("query", "{}")).get("_id", {}).get("$gt", 0)
+                after = 0 if self.deaf else json.loads(query.get("query", "{}")).get("_id", {}).get("$gt", 0)
                 rows = sorted((one for one in asset.rows if one["_id"] > after), key=lambda one: one["_id"])
                 return self.paged(path, query, json.loads(json.dumps(rows).replace('"%s/', f'"{self.url}/')), "start")
             case ["data", number] if query.get("format") == "xml":
@@ -215,7 +217,7 @@ class KoboServer:
         self.heard.append((path, token))
         uid, number, name = urlsplit(path).path.strip("/").split("/")
         asset = next(one for one in self.assets if one.uid == uid)
-        return 200, {}, asset.files[int(number), name]
+        return self.store_status, {}, asset.files[int(number), name]
 
 
 NOT_FOUND: Answer = (404, {}, b'{"detail": "Not found."}')

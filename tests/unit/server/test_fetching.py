@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from server.moving import fetching
 from server.moving.fetching import Fetcher
+from sync.errors import Unexpected
 
 KEY = {"Authorization": "Bearer siby"}
 
@@ -60,3 +62,37 @@ def test_an_address_that_moved_on_the_same_server_is_followed_with_it(leads: str
         assert Fetcher(central, KEY).get("/old") == b"/new"
 
     assert asked == [("/old", "Bearer siby"), ("/new", "Bearer siby")]
+
+
+def test_each_hop_is_judged_anew_and_there_are_not_many() -> None:
+    stored: list[tuple[str, str | None]] = []
+    asked: list[tuple[str, str | None]] = []
+    leads = {"/old": "/new", "/round": "/round"}
+    with a_server({"/a": "/b"}, stored) as store, a_server(leads, asked) as central:
+        leads["/new"] = f"{store}/a"
+        assert Fetcher(central, KEY).get("/old") == b"/b"
+        with pytest.raises(Unexpected, match="from one address to the next"):
+            Fetcher(central, KEY).get("/round")
+
+    assert asked[:2] == [("/old", "Bearer siby"), ("/new", "Bearer siby")]
+    assert stored == [("/a", None), ("/b", None)]
+    assert len(asked) == 7
+
+
+@pytest.mark.parametrize(
+    ("leads", "said"),
+    [
+        ("https://127.0.0.2/p.jpg", "127.0.0.2, which is in a network of this server's own"),
+        ("ftp://127.0.0.1/p.jpg", "a connection that is not secure"),
+        ("http://a..b/p.jpg", "a..b has no address"),
+    ],
+)
+def test_a_server_outside_sends_us_nowhere_inside(monkeypatch: pytest.MonkeyPatch, leads: str, said: str) -> None:
+    monkeypatch.setattr(fetching, "is_outside", lambda address: address == "127.0.0.1")
+    with a_server({"/photo": leads}, []) as central, pytest.raises(Unexpected, match=said):
+        Fetcher(central, KEY).get("/photo")
+
+
+@pytest.mark.parametrize("given", ["https://KF.example.org/api/?a=1", "http://kf.example.org:80/api/?a=1"])
+def test_the_same_server_is_known_however_its_address_is_written(given: str) -> None:
+    assert Fetcher("https://kf.example.org:443", KEY).path_of(given) == "/api/?a=1"
