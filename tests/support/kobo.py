@@ -6,14 +6,15 @@ Also a store on another port, to which it sends whoever asks for a file; and it 
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.live import answered
 
 TOKEN = "c0ffee"
 LANGUAGES = ["English (en)", "Français (fr)"]
@@ -257,12 +258,5 @@ def _answering(answer: Callable[[str, str | None], Answer], breaks_off: Callable
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the library's word
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answered(Handler) as address:
+        yield address

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from server.moving import fetching
 from server.moving.fetching import Fetcher
 from sync.errors import Unexpected
+from tests.support.live import answered
 
 KEY = {"Authorization": "Bearer siby"}
 
@@ -34,15 +34,8 @@ def a_server(leads: dict[str, str], heard: list[tuple[str, str | None]]) -> Iter
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the library's word
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answered(Handler) as address:
+        yield address
 
 
 def test_a_file_that_lies_on_another_server_is_fetched_there_without_the_password() -> None:
