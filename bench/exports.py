@@ -13,13 +13,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal, select, update
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.orm import Session
 
 from bench.ingest import ITEMS, Deliveries, require_stored, send_all
 from bench.installation import Installation
 from bench.programme import FORM
 from bench.report import Line, middle
 from sync.models import Project, Submission, SubmissionVersion
-from sync.models.database import open_engine
+from sync.models.database import begin_writing, open_engine
 
 SUBMISSIONS = 250_000
 SENT = 5_000  # through the front door; the rest are copies of their rows
@@ -137,12 +138,14 @@ def fill_up(installation: Installation, deliveries: Deliveries, submissions: int
     engine = open_engine(installation.database_url)
     copy = 0
     while True:
-        with engine.begin() as connection:
+        with Session(engine) as session:
+            connection = begin_writing(session)  # the server writes now and then, and would be in the way else
             stored = connection.scalar(select(func.count()).select_from(Submission)) or 0
             if stored >= submissions:
                 break
             copy += 1
             copy_rows(connection, copy, min(SENT, submissions - stored))
+            session.commit()
     engine.dispose()
 
 

@@ -49,7 +49,7 @@ def measure_floors(runs: int) -> list[Line]:
     whole_batches(spent, runs + 1)
     figures = {name: middle(some[1:]) for name, some in spent.items()}  # The first time everything is cold.
     read = figures["reading, checking, working out"]
-    known = ("parse, hash, canonical hash", "one walk along it", "the form's rules", "answers, entities, contributions")
+    known = ("parse and hash", "one walk along it", "the form's rules", "answers, entities, contributions")
     figures["  the rest of that"] = read - sum(figures[name] for name in (*known, "packing the XML"))
     figures["HTTP, JSON, rights, receipts"] = figures.pop("a submission, all in all") - read - figures["filing"]
     order = [
@@ -61,7 +61,7 @@ def measure_floors(runs: int) -> list[Line]:
 
 
 LEAST = {
-    "parse, hash, canonical hash": "    at least: lxml and SHA-256",
+    "parse and hash": "    at least: lxml and SHA-256",
     "the form's rules": "    at least: as many compiled XPaths",
     "filing": "  at least: rows into SQLite by the driver, one commit in 200",
 }
@@ -80,7 +80,7 @@ def read_parts(spent: dict[str, list[float]], visits: Sequence[Visit]) -> None:
     def read() -> None:
         for raw in raws:
             instance = read_instance(raw)
-            _ = instance.sha256, instance.canonical_sha256
+            _ = instance.sha256
             instances.append(instance)
 
     def derive() -> None:
@@ -92,9 +92,9 @@ def read_parts(spent: dict[str, list[float]], visits: Sequence[Visit]) -> None:
             contributions_of(feeds, one, recorded_at=now, tz=tz, lists=lists)
 
     parts: list[tuple[str, Callable[[], object]]] = [
-        ("parse, hash, canonical hash", read),
+        ("parse and hash", read),
         (
-            LEAST["parse, hash, canonical hash"],
+            LEAST["parse and hash"],
             lambda: [(etree.fromstring(r), hashlib.sha256(r).digest()) for r in raws],
         ),
         ("one walk along it", lambda: [walk_of(book.form, one) for one in instances]),

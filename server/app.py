@@ -45,7 +45,6 @@ from server.api import (
 )
 from server.api import device_places as api_device_places
 from server.api import word_templates as api_word_templates
-from server.api.figures import forget_readings
 from server.capacity import Rates, Slots
 from server.catalogues import install_catalogues
 from server.compression import compress
@@ -93,15 +92,6 @@ from server.traffic import WHOSE, Counted
 from server.words import remember_language
 from sync.intake.content import ContentStore
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-    "form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _MODULES = (
     sessions,
     users,
@@ -178,7 +168,7 @@ _YEAR = 365 * 24 * 3600
 def create_app(settings: Settings | None = None) -> Flask:
     """The application for these settings, by default those of the environment. Opens no connection yet."""
     settings = settings or load_settings()
-    app = Flask(__name__)
+    app = Siby(__name__)
     app.url_rule_class = Address
     app.url_map.strict_slashes = False
     app.url_map.converters["int"] = Number
@@ -205,13 +195,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     say_no_well(app)
     app.after_request(_end)
     app.teardown_request(lambda _error: current.give_slot_back())
-    app.teardown_request(lambda _error: forget_readings())
     install_catalogues(app)
     install_frame(app)
     unchanged = Unchanged(Counted(app.wsgi_app, parts.tally), lambda: engine_of(app), parts.rates)
     front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]
     return app
+
+
+class Siby(Flask):
+    """Flask without what it does anew for each of many functions of each request, and finds no use for here."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view and no hook is a coroutine."""
+        return func
 
 
 class Address(Rule):
@@ -261,12 +258,8 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     headers = response.headers
-    present = {name.lower() for name, _ in headers}
-    headers.extend([(name, value) for name, value in _HEADERS.items() if name.lower() not in present])
-    if request.is_secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
     headers["X-Request-Id"] = g.get("request_id", "")
-    if "vary" in present:
+    if "Vary" in headers:
         response.vary.update(("Accept-Encoding", "Origin"))
     else:
         headers.add("Vary", "Accept-Encoding, Origin")

@@ -6,10 +6,12 @@ has to compile them and none is out of date.
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -23,6 +25,7 @@ FOLDER = Path(__file__).parent / "translations"
 REFUSALS = "refusals"
 # Who reads Bambara reads French, wherever nobody has translated yet.
 INSTEAD = {"bm": "fr"}
+_tied = partial(re.compile(" (?=[?!;:»])|(?<=«) ").sub, "\N{NO-BREAK SPACE}")
 
 
 def install_catalogues(app: Flask) -> None:
@@ -44,8 +47,11 @@ def catalogue_of(language: str) -> NullTranslations:
         if path.name.startswith(REFUSALS):
             continue
         with path.open("rb") as written:
-            compiled = BytesIO()
-            write_mo(compiled, read_po(written, locale=language))
+            catalogue = read_po(written, locale=language)
+        if language == "fr":
+            _tie(catalogue)
+        compiled = BytesIO()
+        write_mo(compiled, catalogue)
         compiled.seek(0)
         read = Translations(compiled)
         # The first brings along how the language makes its plurals.
@@ -53,6 +59,13 @@ def catalogue_of(language: str) -> NullTranslations:
     if language in INSTEAD:
         merged.add_fallback(catalogue_of(INSTEAD[language]))
     return merged
+
+
+def _tie(catalogue: Catalog) -> None:
+    """French has spaces before some signs, at which no line is to break."""
+    for message in catalogue:
+        said = message.string or ""
+        message.string = _tied(said) if isinstance(said, str) else tuple(map(_tied, said))
 
 
 def _of_visitor() -> NullTranslations:

@@ -61,7 +61,8 @@ def main() -> None:
     except DBAPIError as error:
         _end(f"The database did not answer as it should: {str(error.orig).strip()}\nsiby doctor looks into it.")
     except OSError as error:
-        _end(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        _end(f"{what}\nIs this the account that it belongs to?" if isinstance(error, PermissionError) else what)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

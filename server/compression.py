@@ -13,8 +13,8 @@ _WORTHWHILE = 600  # bytes; what is shorter fits into one packet anyway
 def compress(response: Response) -> Response:
     """The same answer in less bytes, if it is a page or part of one and the browser can read it."""
     if (
-        response.mimetype not in _KINDS
-        or response.status_code != 200
+        response.status_code != 200
+        or response.mimetype not in _KINDS
         or "Content-Encoding" in response.headers
         or response.headers.get("Content-Disposition", "").startswith("attachment")
         or not request.accept_encodings["gzip"]

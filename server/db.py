@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from server import current
@@ -28,6 +28,14 @@ class _Session(FlaskSession):
 
     def get_bind(self, *_asked: object, **_more: object) -> Engine:
         return self._engine
+
+    def commit(self) -> None:
+        """Whoever commits logs which keys were outgrown, by whichever door the records came."""
+        super().commit()
+        found: Outgrown | None = self.info.pop(OUTGROWN, None)
+        if found is not None:
+            for list_name, keys in found.keys.items():
+                warn("match_keys_outgrown", project=found.project_id, list=list_name, keys=keys)
 
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": _Session})
@@ -62,12 +70,3 @@ def engine_of(app: Flask) -> Engine:
 def release() -> None:
     """Give the connection back and forget what was read: before waiting for a device that sends slowly."""
     db.session.rollback()
-
-
-@event.listens_for(db.session, "after_commit")
-def _log_outgrown(committed: Session) -> None:
-    """Whoever commits logs it, by whichever door the records came."""
-    found: Outgrown | None = committed.info.pop(OUTGROWN, None)
-    if found is not None:
-        for list_name, keys in found.keys.items():
-            warn("match_keys_outgrown", project=found.project_id, list=list_name, keys=keys)

@@ -1,4 +1,5 @@
-"""The front door, before Flask: forwarded headers of known proxies, the token in the path, and slow senders."""
+"""The front door, before Flask: forwarded headers of known proxies, the token in the path, slow senders, and the
+headers of every answer."""
 
 from __future__ import annotations
 
@@ -22,6 +23,16 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _ASTRAY = re.compile(r"siby_[A-Za-z0-9_-]{20,}")
 # How long a sender may pause in the middle of a body.
 _PATIENCE_SECONDS = 90
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_BY_HTTPS = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
 
 
 class Front:
@@ -49,7 +60,14 @@ class Front:
         environ[PATH_SHOWN] = _ASTRAY.sub("***", path.replace(SLASH, "%2F"))
         if (socket := environ.get("gunicorn.socket")) is not None:
             socket.settimeout(_PATIENCE_SECONDS)
-        answer: Iterable[bytes] = self._app(environ, start_response)
+        wanted = _HEADERS | _BY_HTTPS if environ["wsgi.url_scheme"] == "https" else _HEADERS
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            told = {name.lower() for name, _ in headers}
+            more = [(name, value) for name, value in wanted.items() if name.lower() not in told]
+            return start_response(status, [*headers, *more], *rest)
+
+        answer: Iterable[bytes] = self._app(environ, start)
         return answer
 
     def _believe(self, environ: dict[str, Any]) -> None:

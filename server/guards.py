@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -114,8 +115,10 @@ def _whoever() -> current.Visitor | None:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if request.path.startswith("/v1") or speaks_openrosa():
         raise Unauthenticated
-    target = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("signing.sign_in", next=target), 303)
+    if request.method == "GET":
+        return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
+    before = urlsplit(request.referrer or "")
+    return redirect(url_for("signing.sign_in", next=urlunsplit(("", "", *before[2:4], "")), ended="yes"), 303)
 
 
 def _authorise(need: Need, visitor: current.Visitor) -> None:

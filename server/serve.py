@@ -46,6 +46,8 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "timeout": 120,
             "keepalive": 15,
             "limit_request_line": 8190,
+            # Whose forwarded headers are believed is for the front door alone to say.
+            "forwarded_allow_ips": "",
             "accesslog": None,
             "errorlog": "-",
             "loglevel": "warning",

@@ -159,6 +159,8 @@ class Settings:
         for name in ("postgresql://", "postgres://"):
             if self.database.startswith(name):
                 return "postgresql+psycopg://" + self.database.removeprefix(name)
+        if self.database.startswith("sqlite:///"):
+            return f"sqlite:///{Path(self.database.removeprefix('sqlite:///')).resolve()}"
         return self.database
 
     @property

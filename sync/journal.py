@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sync.errors import NotFound
 from sync.models import Event, Project
 from sync.models.database import begin_writing, insert_rows
-from sync.models.probing import change_ahead, rows_of
+from sync.models.probing import change_ahead, rows_of, rows_of_each
 
 
 @dataclass(slots=True)
@@ -140,6 +140,18 @@ def open_journal(session: Session, project_id: int, actor_id: int | None, now: d
     What the session read before is forgotten: it may have changed while waiting.
     """
     rows = rows_of(begin_writing(session), _LOCK, {"project": project_id})
+    return _journal(session, rows, actor_id, now)
+
+
+def open_journal_and_look(
+    session: Session, project_id: int, actor_id: int | None, now: dt.datetime, look: tuple[Any, Mapping[str, Any]]
+) -> tuple[Journal, list[Any]]:
+    """The same, and what a statement finds under the lock, given what belongs to it: on PostgreSQL in one go."""
+    rows, found = rows_of_each(begin_writing(session), (_LOCK, {"project": project_id}), look)
+    return _journal(session, rows, actor_id, now), found
+
+
+def _journal(session: Session, rows: Sequence[Any], actor_id: int | None, now: dt.datetime) -> Journal:
     if not rows:
         raise NotFound
     return Journal(session, Found(*rows[0]), actor_id, now)

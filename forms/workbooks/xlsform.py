@@ -18,6 +18,7 @@ _ON_SHEET = re.compile(r"(?:[Oo]n|for) (?:the )?(?:sheet:? )?'(\w+)'(?: sheet)?"
 _COLUMN = re.compile(r"the '(\w+)' value")
 _UNKNOWN_LIST = "List name not in choices sheet"
 _CHOOSES = re.compile(r"(?:select[ _](?:one|multiple)|rank)\s+([^\s$]+)(?:\s+or[_ ]other)?")
+_MOST_LEVELS = 50  # what is filled in may be nested 60 levels deep
 _UNKNOWN_TYPE = re.compile(r"Unknown question type '([^']*)'")
 
 
@@ -31,6 +32,8 @@ def make_xform(data: bytes, name: str, survey: Sheet) -> tuple[bytes | None, lis
     from pyxform.xls2json_backends import Definition, SupportedFileTypes  # noqa: PLC0415
     from pyxform.xls2xform import convert  # noqa: PLC0415
 
+    if nested := _nested_too_deep(name, survey):
+        return None, nested
     workbook = Definition(
         data=io.BytesIO(data), file_type=SupportedFileTypes.xlsx, file_path_stem=PurePosixPath(name).stem
     )
@@ -49,6 +52,17 @@ def make_xform(data: bytes, name: str, survey: Sheet) -> tuple[bytes | None, lis
         fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
         return None, [Finding(fault, "Look at the sheets survey, choices and settings.", name)]
     return xform, [_located(warning, name, {}) for warning in warnings]
+
+
+def _nested_too_deep(name: str, survey: Sheet) -> list[Finding]:
+    depth = 0
+    for row in survey.rows:
+        kind = row.text("type").lower().replace(" ", "_")
+        depth += kind.startswith("begin_") - kind.startswith("end_")
+        if depth > _MOST_LEVELS:
+            fault = f"Groups and repeats are nested more than {_MOST_LEVELS} levels deep."
+            return [Finding(fault, "Take some of them out.", name, sheet=survey.name, row=row.number, column="type")]
+    return []
 
 
 def _located(message: str, name: str, context: Mapping[str, Any]) -> Finding:

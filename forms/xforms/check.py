@@ -69,7 +69,8 @@ class _Checker:
 
     def look(self, look: Look) -> None:
         plan, text = look.plan, look.text
-        self.context.node, self.context.scope = look.element, look.scope if self.plain else None
+        context = self.context
+        context.node, context.scope = look.element, look.scope if self.plain else None
         if plan.relevant is not None and not self.holds(plan.relevant, "relevant", look, otherwise=True):
             if text.strip() or (look.inside is not None and answered(look.element)):
                 self.flag("relevant", look, "There is an answer here, although it should not have been asked.")
@@ -77,24 +78,19 @@ class _Checker:
         if look.inside is not None:
             self.looks(look.inside)
             return
-        if not text or text.isspace():
-            self.blank(look)
-        else:
+        if text and not text.isspace():
             self.answer(look)
+        elif plan.required is not None and self.holds(plan.required, "required", look, otherwise=False):
+            self.flag("required", look, self.message(plan, "required") or "An answer is required here.")
         if plan.calculate is not None:
             self.calculation(plan.calculate, look)
-
-    def blank(self, look: Look) -> None:
-        plan = look.plan
-        if plan.required is not None and self.holds(plan.required, "required", look, otherwise=False):
-            self.flag("required", look, self.message(plan, "required") or "An answer is required here.")
 
     def answer(self, look: Look) -> None:
         plan, text = look.plan, look.text
         if plan.fits is not None and not plan.fits[0](text.strip()):
             self.flag("type", look, f"‘{shortly(text)}’ is not {plan.fits[1]}.")
             return
-        if plan.itemset is not None and plan.question is not None:
+        if plan.itemset is not None and plan.question is not None and text not in plan.among:
             self.choices(plan.itemset, plan.question, look)
         if plan.constraint is not None and not self.holds(plan.constraint, "constraint", look, otherwise=True):
             said = self.message(plan, "constraint")

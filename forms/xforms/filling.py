@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -42,7 +44,9 @@ def instance_from(
     entities stay the same. Raises Faulty with each unknown key and wrong type, by its JSON path.
     """
     filling = Filling(form, first_id or instance_id)
-    root = etree.Element(form.root.tag, id=form.form_id)
+    blank = _blank_of(form)
+    root = copy.copy(blank.element)
+    root.set("id", form.form_id)
     if form.version:
         root.set("version", form.version)
     for name, text in (
@@ -52,7 +56,7 @@ def instance_from(
         ("edits", first_id),
     ):
         plain_text(filling.findings, text, name)
-    _object(filling, form.root, root, "/data", answers, "answers")
+    _fill(filling, blank, root, answers, "answers")
     if filling.findings:
         raise Faulty(filling.findings[:_MOST_FINDINGS])
     context = Context(root, root, lists, form, recorded_at, tz, filling.seed)
@@ -62,86 +66,81 @@ def instance_from(
     return _written(root, instance_id, deprecated_id)
 
 
-def _object(
-    filling: Filling,
-    template: etree._Element,
-    element: etree._Element,
-    path: str,
-    given: Any,
-    place: str,
-) -> None:
-    """Makes the children of a group, a repeat's iteration or the whole, in the order of the form."""
+@dataclass(frozen=True, slots=True)
+class _Blank:
+    """An element of the form before it is filled in. `element` is copied with everything in it, in the order of
+    `inside`; of a repeat there is one iteration."""
+
+    path: str
+    element: etree._Element
+    inside: Mapping[str, _Blank]  # nothing in a question or an entity block
+    repeat: bool
+    entity: bool
+    type: str  # of its question
+
+
+def _blank_of(form: Form) -> _Blank:
+    """The whole form, worked out once."""
+    blank = form.derived.get("blank")
+    if not isinstance(blank, _Blank):
+        blank = form.derived["blank"] = _blank(form, form.root, "/data")
+    return blank
+
+
+def _blank(form: Form, template: etree._Element, path: str) -> _Blank:
+    asked, repeat = form.fields.get(path), path in form.repeats
+    entity = path.endswith("/meta/entity") and not repeat
+    inside: dict[str, _Blank] = {}
+    if entity:
+        element = etree.Element(template.tag, {str(name): str(value) for name, value in template.attrib.items()})
+        for child in template:
+            etree.SubElement(element, child.tag)
+    else:
+        element = etree.Element(template.tag)
+        for child in template if repeat or asked is None else ():
+            inside.setdefault(str(child.tag), _blank(form, child, f"{path}/{child.tag}"))
+        element.extend([below.element for below in inside.values()])
+        if not inside:
+            element.text = template.text
+    return _Blank(path, element, inside, repeat, entity, asked.type if asked else "string")
+
+
+def _fill(filling: Filling, blank: _Blank, element: etree._Element, given: Any, place: str) -> None:
+    """Fills in a group, a repeat's iteration or the whole."""
     if not isinstance(given, Mapping):
         filling.fault(place, f"This is {kind_of(given)}, not an object.", "Groups and iterations are objects.")
         return
-    known = {str(child.tag): child for child in reversed(template)}  # the first of a name is the repeat's template
     for name in given:
-        if name not in known:
-            filling.fault(f"{place}.{name}", "The form has no such question.", _near(filling, name, known))
-    for name in dict.fromkeys(str(child.tag) for child in template):
-        _child(filling, known[name], element, f"{path}/{name}", given, f"{place}.{name}")
+        if name not in blank.inside:
+            filling.fault(f"{place}.{name}", "The form has no such question.", _near(filling, name, blank.inside))
+    for (name, below), child in zip(blank.inside.items(), list(element), strict=True):
+        if below.repeat:
+            _iterations(filling, below, child, given.get(name), f"{place}.{name}")
+            continue
+        filling.elements.setdefault(below.path, []).append(child)
+        if below.entity:
+            _entity(filling, below, child, given.get(name), f"{place}.{name}")
+        elif below.inside:
+            inner = given.get(name)
+            _fill(filling, below, child, {} if inner is None else inner, f"{place}.{name}")
+        elif name in given:
+            text = text_of(filling.findings, given[name], below.type, f"{place}.{name}")
+            if text is not None:
+                child.text = text or None
+                filling.sent.add((child, ""))
 
 
-def _child(
-    filling: Filling,
-    template: etree._Element,
-    parent: etree._Element,
-    path: str,
-    given: Mapping[str, Any],
-    place: str,
-) -> None:
-    name = str(template.tag)
-    form = filling.form
-    if path in form.repeats:
-        _iterations(filling, template, parent, path, given.get(name), place)
-        return
-    element = etree.SubElement(parent, name)
-    filling.elements.setdefault(path, []).append(element)
-    if name == "entity" and path.endswith("/meta/entity"):
-        _entity(filling, template, element, path, given.get(name), place)
-    elif path in form.fields or not len(template):
-        _leaf(filling, template, element, path, given, place)
-    else:
-        inner = given.get(name)
-        _object(filling, template, element, path, {} if inner is None else inner, place)
-
-
-def _iterations(
-    filling: Filling,
-    template: etree._Element,
-    parent: etree._Element,
-    path: str,
-    given: Any,
-    place: str,
-) -> None:
-    if given is None:
-        return
-    if not isinstance(given, list):
+def _iterations(filling: Filling, blank: _Blank, first: etree._Element, given: Any, place: str) -> None:
+    """Puts as many copies of the iteration as were sent in its stead."""
+    if given is not None and not isinstance(given, list):
         filling.fault(place, f"This is {kind_of(given)}, not a list.", "A repeat is a list of objects.")
         return
-    for index, row in enumerate(given):
-        element = etree.SubElement(parent, str(template.tag))
-        filling.elements.setdefault(path, []).append(element)
-        _object(filling, template, element, path, row, f"{place}[{index}]")
-
-
-def _leaf(
-    filling: Filling,
-    template: etree._Element,
-    element: etree._Element,
-    path: str,
-    given: Mapping[str, Any],
-    place: str,
-) -> None:
-    name = str(template.tag)
-    if name not in given:
-        element.text = template.text
-        return
-    asked = filling.form.fields.get(path)
-    text = text_of(filling.findings, given[name], asked.type if asked else "string", place)
-    if text is not None:
-        element.text = text or None
-        filling.sent.add((element, ""))
+    for index, row in enumerate(given or ()):
+        element = copy.copy(first)
+        first.addprevious(element)
+        filling.elements.setdefault(blank.path, []).append(element)
+        _fill(filling, blank, element, row, f"{place}[{index}]")
+    parent_of(first).remove(first)
 
 
 def _near(filling: Filling, name: object, known: Iterable[str]) -> str:
@@ -149,14 +148,7 @@ def _near(filling: Filling, name: object, known: Iterable[str]) -> str:
     return did_you_mean(str(name), known) if len(filling.findings) < _MOST_FINDINGS else ""
 
 
-def _entity(
-    filling: Filling,
-    template: etree._Element,
-    element: etree._Element,
-    path: str,
-    given: Any,
-    place: str,
-) -> None:
+def _entity(filling: Filling, blank: _Blank, element: etree._Element, given: Any, place: str) -> None:
     """The entity block: what was sent of it, and what the form says for the rest."""
     if given is not None and not isinstance(given, Mapping):
         filling.fault(place, f"This is {kind_of(given)}, not an object.", "An entity is an object.")
@@ -165,19 +157,17 @@ def _entity(
     for name in sent:
         if name not in _ENTITY_KEYS:
             filling.fault(f"{place}.{name}", "An entity has nothing called so.", _near(filling, name, _ENTITY_KEYS))
-    for key, value in template.attrib.items():
-        element.set(str(key), str(value))
     for name in _ENTITY_KEYS[:-1]:
         if name in sent:
             text = plain_text(filling.findings, sent[name], f"{place}.{name}")
             element.set(name, text or "")
             filling.sent.add((element, name))
-    for child in template:
-        made = etree.SubElement(element, str(child.tag))
-        filling.elements.setdefault(f"{path}/{child.tag}", []).append(made)
-        if child.tag in sent:
-            made.text = plain_text(filling.findings, sent[child.tag], f"{place}.{child.tag}") or None
-            filling.sent.add((made, ""))
+    for child in element:
+        name = str(child.tag)
+        filling.elements.setdefault(f"{blank.path}/{name}", []).append(child)
+        if name in sent:
+            child.text = plain_text(filling.findings, sent[name], f"{place}.{name}") or None
+            filling.sent.add((child, ""))
 
 
 def _written(root: etree._Element, instance_id: str, deprecated_id: str | None) -> bytes:

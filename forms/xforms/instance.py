@@ -30,6 +30,10 @@ _BOMS = (
     (b"<\0", "utf-16-le"),
     (b"\0<", "utf-16-be"),
 )
+# Prefixes that something uses, and a namespace for what has none. A text that looks like one costs a look in vain.
+_PREFIX = re.compile(rb""":(?<!\sxmlns:)[^\s:<>"'=/]+[\s=>/]""")
+_DEFAULT = re.compile(rb"xmlns\s*=")
+_IN_META = frozenset({"instanceID", "deprecatedID", "instanceName"})
 # Encodings that real clients declare; what else Python knows by that name is no encoding of texts, or a trap.
 _ENCODING = re.compile(
     r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp(125\d|437|85\d)|mac-roman|koi8-r|gb18030|gbk|big5|shift_jis|euc_(jp|kr)"
@@ -69,11 +73,12 @@ def read_instance(raw: bytes) -> Instance:
     """Raises Faulty, and nothing else, for whatever is not a readable instance."""
     document = _utf8(raw)
     root = _parse(document)
-    _strip(root)
+    if _PREFIX.search(document) or _DEFAULT.search(document):
+        _strip(root)
     if b"xmlns" in document:
         # Also those that nothing uses: with some, such as relative ones, there is no canonical form.
         etree.cleanup_namespaces(root)
-    meta = _texts(next(root.iterchildren("meta"), ()))
+    meta = _named_in(next(root.iterchildren("meta"), ()))
     return Instance(
         root=root,
         form_id=root.get("id", "").strip(),
@@ -142,7 +147,7 @@ def _parse(document: bytes) -> etree._Element:
         root = etree.fromstring(document, _own.parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise _unreadable(f"It is not readable XML: {error}.") from error
-    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
+    if b"<!DOCTYPE" in document and root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise _doctype()
     if document.count(b"<") > MAX_ELEMENTS and _TOO_MANY(root):
         raise _too_many()
@@ -192,12 +197,13 @@ def _strip(root: etree._Element) -> None:
                     element.set(local_name(name), value)
 
 
-def _texts(elements: Iterable[etree._Element]) -> dict[str, str]:
-    """The texts of elements that have any, by tag; of several with one tag the first."""
+def _named_in(meta: Iterable[etree._Element]) -> dict[str, str]:
+    """What the instance is called, as far as it says so; of several of one tag the first counts."""
     found: dict[str, str] = {}
-    for element in elements:
-        text = element.text if len(element) == 0 else "".join(map(str, element.itertext()))
-        found.setdefault(str(element.tag), (text or "").strip())
+    for element in meta:
+        if element.tag in _IN_META:
+            text = element.text if len(element) == 0 else "".join(map(str, element.itertext()))
+            found.setdefault(str(element.tag), (text or "").strip())
     return {name: text for name, text in found.items() if text}
 
 

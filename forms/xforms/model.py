@@ -49,13 +49,15 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Itemset:
     """Where a select's choices come from. `chosen` tells of a value, given as `chosen`, whether it is one of them;
-    without it all items of the list are. `answers` finds those that are answers to another question."""
+    without it all items of the list are. `answers` finds those that are answers to another question, `passing` all
+    that the filter of a list lets through."""
 
     list_name: str | None  # None: the choices are answers to another question
     external: bool
     value: str  # the column that is stored
     chosen: Expression | None
     answers: Expression | None = None
+    passing: Expression | None = None
 
 
 class ListInside:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -22,19 +23,30 @@ def offered(
     and whether there may be more. `context.node` is the question's element; what cannot be worked out is offered."""
     found: list[tuple[str, Choosable]] = []
     tried = list(islice(candidates, MOST_TRIED))
+    is_let_through = _filter(form, path, context)
     for value, what in tried:
-        if _is_let_through(form, path, context, value):
+        if is_let_through(value):
             if len(found) == most:
                 return found, True
             found.append((value, what))
     return found, len(tried) == MOST_TRIED
 
 
-def _is_let_through(form: Form, path: str, context: Context, value: str) -> bool:
+def _filter(form: Form, path: str, context: Context) -> Callable[[str], bool]:
+    """Worked out once for a whole list of the form or of a file; records of a register are few of many, and asked one
+    by one."""
     itemset = form.itemsets.get(path)
     if itemset is None or itemset.chosen is None:
-        return True
-    try:
-        return itemset.chosen.boolean(context, chosen=value)
-    except Unevaluable:
-        return True
+        return lambda value: True
+    chosen, passing = itemset.chosen, itemset.passing
+    if passing is not None and not (itemset.external and context.lists.is_entities(itemset.list_name or "")):
+        with suppress(Unevaluable):
+            return {node.text or "" for node in passing.nodes(context)}.__contains__
+
+    def is_let_through(value: str) -> bool:
+        try:
+            return chosen.boolean(context, chosen=value)
+        except Unevaluable:
+            return True
+
+    return is_let_through

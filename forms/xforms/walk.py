@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -41,9 +41,11 @@ class Plan:
     bind: Bind | None = None
     question: Field | None = None
     itemset: Itemset | None = None
+    among: Container[str] = ()  # what may be chosen, as far as it is the same for everybody
     fits: tuple[Callable[[str], bool], str] | None = None
     children: dict[str, Plan] = field(default_factory=dict)
     inner: str = ""  # the path from the iteration or the record around it
+    leaf: bool = True  # whether it is no group, repeat or entity
     rules: bool = False  # whether there is anything to check in a leaf
     wanted: bool = False  # whether a missing element must be put in because something in it may be required
     wanted_below: tuple[Plan, ...] = ()
@@ -165,6 +167,8 @@ def _planned(
         plan.convert = _CONVERSIONS.get(question.type)
         plan.identity = None if question.metadata or question.calculated else question.identity
         plan.file = files.index(path) if question.type == "binary" else None
+        if plan.itemset and question.type == "select1" and not plan.itemset.external and plan.itemset.chosen is None:
+            plan.among = form.choices.get(plan.itemset.list_name or "", ())
     for child in element:
         below = _planned(
             form,
@@ -178,6 +182,7 @@ def _planned(
         plan.children[below.name] = below
     plan.wanted_below = tuple([below for below in plan.children.values() if below.wanted and not below.repeat])
     plan.wanted = plan.required is not None or bool(plan.wanted_below)
+    plan.leaf = not (plan.children or plan.repeat or plan.entity)
     plan.rules = any((plan.required, plan.relevant, plan.constraint, plan.calculate, plan.itemset, plan.fits))
     return plan
 
@@ -193,11 +198,11 @@ class _Walker:
         texts, looks, plans = scope.texts, self.looks, plan.children
         above: dict[str, int] = {}  # groups and iterations so far
         for child in element:
-            tag = str(child.tag)
+            tag = child.tag
             below = plans.get(tag)
             if below is None:
                 self.unknown(child, plan, scope)
-            elif below.children or below.repeat or below.entity:
+            elif not below.leaf:
                 above[tag] = count = above.get(tag, 0) + 1
                 if below.repeat:
                     self.iteration(child, below, scope, found, count)
@@ -208,18 +213,19 @@ class _Walker:
             elif below.path in texts:
                 self.leaf_again(child, below, scope, found)
             else:
-                text = texts[below.path] = child.text or ""
-                odd = len(child) != 0
-                if odd:
+                whole = text = texts[below.path] = child.text or ""
+                if len(child):
                     self.walk.plain = False
+                    whole = _whole(child)
                 if below.rules:
-                    looks.append(Look(below, child, scope, _whole(child) if odd else text))
+                    looks.append(Look(below, child, scope, whole))
                 if not text or text.isspace():
                     if below.answer:
                         found[tag] = None
-                else:
-                    if below.answer:
-                        found[tag] = below.convert(text) if below.convert else text
+                    continue
+                if below.answer:
+                    found[tag] = below.convert(text) if below.convert else text
+                if below.identity is not None or below.file is not None:
                     self.told(below, scope, text)
         for below in plan.wanted_below:
             if below.name not in above and below.path not in texts:

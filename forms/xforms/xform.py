@@ -329,14 +329,17 @@ class _Compiler:
         wanted = Operation("=", value, Variable("chosen"))
         filtered = Step(last.axis, last.test, (wanted, *last.predicates))
         among = Operation(">", Call("count", (Path(node.start, (*before, filtered)),)), Number(0.0))
+        given = Path(node.start, (*node.steps, *value.steps)) if isinstance(value, Path) else node
         match node.start:
             case Call("instance", (Text(name),)):
                 external = name not in self.secondary
                 listed = self.outside.get(name, name) if external else name
                 plain = not any(step.predicates for step in node.steps)
                 chosen = compile_node(among, path, self.shape, path)  # also finds what is wrong with it
-                return Itemset(listed, external, column, None if plain else chosen)
-        given = Path(node.start, (*node.steps, *value.steps)) if isinstance(value, Path) else node
+                if plain:
+                    return Itemset(listed, external, column, None)
+                passing = compile_node(given, path, self.shape, path)
+                return Itemset(listed, external, column, chosen, passing=passing)
         asked = compile_node(among, path, self.shape, path)
         return Itemset(None, False, column, asked, compile_node(given, path, self.shape, path))
 

@@ -11,6 +11,7 @@ from forms.findings import Faulty, Finding
 
 _LONGEST = 50_000
 _DEEPEST = 90
+_TALLEST = 400  # `a or b or c` is a tree too, as tall as it has operators; whoever walks down it needs a frame a level
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,9 @@ class _Parser:
         node = self.expression(0)
         if self.token.kind != "end":
             raise self.unexpected()
+        if _height(node) > _TALLEST:
+            fault = f"The expression has more than {_TALLEST} operators in a row."
+            raise _fault(fault, "Divide it among several calculations.")
         return node
 
     def expression(self, binding: int) -> Node:
@@ -309,6 +313,27 @@ class _Parser:
         if missing:
             return _fault(f"‘{missing}’ is missing before ‘{token.text}’ at character {token.position + 1}.")
         return _fault(f"‘{token.text}’ at character {token.position + 1} stands where it cannot.")
+
+
+def _height(node: Node) -> int:
+    tallest, waiting = 0, [(node, 1)]
+    while waiting:
+        node, height = waiting.pop()
+        tallest = max(tallest, height)
+        match node:
+            case Operation(_, left, right):
+                below: tuple[Node, ...] = (left, right)
+            case Negation(operand):
+                below = (operand,)
+            case Call(_, arguments):
+                below = arguments
+            case Path(start, steps, predicates):
+                filters = [predicate for step in steps for predicate in step.predicates]
+                below = (*predicates, *filters, *(() if isinstance(start, str) else (start,)))
+            case _:
+                below = ()
+        waiting += [(each, height + 1) for each in below]
+    return tallest
 
 
 def _fault(fault: str, remedy: str = "") -> Faulty:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -19,17 +21,19 @@ from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from server.openrosa.multipart import MOST_PARTS
+from server.sentences import said_in
+from server.words import words
 from sync.accounts.installation import installation
 from sync.errors import Busy, TooLarge, Unparseable
 from sync.intake.changes import cursor_at
 from sync.intake.items import storable
-from sync.intake.receive import answered_before, prepare_batch, store_batch
-from sync.models import Quarantined, SubmissionVersion
+from sync.intake.receive import PreparedBatch, answered_before, one_at_a_time, prepare_batch, store_batch
+from sync.models import Form, Quarantined, SubmissionVersion
+from sync.models.probing import rows_of_ids, rows_of_keys
 
 bp = Blueprint("batches", __name__, url_prefix="/v1/projects/<int:pid>")
 
 _batch_schema = BatchSchema()
-_AT_ONCE = 200
 
 
 @bp.post("/batches")
@@ -44,11 +48,15 @@ def post_batch(pid: int) -> ResponseReturnValue:
     batch = read_batch(parse_batch(body))
     now, actor_id, bound = current.now(), current.visitor().actor_id, current.fillable()
     sha256 = hashlib.sha256(body).digest()
-    result = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256)
-    if result is None:
-        prepared = prepare_batch(session(), pid, batch, sha256, now, bound)
-        result = store_batch(session(), prepared, actor_id, now, user_agent())
+    with one_at_a_time:
+        found = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256) or prepare_batch(
+            session(), pid, batch, sha256, now, bound
+        )
+    if isinstance(found, PreparedBatch):
+        result = store_batch(session(), found, actor_id, now, user_agent())
         session().commit()
+    else:
+        result = found
     log("batch_received", project=pid, actor=actor_id, again=result.again, items=len(result.receipts), **result.counts)
     return answer(
         {
@@ -56,7 +64,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
             "epoch": result.epoch,
             "received_at": result.received_at,
             "cursor": cursor_at(result.epoch, result.event),
-            "receipts": result.receipts,
+            "receipts": _said(result.receipts),
         }
     )
 
@@ -67,9 +75,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
 def post_known(pid: int) -> ResponseReturnValue:
     """Which of these instances the server does not hold; to be asked after a changed epoch."""
     ids = load(KnownSchema(), parse_json(read_body(current.settings().max_batch)))["ids"]
-    held: set[tuple[str, str]] = set()
-    for start in range(0, len(ids), _AT_ONCE):
-        held |= _held(pid, [instance_id for instance_id, _ in ids[start : start + _AT_ONCE]])
+    held = _held(pid, [instance_id for instance_id, _ in ids])
     # Whoever sent answers has no XML to hash, and asks for the id alone.
     held |= {(instance_id, "") for instance_id, _ in held}
     unknown = [[instance_id, sha256] for instance_id, sha256 in ids if (instance_id, sha256.lower()) not in held]
@@ -115,16 +121,41 @@ def read_batch(given: object) -> dict[str, object]:
     return batch | {name: storable(batch[name]) for name in ("batch", "device") if name in batch}
 
 
+def _said(receipts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Their sentences in the language that was asked for, as far as they are known there."""
+    language = words().locale
+    if language == "en":
+        return receipts
+    return [
+        {
+            **receipt,
+            "reason": receipt["reason"] and said_in(language, receipt["reason"]),
+            "flags": [flag | {"message": said_in(language, flag["message"])} for flag in receipt["flags"]],
+        }
+        for receipt in receipts
+    ]
+
+
 def _held(project_id: int, instance_ids: list[str]) -> set[tuple[str, str]]:
     """Ids with the hashes under which their XML is here, filed or in quarantine."""
     known = [instance_id for instance_id in instance_ids if instance_id == storable(instance_id)]
-    found: set[tuple[str, str]] = set()
-    for table in (SubmissionVersion, Quarantined):
-        rows = session().execute(
-            select(table.instance_id, table.sha256).where(table.project_id == project_id, table.instance_id.in_(known))
+    connection = session().connection()
+    rows = rows_of_keys(
+        connection,
+        [Quarantined.instance_id, Quarantined.sha256],
+        [Quarantined.instance_id],
+        [(instance_id,) for instance_id in known],
+        (Quarantined.project_id, project_id),
+    )
+    for form_id in session().scalars(select(Form.form_id).where(Form.project_id == project_id)).all():
+        rows += rows_of_ids(
+            connection,
+            [SubmissionVersion.instance_id, SubmissionVersion.sha256],
+            [(SubmissionVersion.project_id, project_id), (SubmissionVersion.form_id, form_id)],
+            SubmissionVersion.instance_id,
+            known,
         )
-        found |= {(instance_id, sha256.hex()) for instance_id, sha256 in rows if instance_id}
-    return found
+    return {(instance_id, sha256.hex()) for instance_id, sha256 in rows}
 
 
 def _epoch() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from flask import Blueprint, g
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
@@ -183,15 +183,7 @@ def part_of(listed: Iterable[_Listed], query: dict[str, Any]) -> list[_Listed]:
 
 def reading_of(pid: int, as_of: str | None) -> Reading:
     """The project as it stood at a moment, or as it stands; for this request."""
-    reading = Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
-    g.setdefault("readings", []).append(reading)
-    return reading
-
-
-def forget_readings() -> None:
-    """Let go of what figures were read from; rows of a year may be a hundred megabytes."""
-    for reading in g.pop("readings", ()):
-        reading.forget()
+    return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
 
 
 def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any], count: int | None = None) -> Evidence:

@@ -15,6 +15,7 @@ from server.bodies import parse_batch, unpack
 from server.commands.common import installation_opened, project_named, sender_of
 from server.db import session
 from server.queries.submissions import how_many
+from server.serve import spare_what_is_loaded
 from sync.indicators.figures import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_portion, verify_portion
@@ -45,6 +46,7 @@ def statement(
 @click.group()
 def indicators() -> None:
     """Everything that is worked out from submissions."""
+    spare_what_is_loaded()
 
 
 @indicators.command()

@@ -61,7 +61,8 @@ def language() -> str:
     """The language of messages: the visitor's own, else what the client asks for, else the project's, else French."""
     known = current.visitor_or_none()
     own = known.language if known else None
-    for chosen in (own, request.accept_languages.best_match(LANGUAGES), *g.get("project_languages", ())):
+    asked = request.accept_languages  # which most clients leave empty
+    for chosen in (own, asked.best_match(LANGUAGES) if asked else None, *g.get("project_languages", ())):
         code = str(chosen or "").split("-")[0].lower()
         if code in LANGUAGES:
             return code

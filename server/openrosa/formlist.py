@@ -17,6 +17,7 @@ from server.openrosa.answers import XML, speak_openrosa
 from server.openrosa.kept import KeptAnswers, stamp_of
 from server.openrosa.unchanged import remember_this
 from sync.accounts.roles import fillable_forms
+from sync.intake.items import storable
 from sync.models import Actor
 from sync.projects.drafts import draft_of
 from sync.projects.manifest import Fillable, files_for, fillable
@@ -39,7 +40,7 @@ def form_list(pid: int) -> ResponseReturnValue:
     """
     actor = session().get_one(Actor, current.visitor().actor_id)
     bound = fillable_forms(session(), actor, pid)
-    wanted = request.args.get("formID")
+    wanted = storable(request.args.get("formID"))
     remember_this()
     asked = ("formList", pid, actor.id, bound, wanted, own_address(""))
     return _kept.answer(

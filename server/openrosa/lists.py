@@ -18,6 +18,7 @@ from sync.entities.delivery import rows_for
 from sync.entities.reading import deleted_among
 from sync.entities.registers import list_of
 from sync.errors import NotFound, TooLarge
+from sync.intake.items import storable
 from sync.models import Actor, FormFile
 
 bp = Blueprint("lists", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
@@ -36,7 +37,7 @@ def integrity(pid: int, name: str) -> ResponseReturnValue:
     """
     list_of(session(), pid, name)
     _require_reach(pid, name)
-    asked = request.args.get("id")
+    asked = storable(request.args.get("id"))
     ids = None if asked is None else [id_.strip().lower().removeprefix("uuid:") for id_ in asked.split(",")]
     if ids is None and not current.has_right("submissions.read"):
         actor = session().get_one(Actor, current.visitor().actor_id)

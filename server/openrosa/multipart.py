@@ -17,6 +17,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from sync.errors import DiskFull, FieldMissing, Refusal, TooLarge, Unparseable
 from sync.intake.content import ContentStore, Incoming
+from sync.intake.items import storable
 
 MOST_PARTS = 1000
 _MOST_HEADERS = 16
@@ -143,6 +144,8 @@ def _chunks(body: Body, arrived: Arrived, most: int) -> Iterator[bytes]:
             arrived.fault = TooLarge(f"A form may have {most} bytes at most.", details={"max_bytes": most})
             return
         yield chunk
+        if arrived.received == body.length:
+            return
         size = min(_LARGE, size * 2) if time.monotonic() - began < _QUICK_SECONDS else _SMALL
 
 
@@ -209,7 +212,7 @@ def _part(segment: MultipartSegment, content: Incoming) -> Part:
         field=own[0] if own else "",
         names=tuple(dict.fromkeys(name for name in names if name)),
         is_file=segment.filename is not None or segment.content_type not in (None, "text/plain"),
-        type=segment.content_type,
+        type=storable(segment.content_type),
         content=content,
     )
 

@@ -33,7 +33,7 @@ from server.logs import log
 from sync.accounts.tokens import NOTED_OTHERWISE, digest, is_well_formed
 from sync.errors import TooMany
 from sync.models import Actor, Assignment, Project, Token
-from sync.models.database import looking
+from sync.models.database import Bare, looking
 from sync.models.probing import rows_of
 
 _STAMP = "siby.stamp"
@@ -140,7 +140,7 @@ class _Answered:
     headers: _Headers
 
 
-def _look(connection: Connection, sha256: bytes, now: dt.datetime) -> Stamp | None:
+def _look(connection: Connection | Bare, sha256: bytes, now: dt.datetime) -> Stamp | None:
     """None for a token that is not good, or whose use is to be written down: that is done on the long way."""
     found = rows_of(connection, _LOOK, {"sha256": sha256})
     if not found:

@@ -25,7 +25,7 @@ bp = Blueprint("signing", __name__)
 @public
 def sign_in() -> ResponseReturnValue:
     """The form for e-mail address and password."""
-    return render_template("sign_in.html", next=_inside(request.args.get("next")))
+    return render_template("sign_in.html", next=_inside(request.args.get("next")), ended="ended" in request.args)
 
 
 @bp.post("/sign-in")

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from sync.models import Audit, Project, Server
+from sync.models.database import insert_rows
+from sync.models.probing import change_ahead, rows_of
 
 NO_PROJECT = 0
 
@@ -40,6 +42,7 @@ def record_act(
 
     The session must have begun to write, and the caller commits. Details hold no answers and no names of people.
     """
+    session.flush()  # the project itself may be new
     number, before = _next(session, project_id)
     row: dict[str, Any] = {
         "project_id": project_id,
@@ -52,8 +55,8 @@ def record_act(
         "request_id": origin.request_id,
         "address": origin.address,
     }
-    session.add(Audit(**row, chain=_link(before, row)))
-    session.flush()
+    said = {name: value for name, value in row.items() if value is not None}
+    insert_rows(session.connection(), Audit.__table__, [{**said, "chain": _link(before, row)}])  # type: ignore[arg-type]
     return number
 
 
@@ -74,21 +77,22 @@ _FIELDS = ("project_id", "number", "at", "actor_id", "action", "subject", "detai
 
 def _next(session: Session, project_id: int) -> tuple[int, bytes]:
     """The next number and the hash to build on. The row that is locked keeps other writers of the trail out."""
-    if project_id == NO_PROJECT:
-        session.execute(select(Server.id).with_for_update()).all()
-        last = session.scalar(select(func.max(Audit.number)).where(Audit.project_id == NO_PROJECT)) or 0
-    else:
-        last = session.execute(
-            select(Project.last_audit).where(Project.id == project_id).with_for_update()
-        ).scalar_one()
-        session.execute(
-            update(Project)
-            .where(Project.id == project_id)
-            .values(last_audit=last + 1)
-            .execution_options(synchronize_session=False)
-        )
-    before = session.scalar(select(Audit.chain).where(Audit.project_id == project_id, Audit.number == last))
+    if project_id != NO_PROJECT:
+        change_ahead(session.connection(), _COUNT, {"project": project_id})
+        [(number, before)] = rows_of(session.connection(), _NUMBER, {"project": project_id})
+        return number, before or b""
+    session.execute(select(Server.id).with_for_update()).all()
+    last = session.scalar(select(func.max(Audit.number)).where(Audit.project_id == NO_PROJECT)) or 0
+    before = session.scalar(select(Audit.chain).where(Audit.project_id == NO_PROJECT, Audit.number == last))
     return last + 1, before or b""
+
+
+_COUNT = update(Project).where(Project.id == bindparam("project")).values(last_audit=Project.last_audit + 1)
+_NUMBER = (
+    select(Project.last_audit, Audit.chain)
+    .outerjoin(Audit, and_(Audit.project_id == Project.id, Audit.number == Project.last_audit - 1))
+    .where(Project.id == bindparam("project"))
+)
 
 
 def _link(before: bytes, row: Mapping[str, Any]) -> bytes:

@@ -54,6 +54,13 @@ class DatabaseLists:
             self._whole[list_name] = self._gather(list_name)
         return self._whole[list_name]
 
+    def columns(self, list_name: str, *columns: str) -> list[tuple[str, ...]]:
+        """Some columns of all rows of a file's list; none of one that is not here, or too long to be given whole."""
+        table = self._table(list_name)
+        if table is None or len(table.rows) > WHOLE_AT_MOST:
+            return []
+        return [tuple(_NOT_IN_XML.sub("", cells.get(column, "")) for column in columns) for cells in table.rows]
+
     def preload(self, list_name: str, ids: Collection[str]) -> None:
         """Fetch these entities of a list in one go, so that `find` by `name` need not ask for each."""
         if list_name not in self._lists():
@@ -61,8 +68,9 @@ class DatabaseLists:
         wanted = [id_ for id_ in dict.fromkeys(ids) if (list_name, "name", id_) not in self._found]
         for id_ in wanted:
             self._found[(list_name, "name", id_)] = ()
+        properties = self._lists()[list_name]
         for columns in self._columns_of_ids(list_name, wanted):
-            self._found[(list_name, "name", columns[0])] = _Entity(partial(self._entity, list_name, columns))
+            self._found[(list_name, "name", columns[0])] = _Entity(partial(_entity, properties, columns))
 
     def _lists(self) -> Mapping[str, Sequence[str]]:
         if self._properties is None:
@@ -101,7 +109,8 @@ class DatabaseLists:
         return root
 
     def _entities_of_ids(self, list_name: str, ids: Sequence[str]) -> list[etree._Element]:
-        return [self._entity(list_name, columns) for columns in self._columns_of_ids(list_name, ids)]
+        properties = self._lists()[list_name]
+        return [_entity(properties, columns) for columns in self._columns_of_ids(list_name, ids)]
 
     def _columns_of_ids(self, list_name: str, ids: Sequence[str]) -> list[Sequence[Any]]:
         fixed = [(Entity.project_id, self._project_id), (Entity.list_name, list_name)]
@@ -125,13 +134,8 @@ class DatabaseLists:
         )
         if which is not None:
             query = query.where(which)
-        return [self._entity(list_name, row) for row in self._session.execute(query)]
-
-    def _entity(self, list_name: str, columns: Sequence[Any]) -> etree._Element:
-        id_, label, version, data = columns
         properties = self._lists()[list_name]
-        cells = {**dict.fromkeys(properties, ""), **data, "name": id_, "label": label, "__version": str(version)}
-        return _item(("name", "label", "__version", *properties), cells)
+        return [_entity(properties, row) for row in self._session.execute(query)]
 
     def _table(self, list_name: str) -> _Rows | None:
         if list_name not in self._tables:
@@ -219,6 +223,12 @@ def _where(column: str, value: str) -> ColumnElement[bool]:
     if column == "__version":
         return cast(Entity.version, Text) == value
     return func.coalesce(Entity.data[column].as_string(), "") == value
+
+
+def _entity(properties: Sequence[str], columns: Sequence[Any]) -> etree._Element:
+    id_, label, version, data = columns
+    cells = {**dict.fromkeys(properties, ""), **data, "name": id_, "label": label, "__version": str(version)}
+    return _item(("name", "label", "__version", *properties), cells)
 
 
 def _item(columns: Sequence[str], cells: Mapping[str, Any]) -> etree._Element:

@@ -242,13 +242,30 @@ class GrowingFiles:
             self.path(tag, ending).unlink(missing_ok=True)
 
     def sweep(self, now: float, older_than: float = KEPT_SECONDS) -> int:
-        """Delete files that were written so many seconds before `now`, in seconds since 1970, and what a killed process
-        left half made; gives how many."""
-        return self._delete(lambda path: now - path.stat().st_mtime > older_than or self._is_left_behind(path))
+        """Delete files that were written so many seconds before `now`, in seconds since 1970, what a killed process
+        left half made, and the oldest whole files while these take more of the disk than they leave; gives how many."""
+        gone = self._delete(lambda path: now - path.stat().st_mtime > older_than or self._is_left_behind(path))
+        return gone + self._give_way()
 
     def sweep_at_start(self) -> int:
         """Delete what a killed process left half made or, of what is for one reader alone, undelivered."""
         return self._delete(lambda path: self._is_left_behind(path) or self._is_for_one(path))
+
+    def _give_way(self) -> int:
+        """What can be made again leaves room for what cannot. Only the newest file stays, whatever it takes."""
+        whole = []
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            with suppress(FileNotFoundError):
+                if "." not in path.name:
+                    whole.append((path.stat().st_mtime, path.stat().st_size, path.name))
+        taken, gone = sum(size for _, size, _ in whole), 0
+        for _, size, tag in sorted(whole)[:-1]:
+            if taken <= shutil.disk_usage(self.folder).free:
+                break
+            self.drop(tag)
+            taken -= size
+            gone += 1
+        return gone
 
     def _delete(self, is_over: Callable[[Path], bool]) -> int:
         gone = 0

@@ -26,7 +26,9 @@ _LONGEST_NAME = 31
 _EXACT = 2**53  # beyond it a spreadsheet rounds; such a number is written as text
 _FIRST_DAY = dt.date(1900, 3, 1)  # before it spreadsheets disagree about the calendar
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,14})?")
-_PLAIN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+# Of a sheet that unpacks to more than 2 GB the archive says so in the way that there is for it.
+_LARGE = {"constant_memory": True, "use_zip64": True}
+_PLAIN = {**_LARGE, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 Put = Callable[[Worksheet, int, int, Any], Any]
 
@@ -41,7 +43,7 @@ def write_workbook(source: Source, target: Path, scratch: Scratch, most_rows: in
     tally, names = Tally(), _Names()
     for table in source.tables:
         _write_table(book, names, source, table, tally, scratch, most_rows)
-    scratch.go_on(0)
+    scratch.go_on(sum(path.stat().st_size for path in scratch.folder.iterdir()))  # each sheet is written once more
     book.close()
     return tally.rows
 

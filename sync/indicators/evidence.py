@@ -106,10 +106,12 @@ def evidence(
     forbid_small_cells(reading, definition, sees_small_cells)
     figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}))
     sources = list(_sources(reading, definition))
-    page = list(islice(figure.rows(sources, _position(cursor), limit), limit + 1))
-    following = _cursor(page[limit - 1].position) if len(page) > limit else None
     if count is None:
         count = sum(figure.count(one) for one, _ in sources)
+    # Nobody looks for another row once all are there.
+    most = limit + 1 if cursor is not None else min(limit + 1, count)
+    page = list(islice(figure.rows(sources, _position(cursor), limit), most))
+    following = _cursor(page[limit - 1].position) if len(page) > limit else None
     return Evidence(_shown(reading, page[:limit], definition.aggregate == "ratio"), count, following)
 
 
@@ -149,8 +151,9 @@ class _Behind:
         # Where some rows are left out, one look has to find enough of the others.
         size = (at_once + 1) * (_WIDER if self.place is not None or self.cells else 1)
         lies_in = self.reading.lies_in(self.place)
+        roughly = self.reading.roughly(definition, self.place, self.cells if _has_own_cells(definition) else {})
         while True:
-            entries = self.reading.entries_after(definition, self.period, slot, size)
+            entries = self.reading.entries_after(definition, self.period, slot, size, roughly)
             found = self._counted(definition, part, [entry for entry in entries if lies_in(entry)])
             yield from (one for one in sorted(found, key=lambda one: one.position) if not after or one.position > after)
             if len(entries) < size:
@@ -160,8 +163,7 @@ class _Behind:
     def _counted(self, definition: Definition, part: int, entries: Sequence[Entry]) -> Iterator[Counted]:
         dimensions, chosen = self.reading.dimensions(definition, tuple(self.cells)), tuple(self.cells.values())
         overlaps = definition.counts_subjects and not definition.has_value
-        if overlaps or not counting.by_subject(definition):
-            # Each row has its own cells: whoever has none in this one need not be read.
+        if _has_own_cells(definition):
             entries = [entry for entry in entries if stands(entry, dimensions, chosen)]
         wanted = {slot_of(entry) for entry in entries}
         together, person = self._with_same(definition, entries)
@@ -185,6 +187,11 @@ class _Behind:
         reading = self.reading.about(definition, subjects)
         same = [entry for entry in reading.entries_of(definition, self.period, subjects) if lies_in(entry)]
         return [*same, *(entry for entry in entries if entry.subject is None)], reading.person_of(definition)
+
+
+def _has_own_cells(definition: Definition) -> bool:
+    """Whether each row has its own cells, not those of its subject's latest row: others need not be read."""
+    return not counting.stands_in_one(definition)
 
 
 def _sources(reading: Reading, definition: Definition, part: int = 0) -> Iterator[Source]:

@@ -56,6 +56,8 @@ _SLOT = ("day", "submission_id", "ordinal", "opened")
 _FEW = 500
 # So many rows at least are kept for other figures that go over them.
 _MOST_ROWS = 50_000
+# So many codes of places at most are named in a statement.
+_MOST_CODES = 5_000
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -101,13 +103,6 @@ class Reading:
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
         self.families: dict[tuple[str, Period, str | None, int], Family] = {}
-
-    def forget(self) -> None:
-        """Let go of all that was fetched and counted. What has been used up may be held for long by what it was shown
-        with: the macros of a template hold each other until garbage is collected."""
-        every = (self._tables, self._entries, self._columns, self._members, self._records, self._unsure, self.families)
-        for kept in every:
-            kept.clear()
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -307,16 +302,45 @@ class Reading:
         """The rows that have a say in a figure for the period, in no order; some may lie before it."""
         return self._inside(self._fetched(definition, period), place)
 
-    def entries_after(self, definition: Definition, period: Period, after: Slot, limit: int) -> list[Entry]:
-        """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot`."""
+    def entries_after(
+        self,
+        definition: Definition,
+        period: Period,
+        after: Slot,
+        limit: int,
+        where: Sequence[ColumnElement[bool]] = (),
+    ) -> list[Entry]:
+        """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot`. `where` says which
+        of them, as `roughly` does."""
         names = list(dict.fromkeys([*_SLOT, *needed_columns(definition)]))
         day, *others = (_ROWS.c[name] for name in _SLOT)
         # Not one comparison of all four: SQLite finds no way into the index by that.
         later = or_(day > after[0], tuple_(*others) > tuple_(*after[1:]))
+        conditions = [*self._inside_of(definition, period), day >= after[0], later, *where]
         found: list[Entry] = []
-        for query in self._both(definition, names, [*self._inside_of(definition, period), day >= after[0], later]):
+        for query in self._both(definition, names, conditions):
             found += self._read(query.order_by(day, *others).limit(limit), names)
         return sorted(found, key=slot_of)[:limit]
+
+    def roughly(
+        self, definition: Definition, place: str | None, cells: Mapping[str, str | None]
+    ) -> list[ColumnElement[bool]]:
+        """What all rows in a place and in cells satisfy, and of the others few: so that most of them stay in the
+        database. That cannot tell which place an alias means, but which codes are those of other places."""
+        conditions: list[ColumnElement[bool]] = []
+        inside = [] if place is None else [place]
+        for name, key in cells.items():
+            way = self.breaking(definition, name).way
+            if way is not None:
+                column = _ROWS.c[f"by{way.position}"]
+                conditions.append(column.is_(None) if key is None else column.contains(key, autoescape=True))
+            elif key is not None:
+                inside.append(key)
+        for code in inside:
+            others = self.tree.places.keys() - {*self.tree.below(code)}
+            if len(others) <= _MOST_CODES:
+                conditions.append(_ROWS.c.place.not_in(others))
+        return conditions
 
     def entries_of(self, definition: Definition, period: Period, subjects: Iterable[str]) -> list[Entry]:
         """As `entries`, of these subjects and of whoever is the same person as one of them."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from forms.indicators.contributing import Contribution, contributions_of
-from forms.xforms.instance import Instance, read_instance
-from sync.dedup.doubles import settle_doubles
+from forms.xforms.instance import read_instance
+from sync.dedup.doubles import Former, settle_doubles
 from sync.dedup.rematching import all_differences, rematch_all
 from sync.entities.lists import DatabaseLists
 from sync.entities.steps import Arrived, apply_actions, entities_differ, rebuild_entities, steps_differ
 from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
-from sync.intake.prepare import Derived, clock_flags, derive, fetch_entities, time_zone_of, unpack
+from sync.intake.prepare import Derived, clock_flags, derive_all, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal
 from sync.models import Project, Submission, SubmissionVersion
 from sync.models.probing import Attribute, rows_of_ids
@@ -124,13 +124,15 @@ def recount(
     return changed
 
 
-def recount_form(journal: Journal, form_id: str, event: int) -> int:
-    """`recount` for every submission of a form, as when its indicators were defined anew."""
-    changed, after = 0, 0
-    while ids := _next_ids(journal.session, journal.project_id, after, form_id):
-        changed += recount(journal, ids, event)
+def recount_form(journal: Journal, form_id: str, event: int) -> None:
+    """Work out anew what follows from each submission of a form, as when its indicators were defined anew or the
+    project's days begin at another hour: contributions, subject, day, flags, and which copies count."""
+    session, after = journal.session, 0
+    while ids := _next_ids(session, journal.project_id, after, form_id):
+        derivations, _, recounted = _mended(journal, ids, event)
+        replace_contributions(journal, [each.wanted(event) for each in derivations])
+        recount(journal, recounted - set(ids), event)
         after = ids[-1]
-    return changed
 
 
 def rebuild_portion(journal: Journal, after: int) -> Portion:
@@ -143,10 +145,7 @@ def rebuild_portion(journal: Journal, after: int) -> Portion:
     mark = journal.mark()
     event = journal.record("definition", None, {"rebuilt": True})
     ids = _next_ids(session, project_id, after)
-    derivations = list(_derivations(session, project_id, ids))
-    differences = [fault for derivation in derivations for fault in _mend_columns(session, project_id, derivation)]
-    recounted = settle_doubles(journal, ids, event)
-    _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
+    derivations, differences, recounted = _mended(journal, ids, event)
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
     if wrong_steps:
         apply_actions(journal, [each.arrived() for each in derivations if each.submission.id in wrong_steps])
@@ -196,6 +195,18 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     return Portion(upto, len(ids), differences)
 
 
+def _mended(journal: Journal, ids: Sequence[int], event: int) -> tuple[list[Derivation], list[str], set[int]]:
+    """What follows from these submissions, once their derived columns say so and it is decided anew which copies count;
+    what was wrong in the columns, and whose counting changed."""
+    session, project_id = journal.session, journal.project_id
+    derivations = list(_derivations(session, project_id, ids))
+    former = [Former(each.submission.fingerprint, each.submission.subject, each.submission.day) for each in derivations]
+    differences = _mend_columns(session, project_id, derivations)
+    recounted = settle_doubles(journal, ids, event, former)
+    _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
+    return derivations, differences, recounted
+
+
 def _column_faults(derivation: Derivation) -> list[str]:
     submission = derivation.submission
     faults = [
@@ -208,25 +219,39 @@ def _column_faults(derivation: Derivation) -> list[str]:
     return faults
 
 
-def _mend_columns(session: Session, project_id: int, derivation: Derivation) -> list[str]:
+def _mend_columns(session: Session, project_id: int, derivations: Iterable[Derivation]) -> list[str]:
     """Set the derived columns right; what was wrong."""
-    faults, stored = _column_faults(derivation), derivation.submission
-    if faults:
-        session.execute(
-            update(Submission)
-            .where(Submission.project_id == project_id, Submission.id == stored.id)
-            .values(derivation.columns())
-        )
-        session.execute(
-            update(SubmissionVersion)
-            .where(
-                SubmissionVersion.project_id == project_id,
-                SubmissionVersion.form_id == stored.form_id,
-                SubmissionVersion.instance_id == stored.current,
-            )
-            .values(answers=_json(derivation.derived))
-        )
+    faults: list[str] = []
+    columns, answers = [], []
+    for derivation in derivations:
+        wrong, stored = _column_faults(derivation), derivation.submission
+        faults += wrong
+        if wrong:
+            columns.append({"at_project": project_id, "at_id": stored.id, **derivation.columns()})
+        if stored.answers != (told := _json(derivation.derived)):
+            at = {"at_project": project_id, "at_form": stored.form_id, "at_instance": stored.current}
+            answers.append({**at, "answers": told})
+    if columns:
+        session.connection().execute(_MEND, columns)
+    if answers:
+        session.connection().execute(_MEND_ANSWERS, answers)
     return faults
+
+
+_MEND = (
+    update(Submission)
+    .where(Submission.project_id == bindparam("at_project"), Submission.id == bindparam("at_id"))
+    .values({name: bindparam(name) for name in ("flags", "fingerprint", "subject", "day", "place")})
+)
+_MEND_ANSWERS = (
+    update(SubmissionVersion)
+    .where(
+        SubmissionVersion.project_id == bindparam("at_project"),
+        SubmissionVersion.form_id == bindparam("at_form"),
+        SubmissionVersion.instance_id == bindparam("at_instance"),
+    )
+    .values(answers=bindparam("answers"))
+)
 
 
 def _read_counts(session: Session, project_id: int, stored: Sequence[Stored]) -> None:
@@ -263,21 +288,23 @@ def _contributed(
     rows = rows_of_ids(session.connection(), columns, [(Submission.project_id, project_id)], Submission.id, ids)
     yield from ((row.id, row.recorded_at, ()) for row in rows if not row.counts)
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
-    for one, found, instance in _instances(session, project_id, [row.id for row in rows if row.counts], lists):
-        recorded_at = one.version_recorded_at
+    for one, found, raw in _raws(session, project_id, [row.id for row in rows if row.counts], lists):
+        instance, recorded_at = read_instance(raw), one.version_recorded_at
         contributions = contributions_of(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
         yield one.id, one.recorded_at, contributions
 
 
 def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
-    for one, found, instance in _instances(session, project_id, ids, lists):
-        yield Derivation(one, derive(found, instance, one.version_recorded_at, lists, tz))
+    stored = _raws(session, project_id, ids, lists)
+    derived = derive_all(((found, raw, one.version_recorded_at) for one, found, raw in stored), lists, tz)
+    for (one, _, _), each in zip(stored, derived, strict=True):
+        yield Derivation(one, each)
 
 
-def _instances(
+def _raws(
     session: Session, project_id: int, ids: Sequence[int], lists: DatabaseLists
-) -> Iterator[tuple[Stored, Published, Instance]]:
+) -> list[tuple[Stored, Published, bytes]]:
     """The submissions, each with its form and current instance; what these may select of lists is fetched before."""
     catalogue = Catalogue(session, project_id)
     stored = []
@@ -287,8 +314,7 @@ def _instances(
             raise RuntimeError(f"{one.form_id} {one.form_version} was published once and is gone")
         stored.append((one, found, unpack(one.xml)))
     fetch_entities(lists, ((found, raw) for _, found, raw in stored))
-    for one, found, raw in stored:
-        yield one, found, read_instance(raw)
+    return stored
 
 
 def _stored_rows(connection: Connection, project_id: int, ids: Sequence[int]) -> list[Stored]:

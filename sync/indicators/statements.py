@@ -301,9 +301,7 @@ def issue_json(issue: StatementIssue) -> dict[str, Any]:
 def compose_issue(session: Session, issue: StatementIssue, language: str, *, sees_small_cells: bool) -> Statement:
     """The statement as it was given out, in any language that it had a wording in."""
     reading = Reading(session, issue.project_id, _moment(session, issue))
-    issued = _composed(reading, issue, language, sees_small_cells)
-    reading.forget()
-    return issued
+    return _composed(reading, issue, language, sees_small_cells)
 
 
 def issue_changes(
@@ -341,8 +339,6 @@ def issue_changes(
                 "causes": _causes(before, after, asked, sees_small_cells) if with_causes else [],
             }
         )
-    before.forget()
-    after.forget()
     return found
 
 

@@ -104,7 +104,8 @@ class StatementEnvironment(SandboxedEnvironment):
 def render_source(
     environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str = "statement"
 ) -> str:
-    """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out."""
+    """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out. The environment is
+    used up: it holds itself, and would hold what its filters read from until garbage is collected."""
     try:
         template = environment.from_string(source)
         return bounded(template, values)
@@ -121,6 +122,9 @@ def render_source(
     ) as error:
         fault = f"The statement cannot be written: {str(error).rstrip('.')}."
         raise Unexpected(findings=[Finding(fault, place=place, row=_line_of(error))]) from error
+    finally:
+        environment.filters.clear()
+        environment.finalize = None
 
 
 def check_source(

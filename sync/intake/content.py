@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -35,11 +34,11 @@ class ContentStore:
     def require_room(self, coming: int = 0) -> None:
         """Raises DiskFull when storing `coming` bytes would eat into the reserve."""
         try:
-            free = shutil.disk_usage(self._parts).free
+            disk = os.statvfs(self._parts)
         except FileNotFoundError:
             self._parts.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self._parts).free
-        if free - coming < self.reserve:
+            disk = os.statvfs(self._parts)
+        if disk.f_bavail * disk.f_frsize - coming < self.reserve:
             raise DiskFull
 
     def begin(self, part: str) -> None:

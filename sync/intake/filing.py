@@ -21,7 +21,7 @@ from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.recount import recount
 from sync.intake.attaching import Attaching, Brought
 from sync.intake.files import flag_rivals
-from sync.intake.prepare import Prepared, Ready, Refused, Waiting, pack, sha256_of, unpack
+from sync.intake.prepare import Prepared, Ready, Refused, Waiting, canonical_hash, pack, sha256_of, unpack
 from sync.journal import Journal
 from sync.models import Quarantined, Submission, SubmissionVersion
 from sync.models.database import insert_rows
@@ -97,8 +97,14 @@ class Version:
     chain: Chain
     sha256: bytes
     canonical_sha256: bytes
+    packed: bytes | None = None  # its XML, if this batch brought it
 
 
+_XML = select(SubmissionVersion.xml).where(
+    SubmissionVersion.project_id == bindparam("project"),
+    SubmissionVersion.form_id == bindparam("form"),
+    SubmissionVersion.instance_id == bindparam("instance"),
+)
 _saved = itemgetter(*(each.name for each in fields(Saved)))
 _CHAIN = (
     Submission.id,
@@ -270,8 +276,7 @@ class Filing:
         return self._edit(item, parent.chain)
 
     def _recognise(self, item: Ready, known: Version) -> Receipt:
-        same = known.canonical_sha256 in (item.canonical_sha256, item.made_sha256)
-        if known.sha256 != item.sha256 and not same:
+        if known.sha256 != item.sha256 and not self._says_the_same(item, known):
             message = "An instance with this id and other content is stored; the first one stays."
             why = "deleted" if known.chain.deleted_at else "other_content"
             return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
@@ -286,6 +291,15 @@ class Filing:
             self._no_more.add(chain.submission_id)
             receipt.news = Brought.MISSING
         return receipt
+
+    def _says_the_same(self, item: Ready, known: Version) -> bool:
+        """Whether it is what is filed under its id, written otherwise. Few ask, so nothing is hashed before."""
+        own = canonical_hash(item.xml)
+        if known.canonical_sha256:
+            return known.canonical_sha256 in (own, item.canonical_sha256)
+        at = {"project": self._journal.project_id, "form": item.form, "instance": item.instance_id}
+        packed = known.packed or self._connection.scalars(_XML, at).one()
+        return canonical_hash(unpack(packed)) == own
 
     def _add(self, item: Ready) -> Receipt:
         journal = self._journal
@@ -361,7 +375,8 @@ class Filing:
 
     def _file_version(self, item: Ready, chain: Chain, event: int, number: int) -> None:
         journal = self._journal
-        self._versions[(item.form, item.instance_id)] = Version(chain, item.sha256, item.canonical_sha256)
+        filed = Version(chain, item.sha256, item.canonical_sha256, item.packed)
+        self._versions[(item.form, item.instance_id)] = filed
         self._version_rows.append(
             {
                 "project_id": journal.project_id,

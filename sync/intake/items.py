@@ -71,6 +71,7 @@ def _require_a_real_time(moment: dt.datetime) -> None:
 
 
 _schema = ItemSchema()
+_SHORT_TEXTS = frozenset({"instance_id", "form", "version", "edits"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,7 @@ class Item:
 def read_item(raw: Mapping[str, Any]) -> Item:
     """What is null is as good as left out. Raises ValueError with a sentence that names every field that is not as it
     should be."""
-    try:
-        known = _schema.load({name: value for name, value in raw.items() if value is not None})
-    except ValidationError as error:
-        raise ValueError(_sentence(error.messages)) from error
+    known = _of_short_texts(raw) or _by_the_schema(raw)
     if ("xml" in known) == ("answers" in known):
         raise ValueError("An item has either xml or answers, and not both.")
     xml = known.get("xml")
@@ -117,6 +115,39 @@ def read_item(raw: Mapping[str, Any]) -> Item:
         attachments=tuple(known.get("attachments", ())),
         raw=raw,
     )
+
+
+def _of_short_texts(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the schema makes of an item of every day, in a tenth of the time; None for any other."""
+    known: dict[str, Any] = {}
+    for name, value in raw.items():
+        if value is None:
+            continue
+        if type(value) is not str or not value:
+            return None
+        if name in _SHORT_TEXTS:
+            if len(value) > LONGEST_ID // 4 or not value.isascii() or "\0" in value:
+                return None
+            known[name] = value
+        elif name == "xml":
+            known[name] = value
+        elif name == "recorded_at":
+            try:
+                moment = dt.datetime.fromisoformat(value)
+                _require_a_real_time(moment)
+            except (ValueError, ValidationError):
+                return None
+            known[name] = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        else:
+            return None
+    return known
+
+
+def _by_the_schema(raw: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(_schema.load({name: value for name, value in raw.items() if value is not None}))
+    except ValidationError as error:
+        raise ValueError(_sentence(error.messages)) from error
 
 
 def _without_encoding(declaration: re.Match[str]) -> str:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session
 
 from sync.entities.reach import LAST_CHANGES
 from sync.intake.prepare import Ready
-from sync.journal import Journal
+from sync.journal import Journal, open_journal_and_look
 from sync.models import Entity, EntityList, EntityStep, Indicator, Quarantined, Submission, SubmissionVersion
 from sync.models.probing import Attribute, Probe, look
 
 _MOST_ENTITIES = 4  # those of a form with more are looked for when they are needed
 
 
-def look_ahead(journal: Journal, item: Ready, also: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
-    """Note in the journal what there is not, under the project's lock and before anything is written: of a dozen
-    look-ups, each of which would find nothing, one is left. Gives the scalars `also`, which take the project and what
-    is `given`.
+def open_and_look_ahead(
+    session: Session,
+    project_id: int,
+    actor_id: int,
+    now: dt.datetime,
+    item: Ready,
+    also: tuple[Any, ...],
+    given: Mapping[str, Any],
+) -> tuple[Journal, list[Any]]:
+    """A journal in which is noted what there is not, under the project's lock and before anything is written: of a
+    dozen look-ups, each of which would find nothing, one is left. Gives the scalars `also` too, which take the project
+    and what is `given`.
 
     For an item that corrects nothing.
     """
@@ -34,16 +44,17 @@ def look_ahead(journal: Journal, item: Ready, also: tuple[Any, ...], given: Mapp
         asked.append((_FINGERPRINT, (item.fingerprint,), False))
     if item.subject is not None:
         asked.append((_DAY, (item.subject, item.day), False))
-    project_id = journal.project_id
     probes = [Probe(columns, (project_id, *values), by_id) for columns, values, by_id in asked]
-    found = look(journal.connection, probes, (*_STAMPS, *also), {"project": project_id, **given})
+    dialect = session.get_bind().dialect.name
+    asking = look(dialect, probes, (*_STAMPS, *also), {"project": project_id, **given})
+    journal, (found,) = open_journal_and_look(session, project_id, actor_id, now, asking)
     seen = journal.seen
     seen.absent = {
         (columns[0].class_, *values) for (columns, values, _), there in zip(asked, found, strict=False) if not there
     }
     opened, closed, lists, indicators, *others = found[len(asked) :]
     seen.places, seen.lists, seen.indicators = max(opened or 0, closed or 0), lists or 0, indicators or 0
-    return others
+    return journal, others
 
 
 _VERSION = (SubmissionVersion.project_id, SubmissionVersion.form_id, SubmissionVersion.instance_id)

@@ -32,7 +32,7 @@ from sync.intake.content import Incoming
 from sync.intake.files import complete, held_files
 from sync.intake.filing import Receipt, Sender
 from sync.intake.items import Item, shortened, storable
-from sync.intake.looking import look_ahead
+from sync.intake.looking import open_and_look_ahead
 from sync.intake.prepare import Prepared, Ready, Refused, Surroundings, Waiting, sha256_of
 from sync.intake.receive import file_item, prepare_xml, unstorable, within
 from sync.intake.tally import TALLY, Tally, counted, tally_of
@@ -118,8 +118,13 @@ def receive_post(session: Session, project_id: int, actor_id: int, post: Post, n
     sender = Sender(actor_id, post.device, post.user_agent, post.incomplete, _first_received(post, now))
 
     def file(kept: Prepared) -> Posted:
-        journal = open_journal(session, project_id, actor_id, now)
-        told = _look(journal, kept, around.tz) if sender.received_at is None else None
+        told = None
+        if isinstance(kept, Ready) and kept.edits is None and sender.received_at is None:
+            given = counted(actor_id, now, around.tz)
+            journal, both = open_and_look_ahead(session, project_id, actor_id, now, kept, TALLY, given)
+            told = Tally(*both)  # before it is filed
+        else:  # filing may change more of the tally
+            journal = open_journal(session, project_id, actor_id, now)
         with sent_ahead(journal.connection):
             new = [] if isinstance(kept, Refused) else keep_files(journal, post.files)
             receipt = file_item(journal, kept, sender, {file.sha256 for file in post.files})
@@ -253,13 +258,6 @@ def keep_files(journal: Journal, files: Sequence[PostedFile]) -> list[str]:
 
 
 # Telling.
-
-
-def _look(journal: Journal, kept: Prepared, tz: dt.tzinfo) -> Tally | None:
-    """The tally before the item is filed, with a look at what else there is; None if filing may change more of it."""
-    if not isinstance(kept, Ready) or kept.edits is not None or journal.actor_id is None:
-        return None
-    return Tally(*look_ahead(journal, kept, TALLY, counted(journal.actor_id, journal.now, tz)))
 
 
 def _missing(journal: Journal, prepared: Prepared, receipt: Receipt) -> Sequence[str]:

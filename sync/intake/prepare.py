@@ -7,10 +7,10 @@ import hashlib
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -51,6 +51,9 @@ _IN_XML, _IN_JSON = re.compile(rb">" + _IDS + rb"<"), re.compile(rb'"' + _IDS + 
 MAX_XML = 10 * 1024 * 1024
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
 _BEFORE_TABLETS = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
+# So many small items are worked on side by side, while what they were read into takes a few megabytes.
+# Of answers nobody knows the weight before they are XML.
+_SIDE_BY_SIDE, _BYTES_SIDE_BY_SIDE, _WEIGHT_OF_ANSWERS = 50, 500_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Ready:
     xml: bytes
     packed: bytes  # zstd over xml
     sha256: bytes
-    canonical_sha256: bytes  # of what was sent, however it was written: XML, or answers
+    canonical_sha256: bytes  # of answers as they were sent; empty for XML, of which it is worked out when it is wanted
     recorded_at: dt.datetime
     attachments: Sequence[Mapping[str, Any]]
     named: Sequence[str]
@@ -100,7 +103,6 @@ class Ready:
     place: str | None
     envelope: Callable[[], Mapping[str, Any]] = dict  # the item without its body, as the quarantine keeps it
     answered: Mapping[str, Any] | None = None  # the item, where it came with answers instead of XML
-    made_sha256: bytes | None = None  # canonical, of the XML made of answers
     first_id: str | None = None  # by which its entities are named, if it is an edit that came with answers
     instance_name: str | None = None
     encrypted_key: str | None = None
@@ -180,7 +182,48 @@ def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared
     """Reads from the database only; never raises for anything that a device may have sent."""
     roots = _Roots(around.session, around.project_id, raws)
     fetch_entities(around.lists, _published_texts(around, raws))
-    return [prepare_item(around, raw, roots.of(raw)) for raw in raws]
+    return [
+        prepared
+        for some in _portions(raws, _weight)
+        for prepared in _side_by_side([_item(around, raw, roots.of(raw)) for raw in some])
+    ]
+
+
+T = TypeVar("T")
+_Work = Generator[None, None, T]
+
+
+def _weight(raw: object) -> int:
+    xml = raw.get("xml") if isinstance(raw, Mapping) else None
+    return len(xml) if isinstance(xml, str) else _WEIGHT_OF_ANSWERS
+
+
+def _portions(raws: Iterable[T], weight_of: Callable[[T], int]) -> Iterator[list[T]]:
+    portion: list[T] = []
+    size = 0
+    for raw in raws:
+        weight = weight_of(raw)
+        if len(portion) == _SIDE_BY_SIDE or (portion and size + weight > _BYTES_SIDE_BY_SIDE):
+            yield portion
+            portion, size = [], 0
+        portion.append(raw)
+        size += weight
+    yield portion
+
+
+def _side_by_side(works: Sequence[_Work[T]]) -> list[T]:
+    """What comes of each, done step by step: all are read, then all are checked, and so on. The processor is a quarter
+    faster where it does the same thing again than where it has to fetch the program for the next one each time."""
+    found: dict[int, T] = {}
+    left = dict(enumerate(works))
+    while left:
+        for place, work in list(left.items()):
+            try:
+                next(work)
+            except StopIteration as end:
+                found[place] = end.value
+                del left[place]
+    return [found[place] for place in range(len(works))]
 
 
 def fetch_entities(lists: DatabaseLists, texts: Iterable[tuple[Published, bytes]]) -> None:
@@ -204,12 +247,16 @@ def _published_texts(around: Surroundings, raws: Sequence[object]) -> Iterator[t
         if not isinstance(form, str) or not isinstance(version, str) or storable([form, version]) != [form, version]:
             continue
         found = around.catalogue.published(form, version)
-        if not isinstance(found, Unpublished):
+        if not isinstance(found, Unpublished) and found.outside:
             yield found, bytes_of(raw)
 
 
 def prepare_item(around: Surroundings, raw: object, first_id: str | None = None) -> Prepared:
     """One item; `first_id` is the instance with which its chain of edits began, as far as that is known."""
+    return _side_by_side([_item(around, raw, first_id)])[0]
+
+
+def _item(around: Surroundings, raw: object, first_id: str | None) -> _Work[Prepared]:
     if not isinstance(raw, Mapping):
         return Refused(None, "An item is a JSON object with instance_id, form, version and xml or answers.")
     claimed = raw.get("instance_id")
@@ -225,7 +272,7 @@ def prepare_item(around: Surroundings, raw: object, first_id: str | None = None)
             return Refused(None, _shown(f"It has neither an instance_id nor a body that can be read. {error}"))
         return _waiting(raw, "malformed", str(error))
     try:
-        return _prepared(around, raw, item, first_id)
+        return (yield from _prepared(around, raw, item, first_id))
     except Faulty as faulty:
         if named is None:
             return Refused(None, _shown(f"It has no instance_id, and its body cannot be read: {faulty}"))
@@ -234,7 +281,12 @@ def prepare_item(around: Surroundings, raw: object, first_id: str | None = None)
 
 def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: bool = False) -> Prepared:
     """An instance as XML with what was said beside it. Raises Faulty if it cannot be read."""
+    return _side_by_side([_instance(around, xml, item, even_if_closed=even_if_closed)])[0]
+
+
+def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: bool = False) -> _Work[Prepared]:
     instance = read_instance(xml)
+    yield
     form_id, version = instance.form_id or item.form or "", instance.version or item.version or ""
     instance_id = instance.instance_id or item.instance_id or id_from_content(xml)
     edits = item.edits or instance.deprecated_id
@@ -270,7 +322,7 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_cl
     if edits is None and TO_CORRECT in found.outside:
         edits = corrected_instance(found.form, instance)
     recorded_at = item.recorded_at or _recorded_at(instance, around.tz) or around.now
-    derived = derive(found, instance, recorded_at, around.lists, around.tz)
+    derived = yield from _derived(found, instance, recorded_at, around.lists, around.tz)
     return Ready(
         instance_id=instance_id,
         form=form_id,
@@ -278,8 +330,8 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_cl
         edits=edits,
         xml=xml,
         packed=pack(xml),
-        sha256=bytes.fromhex(instance.sha256),
-        canonical_sha256=bytes.fromhex(instance.canonical_sha256),
+        sha256=sha256_of(xml),
+        canonical_sha256=b"",
         recorded_at=recorded_at,
         attachments=item.attachments,
         named=derived.named,
@@ -298,12 +350,27 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_cl
     )
 
 
-def derive(found: Published, instance: Instance, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo) -> Derived:
-    """Everything that is rebuilt from the raw instance. An encrypted one says nothing about itself."""
+def derive_all(raws: Iterable[tuple[Published, bytes, dt.datetime]], lists: Lists, tz: dt.tzinfo) -> Iterator[Derived]:
+    """What is rebuilt from raw instances, each with its form and when it was recorded, in their order."""
+    for some in _portions(raws, lambda raw: len(raw[1])):
+        yield from _side_by_side([_rebuilt(*raw, lists, tz) for raw in some])
+
+
+def _rebuilt(found: Published, raw: bytes, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo) -> _Work[Derived]:
+    instance = read_instance(raw)
+    yield
+    return (yield from _derived(found, instance, recorded_at, lists, tz))
+
+
+def _derived(
+    found: Published, instance: Instance, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo
+) -> _Work[Derived]:
+    """Everything that follows from the raw instance. An encrypted one says nothing about itself."""
     if instance.encrypted:
         day = recorded_at.astimezone(tz).date()
         return Derived((), None, None, (), (), None, day, None, attachments_named(found.form, instance))
     flags = check(found.form, instance, lists, recorded_at, tz)
+    yield
     answers = answers_of(found.form, instance)
     actions = entity_actions(found.form, instance)
     contributions, too_long = contributed(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
@@ -384,9 +451,14 @@ def sha256_of(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id: str | None) -> Prepared:
+def canonical_hash(xml: bytes) -> bytes:
+    """The hash of what an instance says, however it is written. Raises Faulty if it cannot be read."""
+    return bytes.fromhex(read_instance(xml).canonical_sha256)
+
+
+def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id: str | None) -> _Work[Prepared]:
     if item.xml is not None:
-        return prepare_instance(around, item.xml, item)
+        return (yield from _instance(around, item.xml, item))
     if not item.instance_id:
         return Refused(None, "An item with answers needs an instance_id, by which it can be recognised.")
     if not item.form:
@@ -407,16 +479,10 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
         lists=around.lists,
         first_id=first_id,
     )
-    prepared = prepare_instance(around, xml, item)
+    prepared = yield from _instance(around, xml, item)
     if not isinstance(prepared, Ready):
         return prepared
-    return replace(
-        prepared,
-        answered=raw,
-        first_id=first_id,
-        canonical_sha256=_said(item),
-        made_sha256=prepared.canonical_sha256,
-    )
+    return replace(prepared, answered=raw, first_id=first_id, canonical_sha256=_said(item))
 
 
 def _said(item: Item) -> bytes:

@@ -30,8 +30,10 @@ from sync.journal import Journal, open_journal
 from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
 
 _TOO_LONG_FOR_AN_INDEX = "54000"
-# Of the batches in a process: they would take the processor from each other at every rule, and none be done sooner.
-_one_at_a_time = threading.Lock()
+# For the batches in a process: they would take the processor from each other at every rule, and none be done sooner.
+# Whoever asks for an earlier answer in their turn finds that of a batch which came twice, as from a device that was
+# too impatient to wait for its first answer.
+one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,7 @@ def prepare_batch(
 
     `forms` are those that the sender is bound to, if any.
     """
-    with _one_at_a_time:
-        items = prepare_items(Surroundings(session, project_id, now), batch["items"])
+    items = prepare_items(Surroundings(session, project_id, now), batch["items"])
     return PreparedBatch(
         project_id=project_id,
         batch_id=batch["batch"],

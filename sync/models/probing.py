@@ -34,7 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
-from sync.models.database import execute_plainly, looking
+from sync.models.database import Bare, execute_plainly, looking, sent_ahead
 
 Attribute = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
@@ -104,7 +104,7 @@ def rows_of_keys(
     return found
 
 
-def rows_of(connection: Connection, statement: Any, given: Mapping[str, Any]) -> list[Any]:
+def rows_of(connection: Connection | Bare, statement: Any, given: Mapping[str, Any]) -> list[Any]:
     """What a statement finds that is made once and asked again and again.
 
     It is put into words, and its columns are looked at, the first time only: SQLAlchemy's way to a dozen rows takes
@@ -112,6 +112,16 @@ def rows_of(connection: Connection, statement: Any, given: Mapping[str, Any]) ->
     """
     asked = _asked(statement, connection.dialect)
     return asked.read(execute_plainly(connection, *asked.sent(given)))
+
+
+def rows_of_each(connection: Connection, *asked: tuple[Any, Mapping[str, Any]]) -> list[list[Any]]:
+    """The same for several statements, which PostgreSQL is sent together and works on one after the other."""
+    found = []
+    with sent_ahead(connection):
+        for statement, given in asked:
+            each = _asked(statement, connection.dialect)
+            found.append((each, execute_plainly(connection, *each.sent(given), ahead=True)))
+    return [each.read(cursor) for each, cursor in found]
 
 
 def look_up(session: Session, statement: Any, given: Mapping[str, Any]) -> list[Any]:
@@ -134,11 +144,14 @@ class Probe:
     by_id: bool = False
 
 
-def look(connection: Connection, probes: Sequence[Probe], also: tuple[Any, ...], given: dict[str, Any]) -> list[Any]:
-    """All that is asked in one statement: whether each probe finds a row, then the scalars `also`, given `given`."""
-    statement = _look(tuple([(probe.columns, probe.by_id) for probe in probes]), also, connection.dialect.name)
+def look(
+    dialect: str, probes: Sequence[Probe], also: tuple[Any, ...], given: Mapping[str, Any]
+) -> tuple[Any, Mapping[str, Any]]:
+    """One statement and what it is to be given, for all that is asked: whether each probe finds a row, then the scalars
+    `also`, given `given`."""
+    statement = _look(tuple([(probe.columns, probe.by_id) for probe in probes]), also, dialect)
     values = {f"v{i}_{j}": value for i, probe in enumerate(probes) for j, value in enumerate(probe.values)}
-    return list(rows_of(connection, statement, {**given, **values})[0])
+    return statement, {**given, **values}
 
 
 class _Asked:

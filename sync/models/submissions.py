@@ -109,7 +109,7 @@ class SubmissionVersion(Base):
     form_version: Mapped[str]
     xml: Mapped[bytes]  # zstd over the bytes as received
     sha256: Mapped[bytes]
-    canonical_sha256: Mapped[bytes]
+    canonical_sha256: Mapped[bytes]  # of what was sent, however it was written; empty: that of `xml`
     answers: Mapped[dict[str, Any] | None]  # derived
     encrypted_key: Mapped[str | None]  # of an encrypted instance: the key to it, locked with the form's public key
     actor_id: Mapped[int]

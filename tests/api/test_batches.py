@@ -84,6 +84,20 @@ def test_what_is_no_batch_is_refused_whole(house: House) -> None:
             assert (details["max_items"], details["max_bytes"]) == (500, 8 * 2**20)
 
 
+def test_receipts_say_in_french_what_they_have_to_say(house: House) -> None:
+    items = [a_sale(1, sacks=-1), a_sale(2, version="1999"), a_sale(3) | {"recorded_at": "yesterday"}, 5]
+    batch = {"batch": "b", "items": items}
+
+    answers = [house.amina.post("batches?lang=fr", json=batch) for _ in range(2)]
+
+    [first, again] = [shown(answer)["receipts"] for answer in answers]
+    assert again == first
+    assert first[0]["flags"][0]["message"].startswith("« -1 »")
+    assert first[1]["reason"].startswith("Ce projet n’a pas la version '1999'")
+    assert first[2]["reason"].startswith("recorded_at : Ce n’est pas un moment")
+    assert first[3]["reason"].startswith("Un élément est un objet JSON")
+
+
 ODD_ITEMS: list[Any] = [
     None,
     17,

@@ -274,7 +274,7 @@ def test_the_tablet_learns_which_of_its_entities_were_deleted(office: House) -> 
     shown(office.baraka.ask("DELETE", "datasets/villages/entities/" + ONE))
     never = str(uuid.uuid4())
 
-    told = office.amina.get(f"datasets/villages/integrity?id={ONE},{TWO},{never}")
+    told = office.amina.get(f"datasets/villages/integrity?id={ONE},{TWO},{never},%00")
     whole = office.amina.get("datasets/villages/integrity")
 
     assert told.headers["X-OpenRosa-Version"] == "1.0"

@@ -142,6 +142,16 @@ def test_a_workbook_holds_texts_numbers_and_dates_and_nothing_that_runs(house: H
     assert b"<f>" not in b"".join(_entries(body).values())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sheet_may_be_larger_than_a_plain_archive_can_say(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_visits(house, 12)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+
+    body = house.baraka.get(f"{FILE}.xlsx").get_data()
+
+    assert openpyxl.load_workbook(io.BytesIO(body))["visit"].max_row == 13
+
+
 def test_a_workbook_with_labels_speaks_the_language_that_was_asked_for(house: House, tmp_path: Path) -> None:
     with_visits(house, 12)
     (tmp_path / "fr.xlsx").write_bytes(house.baraka.get(f"{FILE}.xlsx?labels=fr").get_data())

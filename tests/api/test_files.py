@@ -136,10 +136,12 @@ def test_a_body_that_is_cut_keeps_what_arrived(house: House) -> None:
     assert standing(house, place) == 1000
 
 
-def test_more_bytes_than_announced_are_refused(house: House) -> None:
+def test_more_bytes_than_announced_are_refused_and_the_upload_begins_anew(house: House) -> None:
     place = where(begin(house))
 
     assert refused(patch(house, place, 0, PHOTO + b"more")) == 413.1
+    assert standing(house, place) == 0
+    assert patch(house, place, 0, PHOTO).status_code == 204
 
 
 def test_nobody_else_sees_an_upload(house: House) -> None:

@@ -85,6 +85,12 @@ def test_no_page_of_the_desk_holds_an_english_word(busy: House, tmp_path: Path) 
     assert len({kind for kind, _ in pages}) > 35
 
 
+def test_no_line_of_the_desk_begins_with_a_sign(busy: House) -> None:
+    page = read(signed_in(busy, "djeneba", language="fr"), f"/projects/{busy.pid}/indicators/sacks/changes")
+
+    assert "Pourquoi a-t-il changé\N{NO-BREAK SPACE}?" in page
+
+
 def test_a_broken_workbook_is_explained_in_french(house: House) -> None:
     client = signed_in(house, "djeneba", language="fr")
     page = f"/projects/{house.pid}/workbook"

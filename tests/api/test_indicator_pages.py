@@ -9,7 +9,9 @@ from urllib.parse import unquote
 import pytest
 
 from server import clock
+from server.pages.submissions.editing import Draft
 from server.queries import remembered
+from sync.indicators.reading import Reading
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.people import GATHERING, a_gathering, publish_gathering
 from tests.support.projects import a_sale
@@ -319,16 +321,23 @@ def test_nothing_of_the_visits_is_kept_in_memory_once_a_page_is_shown(house: Hou
     assert house.amina.outcomes(a_gathering(1), a_gathering(2)) == ["stored"] * 2
     house.djeneba.put("statements/results/fr", data="# Venus\n\n{{ reached }}\n")
     client = signed_in(house)
+    figures = (
+        "statements/results",
+        "indicators/of/gathering?period=all",
+        "indicators/reached/changes?period=all&from=0",
+    )
+    visits = Page(read(client, f"/projects/{house.pid}/submissions")).links
+    visit = next(link for link in visits if re.fullmatch(r"/projects/\d+/submissions/\d+", link))
     gc.collect()
     gc.disable()
     try:
-        for page in ("statements/results", "indicators/of/gathering?period=all", "indicators/reached?period=all"):
-            read(client, f"/projects/{house.pid}/{page}")
-        rows = [one for one in gc.get_objects() if type(one).__name__ == "Entry"]
+        for address in (*(f"/projects/{house.pid}/{page}" for page in figures), f"{visit}/edit"):
+            read(client, address)
+        held = [one for one in gc.get_objects() if isinstance(one, (Reading, Draft))]
     finally:
         gc.enable()
 
-    assert rows == []
+    assert held == []
 
 
 def test_what_one_cause_did_is_listed_alone(sold: House) -> None:

@@ -134,6 +134,7 @@ def test_one_form_is_listed_alone_and_an_unknown_one_not_at_all(house: House) ->
 
     assert [form.form_id for form in read_form_list(house.amina.get("formList?formID=plain"))] == ["plain"]
     assert read_form_list(house.amina.get("formList?formID=nothing")) == []
+    assert read_form_list(house.amina.get("formList?formID=plain%00")) == []
     assert len(read_form_list(house.amina.get("formList?deviceID=collect%3Aabc"))) == 2
 
 

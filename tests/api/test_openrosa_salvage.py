@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,11 @@ class Office:
 
     def tablet(self, wire: Wire | None = None) -> Collect:
         return Collect(wire or Wire(self.serving.port), self.base)
+
+    def tablet_at_the_root(self, wire: Wire) -> Collect:
+        """As KoboCollect is set up: the server's address, a name, and a password."""
+        signed = base64.b64encode(f"tablet:{self.token}".encode()).decode()
+        return Collect(wire, "", {"Authorization": f"Basic {signed}"})
 
     def all(self, query: Any) -> list[Any]:
         model = query.column_descriptions[0]["entity"]
@@ -224,10 +230,13 @@ def test_sent_whole_but_not_heard_and_sent_again_at_once(office: Office) -> None
     assert (office.count(Submission), office.count(SubmissionVersion), office.count(Quarantined)) == (1, 1, 0)
 
 
-def test_whatever_a_link_does_all_that_the_app_calls_sent_is_here_once(office: Office) -> None:
+@pytest.mark.parametrize("set_up", [Office.tablet, Office.tablet_at_the_root])
+def test_whatever_a_link_does_all_that_the_app_calls_sent_is_here_once(
+    office: Office, set_up: Callable[[Office, Wire], Collect]
+) -> None:
     chance = random.Random("links")
     wire = Wire(office.serving.port, lambda length: chance.randrange(length) if chance.random() < 0.5 else None)
-    tablet = office.tablet(wire)
+    tablet = set_up(office, wire)
     waiting = []
     for number in range(1, 13):
         photos = {f"{number}-{index}.jpg": chance.randbytes(chance.randrange(60_000)) for index in range(number % 4)}
@@ -343,6 +352,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "deep": (parts_of(b'<data id="sale" version="1">' + b"<a>" * 5000 + b"</a>" * 5000 + b"</data>"), "400"),
     "wide": (parts_of(b'<data id="sale" version="1">' + b"<a/>" * 100_000 + b"</data>"), "400"),
     "too long": (parts_of(SALE_XML.replace(b"Siby", b"S" * 11_000_000)), "413"),
+    "half a character": (parts_of(SALE_XML.replace(b"Siby", b"\xed\xa0\x80")), "400"),
+    "no character": (parts_of(SALE_XML.replace(b"Siby", b"&#0;&#xD800;")), "400"),
+    "beyond measure": (parts_of(a_filled_sale(21, sacks="9" * 400, price="NaN", day="99999-99-99")), "201"),
+    "asides in a value": (parts_of(a_filled_sale(22, seller="A<!-- x -->w<?y z?>a")), "201"),
     "no id": (parts_of(b"<data><a>1</a></data>"), "404"),
     "long id": (parts_of(a_filled_sale(instance_id="uuid:" + "1" * 5000)), "400"),
     "nothing": (b"", "400"),
@@ -365,6 +378,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "bytes in names": (
         parts_of(SALE_XML, b'Content-Disposition: form-data; name="\xff\xfe\x80"; filename="\xc3("\r\n\r\nx'),
         "201",
+    ),
+    "NUL in a type": (
+        parts_of(SALE_XML, b'Content-Disposition: form-data; name="n"; filename="n"\r\nContent-Type: a/\0\r\n\r\ny'),
+        "201 202",
     ),
 }
 

@@ -43,6 +43,18 @@ def test_whoever_is_not_signed_in_is_led_to_the_page_and_back(sold: House) -> No
     assert client.get(target).status_code == 200
 
 
+def test_a_session_that_ended_in_the_middle_of_typing_is_said_and_leads_back(sold: House) -> None:
+    client = sold.app.test_client()
+    page = f"/projects/{sold.pid}/review?form=sale"
+
+    sent = client.post(f"/projects/{sold.pid}/submissions/1/decision", headers={"Referer": f"https://localhost{page}"})
+    asked = client.get(sent.headers["Location"]).get_data(as_text=True)
+
+    assert "Your session had ended, so nothing was saved." in asked
+    assert f'name="next" value="{page}"' in asked
+    assert "Your session had ended" not in client.get("/sign-in").get_data(as_text=True)
+
+
 @pytest.mark.parametrize(
     "target", ["https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere", "javascript:1"]
 )

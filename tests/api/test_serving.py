@@ -171,3 +171,12 @@ def test_a_chunked_body_is_read(server: Server) -> None:
     )
 
     assert connection.getresponse().status == 200
+
+
+def test_nobodys_forwarded_headers_are_believed_who_was_not_named_as_a_proxy(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    claimed = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example", "Script-Name": "/elsewhere"}
+
+    connection.request("GET", f"/v1/key/{server.token}/projects/1/formList", headers=claimed)
+
+    assert f"<downloadUrl>http://127.0.0.1:{server.port}/v1/key/" in connection.getresponse().read().decode()

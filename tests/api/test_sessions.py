@@ -236,7 +236,7 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(app: Flask) ->
         headers = client.get(path, base_url="https://localhost").headers
         assert "object-src 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert headers["X-Request-Id"]
         if path.startswith("/v1"):

@@ -17,6 +17,7 @@ from sync.errors import Refusal
 from sync.indicators.recount import rebuild_portion, verify_portion
 from sync.journal import Journal, open_journal
 from sync.models import Match, Submission
+from sync.projects.publish import change_project
 from sync.review.decide import STATES, set_review_state
 from sync.review.matches import decide
 from sync.review.removing import delete_submission, restore_submission
@@ -61,7 +62,7 @@ def visits(draw: st.DrawFn) -> dict[str, Any]:
     """A visit to one of three women, new or a correction of another one, under one of few ids."""
     number = draw(st.integers(1, 8))
     answers = {
-        "day": draw(st.sampled_from(["2026-10-01", "2026-11-01"])),
+        "day": draw(st.sampled_from(["2026-10-01", "2026-11-01", ""])),
         "who": draw(st.sampled_from(WOMEN)),
         "new": draw(st.sampled_from(["yes", "yes", "no", ""])),
         "first": draw(st.sampled_from(["Awa", "Awa", "Hawa", "Fanta", ""])),
@@ -90,6 +91,8 @@ DEEDS = st.lists(
         st.tuples(st.just("delete"), st.integers(0, 9)),
         st.tuples(st.just("restore"), st.integers(0, 9)),
         st.tuples(st.just("pair"), st.integers(0, 2), st.sampled_from(["same", "different", "open"])),
+        st.tuples(st.just("zone"), st.sampled_from(["Africa/Bamako", "Asia/Tokyo", "Pacific/Apia"])),
+        st.tuples(st.just("define"), st.sampled_from(["${day}", "'2026-10-05'", "''"])),
     ),
     min_size=2,
     max_size=9,
@@ -105,9 +108,13 @@ DEEDS = st.lists(
 def test_whatever_is_done_leaves_nothing_for_a_rebuild_to_mend(desk: Desk, deeds: list[Any]) -> None:
     project = desk.another()
     project.publish("visit", "1", VISIT)
-    for deed, *rest in deeds:
+    for number, (deed, *rest) in enumerate(deeds, 2):
         if deed == "send":
             project.send(rest[0])
+        elif deed == "define":
+            project.publish("visit", str(number), VISIT.replace("| ${day}      |", f"| {rest[0]} |"))
+        elif deed == "zone":
+            change(project, time_zone=rest[0])
         else:
             act(project, deed, *rest)
 
@@ -118,6 +125,14 @@ def test_whatever_is_done_leaves_nothing_for_a_rebuild_to_mend(desk: Desk, deeds
 
     assert list(rebuilt.differences) == []
     assert list(verified.differences) == []
+
+
+def change(project: Desk, **setting: str) -> None:
+    with project.sessions() as session:
+        journal = open_journal(session, project.project_id, None, NOON)
+        change_project(journal, setting)
+        journal.close()
+        session.commit()
 
 
 def act(project: Desk, deed: str, position: int, to: Any = None) -> None:

@@ -271,14 +271,13 @@ class _Maker:
                     yield value, label
         elif self.around.lists.is_entities(name):
             rows = rows_called(self.around.session, self.around.project_id, name, sought, now=self.around.now)
-            self.around.lists.preload(name, [value for value, _ in rows])
+            if itemset.chosen is not None:
+                self.around.lists.preload(name, [value for value, _ in rows])
             yield from rows
         else:
-            whole = self.around.lists.whole(name)
-            for item in whole if whole is not None else ():
-                label = item.findtext("label") or ""
-                if not words or all(word in folded(label) for word in words):
-                    yield item.findtext(itemset.value) or "", label
+            for value, label in self.around.lists.columns(name, itemset.value, "label"):
+                if all(word in folded(label) for word in words):
+                    yield value, label
 
     def chosen_said(self, asked: Field, text: str) -> str:
         keys = text.split() if asked.type in SEVERAL else [text]

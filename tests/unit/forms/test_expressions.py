@@ -321,7 +321,8 @@ def test_what_cannot_be_worked_out_says_why(text: str) -> None:
         ("regex(/data/t, '[')", "never closed"),
         ("(" * 200 + "1" + ")" * 200, "levels deep"),
         ("1" + " + 1" * 20_000, "longer than"),
-        ("1" + " * 1" * 3_000, "too long or too deep"),
+        ("1" + " * 1" * 3_000, "more than 400 operators"),
+        ("/data/t = 'a'" + " or /data/t = 'b'" * 500, "more than 400 operators"),
     ],
 )
 def test_a_faulty_expression_is_told_with_its_remedy(text: str, words: str) -> None:

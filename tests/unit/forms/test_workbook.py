@@ -608,6 +608,16 @@ def test_what_is_not_a_workbook_is_refused_with_a_remedy() -> None:
     assert "damaged" in refusal(with_part(SHEET, b"<worksheet><sheetData><row>"))
 
 
+def test_groups_too_deep_to_be_filled_in_are_told_by_their_row() -> None:
+    begins = [f"| begin group | g{number} | G |" for number in range(60)]
+    ends = ["| end group | | |" for _ in range(60)]
+    rows = ["| survey | | |", "| type | name | label |", *begins, "| text | a | A |", *ends]
+
+    told = refusal(a_workbook("deep", "1", "\n".join(rows)))
+
+    assert "sheet survey, row 52, column type: Groups and repeats are nested more than 50 levels deep" in told
+
+
 def test_macros_are_refused_with_a_remedy() -> None:
     assert "macros. Save it as .xlsx" in refusal(with_part("xl/vbaProject.bin", b"x"))
 

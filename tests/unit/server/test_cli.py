@@ -153,6 +153,18 @@ def test_what_does_not_work_is_said_with_the_remedy(loaded: Run, command: tuple[
     assert "Traceback" not in done.err
 
 
+def test_what_belongs_to_another_account_is_said_so(loaded: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(folder: Path) -> dict[str, bytes]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("server.cli.files_of", closed)
+
+    done = loaded("load", "programme")
+
+    assert done.code == 1
+    assert done.err == "Error: Permission denied: programme\nIs this the account that it belongs to?\n"
+
+
 def test_a_person_gets_a_role_a_link_and_is_shut_out(loaded: Run) -> None:
     assert loaded("user", "add", "fanta@example.org", "--role", "viewer").code == 0
     assert loaded("user", "role", "fanta@example.org", "coordinator").code == 0

@@ -54,6 +54,12 @@ def test_postgresql_is_reached_by_the_driver_that_is_installed(written: str) -> 
     assert load_settings({"SIBY_DATABASE": written}).database_url == "postgresql+psycopg://a:b@c/d"
 
 
+def test_a_sqlite_file_lies_where_it_was_named_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert load_settings({"SIBY_DATABASE": "sqlite:///here.sqlite"}).database_url == f"sqlite:///{tmp_path}/here.sqlite"
+
+
 def test_a_database_of_another_kind_is_refused() -> None:
     with pytest.raises(SettingsFaulty, match="postgresql://"):
         load_settings({"SIBY_DATABASE": "mysql://a:b@c/d"})

@@ -144,6 +144,30 @@ def test_what_is_seldom_is_found_among_many(world: World) -> None:
     assert (gains.count, gains.rows[0]["baseline"], gains.rows[0]["counted"]) == (2, 6, 14)
 
 
+def test_whoever_writes_a_place_or_a_cell_in_another_way_is_found_as_well(world: World) -> None:
+    world.publish(TRAINED)
+    world.places(
+        a_place("ML-1", "region"), a_place("ML-2", "region", aliases=["Koulikoro"]), a_place("K", "cercle", "ML-2")
+    )
+    for day, place, topics in (
+        ("2026-05-01", "KOULIKORO", ("marketing", "governance")),
+        ("2026-05-02", "K", "marketing"),
+        ("2026-05-03", "K", "marketing_2"),
+        ("2026-05-04", "ML-1", "marketing"),
+        ("2026-05-05", "Nowhere", "marketing"),
+        ("2026-05-06", "K", None),
+    ):
+        world.submit(row("people_trained", day, subject=day, place=place, by=("female", topics)))
+
+    def days(**asked: Any) -> list[str]:
+        return [one["date"] for one in behind(world, "people_trained", **asked).rows]
+
+    assert days(place="ML-2", cells={"topic": "marketing"}) == ["2026-05-01", "2026-05-02"]
+    assert days(cells={"place:region": "ML-2", "topic": "marketing"}) == ["2026-05-01", "2026-05-02"]
+    assert days(cells={"place:region": None}) == ["2026-05-05"]
+    assert days(place="K", cells={"topic": None}) == ["2026-05-06"]
+
+
 def test_evidence_of_the_past_is_as_it_was(world: World) -> None:
     world.publish(TRAINED)
     first = world.submit(row("people_trained", "2026-05-02", subject="awa"))

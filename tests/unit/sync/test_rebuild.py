@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, select, update
@@ -11,9 +13,10 @@ from sync.indicators.recount import rebuild_portion, verify_portion
 from sync.journal import open_journal
 from sync.models import Contribution, Entity, EntityStep, Project, Submission, SubmissionVersion
 from sync.models.database import begin_writing
+from sync.projects.publish import change_project
 from sync.review.decide import set_review_state
 from tests.property.test_delivery_laws import state
-from tests.support.projects import NOON, Desk, a_desk, a_sale
+from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale
 
 
 @pytest.fixture
@@ -80,3 +83,49 @@ def test_derived_rows_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
             SubmissionVersion.instance_id == Submission.current_instance_id
         )
         assert all(session.scalars(current))
+
+
+NOTE = """
+    | survey |      |      |
+    | type   | name | label |
+    | text   | who  | Who  |
+    | text   | what | What |
+    | indicators | | | |
+    | name   | label | aggregate | subject |
+    | asked  | Asked | distinct  | ${who}  |
+"""
+LATE = dt.datetime(2026, 11, 18, 23, 30, tzinfo=dt.UTC)
+
+
+def a_note(number: int, recorded_at: dt.datetime) -> dict[str, Any]:
+    answers = {"who": "Awa", "what": f"Note {number}"}
+    return a_sale(number, form="note") | {"recorded_at": recorded_at.isoformat(), "answers": answers}
+
+
+def set_otherwise(desk: Desk, **settings: Any) -> None:
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        change_project(journal, settings)
+        journal.close()
+        session.commit()
+
+
+def test_indicators_defined_anew_leave_nothing_to_mend(desk: Desk) -> None:
+    desk.publish("sale", "2", SALE.replace("| ${day} ", "| '2026-10-05' "))
+
+    assert rebuild(desk) == []
+
+
+def test_another_time_zone_leaves_nothing_to_mend(desk: Desk) -> None:
+    desk.publish("note", "1", NOTE)
+    moments = [LATE, LATE + dt.timedelta(hours=4)]
+    desk.send([a_note(number, moment) for number, moment in enumerate(moments, 1)])
+
+    set_otherwise(desk, time_zone="Asia/Tokyo")
+    flagged = [row.flags for row in desk.submissions() if row.form_id == "note"]
+    left_in_tokyo = rebuild(desk)
+    set_otherwise(desk, time_zone="Africa/Bamako")
+
+    assert [[flag[0] for flag in flags] for flags in flagged] == [[], ["same_day"]]
+    assert [row.flags for row in desk.submissions() if row.form_id == "note"] == [[], []]
+    assert (left_in_tokyo, rebuild(desk)) == ([], [])

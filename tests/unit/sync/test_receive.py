@@ -134,6 +134,20 @@ def test_an_unknown_version_waits_until_it_is_published(desk: Desk) -> None:
     assert desk.outcomes(item) == ["duplicate"]
 
 
+def test_many_items_of_all_sizes_get_their_receipts_in_the_order_in_which_they_were_sent(desk: Desk) -> None:
+    items = [a_sale(number, sacks=number) for number in range(1, 131)]
+    items[20] = {**a_sale(21), "answers": None, "xml": "<data"}
+    items[90] = a_sale(91, remark="x" * 600_000)
+    items[120] = {"answers": {}}
+
+    receipts = desk.send(items).receipts
+
+    odd = {20: "quarantined", 120: "refused"}
+    assert [receipt["outcome"] for receipt in receipts] == [odd.get(place, "stored") for place in range(130)]
+    ids = [receipt["instance_id"] for receipt in receipts]
+    assert ids == [instance_id(number) if number != 121 else None for number in range(1, 131)]
+
+
 def test_good_items_are_stored_beside_bad_ones(desk: Desk) -> None:
     items = [
         a_sale(1),

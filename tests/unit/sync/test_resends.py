@@ -1,4 +1,4 @@
-"""Answers that are sent again are recognised by what was sent, whatever has happened to their entities meanwhile."""
+"""What is sent again is recognised by what it says, however it is written and whatever has happened meanwhile."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
-from tests.support.projects import Desk, a_desk, instance_id
+from sync.intake.prepare import canonical_hash, unpack
+from sync.models import SubmissionVersion
+from tests.support.projects import Desk, a_desk, a_sale, instance_id
 
 REGISTER = """
     | survey |      |       |         |
@@ -66,3 +68,45 @@ def test_other_answers_under_the_same_id_are_a_conflict(desk: Desk) -> None:
     desk.send([a_registration(1)])
 
     assert desk.outcomes(a_registration(1, village="Kati")) == ["conflict"]
+
+
+XML = "<data id='sale' version='1'><seller>Awa</seller><meta><instanceID>uuid:9</instanceID></meta></data>"
+SAME = XML.replace("<seller>", "\n  <seller >").replace("id='sale' version='1'", 'version="1" id="sale"')
+OTHER = XML.replace("Awa", "Awa ")
+
+
+def by_xml(xml: str) -> dict[str, Any]:
+    return {"form": "sale", "version": "1", "xml": xml}
+
+
+def test_xml_that_is_written_otherwise_is_a_duplicate_and_other_content_is_not(desk: Desk) -> None:
+    together = desk.outcomes(by_xml(XML), by_xml(SAME), by_xml(OTHER))
+    later = desk.outcomes(by_xml(SAME), by_xml(OTHER))
+
+    assert (together, later) == (["stored", "duplicate", "conflict"], ["duplicate", "conflict"])
+
+
+def test_what_was_filed_with_a_hash_of_its_content_is_recognised_by_it(desk: Desk) -> None:
+    desk.send([by_xml(XML)])
+    with desk.sessions() as session:
+        session.execute(update(SubmissionVersion).values(canonical_sha256=canonical_hash(XML.encode()), xml=b""))
+        session.commit()
+
+    assert desk.outcomes(by_xml(SAME), by_xml(OTHER)) == ["duplicate", "conflict"]
+
+
+def test_answers_say_the_same_as_the_xml_that_is_made_of_them(desk: Desk) -> None:
+    item = a_sale(9, seller="Awa")
+    desk.send([item])
+    with desk.sessions() as session:
+        xml = unpack(session.scalars(select(SubmissionVersion.xml)).one()).decode()
+
+    resent = desk.outcomes({**item, "answers": None, "xml": xml})
+    turned = desk.another()
+    turned.send([{**item, "answers": None, "xml": xml.replace("><", ">\n<")}])
+
+    assert (resent, turned.outcomes(item), turned.outcomes(a_sale(9, seller="Fanta"))) == (
+        ["duplicate"],
+        ["duplicate"],
+        ["conflict"],
+    )

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from types import SimpleNamespace
 
 import pytest
 
@@ -130,6 +131,32 @@ def test_files_go_after_a_day(files: GrowingFiles) -> None:
     assert files.sweep(written + 3600) == 0
     assert files.sweep(written + 25 * 3600) == 2
     assert files.open(TAG) is None
+
+
+def test_the_oldest_files_go_while_all_of_them_take_more_than_they_leave(
+    files: GrowingFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age, tag in enumerate(("e5-f6", "c3-d4", TAG)):
+        making = begun(files, tag)
+        making.write(bytes(100))
+        making.keep()
+        written = time.time() - age * 60
+        os.utime(files.path(tag), (written, written))
+
+    def free(size: int) -> None:
+        monkeypatch.setattr("sync.exports.growing.shutil.disk_usage", lambda _: SimpleNamespace(free=size))
+
+    free(300)
+    assert files.sweep(time.time()) == 0
+
+    free(200)
+    files.sweep(time.time())
+    assert files.facts(TAG) is None
+    assert [files.facts(tag) for tag in ("c3-d4", "e5-f6")] == [FACTS, FACTS]
+
+    free(0)
+    files.sweep(time.time())
+    assert [files.facts(tag) for tag in ("c3-d4", "e5-f6")] == [None, FACTS]
 
 
 def test_what_a_killed_process_left_half_made_goes_at_the_next_sweep(files: GrowingFiles) -> None:
