@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from sync.entities.reach import places_changed_at, tree_of
+from sync.entities.reach import places_changed_at, tree_of, writes
 from sync.errors import NotFound, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
@@ -42,6 +42,7 @@ from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.models.database import fetch_rows
 from sync.models.entities import Membership
 from sync.models.indicators import Contribution, Target
+from sync.models.kept import Kept
 from sync.models.probing import rows_of_keys
 from sync.models.projects import Event, Project
 from sync.projects.places import PlaceTree, places_at
@@ -647,7 +648,7 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
             raise _no_moment(f"The journal has come to event {project.last_event}.")
         return _at_event(session, project_id, int(text), now if int(text) else project.created_at)
     moment = _moment(text, project.time_zone)
-    return _at_event(session, project_id, _last_before(session, project_id, moment), moment)
+    return _at_event(session, project_id, _last_before(session, project_id, moment, project.last_event), moment)
 
 
 def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
@@ -696,10 +697,22 @@ def _adds_in_sql(definition: Definition) -> bool:
     return plain and definition.aggregate in ("count", "sum")
 
 
-def _last_before(session: Session, project_id: int, moment: dt.datetime) -> int:
-    """The last event up to a moment, 0 if there is none. By number: a clock that ran ahead may be set right."""
+def _last_before(session: Session, project_id: int, moment: dt.datetime, last_event: int) -> int:
+    """The last event up to a moment, 0 if there is none. By number: a clock that ran ahead may be set right, so that an
+    event may be older than those before it. Most of the journal is therefore looked through once for each moment."""
+    up_to = last_event - last_event % _PART
+    known = _moments.get(session, project_id, up_to, not writes(session), dict)
     last = select(func.max(Event.number)).where(Event.project_id == project_id, Event.at <= moment)
-    return session.scalar(last) or 0
+    before = known.get(moment)
+    if before is None:
+        if len(known) >= _MOST_MOMENTS:
+            known.clear()
+        before = known[moment] = session.scalar(last.where(Event.number <= up_to)) or 0
+    return session.scalar(last.where(Event.number > up_to)) or before
+
+
+_PART, _MOST_MOMENTS = 4096, 1000
+_moments: Kept[dict[dt.datetime, int]] = Kept()
 
 
 def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:

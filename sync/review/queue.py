@@ -113,8 +113,8 @@ def page_searched(
     return page
 
 
-def count_sought(session: Session, project_id: int, sought: Sought, most: int) -> int:
-    """How many are sought; `most` stands for that many or more."""
+def count_sought(session: Session, project_id: int, sought: Sought, most: int | None) -> int:
+    """How many are sought; `most` stands for that many or more. All are counted for None."""
     some = select(Submission.id).where(*_where(session, project_id, sought)).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 

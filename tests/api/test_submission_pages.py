@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import re
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
@@ -126,6 +127,24 @@ def test_words_are_looked_for_in_portions_until_all_was_looked_at(sold: House, m
         path = further[0]
 
     assert found == [f"/projects/{sold.pid}/submissions/{number_of(sold, 1)}"]
+
+
+@pytest.mark.parametrize("page", ["submissions?state=received", "review?form=sale"])
+def test_a_long_list_is_counted_out_when_that_is_asked_for(
+    sold: House, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    client, address = signed_in(sold, language="en"), f"/projects/{sold.pid}/{page}"
+    plainly = read(client, address)
+    monkeypatch.setattr("server.pages.submissions.submissions._MOST_COUNTED", 2)
+
+    text = read(client, address)
+    link = next(link for link in Page(text).links if "count=all" in link)
+    counted = read(client, urljoin(address, link))
+
+    said = next(re.finditer(r"([0-9]+) (submissions|to be reviewed)", plainly))
+    assert int(said[1]) > 2
+    assert ("2 or more" in text, said[0] in text) == (True, False)
+    assert ("or more" in counted, said[0] in counted) == (False, True)
 
 
 def test_a_view_is_saved_for_oneself_or_for_all_and_deleted(sold: House) -> None:

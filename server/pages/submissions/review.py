@@ -21,7 +21,7 @@ from server.pages.frame import project_of
 from server.pages.said import DECISIONS, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
-from server.pages.submissions.submissions import page_of
+from server.pages.submissions.submissions import most_counted, page_of
 from server.queries.review import bulk_review
 from server.queries.submissions import name_of_submission, names_of_actors
 from server.words import words
@@ -35,7 +35,6 @@ from sync.review.queue import count_sought, next_waiting
 
 bp = Blueprint("review_pages", __name__, url_prefix="/projects/<int:pid>")
 
-_MOST_COUNTED = 1000
 _LEFT_OUT_SHOWN = 20
 
 
@@ -65,7 +64,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         take_lease(session(), pid, visitor, at, now)
         record_act(session(), pid, current.origin(), "submission.viewed", now, str(at))
     session().commit()
-    left = None if sought.words else count_sought(session(), pid, sought, _MOST_COUNTED)
+    left = None if sought.words else count_sought(session(), pid, sought, most_counted())
     filters = filters_asked()
     offered = choices(pid)
     page = {
@@ -75,7 +74,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         "query": urlencode(filters),
         "templates": TEMPLATES,
         "left": left,
-        "most": _MOST_COUNTED,
+        "most": most_counted(),
         "after": given.get("after"),
         "others": names_of_actors(session(), others.values()),
         "looked_at": others.get(at) if at is not None else None,

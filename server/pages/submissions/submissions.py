@@ -32,7 +32,7 @@ from sync.review.view import submission_seen
 bp = Blueprint("submission_pages", __name__, url_prefix="/projects/<int:pid>/submissions")
 
 _PAGE = 50
-# Beyond it a count costs more than it tells.
+# Beyond it a count costs more than it tells, unless it is asked for.
 _MOST_COUNTED = 1000
 
 
@@ -58,7 +58,7 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
         items=page.items,
         cursor=page.cursor,
         count=_count(pid, filters, sought),
-        most=_MOST_COUNTED,
+        most=most_counted(),
         searched=SEARCHED_AT_ONCE,
         place_names=tree.names_of([one.place for one in page.items]),
         actors=names_of_actors(session(), [one.actor_id for one in page.items]),
@@ -81,7 +81,12 @@ def _count(pid: int, filters: dict[str, str], sought: Any) -> int | None:
     if not filters.keys() - {"form"}:
         counts = how_many(session(), pid)
         return counts.get(filters["form"], 0) if filters else sum(counts.values())
-    return count_sought(session(), pid, sought, _MOST_COUNTED)
+    return count_sought(session(), pid, sought, most_counted())
+
+
+def most_counted() -> int | None:
+    """So many of a list are counted at most: all, where the address says so."""
+    return None if request.args.get("count") == "all" else _MOST_COUNTED
 
 
 @bp.post("/views")

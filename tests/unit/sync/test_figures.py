@@ -6,16 +6,18 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
 from sync.errors import NotFound, Unexpected
+from sync.indicators import reading
 from sync.indicators.definitions import definitions_at
 from sync.indicators.figures import figures, read_cells
 from sync.indicators.reading import resolve_as_of
 from sync.models.database import begin_writing
 from sync.models.indicators import IndicatorVersion
+from sync.models.projects import Event
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 
@@ -276,6 +278,21 @@ def test_a_time_whose_plus_came_as_a_space_is_understood(world: World) -> None:
 
     assert resolve_as_of(world.session, 1, "2026-01-01T09:00:00 00:00", world.now).event == 1
     assert resolve_as_of(world.session, 1, "2025-01-01T09:00:00Z", world.now).event == 0
+
+
+def test_a_moment_is_the_last_event_up_to_it_by_number_however_the_clock_went(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PART", 3)
+    monkeypatch.setattr(reading, "_MOST_MOMENTS", 2)
+    days = (0, 1, 9, 2, 3, 3, 12, 4, 5, 1, 6, 7, 8, 30, 10, 11)
+    for world.now in [world.now + dt.timedelta(days=day) for day in days]:
+        world.settings()
+        world.session.commit()
+        journal = world.session.execute(select(Event.number, Event.at)).all()
+        for moment in {event.at for event in journal}:
+            last = max(event.number for event in journal if event.at <= moment)
+            assert resolve_as_of(world.session, 1, moment.isoformat(), world.now).event == last
 
 
 def test_an_unknown_project_is_not_found(world: World) -> None:
