@@ -21,12 +21,11 @@ from server.logs import log, log_failure
 from server.settings import Settings
 from sync.errors import Busy, DiskFull, NotFound, Refusal
 from sync.exports.exporting import Export
-from sync.exports.growing import Broken, Facts, GrowingFiles, Making, NotYet
+from sync.exports.growing import PROMISED_SECONDS, Broken, Facts, GrowingFiles, Making, NotYet
 
 _NAME = "siby_exports"
 _AT_ONCE = 2  # made at the same time in each process; more only take the processor from each other
 PATIENCE_SECONDS = 100.0  # for a first byte; proxies cut whoever waits two minutes for one
-_OWED_SECONDS = 3600  # to whoever was told to ask again
 _PIECE = 1 << 17
 _TRIES = 5
 
@@ -66,13 +65,13 @@ def kept_for(export: Export) -> str | None:
     files = _exports().files
     tag, weak = unquote_etag(request.headers.get("If-Range"))
     if weak or tag is None or "Range" not in request.headers or not tag.startswith(f"{export.line}-"):
-        return files.owed(_debt(export.wish), time.time() - _OWED_SECONDS)
+        return files.owed(_debt(export.wish), time.time() - PROMISED_SECONDS)
     return tag if files.facts(tag) is not None else None
 
 
 def forgo(wish: str) -> None:
     """Whoever asks wants a file no more for which they were told to ask again. Raises NotFound if they were not."""
-    if not _exports().files.forgo(_debt(wish), time.time() - _OWED_SECONDS):
+    if not _exports().files.forgo(_debt(wish), time.time() - PROMISED_SECONDS):
         raise NotFound("You are waiting for no such file.")
 
 

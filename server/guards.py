@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import bindparam, exists, select
+from werkzeug.exceptions import HTTPException
 
 from server import current
 from server.db import release, session
@@ -115,10 +116,22 @@ def _whoever() -> current.Visitor | None:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if request.path.startswith("/v1") or speaks_openrosa():
         raise Unauthenticated
-    if request.method == "GET":
+    if request.method in ("GET", "HEAD"):
         return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
-    before = urlsplit(request.referrer or "")
-    return redirect(url_for("signing.sign_in", next=urlunsplit(("", "", *before[2:4], "")), ended="yes"), 303)
+    ended = None if request.endpoint == "signing.sign_out" else "yes"
+    return redirect(url_for("signing.sign_in", next=_page_before() if ended else None, ended=ended), 303)
+
+
+def _page_before() -> str | None:
+    """From where a form was sent, if that is a page of ours that can be asked for again."""
+    try:
+        before = urlsplit(request.referrer or "")
+        if before.netloc != request.host or not before.path.startswith(("/projects/", "/account")):
+            return None
+        current_app.url_map.bind(request.host).match(before.path, method="GET")
+    except (ValueError, HTTPException):
+        return None
+    return urlunsplit(("", "", *before[2:4], ""))
 
 
 def _authorise(need: Need, visitor: current.Visitor) -> None:

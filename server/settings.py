@@ -65,6 +65,8 @@ def _database(value: Any) -> str:
     text = _text(value)
     if text and not text.startswith(("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")):
         raise ValueError("an address such as postgresql://user:password@host/name")
+    if text in ("sqlite:///", "sqlite:///:memory:"):
+        raise ValueError("the path of a file, such as sqlite:///siby.sqlite")
     return text
 
 

@@ -206,8 +206,10 @@ def require_own_page() -> None:
     """A request that changes something by cookie has to come from a page of ours. Raises Forbidden otherwise."""
     visitor = current.visitor()
     source = request.headers.get("Origin")
-    # Our own pages send "null", because they ask for no referrer; the token below tells them from others.
-    if source is not None and source != "null" and source.rstrip("/") not in _own_origins():
+    # Behind a proxy that was not named we do not know what we are called, but the browser does. Some send "null"; the
+    # token below tells our pages from others.
+    says_so = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    if not says_so and source not in (None, "null") and source.rstrip("/") not in _own_origins():
         raise Forbidden("This request came from another site.")
     # No page of another site can make a browser send headers of these names.
     if request.headers.get("X-Requested-With") == "XMLHttpRequest" or "X-OpenRosa-Version" in request.headers:

@@ -54,7 +54,8 @@ SECTIONS = (
 
 class _Page(Template):
     """A template whose variables are let go at the end of the request. Its macros and their context hold each other,
-    and with them all that the page was drawn from, until garbage is collected: a statement of a year 100 MB."""
+    and with them all that the page was drawn from, until garbage is collected: a statement of a year 100 MB. What is
+    imported without context is kept for all requests, and may therefore not import or include anything with it."""
 
     def new_context(self, vars: dict[str, Any] | None = None, *rest: Any, **named: Any) -> Context:  # noqa: A002
         context = super().new_context(vars, *rest, **named)

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol, cast
 from sync.errors import DiskFull
 
 KEPT_SECONDS = 24 * 3600
+PROMISED_SECONDS = 3600  # to whoever was told to ask again
 _PART, _FACTS, _OWED, _SCRATCH = ".part", ".json", ".owed", ".making-"
 _PIECE = 1 << 17
 _BUFFER = 1 << 16
@@ -245,14 +246,15 @@ class GrowingFiles:
         """Delete files that were written so many seconds before `now`, in seconds since 1970, what a killed process
         left half made, and the oldest whole files while these take more of the disk than they leave; gives how many."""
         gone = self._delete(lambda path: now - path.stat().st_mtime > older_than or self._is_left_behind(path))
-        return gone + self._give_way()
+        return gone + self._give_way(now)
 
     def sweep_at_start(self) -> int:
         """Delete what a killed process left half made or, of what is for one reader alone, undelivered."""
         return self._delete(lambda path: self._is_left_behind(path) or self._is_for_one(path))
 
-    def _give_way(self) -> int:
-        """What can be made again leaves room for what cannot. Only the newest file stays, whatever it takes."""
+    def _give_way(self, now: float) -> int:
+        """What can be made again leaves room for what cannot. The newest file stays whatever it takes, and so does what
+        is being read, of which nothing would become free, or was promised to somebody."""
         whole = []
         for path in self.folder.iterdir() if self.folder.exists() else ():
             with suppress(FileNotFoundError):
@@ -262,6 +264,8 @@ class GrowingFiles:
         for _, size, tag in sorted(whole)[:-1]:
             if taken <= shutil.disk_usage(self.folder).free:
                 break
+            if self._is_wanted(tag, now - PROMISED_SECONDS):
+                continue
             self.drop(tag)
             taken -= size
             gone += 1

@@ -541,3 +541,36 @@ def test_who_was_picked_from_a_register_is_said_by_name_when_it_changes(house: H
     assert "Moussa Keita" in looked
     assert "<del>Awa Traoré</del>" in saved
     assert "<ins>Moussa Keita</ins>" in saved
+
+
+def test_in_repeats_within_repeats_choices_follow_the_answers_around_them(house: House) -> None:
+    publish(
+        house,
+        """
+        | survey              |        |         |               |
+        | type                | name   | label   | choice_filter |
+        | begin repeat        | house  | House   |               |
+        | select_one regions  | region | Region  |               |
+        | begin repeat        | member | Member  |               |
+        | select_one towns    | town   | Town    | reg=${region} |
+        | end repeat          | member |         |               |
+        | end repeat          | house  |         |               |
+        | choices   |          |          |       |
+        | list_name | name     | label    | reg   |
+        | regions   | north    | North    |       |
+        | regions   | south    | South    |       |
+        | towns     | kidal    | Kidal    | north |
+        | towns     | gao      | Gao      | north |
+        | towns     | sikasso  | Sikasso  | south |
+        | towns     | bougouni | Bougouni | south |
+        """,
+    )
+    houses = [("north", "kidal"), ("south", "sikasso")]
+    answers = {"house": [{"region": region, "member": [{"town": town}]} for region, town in houses]}
+    item = a_sale(1, form="household", version="1") | {"answers": answers}
+    assert house.amina.outcomes(item) == ["stored"]
+
+    text = Editing(house, number_of(house)).text
+
+    offered = [re.findall(rf'name="/data/house\[{place}\]/member\[1\]/town" value="([^"]+)"', text) for place in (1, 2)]
+    assert offered == [["kidal", "gao"], ["sikasso", "bougouni"]]

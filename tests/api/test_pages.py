@@ -56,6 +56,24 @@ def test_a_session_that_ended_in_the_middle_of_typing_is_said_and_leads_back(sol
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        "http://[x",
+        "about:blank",
+        "https://elsewhere.example/projects/1",
+        "https://localhost/projects/1/submissions/1/decision",
+        "https://localhost/sign-in",
+    ],
+)
+def test_only_to_a_page_of_ours_that_can_be_asked_for_does_it_lead_back(sold: House, before: str) -> None:
+    client = sold.app.test_client()
+
+    sent = client.post(f"/projects/{sold.pid}/submissions/1/decision", headers={"Referer": before})
+
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/sign-in?ended=yes")
+
+
+@pytest.mark.parametrize(
     "target", ["https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere", "javascript:1"]
 )
 def test_signing_in_leads_nowhere_else(house: House, target: str) -> None:

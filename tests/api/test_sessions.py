@@ -207,6 +207,17 @@ def test_a_cookie_changes_nothing_without_the_word_of_our_own_page(house: House)
     assert refused(client.post(path, json=batch, headers=elsewhere)) == 403.1
 
 
+def test_behind_a_proxy_that_was_not_named_the_browser_says_that_the_page_is_ours(house: House) -> None:
+    client, at = house.app.test_client(), {"base_url": "http://data.example.org"}
+    csrf = shown(client.post("/v1/sessions", json={"email": EMAIL, "password": PASSWORD}, **at))["csrf"]
+    path, batch = f"/v1/projects/{house.pid}/batches", {"batch": "b", "items": []}
+    sent = {"X-CSRF-Token": csrf, "Origin": "https://data.example.org", "Sec-Fetch-Site": "same-origin"}
+
+    assert client.post(path, json=batch, headers=sent, **at).status_code == 200
+    assert refused(client.post(path, json=batch, headers=sent | {"Sec-Fetch-Site": "cross-site"}, **at)) == 403.1
+    assert refused(client.post(path, json=batch, headers=sent | {"X-CSRF-Token": "guess"}, **at)) == 403.1
+
+
 @pytest.mark.parametrize(("scheme", "name"), [("https", "__Host-session"), ("http", "session")])
 def test_the_cookie_is_as_strict_as_the_connection_allows(house: House, scheme: str, name: str) -> None:
     answer = sign_in(house, base_url=f"{scheme}://localhost")

@@ -235,7 +235,8 @@ class _Maker:
         if itemset.answers is not None:
             return self.answered(itemset.answers), False
         looks_at = itemset.chosen.depends_on if itemset.chosen is not None else ()
-        own = any(path.startswith(f"{asked.repeat}/") for path in looks_at) if asked.repeat else False
+        around = [repeat for repeat in self.form.repeats if asked.path.startswith(f"{repeat}/")]
+        own = any(path.startswith(f"{repeat}/") for repeat in around for path in looks_at)
         if not own and (known := self.filtered.get((asked.path, sought))) is not None:
             return known
         is_register = asked.external and self.around.lists.is_entities(asked.itemset or "")

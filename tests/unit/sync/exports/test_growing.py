@@ -159,6 +159,26 @@ def test_the_oldest_files_go_while_all_of_them_take_more_than_they_leave(
     assert [files.facts(tag) for tag in ("c3-d4", "e5-f6")] == [None, FACTS]
 
 
+def test_what_is_being_read_or_was_promised_stays_though_the_disk_fills_up(
+    files: GrowingFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age, tag in enumerate(("e5-f6", "c3-d4", TAG)):
+        making = begun(files, tag)
+        making.write(bytes(500_000))
+        making.keep()
+        written = time.time() - age * 60
+        os.utime(files.path(tag), (written, written))
+    reading = files.follow(TAG)
+    assert reading is not None
+    read = len(next(reading))
+    files.owe("somebody", "c3-d4")
+    monkeypatch.setattr("sync.exports.growing.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+
+    assert files.sweep(time.time()) == 0
+    assert read + sum(map(len, reading)) == 500_000
+    assert files.owed("somebody", time.time() - 60) == "c3-d4"
+
+
 def test_what_a_killed_process_left_half_made_goes_at_the_next_sweep(files: GrowingFiles) -> None:
     killed, living = begun(files), begun(files, "c3-d4")
     half = files.path(TAG, ".part").read_bytes()
