@@ -29,8 +29,8 @@ def log_failure(event: str, **fields: Any) -> None:
 
 def set_logs_up(form: str) -> None:
     """Write to standard error; `form` is json or text."""
-    # What no line shows need not be found out for each.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # What no line shows need not be found out for each; gunicorn's show the process.
+    logging.logThreads = logging.logMultiprocessing = False
     to = logging.StreamHandler(sys.stderr)
     to.setFormatter(_Json() if form == "json" else _Text())
     _LOGGER.handlers = [to]

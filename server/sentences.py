@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 
 from babel.messages.pofile import read_po
@@ -40,6 +40,7 @@ _LONGEST = 4000
 _BEGINNING = 3
 
 
+@lru_cache(1024)
 def said_in(language: str, english: str) -> str:
     """The sentence, or several in a row, in the language; a line as it is where one in it is not known."""
     if language == "en" or len(english) > _LONGEST:

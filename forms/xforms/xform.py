@@ -18,7 +18,7 @@ from forms.xforms.model import Action, Bind, Form, Itemset, ListInside
 from forms.xforms.xml import local_name, parser, strip_namespaces
 from forms.xpath.expressions import Expression, compile_node
 from forms.xpath.shape import Kind, Shape
-from forms.xpath.syntax import Call, Node, Number, Operation, Path, Step, Text, Variable, parse
+from forms.xpath.syntax import Call, Node, Number, Operation, Path, Step, Text, Variable, parse, words_of
 
 __all__ = ["Action", "Bind", "Form", "Itemset", "compile_form"]
 
@@ -210,21 +210,22 @@ class _Compiler:
     def expression(self, text: str, path: str, name: str, *, again: bool = False) -> Expression | None:
         try:
             node = parse(text)
-            alike = self.alike.get((name, node), ())
+            alike = self.alike.get((name, words_of(text)), ())
             return compile_node(node, text, self.shape, path, commonpath([path, *alike]))
         except Faulty as faulty:
             if not again:
                 self.fault(faulty, path, name)
             return None
 
-    def in_the_same_words(self) -> dict[tuple[str, Node], list[str]]:
+    def in_the_same_words(self) -> dict[tuple[str, tuple[str, ...]], list[str]]:
         """Which nodes calculate the same, or hang on the same. JavaRosa works that out once; absolute paths in it then
         mean the iteration around all of them."""
-        alike: dict[tuple[str, Node], list[str]] = {}
+        alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for path, element in self.bind_elements.items():
             for name in ("calculate", "relevant"):
                 with suppress(Faulty):
-                    alike.setdefault((name, parse(element.get(name, ""))), []).append(path)
+                    if text := element.get(name):
+                        alike.setdefault((name, words_of(text)), []).append(path)
         return alike
 
     def fault(self, faulty: Faulty, path: str, name: str) -> None:

@@ -120,6 +120,11 @@ _NAMES_FOLLOW = frozenset(
 )
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """The words and signs of an expression, however they are spaced. Raises Faulty where something is neither."""
+    return tuple(token.text for token in _tokens(text))
+
+
 def parse(text: str, *, variables: bool = False) -> Node:
     """Raises Faulty with one finding when the text is not an XPath 1.0 expression. `variables` ($…) are never written
     by users."""

@@ -124,11 +124,16 @@ def recount(
     return changed
 
 
-def recount_form(journal: Journal, form_id: str, event: int) -> None:
+def recount_form(journal: Journal, form_id: str, event: int, anew: bool = True) -> None:
     """Work out anew what follows from each submission of a form, as when its indicators were defined anew or the
-    project's days begin at another hour: contributions, subject, day, flags, and which copies count."""
+    project's days begin at another hour: contributions, subject, day, flags, and which copies count. Not `anew`, only
+    the contributions, as when others count than before."""
     session, after = journal.session, 0
     while ids := _next_ids(session, journal.project_id, after, form_id):
+        if not anew:
+            recount(journal, ids, event)
+            after = ids[-1]
+            continue
         derivations, _, recounted = _mended(journal, ids, event)
         replace_contributions(journal, [each.wanted(event) for each in derivations])
         recount(journal, recounted - set(ids), event)

@@ -140,6 +140,7 @@ class Filing:
         self._parked: set[tuple[bytes, str]] = set()
         self._looked_for: set[bytes] = set()
         self._awaited: set[str] = set()
+        self._said: dict[tuple[str, str], bytes] = {}  # canonical hashes of what is stored
         self._new: list[dict[str, Any]] = []
         self._edited: dict[int, dict[str, Any]] = {}
         self._version_rows: list[dict[str, Any]] = []
@@ -297,9 +298,11 @@ class Filing:
         own = canonical_hash(item.xml)
         if known.canonical_sha256:
             return known.canonical_sha256 in (own, item.canonical_sha256)
-        at = {"project": self._journal.project_id, "form": item.form, "instance": item.instance_id}
-        packed = known.packed or self._connection.scalars(_XML, at).one()
-        return canonical_hash(unpack(packed)) == own
+        key = item.form, item.instance_id
+        if key not in self._said:
+            at = {"project": self._journal.project_id, "form": item.form, "instance": item.instance_id}
+            self._said[key] = canonical_hash(unpack(known.packed or self._connection.scalars(_XML, at).one()))
+        return self._said[key] == own
 
     def _add(self, item: Ready) -> Receipt:
         journal = self._journal

@@ -291,7 +291,7 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
     instance_id = instance.instance_id or item.instance_id or id_from_content(xml)
     edits = item.edits or instance.deprecated_id
     differing = [
-        f"{name} is {said!r} in the item and {meant!r} in the XML"
+        f"{name} is {said!r} in the item and {meant!r} in the XML."
         for name, said, meant in (
             ("instance_id", item.instance_id, instance_id),
             ("form", item.form, form_id),
@@ -311,7 +311,7 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
     if instance.encrypted and not (instance.instance_id or item.instance_id):
         return waits("malformed", "An encrypted submission needs an instanceID, without which nobody can decrypt it.")
     if differing:
-        return waits("differs", f"The item and its XML disagree: {'; '.join(differing)}.")
+        return waits("differs", " ".join(["The item and its XML disagree.", *differing]))
     found = around.catalogue.published(form_id, version)
     if isinstance(found, Unpublished):
         if not found.form_known:

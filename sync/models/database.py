@@ -149,7 +149,11 @@ class Bare:
         self.engine, self.dialect = engine, engine.dialect
         try:
             self.connection = engine.raw_connection()
-            self._commit_each(True)
+            try:
+                self._commit_each(True)
+            except BaseException:
+                self.connection.close()
+                raise
         except self.dialect.loaded_dbapi.Error as error:
             raise _wrapped(self.dialect, error, lost=False) from error
         self.info = self.connection.info

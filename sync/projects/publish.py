@@ -90,7 +90,7 @@ def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
         _count_by_new_rule(journal)
     if {"counts", "time_zone"} & changes.keys():
         for form_id in journal.session.scalars(select(Form.form_id).where(Form.project_id == journal.project_id)).all():
-            recount_form(journal, form_id, event)
+            recount_form(journal, form_id, event, "time_zone" in changes)
     return True
 
 

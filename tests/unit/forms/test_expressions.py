@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from forms.findings import Faulty
 from forms.form import NoLists
+from forms.xforms.xform import Form, compile_form
 from forms.xpath.calls import FUNCTIONS
 from forms.xpath.expressions import (
     Context,
@@ -19,7 +20,7 @@ from forms.xpath.expressions import (
     as_string,
     compile_expression,
 )
-from tests.support.forms import NOW, UTC, Tables, an_instance, compiled, evaluated
+from tests.support.forms import NOW, UTC, Tables, an_instance, compiled, evaluated, xform_of
 
 PEOPLE = compiled("""
     | survey  |                     |         |         |                    |
@@ -364,6 +365,23 @@ def test_values_convert_by_the_rules_of_xpath() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("cells", ["{} | ", " | {}"])
+def test_as_many_operators_as_are_allowed_compile_also_deep_within_a_server(cells: str) -> None:
+    xform = xform_of(
+        f"""
+        | survey |         |      |       |             |          |
+        |        | type    | name | label | calculation | relevant |
+        |        | integer | a    | A     |             |          |
+        |        | text    | b    | B     | {cells.format(" + ".join(["${a}"] * 400))} |
+        """
+    )
+
+    def deeper(frames: int) -> Form:
+        return compile_form(xform) if frames == 0 else deeper(frames - 1)
+
+    assert "/data/b" in deeper(100).fields
 
 
 def test_a_plain_rule_takes_microseconds() -> None:

@@ -141,6 +141,12 @@ def test_what_a_json_value_is_is_said_in_french(value: object) -> None:
             "It has no instance_id, and its body cannot be read: Something unknown.",
             "Il n’a pas d’instance_id, et son contenu est illisible : Something unknown",
         ),
+        (
+            "The item and its XML disagree. form is 'a. b' in the item and 'c' in the XML. "
+            "version is '9' in the item and '1' in the XML.",
+            "L’élément et son XML se contredisent. form vaut 'a. b' dans l’élément et 'c' dans le XML. "
+            "version vaut '9' dans l’élément et '1' dans le XML.",
+        ),
         ("The file is empty.\nThe file is empty.", "Le fichier est vide.\nLe fichier est vide."),
     ],
 )

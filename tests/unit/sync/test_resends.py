@@ -86,6 +86,17 @@ def test_xml_that_is_written_otherwise_is_a_duplicate_and_other_content_is_not(d
     assert (together, later) == (["stored", "duplicate", "conflict"], ["duplicate", "conflict"])
 
 
+def test_what_is_stored_is_read_once_however_many_come_under_its_id(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.send([by_xml(XML)])
+    read = []
+    monkeypatch.setattr("sync.intake.filing.unpack", lambda packed: read.append(packed) or unpack(packed))
+
+    assert desk.outcomes(*(by_xml(XML.replace("Awa", f"Awa {number}")) for number in range(5))) == ["conflict"] * 5
+    assert len(read) == 1
+
+
 def test_what_was_filed_with_a_hash_of_its_content_is_recognised_by_it(desk: Desk) -> None:
     desk.send([by_xml(XML)])
     with desk.sessions() as session:
