@@ -130,13 +130,12 @@ def recount_form(journal: Journal, form_id: str, event: int, anew: bool = True) 
     the contributions, as when others count than before."""
     session, after = journal.session, 0
     while ids := _next_ids(session, journal.project_id, after, form_id):
-        if not anew:
+        if anew:
+            derivations, _, recounted = _mended(journal, ids, event)
+            replace_contributions(journal, [each.wanted(event) for each in derivations])
+            recount(journal, recounted - set(ids), event)
+        else:
             recount(journal, ids, event)
-            after = ids[-1]
-            continue
-        derivations, _, recounted = _mended(journal, ids, event)
-        replace_contributions(journal, [each.wanted(event) for each in derivations])
-        recount(journal, recounted - set(ids), event)
         after = ids[-1]
 
 

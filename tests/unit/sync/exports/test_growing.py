@@ -30,6 +30,16 @@ def begun(files: GrowingFiles, tag: str = TAG) -> Making:
     return making
 
 
+def three_made(files: GrowingFiles, size: int) -> None:
+    """The newest first, a minute apart."""
+    for age, tag in enumerate(("e5-f6", "c3-d4", TAG)):
+        making = begun(files, tag)
+        making.write(bytes(size))
+        making.keep()
+        written = time.time() - age * 60
+        os.utime(files.path(tag), (written, written))
+
+
 def test_a_reader_has_the_first_bytes_before_the_last_are_written(files: GrowingFiles) -> None:
     making = begun(files)
     reading = files.follow(TAG)
@@ -136,12 +146,7 @@ def test_files_go_after_a_day(files: GrowingFiles) -> None:
 def test_the_oldest_files_go_while_all_of_them_take_more_than_they_leave(
     files: GrowingFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for age, tag in enumerate(("e5-f6", "c3-d4", TAG)):
-        making = begun(files, tag)
-        making.write(bytes(100))
-        making.keep()
-        written = time.time() - age * 60
-        os.utime(files.path(tag), (written, written))
+    three_made(files, 100)
 
     def free(size: int) -> None:
         monkeypatch.setattr("sync.exports.growing.shutil.disk_usage", lambda _: SimpleNamespace(free=size))
@@ -162,12 +167,7 @@ def test_the_oldest_files_go_while_all_of_them_take_more_than_they_leave(
 def test_what_is_being_read_or_was_promised_stays_though_the_disk_fills_up(
     files: GrowingFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for age, tag in enumerate(("e5-f6", "c3-d4", TAG)):
-        making = begun(files, tag)
-        making.write(bytes(500_000))
-        making.keep()
-        written = time.time() - age * 60
-        os.utime(files.path(tag), (written, written))
+    three_made(files, 500_000)
     reading = files.follow(TAG)
     assert reading is not None
     read = len(next(reading))
