@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lxml import etree
 
@@ -95,7 +96,7 @@ def _utf8(raw: bytes) -> bytes:
     """The document in UTF-8, within limits that can be told before it is parsed."""
     if len(raw) > MAX_BYTES:
         raise _unreadable(f"It is larger than {MAX_BYTES // 1024 // 1024} MB.")
-    encoding = _encoding(raw)
+    encoding = _encoding(raw[:300].partition(b">")[0])
     if encoding not in ("utf-8", "ascii"):
         try:
             raw = _DECLARATION.sub("", raw.decode(encoding).removeprefix("\ufeff"), count=1).encode()
@@ -103,18 +104,26 @@ def _utf8(raw: bytes) -> bytes:
             raise _unreadable(f"It is not in {encoding}, which it says it is in.") from error
     if b"\0" in raw:
         raise _unreadable("It holds NUL characters.")
-    if raw.count(b"<") > 4 * MAX_ELEMENTS:
+    if _many(raw, b"<", 4 * MAX_ELEMENTS):
         raise _too_many()
-    if _begins_with_doctype(raw):
+    if b"<!DOCTYPE" in raw and _begins_with_doctype(raw):
         raise _doctype()
     return raw
 
 
-def _encoding(raw: bytes) -> str:
+def _many(document: bytes, mark: bytes, most: int) -> bool:
+    """Whether the mark is there more than so many times. To split is to jump from one to the next, to count is to look
+    at each byte."""
+    return len(document) > most and len(document.split(mark, most + 1)) > most + 1
+
+
+@lru_cache(maxsize=64)
+def _encoding(beginning: bytes) -> str:
+    """Of a document that begins so; the same few declarations come again and again."""
     for mark, encoding in _BOMS:
-        if raw.startswith(mark):
+        if beginning.startswith(mark):
             return encoding
-    found = _DECLARED.match(raw[:300].lstrip())
+    found = _DECLARED.match(beginning.lstrip())
     name = found[1].decode() if found else "utf-8"
     try:
         known = codecs.lookup(name).name
@@ -149,9 +158,9 @@ def _parse(document: bytes) -> etree._Element:
         raise _unreadable(f"It is not readable XML: {error}.") from error
     if b"<!DOCTYPE" in document and root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise _doctype()
-    if document.count(b"<") > MAX_ELEMENTS and _TOO_MANY(root):
+    if _many(document, b"<", MAX_ELEMENTS) and _TOO_MANY(root):
         raise _too_many()
-    if document.count(b"=") > MAX_ATTRIBUTES and _TOO_WIDE(root):
+    if _many(document, b"=", MAX_ATTRIBUTES) and _TOO_WIDE(root):
         raise _unreadable(f"One of its elements has more than {MAX_ATTRIBUTES} attributes.")
     if document.count(b"</") >= MAX_DEPTH and _TOO_DEEP(root):
         raise _unreadable(f"Its elements are nested more than {MAX_DEPTH} deep.")

@@ -211,7 +211,7 @@ def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> 
         "__system/version": number_value(Entity.version),
         "__system/updates": number_value(Entity.version - 1),
     }
-    return Among(values, now, is_sqlite(session))
+    return Among(values, now, is_sqlite(session), (cast(Entity.data, Text), Entity.label, Entity.id))
 
 
 def one_entity(session: Session, project_id: int, name: str, entity_id: str, *, deleted: bool = True) -> Entity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, false
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -45,6 +45,15 @@ class Entity(Base):
         Index("ix_entities_event", "project_id", "list_name", "event"),
         Index("ix_entities_place", "project_id", "list_name", "place"),
         Index("ix_entities_creator", "project_id", "list_name", "creator_id"),
+        Index(
+            "ix_entities_conflict",
+            "project_id",
+            "list_name",
+            "event",
+            "id",
+            postgresql_where=text("conflict IS NOT NULL"),
+            sqlite_where=text("conflict IS NOT NULL"),
+        ),
     )
 
     project_id: Mapped[int] = mapped_column(primary_key=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from forms.form import Flag
 from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
+from sync.entities.reading import page_of_list
 from sync.entities.registers import add_property, change_places, make_list
 from sync.entities.steps import Arrived, entities_differ, load_list, steps_differ
 from sync.entities.writing import force_held, update_entity
@@ -41,6 +42,34 @@ def test_a_list_that_nobody_declared_is_made_without_properties(registry: Regist
     registry.arrive(("registration", a_creation(village="Siby")))
 
     assert [(row.name, row.properties) for row in registry.rows(EntityList)] == [("people", [])]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("siby", True),  # in any case
+        ("Awa OR nobody", True),
+        ("NOT nobody", True),
+        ("NOT siby", False),
+        ("6A000000", True),  # the id
+        (r"\old\ ", True),
+        ('"is _"', True),
+        ("100%", True),
+        ("1000", False),  # a % is no placeholder
+        ("village", False),  # a property's name
+        ("nobody", False),
+    ],
+)
+def test_a_search_looks_into_what_is_said_however_it_is_stored(registry: Registry, words: str, found: bool) -> None:
+    registry.change(lambda journal: make_list(journal, "people"))
+    registry.change(lambda journal: add_property(journal, "people", "village"))
+    registry.change(lambda journal: add_property(journal, "people", "share"))
+    registry.arrive(("registration", a_creation(village=r"Siby, the \old\ quarter", share="is _ 100%")))
+
+    with Session(registry.engine) as session:
+        page = page_of_list(session, registry.project_id, "people", now=NOW, search=words)
+
+    assert [row.id for row in page.items] == ([AWA] if found else [])
 
 
 def test_an_update_changes_only_what_it_touches(registry: Registry) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,13 @@ from forms.programmes.places import Place
 from sync.errors import NotFound, Stale, Unexpected
 from sync.journal import Journal, open_journal
 from sync.models import Contribution, Entity, Event
+from sync.projects.lifecycle import delete_form
 from sync.projects.places import put_places
 from sync.review.counting import counts
 from sync.review.decide import add_comment, set_review_state
 from sync.review.paging import Page
-from sync.review.queue import Sought, Waiting, review_queue
+from sync.review.queue import Sought, Waiting, count_sought, review_queue
+from sync.review.removing import delete_submission
 from sync.review.view import SubmissionSeen, find_submission, raw_instance, submission_view
 from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
 
@@ -240,6 +243,16 @@ def test_the_queue_is_paged_newest_first_and_gives_each_once_while_others_arrive
     assert third.cursor is None
 
 
+PLACED = """
+    | survey  |           |           |
+    | type    | name      | label     |
+    | text    | place     | Place     |
+    | indicators |        |           |
+    | name    | label     | aggregate |
+    | visits  | Visits    | count     |
+"""
+
+
 @pytest.mark.parametrize(
     ("sought", "found"),
     [
@@ -257,22 +270,27 @@ def test_the_queue_is_paged_newest_first_and_gives_each_once_while_others_arrive
         (Sought(place="nowhere"), []),
     ],
 )
-def test_the_queue_is_filtered(desk: Desk, sought: Sought, found: list[int]) -> None:
-    desk.send([a_sale(1), a_sale(2), a_sale(3), a_sale(4, sacks=-1)])
+@pytest.mark.parametrize("few", [1, 10_000])
+def test_the_queue_is_filtered_and_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, sought: Sought, found: list[int], few: int
+) -> None:
+    monkeypatch.setattr("sync.review.queue._FEW", few)
+    desk.publish("thrown_away", "1", PLACED)
+    desk.send([a_sale(1), a_sale(2), a_sale(3), a_sale(4, sacks=-1), a_sale(5, sacks=-1), a_sale(6)])
+    desk.send([{**a_sale(7, form="thrown_away"), "answers": {"place": "ML"}}])
     decide(desk, 1, "approved")
     decide(desk, 3, "hasIssues")
+    decide(desk, 6, "approved")
+    for number in (5, 6):
+        submission_id = view(desk, number).id
+        with_journal(desk, partial(delete_submission, submission_id=submission_id))
+    with_journal(desk, lambda journal: delete_form(journal, "thrown_away"))
+
+    with desk.sessions() as session:
+        counted = [count_sought(session, desk.project_id, sought, most) for most in (None, 1000, 2)]
 
     assert [item.instance_id for item in queue(desk, sought).items] == [instance_id(n) for n in reversed(found)]
-
-
-PLACED = """
-    | survey  |           |           |
-    | type    | name      | label     |
-    | text    | place     | Place     |
-    | indicators |        |           |
-    | name    | label     | aggregate |
-    | visits  | Visits    | count     |
-"""
+    assert counted == [len(found), len(found), min(len(found), 2)]
 
 
 def test_a_place_includes_everything_below_it(desk: Desk) -> None:
