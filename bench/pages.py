@@ -17,6 +17,7 @@ SLOWEST_MS = 150.0
 FIRST_KB, AFTER_KB = 100.0, 30.0
 _ADDRESSES = 3  # of each kind of page
 _MOST = 1500  # pages looked at for links
+_BEING_WORKED_OUT = 503  # what nobody has asked for before
 # Where to start beside the project: what no page of it leads to.
 _STARTS = ("/projects/{}", "/", "/projects/{}/submissions?from=2020-01-01&cursor=1000000", "/projects/{}/review")
 
@@ -85,7 +86,9 @@ def kinds_of_pages(installation: Installation) -> dict[str, Sequence[str]]:
         if len(found[kind]) >= _ADDRESSES:
             continue
         looked_at += 1
-        status, body = installation.ask("GET", address)
+        while (answered := installation.ask("GET", address))[0] == _BEING_WORKED_OUT:
+            time.sleep(1)
+        status, body = answered
         if status != 200 or body.lstrip()[:1] != b"<":
             continue
         found[kind].append(address)

@@ -63,6 +63,7 @@ from server.openrosa.unchanged import Unchanged
 from server.pages import account, signing
 from server.pages import api as api_pages
 from server.pages import health as health_pages
+from server.pages.awaited import install_awaited
 from server.pages.devices import device_places, devices
 from server.pages.figures import figures as figure_pages
 from server.pages.figures import indicators as indicator_pages
@@ -197,6 +198,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.teardown_request(lambda _error: current.give_slot_back())
     install_catalogues(app)
     install_frame(app)
+    install_awaited(app)
     unchanged = Unchanged(Counted(app.wsgi_app, parts.tally), lambda: engine_of(app), parts.rates)
     front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]

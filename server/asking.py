@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -38,16 +39,32 @@ def page_that_asks() -> str | None:
     return orjson.dumps(page).decode()
 
 
+def whole_page() -> Page | None:
+    """The page of this request to the letter, where a visitor has asked for a whole one."""
+    if not has_request_context() or request.method != "GET" or "role" not in g or is_asked_again():
+        return None
+    if "HX-Request" in request.headers:
+        return None
+    return Page(request.full_path, current.role(), words().locale, part=False)
+
+
 def ask_again(app: Flask, asked: str) -> None:
     """Have a page work out as things stand now what it shows, for all who look at it later."""
     page = Page(**orjson.loads(asked))
+    ask(app, replace(page, address=f"{page.address}&fresh=yes"), asked_again=True)
+
+
+def ask(app: Flask, page: Page, **noted: Any) -> None:
+    """Have a page drawn for nobody, for the sake of what is kept of it. What is `noted` stands in `g` meanwhile."""
     headers = {"Accept-Language": page.language} | ({"HX-Request": "true"} if page.part else {})
-    with app.test_request_context(f"{page.address}&fresh=yes", headers=headers):
+    with app.test_request_context(page.address, headers=headers):
         view = app.view_functions.get(request.endpoint or "")
         need = need_of(view) if view else None
         if view is None or need is None or not may(page.role, need.right):
             return
-        g.asked_again, g.role = True, page.role
+        for name, value in noted.items():
+            setattr(g, name, value)
+        g.role = page.role
         g.visitor = current.Visitor(0, "user", "", None, False, None, (), page.language, "cookie")
         begin_reading(session())
         view(**(request.view_args or {}))

@@ -6,8 +6,7 @@ has to compile them and none is out of date.
 
 from __future__ import annotations
 
-import re
-from functools import cache, partial
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -18,14 +17,13 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_app_context
 from flask_babel import Babel, Domain
 
-from server.words import words
+from server.words import tied, words
 
 FOLDER = Path(__file__).parent / "translations"
 # What is said elsewhere than on a page is found by its sentence (server/sentences.py), not by gettext.
 REFUSALS = "refusals"
 # Who reads Bambara reads French, wherever nobody has translated yet.
 INSTEAD = {"bm": "fr"}
-_tied = partial(re.compile(" (?=[?!;:»])|(?<=«) ").sub, "\N{NO-BREAK SPACE}")
 
 
 def install_catalogues(app: Flask) -> None:
@@ -62,10 +60,9 @@ def catalogue_of(language: str) -> NullTranslations:
 
 
 def _tie(catalogue: Catalog) -> None:
-    """French has spaces before some signs, at which no line is to break."""
     for message in catalogue:
         said = message.string or ""
-        message.string = _tied(said) if isinstance(said, str) else tuple(map(_tied, said))
+        message.string = tied(said) if isinstance(said, str) else tuple(map(tied, said))
 
 
 def _of_visitor() -> NullTranslations:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from flask import Flask, current_app, g, redirect, request, url_for
+from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import bindparam, exists, select
 from werkzeug.exceptions import HTTPException
 
 from server import current
+from server.carrying import carried_here, page_to_send
 from server.db import release, session
 from server.openrosa.answers import speaks_openrosa
-from server.signing_in import identify, require_no_other_site, require_own_page
+from server.signing_in import OfAnEarlierSession, identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
 from sync.accounts.tokens import Inside, Owner
 from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated, Unexpected
@@ -92,8 +93,15 @@ def _admit() -> ResponseReturnValue | None:
         _authorise(need, visitor)
     release()
     if request.method in _CHANGING:
-        if visitor is not None and visitor.by == "cookie":
-            require_own_page()
+        if need.right == _PUBLIC:
+            pass  # nothing there is done in the visitor's name, such as signing in once more in another tab
+        elif visitor is not None and visitor.by == "cookie":
+            try:
+                require_own_page()
+            except OfAnEarlierSession:
+                if (page := _to_send_after_all(visitor)) is None:
+                    raise
+                return page
         elif visitor is not None and visitor.by == "basic":
             require_no_other_site()
         if need.takes_data and request.method != "DELETE":
@@ -118,8 +126,20 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         raise Unauthenticated
     if request.method in ("GET", "HEAD"):
         return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
-    ended = None if request.endpoint == "signing.sign_out" else "yes"
-    return redirect(url_for("signing.sign_in", next=_page_before() if ended else None, ended=ended), 303)
+    if request.endpoint == "signing.sign_out":
+        return redirect(url_for("signing.sign_in"), 303)
+    before = _page_before()
+    if (carried := carried_here()) is not None:
+        return render_template("sign_in.html", next=before, ended=True, carried=carried.written())
+    return redirect(url_for("signing.sign_in", next=before, ended="yes"), 303)
+
+
+def _to_send_after_all(visitor: current.Visitor) -> str | None:
+    """For whoever sends what they had filled in before they signed in anew."""
+    carried = carried_here()
+    if carried is None or visitor.token is None:
+        return None
+    return page_to_send(carried, visitor.token, visitor.csrf or "", _page_before())
 
 
 def _page_before() -> str | None:

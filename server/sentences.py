@@ -24,7 +24,7 @@ from itertools import islice
 from babel.messages.pofile import read_po
 
 from server.catalogues import FOLDER, INSTEAD, REFUSALS
-from server.words import Words
+from server.words import Words, tied
 
 _HOLE = re.compile(r"%\((\w+)\)s")
 _NUMBER = re.compile(r"-?\d{1,15}(,\d{3})*(\.\d{1,6})?")
@@ -133,7 +133,7 @@ class _Sentences:
         if name.startswith("told"):
             return (_said(self.language, value, 2, depth) if depth else None) or value
         if name.startswith("quoted"):
-            return _QUOTED.sub(r"« \1 »", value)
+            return _QUOTED.sub("« \\1 »", value)
         if name.startswith("number") and _NUMBER.fullmatch(value):
             return self.words.number(Decimal(value.replace(",", "")))
         try:
@@ -157,7 +157,8 @@ def _written(language: str) -> Iterator[tuple[str, str]]:
         with path.open("rb") as file:
             for message in read_po(file, locale=language):
                 if message.id:
-                    yield str(message.id).removesuffix("."), str(message.string)
+                    said = str(message.string)
+                    yield str(message.id).removesuffix("."), tied(said) if language == "fr" else said
     if language in INSTEAD:
         yield from _written(INSTEAD[language])
 

@@ -53,6 +53,10 @@ class NotSecure(Refusal):
     title = "Passwords are taken over https only; use a token, or reach the server by https"
 
 
+class OfAnEarlierSession(Forbidden):
+    """A page of ours, perhaps, from before its reader signed in anew."""
+
+
 def identify() -> Visitor | None:
     """None when nothing was shown. Raises when something was that is not good: it is never quietly passed over."""
     if (draft := request.environ.get(DRAFT)) is not None:
@@ -218,7 +222,7 @@ def require_own_page() -> None:
     if not sent and not speaks_openrosa():  # whose bodies are read as they arrive, and by nobody before
         sent = request.form.get("__csrf", "")
     if not hmac.compare_digest(sent.encode("utf-8", "replace"), (visitor.csrf or secrets.token_hex()).encode()):
-        raise Forbidden("The page was open for too long; load it again and repeat.")
+        raise OfAnEarlierSession("The page was open for too long; load it again and repeat.")
 
 
 def require_no_other_site() -> None:

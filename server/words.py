@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -28,6 +29,14 @@ _WRITTEN = {"en": "en_GB", "fr": "fr", "bm": "fr"}
 _GROUPED_FROM = 10_000
 
 
+_TIED = re.compile(" (?=[?!;:»]|%(?![(}]))|(?<=«) ")
+
+
+def tied(said: str) -> str:
+    """French has spaces before some signs, at which no line is to break."""
+    return _TIED.sub("\N{NO-BREAK SPACE}", said)
+
+
 class Words:
     """How one language writes things. `language` is that of whole sentences, `locale` that of labels and texts."""
 
@@ -45,6 +54,10 @@ class Words:
     def semicolon(self) -> str:
         """Between things that are told one after the other."""
         return "\N{NO-BREAK SPACE}; " if self.language == "fr" else "; "
+
+    def quoted(self, said: str) -> str:
+        """What somebody else wrote."""
+        return f"«\N{NO-BREAK SPACE}{said}\N{NO-BREAK SPACE}»" if self.language == "fr" else f"“{said}”"
 
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
@@ -84,7 +97,7 @@ class Words:
 
     def label(self, labels: Mapping[str, str]) -> str:
         """A label in this language, else in another."""
-        return labels.get(self.locale) or label_in(labels, self.language) or ""
+        return tied(labels.get(self.locale) or label_in(labels, self.language) or "")
 
     def period(self, period: Period) -> str:
         """A period with the days that it goes over; nothing for all time."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+import orjson
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer
+from server.answers import answer, to_json
 from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
 from server.documents import documented
 from server.guards import needs
+from server.queries.remembered import Remembered
 from server.queries.submissions import events_since
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of, json_number
@@ -28,6 +30,9 @@ from sync.indicators.reading import Reading
 _Listed = TypeVar("_Listed")
 
 bp = Blueprint("figures", __name__, url_prefix="/v1/projects/<int:pid>")
+
+# As they are after the last event: programs ask for the same ones again and again. The largest are not kept.
+_written: Remembered[bytes] = Remembered(worth=lambda written: len(written) <= 100_000)
 
 
 class AsOfQuery(Strict):
@@ -112,18 +117,26 @@ def get_indicators(pid: int) -> ResponseReturnValue:
 def get_figures(pid: int) -> ResponseReturnValue:
     """Figures for a period, a place and breakdowns, now or as of an event or time."""
     query = read_query(FiguresQuery())
-    reading = reading_of(pid, query["as_of"])
-    found = figures(
-        reading,
-        _names(query["indicator"]) or list(reading.definitions),
-        period=query["period"],
-        place=query["place"],
-        by=_names(query["by"]),
-        cells=read_cells(query["cells"]),
-        totals=query["totals"],
-        sees_small_cells=sees_small_cells(),
-    )
-    return answer({"as_of": reading.as_of.to_json(), "figures": [figure.to_json() for figure in found]})
+    reading, small = reading_of(pid, query["as_of"]), sees_small_cells()
+
+    def written() -> bytes:
+        found = figures(
+            reading,
+            _names(query["indicator"]) or list(reading.definitions),
+            period=query["period"],
+            place=query["place"],
+            by=_names(query["by"]),
+            cells=read_cells(query["cells"]),
+            totals=query["totals"],
+            sees_small_cells=small,
+        )
+        return to_json([figure.to_json() for figure in found])
+
+    if query["as_of"]:
+        shown = written()
+    else:
+        shown = _written.get(session(), pid, (*sorted(query.items()), small), written, event=reading.as_of.event)
+    return answer({"as_of": reading.as_of.to_json(), "figures": orjson.Fragment(shown)})
 
 
 @bp.get("/figures/<indicator>/evidence")

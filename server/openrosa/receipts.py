@@ -19,7 +19,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "beside": ("Reçu aussi, gardé à côté du reste.", "Received too, kept beside the rest.", "A fana sera."),
     "known": ("Déjà reçu.", "Already received.", "A tun sera kaban."),
     "superseded": (
-        "Déjà reçu ; une correction plus récente existe.",
+        "Déjà reçu ; une correction plus récente existe.",
         "Already received; there is a newer correction.",
         "A tun sera kaban.",
     ),
@@ -29,10 +29,10 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Déjà reçu, puis supprimé au bureau.",
     ),
     "tried": ("Essai reçu.", "Trial received.", "Essai reçu."),
-    "missing": ("Manque : {names}.", "Missing: {names}.", "Nin ma se fɔlɔ: {names}."),
+    "missing": ("Manque : {names}.", "Missing: {names}.", "Nin ma se fɔlɔ: {names}."),
     "more": ("{names} et {n} autres", "{names} and {n} more", "{names} (+{n})"),
-    "today": ("Aujourd'hui : {n}.", "Today: {n}.", "Bi: {n}."),
-    "to_correct": ("À corriger : {n}.", "To correct: {n}.", "Minnu ka kan ka labɛn: {n}."),
+    "today": ("Aujourd’hui : {n}.", "Today: {n}.", "Bi: {n}."),
+    "to_correct": ("À corriger : {n}.", "To correct: {n}.", "Minnu ka kan ka labɛn: {n}."),
 }
 
 

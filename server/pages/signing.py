@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from server import current
+from server.carrying import carried_in, page_to_send
 from server.db import session
 from server.guards import public, signed_in
 from server.signing_in import clear_cookie, set_cookie, sign_in_by_code, sign_in_by_link, sign_in_half
 from sync.accounts.audit import NO_PROJECT, record_act
-from sync.accounts.tokens import Issued, revoke
+from sync.accounts.tokens import Issued, digest, revoke
 from sync.errors import Forbidden, Refusal, Unauthenticated
 from sync.models.database import begin_writing
 
@@ -33,15 +34,15 @@ def sign_in() -> ResponseReturnValue:
 def post_sign_in() -> ResponseReturnValue:
     """Sign in, or say why not on the same page."""
     require_same_site()
-    target = _inside(request.form.get("next"))
+    target, carried = _inside(request.form.get("next")), request.form.get("carried", "")
     email = request.form.get("email", "")[:1000]
     try:
         issued = sign_in_half(email, request.form.get("password", ""))
     except Refusal as refusal:
-        return refused_on("sign_in.html", refusal, next=target, email=email)
+        return refused_on("sign_in.html", refusal, next=target, email=email, carried=carried)
     if issued.csrf is None:
-        return render_template("sign_in_code.html", next=target, half=issued.token)
-    return let_in(issued, target)
+        return render_template("sign_in_code.html", next=target, half=issued.token, carried=carried)
+    return let_in(issued, target, carried)
 
 
 @bp.post("/sign-in/code")
@@ -50,13 +51,15 @@ def post_code() -> ResponseReturnValue:
     """The second step, for accounts that have one: a code of the phone, or one of those kept for when it is lost."""
     require_same_site()
     target, half = _inside(request.form.get("next")), request.form.get("half", "")
+    carried = request.form.get("carried", "")
     try:
         issued = sign_in_by_code(half, request.form.get("code", "")[:100])
     except Refusal as refusal:
-        return refused_on("sign_in_code.html", refusal, next=target, half=half)
+        return refused_on("sign_in_code.html", refusal, next=target, half=half, carried=carried)
     if issued is None:
-        return refused_on("sign_in.html", Unauthenticated("It took too long; sign in again."), next=target)
-    return let_in(issued, target)
+        late = Unauthenticated("It took too long; sign in again.")
+        return refused_on("sign_in.html", late, next=target, carried=carried)
+    return let_in(issued, target, carried)
 
 
 @bp.get("/sign-in/link/<token>")
@@ -101,9 +104,13 @@ def refused_on(template: str, refusal: Refusal, **shown: Any) -> ResponseReturnV
     return response
 
 
-def let_in(issued: Issued, target: str | None) -> ResponseReturnValue:
-    """On to the page that was asked for."""
-    response = make_response(redirect(target or url_for("overview.home"), 303))
+def let_in(issued: Issued, target: str | None, carried: str = "") -> ResponseReturnValue:
+    """On to the page that was asked for; first to what its reader had filled in when their session had ended."""
+    found = carried_in(carried)
+    page = None
+    if found is not None and _inside(found.to):
+        page = page_to_send(found, digest(issued.token), issued.csrf or "", target)
+    response = make_response(page or redirect(target or url_for("overview.home"), 303))
     set_cookie(response, issued)
     return response
 

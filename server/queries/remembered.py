@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from server import clock
 from server.asking import is_asked_again, page_that_asks
+from server.beside import is_beside, work_out_beside
 from server.logs import log
 from sync.entities.reach import writes
 from sync.models import Project, WorkedOut
@@ -40,8 +41,9 @@ _PATIENCE, _LEAST_PATIENCE = 5, dt.timedelta(seconds=60)
 # What nobody has looked at for so long is forgotten, and of more than so many in a project what was used longest ago.
 _KEPT, _MOST_KEPT = dt.timedelta(days=30), 500
 _USE_NOTED = dt.timedelta(days=1)
-# A page waits so long at most for its turn to write down what it has worked out.
-_WAIT = dt.timedelta(milliseconds=50)
+# A page waits so long at most for its turn to write down what it has worked out; longer where other processes are asked
+# for it meanwhile.
+_WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 
 # What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
 # when something is worked out or written in another way.
@@ -64,12 +66,13 @@ class Recalled(Generic[Worked]):
 
 
 class Remembered(Generic[Worked]):
-    """Kept by each process for itself, for the projects that were asked about last.
+    """Kept by each process for itself, for the projects that were asked about last, where it is `worth` it.
 
     What is kept outlives the session, so it is plain values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, worth: Callable[[Worked], bool] = lambda _worked: True) -> None:
+        self._worth = worth
         self._of_engine: weakref.WeakKeyDictionary[Engine, OrderedDict[_Key, Recalled[Worked]]] = (
             weakref.WeakKeyDictionary()
         )
@@ -100,6 +103,8 @@ class Remembered(Generic[Worked]):
         """As things stand now, with what it took. Two threads may work out the same; that is dearer once."""
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
         known = self._known(session, key, stamp)
+        if known is None or known.event != stamp:
+            known = self._beside(session, key, stamp)
         if known is not None and known.event == stamp:
             return known
         return self._worked(session, key, stamp, work_out, follows=False)
@@ -117,7 +122,7 @@ class Remembered(Generic[Worked]):
         """As things stand now; but what is dear as it was worked out last, if it ever was, unless it is to be `fresh`
         and nobody is at it already."""
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
-        known = self._known(session, key, stamp)
+        known = self._known(session, key, stamp) or self._beside(session, key, stamp)
         if known is None:
             return self._worked(session, key, stamp, work_out, follows=True)
         self._use(session, key, known)
@@ -141,8 +146,14 @@ class Remembered(Generic[Worked]):
         with self._lock:
             return self._of(session).get(key)
 
+    def _beside(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
+        """What is worked out beside the request, where that is done, once it is there."""
+        return None
+
     def _keep(self, session: Session, key: _Key, found: Recalled[Worked], *, follows: bool) -> None:
         """`follows`: it is to be as things stand, not as they stood at some time."""
+        if not self._worth(found.worked):
+            return
         with self._lock:
             kept = self._of(session)
             kept[key] = found
@@ -164,12 +175,13 @@ class Remembered(Generic[Worked]):
 class Shared(Remembered[Worked]):
     """Kept in the database too, where it took long, for all processes and the time after a restart.
 
-    What is kept is what JSON can hold. One process at a time brings it up to date.
+    What is kept is what JSON can hold. One process at a time brings it up to date. Where it is `awaited`, a page that
+    is the first to ask for it and would have to wait long raises BeingWorkedOut.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, awaited: bool = False) -> None:
         super().__init__()
-        self._name = name
+        self._name, self._awaited = name, awaited
         self._used: dict[_Key, dt.datetime] = {}
 
     def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
@@ -203,10 +215,16 @@ class Shared(Remembered[Worked]):
         if not is_asked_again():
             values |= {"used_at": found.at, "asked": page_that_asks() if follows else None}
         try:
-            with writing_soon(session.connection().engine, _WAIT) as own:
+            with writing_soon(session.connection().engine, _LONG_WAIT if is_beside() else _WAIT) as own:
                 own.merge(WorkedOut(project_id=key[0], kind=self._kind(key), **values))
         except (DBAPIError, NoConnection) as error:  # Whoever asked has it all the same.
             log("worked_out_not_kept", what=self._name, reason=type(error).__name__)
+
+    def _beside(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
+        if not self._awaited:
+            return None
+        work_out_beside(session, int(str(key[0])), self._kind(key))
+        return self._known(session, key, stamp)
 
     def _use(self, session: Session, key: _Key, known: Recalled[Worked]) -> None:
         """So seldom that it costs nothing."""

@@ -17,20 +17,77 @@
   const open = document.querySelector(".sections [aria-current]");
   if (open) open.parentElement.scrollLeft = open.offsetLeft - (open.parentElement.clientWidth - open.clientWidth) / 2;
 
-  // data-kept="name" on a field: what was typed is there again when a session ended in the middle of it.
-  const place = (field) => `siby:${location.pathname}:${field.dataset.kept}`;
+  // What is typed into a form that changes something is there again for the same visitor, within a week, when the session
+  // ended before it was sent; long texts also when they went to another page. No passwords, codes or files.
+  const WEEK = 7 * 24 * 3600 * 1000;
+  const { visitor } = document.body.dataset;
+  const entryOf = (name) => JSON.parse(localStorage.getItem(name) || "null");
+  const note = (name, more) => localStorage.setItem(name, JSON.stringify({ ...entryOf(name), ...more }));
+  const isKept = (form) => visitor && form && form.method === "post" && !form.querySelector("[type=password], [type=file], [autocomplete=one-time-code]") && !("keptForm" in form.dataset);
+  const nameOf = (form) => {
+    const alike = [...document.forms].filter((one) => one.getAttribute("action") === form.getAttribute("action"));
+    return `siby:typed:${visitor}:${location.pathname}:${form.getAttribute("action") || ""}:${alike.indexOf(form)}`;
+  };
+  const isTicked = (field) => field.matches("[type=checkbox], [type=radio]");
+  const fieldsOf = (form) => {
+    const seen = {};
+    return [...form.elements].filter((field) => field.name && field.matches("textarea, select, input:not([type=hidden])")).map((field) => {
+      seen[field.name] = (seen[field.name] || 0) + 1;
+      return [isTicked(field) ? `${field.name}=${field.value}` : `${field.name}#${seen[field.name]}`, field];
+    });
+  };
+  const valuesOf = (options) => options.map((option) => option.value).join("\n");
+  const stateOf = (field) => isTicked(field) ? field.checked : field.options ? valuesOf([...field.selectedOptions]) : field.value;
+  const givenOf = (field) => {
+    if (isTicked(field)) return field.defaultChecked;
+    if (!field.options) return field.defaultValue;
+    const given = [...field.options].filter((option) => option.defaultSelected);
+    return valuesOf(given.length || field.multiple ? given : [...field.options].slice(0, 1));
+  };
+  const fill = (field, state) => {
+    if (isTicked(field)) field.checked = state;
+    else if (field.options) for (const option of field.options) option.selected = state.split("\n").includes(option.value);
+    else field.value = state;
+  };
   const recall = (root) => {
-    for (const field of root.querySelectorAll("[data-kept]")) {
-      if (!field.value) field.value = localStorage.getItem(place(field)) || "";
+    for (const form of root.querySelectorAll("form")) {
+      const entry = isKept(form) && entryOf(nameOf(form));
+      if (!entry) continue;
+      const back = fieldsOf(form).filter(([id, field]) => id in entry.typed && (entry.again || field.matches("textarea")) && stateOf(field) !== entry.typed[id]);
+      for (const [id, field] of back) fill(field, entry.typed[id]);
+      const notice = document.querySelector("#typed-again");
+      if (back.length && notice) form.prepend(notice.content.cloneNode(true));
     }
   };
-  document.addEventListener("input", (event) => {
-    if (event.target.dataset.kept) localStorage.setItem(place(event.target), event.target.value);
+  document.addEventListener("input", ({ target: { form } }) => {
+    if (!isKept(form)) return;
+    const typed = fieldsOf(form).filter(([, field]) => stateOf(field) !== givenOf(field)).map(([id, field]) => [id, stateOf(field)]);
+    if (typed.length) note(nameOf(form), { at: Date.now(), typed: Object.fromEntries(typed), sent: false });
+    else localStorage.removeItem(nameOf(form));
   });
-  // Forgotten once the server has taken it: a page that says so has data-taken="name".
-  for (const taken of document.querySelectorAll("[data-taken]")) localStorage.removeItem(`siby:${location.pathname}:${taken.dataset.taken}`);
+  document.addEventListener("submit", ({ target }) => { if (isKept(target) && entryOf(nameOf(target))) note(nameOf(target), { sent: true }); });
+  // What was sent was taken if a page of ours came next: none of an error, to which one has not gone back, and not the
+  // one for signing in, unless that carries along what was sent.
+  const signingIn = document.querySelector("[data-signing-in]");
+  const arrived = performance.getEntriesByType("navigation")[0]?.type === "navigate" && !document.querySelector("[data-refused]");
+  for (const name of Object.keys(localStorage).filter((one) => one.startsWith("siby:typed:"))) {
+    const entry = entryOf(name);
+    if (Date.now() - entry.at > WEEK) localStorage.removeItem(name);
+    else if (signingIn) note(name, entry.sent && "carries" in signingIn.dataset ? {} : { again: true, sent: false });
+    else if (entry.sent && name.startsWith(`siby:typed:${visitor}:`)) {
+      if (arrived) localStorage.removeItem(name);
+      else note(name, { again: true, sent: false });
+    }
+  }
   document.addEventListener("htmx:load", (event) => recall(event.detail.elt));
   recall(document);
+  document.addEventListener("click", ({ target }) => {
+    const form = target.closest("[data-typed-drop]")?.closest("form");
+    if (!form) return;
+    localStorage.removeItem(nameOf(form));
+    form.reset();
+    target.closest("[role=status]").remove();
+  });
 
   // data-forgets on a form: with it goes all that was kept of what was typed. Whoever signs out may share the computer.
   document.addEventListener("submit", ({ target }) => {
@@ -42,7 +99,6 @@
   // it. The server makes the page of it, so that questions and iterations are there that the first page did not have.
   const keptForm = (name) => `siby:form:${name}`;
   const typedIn = (form) => [...new FormData(form)].filter(([name, value]) => name !== "__csrf" && name !== "act" && typeof value === "string");
-  const WEEK = 7 * 24 * 3600 * 1000;
   document.addEventListener("input", ({ target }) => {
     const form = target.closest("form[data-kept-form]");
     if (form) localStorage.setItem(keptForm(form.dataset.keptForm), JSON.stringify({ at: Date.now(), typed: typedIn(form) }));
@@ -91,13 +147,16 @@
     if (form && event.target.matches("select, input[type=checkbox], input[type=radio], input[type=date]")) form.requestSubmit();
   });
 
-  // What is slow shows that it is being done, and is not asked for twice.
+  // What is slow shows that it is being done, and is not asked for twice. Nothing comes in the place of a page after a
+  // form that data-downloads.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.busy) { event.preventDefault(); return; }
     if (form.method === "post" && !event.defaultPrevented) {
       form.dataset.busy = "yes";
       setTimeout(() => { delete form.dataset.busy; }, 15000);
+      const working = document.querySelector("#working");
+      if (working && !("upload" in form.dataset || "downloads" in form.dataset)) setTimeout(() => form.append(working.content.cloneNode(true)), 1000);
     }
   });
 
@@ -123,6 +182,7 @@
   });
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-busy]")) delete form.dataset.busy;
+    for (const said of document.querySelectorAll(".working")) said.remove();
   });
 
   document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) window.print(); });

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from sync.models import Actor, Assignment, Project, Token
 from sync.models.probing import look_up
@@ -221,6 +221,13 @@ def use_link(session: Session, token: str, now: dt.datetime) -> Actor | None:
     if actor is None or actor.disabled_at or not revoke(session, row.sha256, now):
         return None
     return actor
+
+
+def same_person(session: Session, sha256: bytes, csrf: str) -> bool:
+    """Whether the one whom a token stands for had the session of this `csrf`, which may have ended."""
+    now, before = aliased(Token), aliased(Token)
+    query = select(before.csrf).join(now, now.actor_id == before.actor_id)
+    return session.scalar(query.where(now.sha256 == sha256, before.csrf == csrf).limit(1)) is not None
 
 
 def half_way(session: Session, token: str, now: dt.datetime) -> Actor | None:

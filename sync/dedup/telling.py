@@ -23,8 +23,8 @@ _WORDS = {
         "This looks like somebody who is registered already. Both records are kept; a coordinator decides.",
     ),
     "fr": (
-        "Cela ressemble à {who}, déjà dans le registre. Les deux fiches sont gardées ; un coordinateur décide.",
-        "Cela ressemble à une fiche déjà dans le registre. Les deux sont gardées ; un coordinateur décide.",
+        "Cela ressemble à {who}, déjà dans le registre. Les deux fiches sont gardées ; un coordinateur décide.",
+        "Cela ressemble à une fiche déjà dans le registre. Les deux sont gardées ; un coordinateur décide.",
     ),
 }
 

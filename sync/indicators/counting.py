@@ -157,16 +157,24 @@ def tabulate_each(
     return [shared.with_more(one).table(definition) for one in own]
 
 
-def distinct(persons: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]) -> Table:
+def distinct_each(
+    columns: Columns, dimensions: Sequence[Dimension], standings: Sequence[Mapping[str, str]]
+) -> list[Table]:
     """Whoever has a row in the period, once in every cell in which he or she has one: what `tabulate` counts, sooner.
 
-    `persons` says of each row who it is about.
+    By each of `standings`, which say for whom a subject stands that does not stand for itself.
     """
+    subjects = columns["subject"]
     cells: dict[Cell, list[str]] = {}
-    for texts, some in _sorted_by(persons, columns, dimensions):
+    for texts, some in _sorted_by(subjects, columns, dimensions):
         for cell in product(*(dimension.keys(text) for dimension, text in zip(dimensions, texts, strict=True))):
             cells.setdefault(cell, []).extend(some)
-    return Table({cell: _heads(some) for cell, some in cells.items()}, _heads(persons))
+    in_cells = {cell: (len(some), set(some)) for cell, some in cells.items()}
+    in_all = len(subjects), set(subjects)
+    return [
+        Table({cell: _heads(*some, persons) for cell, some in in_cells.items()}, _heads(*in_all, persons))
+        for persons in standings
+    ]
 
 
 def added(
@@ -305,20 +313,21 @@ def _sum_of(one: Tally | None, other: Tally) -> Tally:
     return Tally((one.value or Fraction(0)) + (other.value or 0), one.n + other.n, one.units + other.units)
 
 
-def _heads(persons: Sequence[str]) -> Tally:
-    count = len(set(persons))
-    return Tally(Fraction(count), len(persons), count)
+def _heads(rows: int, subjects: Set[str], persons: Mapping[str, str]) -> Tally:
+    others = persons.keys() & subjects
+    count = len((subjects - others) | {persons[subject] for subject in others}) if others else len(subjects)
+    return Tally(Fraction(count), rows, count)
 
 
 def _sorted_by(
-    persons: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]
+    subjects: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]
 ) -> Iterable[tuple[tuple[str | None, ...], list[str]]]:
-    """The texts that occur in the dimensions' columns, each with the persons of its rows."""
+    """The texts that occur in the dimensions' columns, each with the subjects of its rows."""
     found: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
     if dimensions:
         texts = zip(*(columns[dimension.column] for dimension in dimensions), strict=True)
-        for text, person in zip(texts, persons, strict=True):
-            found[text].append(person)
+        for text, subject in zip(texts, subjects, strict=True):
+            found[text].append(subject)
     return found.items()
 
 

@@ -264,7 +264,7 @@ def _row(reading: Reading, about: Reading, one: Counted, detail: Any, of_ratio: 
             "at": detail.at.isoformat() if detail.at else None,
         },
     }
-    if detail.subject is not None and detail.subject in about.unsure(definition):
+    if detail.subject is not None and detail.subject in about.persons(definition).unsure:
         row["sure"] = False
     if one.instead is not None:
         row["counted_by"] = str(one.instead)

@@ -39,6 +39,8 @@ ATTRIBUTES = frozenset(
 )
 _NOT_CELLS = ("period", "place")
 _Fact = TypeVar("_Fact")
+# Is told how many of how many indicators have been worked out.
+Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,18 @@ class Told(int):
 class Page:
     """One statement being written in one language: the figures it has asked for, and the marks that it holds."""
 
-    def __init__(self, reading: Reading, language: str, period: str, place: str | None, sees_small_cells: bool) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        language: str,
+        period: str,
+        place: str | None,
+        sees_small_cells: bool,
+        begin: Callable[[str], None] = lambda _indicator: None,
+    ) -> None:
+        """`begin` is told of each figure before it is worked out."""
         self.reading = reading
+        self._begin = begin
         self.language = language
         self.sees_small_cells = sees_small_cells
         self.marks: list[Mark] = []
@@ -117,6 +129,7 @@ class Page:
         """Worked out once, however often the text names it."""
         self.asked[asked] = None
         if asked not in self._figures:
+            self._begin(asked.name)
             self._figures[asked] = figure_of(self.reading, asked, self.sees_small_cells)
         return self._figures[asked]
 

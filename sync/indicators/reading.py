@@ -36,11 +36,11 @@ from sync.indicators import counting
 from sync.indicators.amounts import MILLION
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Dimension, Entry, Tally
-from sync.indicators.definitions import Definition, Way, definitions_at, held_at, targets_at
+from sync.indicators.definitions import Definition, Way, definitions_at, targets_at
 from sync.indicators.hiding import Family
 from sync.indicators.periods import Period, is_fiscal, read_period
+from sync.indicators.persons import FEWEST, MOST, STANDINGS, VALUE, Lists, Persons, persons_about, persons_at
 from sync.models.database import fetch_rows
-from sync.models.entities import Membership
 from sync.models.indicators import Contribution, Target
 from sync.models.kept import Kept
 from sync.models.probing import rows_of_keys
@@ -48,8 +48,6 @@ from sync.models.projects import Event, Project
 from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
-# Who is one person: in the value of a figure, and in its two bounds.
-STANDINGS = VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
 # Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
 Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
@@ -98,9 +96,7 @@ class Reading:
         self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...], int], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
-        self._members: dict[frozenset[str] | None, Mapping[str, Mapping[str, str]]] = {}
-        self._records: dict[tuple[str, frozenset[str] | None], dict[str, list[str]]] = {}
-        self._unsure: dict[frozenset[str] | None, Set[str]] = {}
+        self._persons: dict[Lists, Persons] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
         self.families: dict[tuple[str, Period, str | None, int], Family] = {}
@@ -224,8 +220,7 @@ class Reading:
             return any(self.doubts(part) for part in self.parts(definition))
         if not counting.by_subject(definition):
             return False
-        members = self._memberships(definition.subject_lists)
-        return any(members[bound] != members[VALUE] for bound in (FEWEST, MOST))
+        return self.persons(definition).doubtful
 
     @cached_property
     def is_current(self) -> bool:
@@ -233,56 +228,24 @@ class Reading:
         last = self.session.scalar(select(Project.last_event).where(Project.id == self.project_id))
         return last == self.as_of.event
 
-    @cached_property
-    def matched_lists(self) -> list[str]:
-        """The lists of which somebody stands for somebody else."""
-        query = select(Membership.list_name).where(Membership.project_id == self.project_id).distinct()
-        return sorted(self.session.scalars(query))
-
-    def standing(self, definition: Definition, bound: str) -> Mapping[str, str]:
-        """Entity → person in a bound, of the indicator's entities that stand for another than themselves."""
-        return self._memberships(definition.subject_lists)[bound]
-
-    def unsure(self, definition: Definition) -> Set[str]:
-        """The indicator's entities of whom it is not decided who they are: all whom the low bound counts as one and the
-        high one as several."""
+    def persons(self, definition: Definition) -> Persons:
+        """Who the indicator's subjects are."""
         lists = definition.subject_lists
-        if lists not in self._unsure:
-            fewest, most = self.standing(definition, FEWEST), self.standing(definition, MOST)
-            # A person has the smallest id of its entities: whoever stands for itself in a bound is the first of these.
-            doubtful = {
-                fewest.get(subject, subject)
-                for subject in {*fewest, *most}
-                if most.get(subject, subject) != fewest.get(subject, subject)
-            }
-            self._unsure[lists] = doubtful.union(subject for subject, person in fewest.items() if person in doubtful)
-        return self._unsure[lists]
+        if lists not in self._persons:
+            self._persons[lists] = persons_at(self.session, self.project_id, self.as_of.event, lists)
+        return self._persons[lists]
 
     def same(self, definition: Definition, subjects: Iterable[str]) -> set[str]:
         """The subjects with all who are one person with one of them."""
-        lists = definition.subject_lists
-        members, records = self._persons(lists), self._records.get((self._standing, lists))
-        if records is None:
-            records = self._records[self._standing, lists] = {}
-            for subject, person in members.items():
-                records.setdefault(person, []).append(subject)
-        persons = {members.get(subject, subject) for subject in subjects}
-        return persons.union(*(records[person] for person in persons & records.keys()))
+        return self.persons(definition).same(self._standing, subjects)
 
     def about(self, definition: Definition, subjects: Set[str]) -> Reading:
-        """The same for `same`, `person_of` and `unsure` of a few subjects: who all the others are is not fetched."""
+        """The same for `persons`, `same` and `person_of` of a few subjects: who all the others are is not fetched."""
         lists = definition.subject_lists
-        if not 0 < len(subjects) <= _FEW or lists in self._members:
+        if not 0 < len(subjects) <= _FEW or lists in self._persons:
             return self
-        rows = self._held(lists or self.matched_lists, Membership.entity_id.in_(subjects))
-        # Who is one person in the value, or surely is one, is in the low bound too.
-        fewest = {*subjects, *(row[1 + STANDINGS.index(FEWEST)] for row in rows)}
-        # Written so that no database takes the lists for the way in.
-        inside = [] if lists is None else [Membership.list_name.concat("").in_(sorted(lists))]
-        rows = [*rows, *self._held(None, Membership.fewest_id.in_(fewest), *inside)]
         other = copy.copy(self)
-        other._members = {lists: _by_standing(rows)}
-        other._records, other._unsure = {}, {}
+        other._persons = {lists: persons_about(self.session, self.project_id, self.as_of.event, lists, subjects)}
         return other
 
     def subjects(
@@ -402,7 +365,7 @@ class Reading:
 
     def person_of(self, definition: Definition) -> Callable[[str], str]:
         """Who a subject of the indicator is: the person behind an entity, else the subject itself."""
-        return _person_by(self._persons(definition.subject_lists))
+        return self.persons(definition).of(self._standing)
 
     def _undefined(self, name: str) -> Finding:
         if name not in self._defined:
@@ -439,20 +402,26 @@ class Reading:
         if definition.counts_subjects and not definition.has_value:
             # Handing over one short row each is as quick, on both databases, as having them told apart there.
             columns = self._subjects(definition, period, place, dimensions)
-            members, subjects = self._persons(definition.subject_lists), columns["subject"]
-            persons = [members.get(subject, subject) for subject in subjects] if members else subjects
-            return counting.distinct(persons, columns, dimensions)
+            return self._of_all_standings(
+                (definition.name, period, place, by, depth),
+                counting.distinct_each(columns, dimensions, self.persons(definition).standings),
+            )
         if _adds_in_sql(definition):
             return self._summed(definition, period, place, dimensions)
         entries = self.entries(definition, period, place)
         if not self.doubts(definition):
             return counting.tabulate(definition, entries, period, dimensions, self.person_of(definition))
-        standing_for = [_person_by(self.standing(definition, standing)) for standing in STANDINGS]
-        unsure = self.unsure(definition)
-        tables = counting.tabulate_each(definition, entries, period, dimensions, standing_for, unsure)
+        known = self.persons(definition)
+        tables = counting.tabulate_each(
+            definition, entries, period, dimensions, [known.of(standing) for standing in STANDINGS], known.unsure
+        )
+        return self._of_all_standings((definition.name, period, place, by, depth), tables)
+
+    def _of_all_standings(self, asked: tuple[Any, ...], tables: Sequence[counting.Table]) -> counting.Table:
+        """That of this standing, once all are remembered."""
         for standing, table in zip(STANDINGS, tables, strict=True):
-            self._tables[standing, definition.name, period, place, by, depth] = table
-        return self._tables[self._standing, definition.name, period, place, by, depth]
+            self._tables[standing, *asked] = table
+        return self._tables[self._standing, *asked]
 
     def _ratio(self, definition: Definition, period: Period, place: str | None, by: tuple[str, ...]) -> counting.Table:
         parts = self.parts(definition)
@@ -492,25 +461,6 @@ class Reading:
         other = copy.copy(self)
         other._standing = standing
         return other
-
-    def _persons(self, lists: frozenset[str] | None) -> Mapping[str, str]:
-        """Entity → person, of the entities that stand for another than themselves."""
-        return self._memberships(lists)[self._standing]
-
-    def _memberships(self, lists: frozenset[str] | None) -> Mapping[str, Mapping[str, str]]:
-        """The same by standing."""
-        if lists not in self._members:
-            self._members[lists] = _by_standing(self._held(lists))
-        return self._members[lists]
-
-    def _held(self, lists: Iterable[str] | None, *where: ColumnElement[bool]) -> Sequence[tuple[str, ...]]:
-        """Who stood for whom: entity, then its person by each standing."""
-        columns = (Membership.entity_id, *(getattr(Membership, standing) for standing in STANDINGS))
-        held = held_at(Membership, self.as_of.event)
-        query = select(*columns).where(Membership.project_id == self.project_id, *held, *where)
-        if lists is not None:
-            query = query.where(Membership.list_name.in_(sorted(lists)))
-        return fetch_rows(self.session.connection(), query)
 
     def _subjects(
         self, definition: Definition, period: Period, place: str | None, dimensions: Sequence[Dimension]
@@ -739,19 +689,3 @@ def _moment(text: str, time_zone: str) -> dt.datetime:
 
 def _no_moment(remedy: str) -> Unexpected:
     return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])
-
-
-def _by_standing(rows: Sequence[tuple[str, ...]]) -> Mapping[str, Mapping[str, str]]:
-    return {
-        standing: {row[0]: row[place] for row in rows if row[place] != row[0]}
-        for place, standing in enumerate(STANDINGS, start=1)
-    }
-
-
-def _person_by(members: Mapping[str, str]) -> Callable[[str], str]:
-    """Who a subject is, by entity → person."""
-    return (lambda subject: members.get(subject, subject)) if members else _itself
-
-
-def _itself(subject: str) -> str:
-    return subject

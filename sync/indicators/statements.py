@@ -20,7 +20,7 @@ from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
-from sync.indicators.marks import Asked, Mark, Page, clean, figure_of, period_name, words_of
+from sync.indicators.marks import Asked, Mark, Page, Tell, clean, figure_of, period_name, words_of
 from sync.indicators.pages import as_docx, as_html, as_markdown, as_paragraphs, blocks_of
 from sync.indicators.periods import read_period
 from sync.indicators.reading import AsOf, Reading
@@ -34,11 +34,16 @@ from sync.models.submissions import Submission
 VARIABLES = ("waiting", "counts", "period", "place", "project", "as_of")
 _LONGEST_TITLE = 300  # characters
 _HEADING = re.compile(r"\s*#\s+([^\n{*_`\[<]+?)\s*\n")
+_PLACES, _WORD = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL), re.compile(r"\w+")
 _FALLBACK = {"bm": "fr"}
 _ARRIVING = ("submitted", "edited")
 _UNDECIDED = (*_ARRIVING, "restored")
 
 Link = Callable[[Figure], str]
+
+
+def _nobody(_done: int, _of: int) -> None:
+    """Is told how far it is, where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +151,35 @@ def compose(
     period: str = "all",
     place: str | None = None,
     sees_small_cells: bool,
+    tell: Tell = _nobody,
 ) -> Statement:
     """Write a statement as of the reading. A language without a wording reads that of its neighbour, of the project's
     first language, or any. `period` and `place` hold for figures that name none. Raises NotFound for a statement that
     there was not."""
     source, written = _source(reading, name, language)
-    page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells)
+    begin = _counting(tell, len(_named(source) & reading.definitions.keys()))
+    page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin)
     text, waiting = _write(page, source, period, place)
     return Statement(
         name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
     )
+
+
+def _named(source: str) -> set[str]:
+    """The words of a text that are not prose."""
+    return {word for place in _PLACES.findall(source) for word in _WORD.findall(place)}
+
+
+def _counting(tell: Tell, of: int) -> Callable[[str], None]:
+    """Tells how many indicators are done: none, and then whenever a figure of the next one is begun."""
+    begun: set[str] = set()
+    tell(0, of)
+
+    def begin(indicator: str) -> None:
+        begun.add(indicator)
+        tell(len(begun) - 1, max(of, len(begun)))
+
+    return begin
 
 
 def _write(page: Page, source: str, period: str, place: str | None, where: str = "statement") -> tuple[str, int]:
@@ -298,10 +322,12 @@ def issue_json(issue: StatementIssue) -> dict[str, Any]:
     }
 
 
-def compose_issue(session: Session, issue: StatementIssue, language: str, *, sees_small_cells: bool) -> Statement:
+def compose_issue(
+    session: Session, issue: StatementIssue, language: str, *, sees_small_cells: bool, tell: Tell = _nobody
+) -> Statement:
     """The statement as it was given out, in any language that it had a wording in."""
     reading = Reading(session, issue.project_id, _moment(session, issue))
-    return _composed(reading, issue, language, sees_small_cells)
+    return _composed(reading, issue, language, sees_small_cells, tell)
 
 
 def issue_changes(
@@ -312,6 +338,7 @@ def issue_changes(
     *,
     sees_small_cells: bool,
     with_causes: bool = True,
+    tell: Tell = _nobody,
 ) -> list[dict[str, Any]]:
     """What an issue's figures would read today where that is different: `{indicator, …, before, after, causes}`.
 
@@ -319,9 +346,12 @@ def issue_changes(
     take most of the time: a caller that does not show them leaves them out.
     """
     before, after = (Reading(session, issue.project_id, as_of) for as_of in (_moment(session, issue), now))
-    issued = _composed(before, issue, language, sees_small_cells)
+    issued = _composed(before, issue, language, sees_small_cells, lambda done, of: tell(done, 2 * of))
+    indicators = {asked.name for asked in issued.asked}
+    begin = _counting(lambda done, of: tell(of + done, 2 * of), len(indicators))
     found = []
     for asked in issued.asked:
+        begin(asked.name)
         was = figure_of(before, asked, sees_small_cells)
         words, is_now = words_of(was, asked, language), _now(after, asked, sees_small_cells)
         words_now = GAP if is_now is None else words_of(is_now, asked, language)
@@ -367,9 +397,15 @@ def _causes(before: Reading, after: Reading, asked: Asked, sees_small_cells: boo
     return [cause.to_json() for cause in told.causes]
 
 
-def _composed(reading: Reading, issue: StatementIssue, language: str, sees_small_cells: bool) -> Statement:
+def _composed(reading: Reading, issue: StatementIssue, language: str, sees_small_cells: bool, tell: Tell) -> Statement:
     return compose(
-        reading, issue.name, language, period=issue.period, place=issue.place, sees_small_cells=sees_small_cells
+        reading,
+        issue.name,
+        language,
+        period=issue.period,
+        place=issue.place,
+        sees_small_cells=sees_small_cells,
+        tell=tell,
     )
 
 

@@ -76,14 +76,14 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "quarter": "trimestre {quarter} de {year}",
         "fiscal": "exercice {year}",
         "fiscal_quarter": "trimestre {quarter} de l’exercice {year}",
-        "received": "Toutes les fiches comptent, sauf celles qui ont été rejetées et les doublons d’une même visite ; "
+        "received": "Toutes les fiches comptent, sauf celles qui ont été rejetées et les doublons d’une même visite ; "
         "{waiting} d’entre elles attendent une vérification.",
-        "approved": "Seules les fiches approuvées comptent ; {waiting} autres attendent une vérification.",
+        "approved": "Seules les fiches approuvées comptent ; {waiting} autres attendent une vérification.",
         "as_of": "État au {date}, événement {event}.",
         "and": "et",
         "notes": "D’où viennent les chiffres",
-        "note": "{about} : {how}.",
-        "note_of": "{about} : {how} ; {behind}.",
+        "note": "{about} : {how}.",
+        "note_of": "{about} : {how} ; {behind}.",
         "contribution": "1 contribution",
         "contributions": "{n} contributions",
         "how_count": "visites comptées",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -306,6 +307,12 @@ def each_row(
 ) -> Iterator[tuple[Any, ...]]:
     """The same row by row, as they are asked for: what is in a row that was left is out of memory, and whoever reads
     JSON reads it twice as fast."""
+    return chain.from_iterable(_portions(connection, query, given))
+
+
+def _portions(
+    connection: Connection, query: Select[Any] | CompoundSelect[Any], given: Mapping[str, Any]
+) -> Iterator[Iterable[tuple[Any, ...]]]:
     dialect = connection.dialect
     with connection.execute(query, given) as result:
         cursor: Any = result.cursor
@@ -316,13 +323,13 @@ def each_row(
         ]
         while rows := cursor.fetchmany(_PORTION):
             if not any(converters):
-                yield from rows
+                yield rows
                 continue
             columns = (
                 map(convert, values) if convert else values
                 for values, convert in zip(zip(*rows, strict=True), converters, strict=True)
             )
-            yield from zip(*columns, strict=True)
+            yield zip(*columns, strict=True)
 
 
 def _remembering(kind: TypeEngine[Any], dialect: Dialect, code: Any) -> Converter | None:

@@ -109,7 +109,11 @@ class Membership(Base):
     """
 
     __tablename__ = "memberships"
-    __table_args__ = (Index("ix_memberships_fewest", "project_id", "fewest_id"),)
+    __table_args__ = (
+        Index("ix_memberships_fewest", "project_id", "fewest_id"),
+        Index("ix_memberships_opened", "project_id", "opened"),
+        Index("ix_memberships_closed", "project_id", "closed"),
+    )
 
     project_id: Mapped[int] = mapped_column(primary_key=True)
     list_name: Mapped[str] = mapped_column(primary_key=True)

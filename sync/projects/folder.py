@@ -32,9 +32,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "file": "- Not in this folder: {file} of the form {form}; another form has another file of this name.",
     },
     "fr": {
-        "about": "Le dossier d’un programme ; `siby load DOSSIER` le charge.",
-        "form": "- Pas dans ce dossier : le formulaire {form}, version {version}, fait sans classeur .xlsx.",
-        "file": "- Pas dans ce dossier : {file} du formulaire {form} ; un autre en a un autre de ce nom.",
+        "about": "Le dossier d’un programme ; `siby load DOSSIER` le charge.",
+        "form": "- Pas dans ce dossier : le formulaire {form}, version {version}, fait sans classeur .xlsx.",
+        "file": "- Pas dans ce dossier : {file} du formulaire {form} ; un autre en a un autre de ce nom.",
     },
 }
 

@@ -25,9 +25,9 @@ CHANGED = "changed"  # since whoever decides has looked
 GONE = "gone"  # deleted, or never there
 TOUCHED = "touched"  # by somebody since it was decided about together with others
 WORDS: Mapping[str, Mapping[str, str]] = {
-    CHANGED: {"en": "has changed since you looked", "fr": "a changé depuis que vous l'avez regardée"},
-    GONE: {"en": "is not there any more", "fr": "n'est plus là"},
-    TOUCHED: {"en": "somebody has worked on it since", "fr": "quelqu'un y a travaillé depuis"},
+    CHANGED: {"en": "has changed since you looked", "fr": "a changé depuis que vous l’avez regardée"},
+    GONE: {"en": "is not there any more", "fr": "n’est plus là"},
+    TOUCHED: {"en": "somebody has worked on it since", "fr": "quelqu’un y a travaillé depuis"},
 }
 # What people do to a submission; a photo that arrives late, or a copy that turns up, is nobody's doing.
 _DEEDS = ("edited", "reviewed", "rejected", "restored", "deleted", "commented")

@@ -12,7 +12,7 @@ from sync.review.match_queue import Doubt
 
 _DOUBT = {
     "en": "{pairs} could change “{figure}” by up to {by}",
-    "fr": "{pairs} : « {figure} » peut changer de {by} au plus",
+    "fr": "{pairs} : « {figure} » peut changer de {by} au plus",
 }
 _PAIRS = {"en": ("1 pair", "{n} pairs"), "fr": ("1 paire", "{n} paires")}
 _WHY: Mapping[str, Mapping[str, str]] = {
@@ -24,10 +24,10 @@ _WHY: Mapping[str, Mapping[str, str]] = {
         CHAIN: "Together with other pairs it would make one person of records of which nothing says that they are one.",
     },
     "fr": {
-        TWINS: "Ce sont peut-être des jumeaux : mêmes année de naissance, lieu et nom, un autre prénom.",
-        COUSINS: "Ce sont peut-être des cousins homonymes : seuls les noms, le lieu et l’âge concordent.",
-        ELDER: "L’un porte peut-être le nom de l’autre : même prénom, âges éloignés.",
-        CO_WIVES: "Ce sont peut-être deux personnes d’un même ménage : même téléphone, un autre prénom.",
+        TWINS: "Ce sont peut-être des jumeaux : mêmes année de naissance, lieu et nom, un autre prénom.",
+        COUSINS: "Ce sont peut-être des cousins homonymes : seuls les noms, le lieu et l’âge concordent.",
+        ELDER: "L’un porte peut-être le nom de l’autre : même prénom, âges éloignés.",
+        CO_WIVES: "Ce sont peut-être deux personnes d’un même ménage : même téléphone, un autre prénom.",
         CHAIN: "Avec d’autres paires, elle réunirait des fiches dont rien ne dit qu’elles désignent la même personne.",
     },
 }

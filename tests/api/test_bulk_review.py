@@ -124,7 +124,7 @@ def test_undoing_leaves_alone_and_names_what_somebody_has_touched_since(village:
         instance_id(1): "touched",
         instance_id(2): "touched",
     }
-    assert {one["words"] for one in back["left_out"]} == {"n'est plus là", "quelqu'un y a travaillé depuis"}
+    assert {one["words"] for one in back["left_out"]} == {"n’est plus là", "quelqu’un y a travaillé depuis"}
 
 
 def test_what_changed_after_somebody_looked_is_left_out_and_named(village: House) -> None:

@@ -100,7 +100,7 @@ def test_a_broken_workbook_is_explained_in_french(house: House) -> None:
     text = answer.get_data(as_text=True)
     assert answer.status_code == 400
     assert [said for said in texts_of(text) if words_of(said) & ENGLISH] == []
-    assert "« Bad Name » ne peut pas servir de nom." in text
+    assert "« Bad Name » ne peut pas servir de nom." in text
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_programs_are_refused_in_the_language_that_they_ask_for(house: House, as
     answer = house.baraka.get(f"figures?{asked}perid=2026", headers=headers)
 
     assert refused(answer) == 400.8
-    assert answer.get_json()["message"] == "Ce qui a été envoyé n'est pas ce qui était attendu."
+    assert answer.get_json()["message"] == "Ce qui a été envoyé n’est pas ce qui était attendu."
     assert answer.get_json()["details"]["findings"] == [{"place": "perid", "fault": "Ce nom n’est pas connu ici."}]
 
 

@@ -525,7 +525,7 @@ def test_the_receipt_speaks_the_language_of_the_tablets_user(house: House) -> No
             session().commit()
         heard[language] = tablet.post(a_filled_sale(number, photo="a.jpg"))
 
-    assert heard["fr"].message == "Reçu. Manque : a.jpg. Aujourd'hui : 1."
+    assert heard["fr"].message == "Reçu. Manque : a.jpg. Aujourd’hui : 1."
     assert heard["en"].message == "Received. Missing: a.jpg. Today: 2."
     assert heard["bm"].message == "A sera. Nin ma se fɔlɔ: a.jpg. Bi: 3."
     assert [answer.headers["content-language"] for answer in heard.values()] == ["fr", "en", "bm"]
@@ -551,7 +551,7 @@ def test_the_projects_language_is_used_where_nobody_has_chosen_one(house: House)
         session().get_one(Project, house.pid).languages = ["fr", "bm"]
         session().commit()
 
-    assert a_tablet(house).post(a_filled_sale()).message == "Reçu. Aujourd'hui : 1."
+    assert a_tablet(house).post(a_filled_sale()).message == "Reçu. Aujourd’hui : 1."
 
 
 # Moving from another server.

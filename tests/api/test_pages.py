@@ -166,7 +166,7 @@ def test_fields_that_were_left_empty_ask_for_nothing(sold: House) -> None:
 def test_why_something_is_refused_is_said_in_the_language_of_the_page(house: House) -> None:
     client = signed_in(house)
 
-    assert "Il n'y a rien ici" in client.get("/projects/77?lang=fr").get_data(as_text=True).replace("&#39;", "'")
+    assert "Il n’y a rien ici" in client.get("/projects/77?lang=fr").get_data(as_text=True).replace("&#39;", "'")
     assert "There is nothing here" in client.get("/projects/77?lang=en").get_data(as_text=True)
 
 
@@ -291,8 +291,8 @@ def test_every_page_of_an_installation_for_practice_says_what_day_it_is_there(so
         page = read(client, f"/projects/{sold.pid}")
         told = shown(sold.djeneba.get("capabilities"))
 
-    assert "Installation d'exercice" in unescape(page)
-    assert "Installation d'exercice" not in unescape(read(client, f"/projects/{sold.pid}"))
+    assert "Installation d’exercice" in unescape(page)
+    assert "Installation d’exercice" not in unescape(read(client, f"/projects/{sold.pid}"))
     assert dt.datetime.fromisoformat(told["now"]) < dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)
 
 

@@ -63,7 +63,7 @@ def test_what_is_wrong_with_a_template_is_said_in_french_and_nothing_is_kept(sol
     )
 
     assert answer.status_code == 400
-    assert "« titel » n’est pas une balise." in answer.get_data(as_text=True)
+    assert "« titel » n’est pas une balise." in answer.get_data(as_text=True)
     assert "Il n’y en a pas encore" in read(client, f"/projects/{sold.pid}/word-templates")
 
 
@@ -91,7 +91,7 @@ def test_paper_says_where_each_figure_comes_from(sold: House) -> None:
 
     assert '13,0</a><sup class="printed">1</sup>' in page
     assert '<section class="printed notes"><h2>D’où viennent les chiffres</h2>' in page
-    assert "valeurs additionnées ; 2 contributions.</li>" in page
+    assert "valeurs additionnées ; 2 contributions.</li>" in page
 
 
 def test_there_is_a_way_to_the_templates_for_those_who_may(sold: House) -> None:

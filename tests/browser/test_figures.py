@@ -35,12 +35,12 @@ def test_from_the_indicators_to_why_one_changed_and_the_statement_that_is_issued
         assert faults_of(page) == []
         page.get_by_role("main").get_by_role("link", name="Vendu").click()
         assert faults_of(page) == []
-        page.get_by_role("link", name="L'émettre…").click()
+        page.get_by_role("link", name="L’émettre…").click()
         assert faults_of(page) == []
         page.get_by_label("Titre").fill("Mi-parcours")
-        page.get_by_role("button", name="L'émettre").click()
+        page.get_by_role("button", name="L’émettre").click()
         assert "Mi-parcours" in page.get_by_role("main").inner_text()
         assert faults_of(page) == []
-        page.get_by_role("link", name="Qu'est-ce qui serait différent aujourd'hui ?").click()
+        page.get_by_role("link", name="Qu’est-ce qui serait différent aujourd’hui ?").click()
         assert "Aucun chiffre" in page.get_by_role("main").inner_text()
         assert faults_of(page) == []

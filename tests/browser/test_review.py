@@ -1,8 +1,14 @@
 """A coordinator goes through what came in with the keyboard, and finds a submission again by its filters."""
 
+import time
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from server.api.review import decide_many
+from server.pages.submissions import review as review_pages
+from sync.review.bulk import Reviewed
 from tests.browser.conftest import a_page
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -39,7 +45,7 @@ def test_the_queue_is_gone_through_with_keys_alone(house: House, page: Page) -> 
         page.keyboard.press("j")
         page.wait_for_url("**after=*")
         page.keyboard.press("r")
-        page.get_by_text("C'était la dernière").wait_for()
+        page.get_by_text("C’était la dernière").wait_for()
         assert states(house) == ["rejected", None, "hasIssues"]
 
 
@@ -83,6 +89,33 @@ def test_a_submission_is_found_by_a_filter_and_sent_back_in_own_words(house: Hou
 
         page.goto(f"{base}/projects/{house.pid}/review/many?state=received")
         page.get_by_role("radio", name="approuvée").check()
-        page.get_by_role("button", name="Qu'est-ce qui changerait ?").click()
+        page.get_by_role("button", name="Qu’est-ce qui changerait ?").click()
         page.get_by_text("1 soumission changerait").wait_for()
         assert faults_of(page) == []
+
+
+def test_what_takes_long_shows_that_it_is_being_worked_on(
+    house: House, desk_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.amina.send(a_sale(1))
+
+    def slowly(*given: Any, **named: Any) -> Reviewed:
+        time.sleep(3)
+        return decide_many(*given, **named)
+
+    monkeypatch.setattr(review_pages, "decide_many", slowly)
+    with served(house.app) as base:
+        sign_in(desk_page, base)
+        desk_page.goto(f"{base}/projects/{house.pid}/review/many")
+        desk_page.get_by_role("radio", name="rejetée").check()
+        # Playwright looks at no page that another one is about to follow.
+        desk_page.evaluate(
+            "new MutationObserver(() => { sessionStorage.seen = document.querySelector('.working')?.innerText; })"
+            ".observe(document.body, { childList: true, subtree: true })"
+        )
+
+        desk_page.get_by_role("button", name="Qu’est-ce qui changerait ?").click()
+
+        expect(desk_page.get_by_role("heading", name="1 soumission changerait")).to_be_visible()
+        assert "Travail en cours" in desk_page.evaluate("sessionStorage.seen")
+        expect(desk_page.get_by_text("Travail en cours")).to_have_count(0)

@@ -25,7 +25,7 @@ def test_settings_webhooks_and_the_bin_can_be_used_at_a_desk_and_on_a_phone(hous
         page.goto(f"{project}/settings")
         page.get_by_label("Les chiffres comptent").select_option("approved")
         page.get_by_role("button", name="Enregistrer").click()
-        page.get_by_text("Rien n'est encore changé").wait_for()
+        page.get_by_text("Rien n’est encore changé").wait_for()
         assert faults_of(page) == []
         page.get_by_role("button", name="Modifier").click()
         page.get_by_role("button", name="Annuler").click()

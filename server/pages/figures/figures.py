@@ -44,7 +44,8 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     query = read_query(BehindQuery())
     reading = reading_of(pid, query["as_of"])
     definition, reads = known_indicator(reading, indicator), current.has_right("submissions.read")
-    past = reading.as_of.event if query["as_of"] else None
+    # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
+    past = (reading.as_of.event, reading.is_current) if query["as_of"] else None
     kind = past, *(query[name] for name in ("as_of", "period", "place", "cells")), words().locale, reads
 
     def told() -> dict[str, Any]:
@@ -52,7 +53,7 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
 
     # What was is told as of when it was; only what is may be told as it stood.
     remember = _heads.exactly if query["as_of"] else partial(_heads.recall, fresh=query["fresh"])
-    found = remember(session(), pid, (indicator, *kind), told, event=reading.as_of.event if past is None else None)
+    found = remember(session(), pid, (indicator, *kind), told, event=reading.as_of.event)
     if found.behind:
         reading = reading_of(pid, str(found.event))
     rows = evidence_for_visitor(reading, indicator, query, count=found.worked["count"])
@@ -74,7 +75,7 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     )
 
 
-_heads: Shared[dict[str, Any]] = Shared("evidence")
+_heads: Shared[dict[str, Any]] = Shared("evidence", awaited=True)
 
 
 def _told(pid: int, reading: Reading, indicator: str, query: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
         "indicator.html",
         **asked.shown(pid),
         definition=definition,
-        head=_parts.get(session(), pid, kind, head, event=asked.event),
+        head=_parts.get(session(), pid, kind, head, event=asked.reading.as_of.event),
         aggregates=AGGREGATES,
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
@@ -194,9 +194,6 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
     if _is_part():
         return part
     return render_template("indicator_cells_alone.html", **asked.shown(pid), part=part, definition=definition)
-
-
-_told: Remembered[Changes] = Remembered()
 
 
 @bp.get("/projects/<int:pid>/indicators/<indicator>/past")
@@ -244,36 +241,59 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     before = reading_of(pid, since)
     if "from" not in request.args and before.as_of.event > after.as_of.event:
         since, before = "0", reading_of(pid, "0")
-    told, refused = None, None
+    asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
+    page = {
+        **asked.shown(pid),
+        "definition": definition,
+        "since": since,
+        "until": asked.as_of,
+        "cells": query["cells"],
+        "only": query["cause"],
+        "decides_pairs": current.has_right("people.decide"),
+    }
+
+    def shown() -> str:
+        told = changes_for_visitor(before, after, indicator, query | {"limit": 50})
+        return render_template(
+            "indicator_why_told.html",
+            **page,
+            told=told,
+            chart=_waterfall(told),
+            finer=_finer(told, definition),
+            causes=CAUSES,
+            happened=_happened(pid, told),
+        )
+
+    part, refused = "", None
     try:
         between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
-        told = _told.get(
+        part = _told.get(
             session(),
             pid,
-            (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
-            lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
+            (indicator, *between, since, asked.as_of, query["cause"], query["cursor"], *_as_seen()),
+            shown,
+            event=after.as_of.event,
         )
     except Forbidden as refusal:
         refused = refusal.detail
-    asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
     return render_template(
         "indicator_why.html",
-        **asked.shown(pid),
-        definition=definition,
-        told=told,
+        **page,
+        told=part,
         refused=refused,
-        chart=_waterfall(told) if told else None,
-        finer=_finer(told, definition) if told else 0,
-        causes=CAUSES,
-        happened=_happened(pid, told) if told else [],
-        since=since,
-        until=request.args.get("to", ""),
         today=today_in(after).isoformat(),
-        cells=query["cells"],
-        only=query["cause"],
-        decides_pairs=current.has_right("people.decide"),
         issues=last_issues(session(), pid, 10),
     )
+
+
+# The steps and what happened, as our own markup.
+_told: Shared[str] = Shared("changes", awaited=True)
+
+
+def _as_seen() -> tuple[object, ...]:
+    """What a visitor's rights and language make of it."""
+    rights = ("people.decide", "submissions.read")
+    return words().locale, sees_small_cells(), *(current.has_right(right) for right in rights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +307,11 @@ class Asked:
     fresh: bool = True
 
     @property
-    def event(self) -> int | None:
-        """The event as of which things are told as they stand; None for the past."""
-        return None if self.as_of else self.reading.as_of.event
-
-    @property
     def kind(self) -> tuple[object, ...]:
         """What tells it from whatever else is asked of an indicator."""
-        return self.period, self.place, self.as_of, self.reading.as_of.event if self.as_of else None
+        # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
+        past = (self.reading.as_of.event, self.reading.is_current) if self.as_of else None
+        return self.period, self.place, self.as_of, past
 
     def shown(self, pid: int) -> dict[str, Any]:
         """For the form with which something else is asked for, and the links that keep it."""
@@ -348,15 +365,15 @@ def _remembered(
     """A part of a page that takes long to work out, as this visitor may see it, until the project changes."""
     kind = (*what, *asked.kind, words().locale, sees_small_cells(), today_in(asked.reading))
     if exactly:
-        return _parts.get(session(), pid, kind, shown, event=asked.event)
-    told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh, event=asked.event)
+        return _parts.get(session(), pid, kind, shown, event=asked.reading.as_of.event)
+    told = _parts.recall(session(), pid, kind, shown, fresh=asked.fresh, event=asked.reading.as_of.event)
     if not told.behind:
         return told.worked
     address = f"{request.path}?{urlencode(request.args.to_dict() | {'fresh': 'yes'})}"
     return render_template("told.html", project=project_of(pid), told=told, address=address)
 
 
-_parts: Shared[str] = Shared("indicators")
+_parts: Shared[str] = Shared("indicators", awaited=True)
 
 
 def _whole(asked: Asked, indicator: str) -> Figure:

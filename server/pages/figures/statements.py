@@ -14,6 +14,7 @@ from server import current
 from server.api.figures import reading_of, sees_small_cells
 from server.api.schemas import text
 from server.api.statements import StatementQuery, first_language, give_out, page_of
+from server.beside import how_far
 from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
@@ -90,10 +91,11 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
     place = query["place"]
 
     def written() -> Statement:
-        return compose(reading, name, language, period=period, place=place, sees_small_cells=sees_small_cells())
+        small = sees_small_cells()
+        return compose(reading, name, language, period=period, place=place, sees_small_cells=small, tell=how_far())
 
-    what, fresh = (name, language, period, place, query["as_of"]), None if query["as_of"] else query["fresh"]
-    told = _remembered(pid, reading, what, written, fresh=fresh)
+    fresh = None if query["as_of"] else query["fresh"]
+    told = _remembered(pid, reading, (name, language, period, place), written, fresh=fresh)
     if told.behind:
         reading = reading_of(pid, str(told.event))
     return _shown(pid, name, told, reading, period, place)
@@ -139,7 +141,7 @@ def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     language = _language(reading, name, query["wording"] or query["lang"])
 
     def written() -> Statement:
-        return compose_issue(session(), found, language, sees_small_cells=sees_small_cells())
+        return compose_issue(session(), found, language, sees_small_cells=sees_small_cells(), tell=how_far())
 
     issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, fresh=None)
     return _shown(pid, name, issued, reading, found.period, found.place, found)
@@ -159,11 +161,13 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
     small = sees_small_cells()
 
     def compared() -> list[dict[str, Any]]:
-        return issue_changes(session(), found, language, moment, sees_small_cells=small, with_causes=False)
+        return issue_changes(
+            session(), found, language, moment, sees_small_cells=small, with_causes=False, tell=how_far()
+        )
 
     what = (name, number, language, small)
     if query["as_of"]:
-        told = _compared.exactly(session(), pid, (*what, moment.event, moment.at), compared)
+        told = _compared.exactly(session(), pid, (*what, moment.event, moment.at), compared, event=moment.event)
     else:
         told = _compared.recall(session(), pid, what, compared, fresh=query["fresh"], event=moment.event)
         if told.behind:
@@ -198,15 +202,17 @@ def _remembered(
         text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
         return {"language": found.language, "text": text}
 
-    event, what = reading.as_of.event, (*what, sees_small_cells())
+    moment, what = reading.as_of, (*what, sees_small_cells())
     if fresh is None:
-        return _kept.exactly(session(), pid, (*what, event), shown)
-    return _kept.recall(session(), pid, what, shown, fresh=fresh, event=event)
+        # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
+        what = (*what, moment.event, moment.at, reading.is_current)
+        return _kept.exactly(session(), pid, what, shown, event=moment.event)
+    return _kept.recall(session(), pid, what, shown, fresh=fresh, event=moment.event)
 
 
 # The language of a statement, and its text as our own markup.
-_kept: Shared[dict[str, str]] = Shared("statement")
-_compared: Shared[list[dict[str, Any]]] = Shared("comparison")
+_kept: Shared[dict[str, str]] = Shared("statement", awaited=True)
+_compared: Shared[list[dict[str, Any]]] = Shared("comparison", awaited=True)
 
 
 def _shown(

@@ -189,7 +189,7 @@ def what_hangs(pid: int) -> ResponseReturnValue:
 
 
 # As JSON has it: how many pairs there are, on how many a figure hangs, and each of these figures in words.
-_hanging: Shared[dict[str, Any]] = Shared("hanging")
+_hanging: Shared[dict[str, Any]] = Shared("hanging", awaited=True)
 
 
 @bp.get("/next")

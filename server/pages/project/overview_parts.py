@@ -103,8 +103,8 @@ class Aim:
 
 
 # As JSON has them: the fields of an Aim; the period, then of each register its own and the fields of a Silence.
-_aims: Shared[list[dict[str, Any]]] = Shared("targets")
-_silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("completeness")
+_aims: Shared[list[dict[str, Any]]] = Shared("targets", awaited=True)
+_silent: Shared[tuple[str, list[dict[str, Any]]]] = Shared("completeness", awaited=True)
 _silence_of: Remembered[Silence] = Remembered()
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 from forms.form import Field
 from forms.xforms.instance import Instance
 from forms.xforms.xform import Form
-from server.words import words
+from server.words import tied, words
 from sync.indicators.definitions import by_code, label_in
 
 _SEVERAL = frozenset({"select", "rank"})
@@ -115,7 +115,7 @@ def label_of(form: Form, path: str, language: str) -> str:
     """What the question, group or repeat at `path` is called."""
     field = form.fields.get(path)
     labels = field.labels if field is not None else form.headings.get(path, {})
-    return label_in(by_code(labels), language) or path.rpartition("/")[2]
+    return tied(label_in(by_code(labels), language) or path.rpartition("/")[2])
 
 
 def choice_said(form: Form, field: Field, key: str, language: str) -> str:

@@ -80,7 +80,7 @@ _EN: Mapping[str, Mapping[str, str]] = {
 }
 _FR: Mapping[str, Mapping[str, str]] = {
     "start": {"": "deux fiches de cette liste en font rarement une"},
-    "alike": {"": "seul concorde ce que des parents partagent : jumeaux, cousins ou coépouses peut-être"},
+    "alike": {"": "seul concorde ce que des parents partagent : jumeaux, cousins ou coépouses peut-être"},
     "place": {
         "village": "au départ, pour deux fiches d’un même village ({a})",
         "commune": "même commune, villages différents ou inconnus ({a}, {b})",
@@ -127,7 +127,7 @@ _FR: Mapping[str, Mapping[str, str]] = {
     "phone": {
         "same": "même téléphone ({a})",
         "typo": "téléphone différent d’un chiffre ({a}, {b})",
-        "household": "même téléphone sous un autre prénom : celui du ménage",
+        "household": "même téléphone sous un autre prénom : celui du ménage",
         "different": "téléphone différent ({a}, {b})",
     },
     "group": {"same": "même groupe ({a})", "different": "groupe différent ({a}, {b})"},
@@ -151,7 +151,7 @@ _FR: Mapping[str, Mapping[str, str]] = {
 }
 _COMMON = {
     "en": ("“{a}” is common here", "“{a}” is rare here"),
-    "fr": ("« {a} » est courant ici", "« {a} » est rare ici"),
+    "fr": ("« {a} » est courant ici", "« {a} » est rare ici"),
 }
 _BLANK = {"en": "none", "fr": "rien"}
 

@@ -19,6 +19,7 @@ from forms.xforms.leaves import kind_of
 from forms.xforms.types import TYPES
 from server.catalogues import FOLDER, REFUSALS
 from server.sentences import pieces_of, said_in
+from server.words import tied
 from tests.support.sentences import Sentence, texts_of
 
 PACKAGES = [Path(str(package.__file__)).parent for package in (forms, sync, server)]
@@ -102,7 +103,7 @@ def test_no_sentence_is_translated_twice() -> None:
 def test_what_an_answer_is_not_is_said_in_french(kind: str) -> None:
     said = said_in("fr", f"‘douze’ is not {kind}.")
 
-    assert said.startswith("« douze » n’est pas ")
+    assert said.startswith(tied("« douze » n’est pas "))
     assert kind not in said
 
 
@@ -151,15 +152,15 @@ def test_what_a_json_value_is_is_said_in_french(value: object) -> None:
     ],
 )
 def test_a_sentence_is_said_with_its_values(english: str, french: str) -> None:
-    assert said_in("fr", english) == french
-    assert said_in("bm", english) == french
+    assert said_in("fr", english) == tied(french)
+    assert said_in("bm", english) == tied(french)
     assert said_in("en", english) == english
 
 
 def test_a_value_is_never_taken_for_a_sentence_of_ours() -> None:
     value = "The file is empty"
 
-    assert said_in("fr", f"‘{value}’ is not a question of this form.").startswith(f"« {value} »")
+    assert said_in("fr", f"‘{value}’ is not a question of this form.").startswith(tied(f"« {value} »"))
 
 
 @pytest.mark.parametrize("english", ["", "Amina's own words", "Nobody has translated this. The file is empty."])

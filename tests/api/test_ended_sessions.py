@@ -1,0 +1,130 @@
+"""What was filled in when a session had ended is carried through the sign-in, and waits for its author's word."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from server.db import session
+from sync.models import Token
+from sync.models.database import begin_writing
+from tests.support.pages import Page, read, signed_in
+from tests.support.projects import a_sale
+from tests.support.web import PASSWORD, House
+
+COMMENT = "Vu « sur place »,\r\n<b>12</b> sacs"
+
+
+@pytest.fixture
+def sold(house: House) -> House:
+    house.amina.send(a_sale(1, sacks=4))
+    return house
+
+
+def visit(house: House) -> str:
+    links = Page(read(signed_in(house, "djeneba"), f"/projects/{house.pid}/submissions")).links
+    return next(link for link in links if re.fullmatch(r"/projects/\d+/submissions/\d+", link))
+
+
+def end_sessions(house: House) -> None:
+    with house.app.app_context():
+        begin_writing(session())
+        session().execute(update(Token).values(last_used_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)))
+        session().commit()
+
+
+def comment(house: House, client: FlaskClient) -> TestResponse:
+    """Write a comment on a page that was open when the session ended."""
+    page = visit(house)
+    csrf = Page(read(client, page)).hidden["__csrf"]
+    end_sessions(house)
+    headers = {"Referer": f"https://localhost{page}"}
+    return client.post(f"{page}/comments", data={"__csrf": csrf, "body": COMMENT}, headers=headers)
+
+
+def sign_in(client: FlaskClient, asked: TestResponse, name: str, password: str = PASSWORD) -> TestResponse:
+    fields = Page(asked.get_data(as_text=True)).hidden
+    return client.post("/sign-in", data={**fields, "email": f"{name}@example.org", "password": password})
+
+
+def is_there(house: House) -> bool:
+    return "Vu « sur place »" in read(signed_in(house, "djeneba"), visit(house))
+
+
+def send_after_all(client: FlaskClient, shown: TestResponse) -> TestResponse:
+    text = shown.get_data(as_text=True)
+    to = re.search(r'<form method="post" action="(/projects/[^"]+)"', text)
+    assert to is not None
+    return client.post(html.unescape(to[1]), data=Page(text).hidden)
+
+
+def test_it_is_sent_by_whoever_filled_it_in_once_they_say_so(sold: House) -> None:
+    client = signed_in(sold, language="fr")
+
+    asked = comment(sold, client)
+    refused = sign_in(client, asked, "baraka", "not this one")
+    shown = sign_in(client, refused, "baraka")
+
+    assert "ce que vous aviez rempli est là" in asked.get_data(as_text=True)
+    assert refused.status_code == 401
+    assert html.escape("Vu « sur place »") in shown.get_data(as_text=True)
+    assert "<b>12</b>" not in shown.get_data(as_text=True)
+    assert f'href="{visit(sold)}"' in shown.get_data(as_text=True)
+    assert not is_there(sold)
+
+    sent = send_after_all(client, shown)
+
+    assert sent.status_code == 303
+    assert is_there(sold)
+
+
+def test_somebody_else_does_not_get_to_see_it(sold: House) -> None:
+    asked = comment(sold, signed_in(sold))
+
+    answer = sign_in(sold.app.test_client(), asked, "djeneba")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, visit(sold))
+    assert "sur place" not in answer.get_data(as_text=True)
+
+
+def test_a_page_from_before_its_reader_signed_in_anew_asks_before_it_is_sent(sold: House) -> None:
+    client, page = signed_in(sold), visit(sold)
+    csrf = Page(read(client, page)).hidden["__csrf"]
+    anew = client.post("/sign-in", data={"email": "baraka@example.org", "password": PASSWORD})
+
+    shown = client.post(f"{page}/comments", data={"__csrf": csrf, "body": COMMENT})
+    forged = client.post(f"{page}/comments", data={"__csrf": "guessed", "body": COMMENT})
+
+    assert (anew.status_code, shown.status_code, forged.status_code) == (303, 200, 403)
+    assert not is_there(sold)
+    assert send_after_all(client, shown).status_code == 303
+    assert is_there(sold)
+
+
+def test_passwords_are_carried_nowhere(sold: House) -> None:
+    client = signed_in(sold)
+    csrf = Page(read(client, "/account")).hidden["__csrf"]
+    end_sessions(sold)
+
+    answer = client.post("/account/password", data={"__csrf": csrf, "old": PASSWORD, "new": "x" * 12})
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?ended=yes")
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        *("", "[", "7", '{"to":1}', '{"to":"//elsewhere.example","csrf":"","fields":[]}'),
+        '{"to":"/account","csrf":"\\u0000","fields":[]}',
+    ],
+)
+def test_what_cannot_be_carried_is_left(house: House, carried: str) -> None:
+    asked = {"email": "baraka@example.org", "password": PASSWORD, "carried": carried}
+
+    assert house.app.test_client().post("/sign-in", data=asked).status_code == 303
