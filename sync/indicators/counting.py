@@ -449,7 +449,8 @@ def _aggregated(aggregate: str, amounts: list[Amount]) -> Fraction | None:
         case "mean":
             return _sum(amounts) / (len(amounts) * MILLION)
         case "median":
-            ranked = sorted(amounts)
+            # Fractions are compared a hundred times as slowly as floats, which are never in another order.
+            ranked = sorted(amounts, key=lambda amount: (float(amount), amount))
             middle = len(ranked) // 2
             return Fraction(ranked[middle] + ranked[~middle]) / (2 * MILLION)
         case "min":

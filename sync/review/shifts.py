@@ -51,7 +51,8 @@ def _follow(before: Reading, after: Reading, counted_anew: Iterable[int]) -> Seq
     found = {
         one.name
         for one in definitions
-        if one.id in rows or (by_subject(one) and _meets(one.subject_lists, members.keys()))
+        if one.aggregate != "list"  # of which there is no total
+        and (one.id in rows or (by_subject(one) and _meets(one.subject_lists, members.keys())))
     }
     ratios = [one for one in definitions if not found.isdisjoint((one.row.numerator, one.row.denominator))]
     counted = found.union(part.name for ratio in ratios for part in after.parts(ratio))
