@@ -46,6 +46,7 @@ from server.api import (
 from server.api import device_places as api_device_places
 from server.api import word_templates as api_word_templates
 from server.capacity import Rates, Slots
+from server.carrying import say_taken
 from server.catalogues import install_catalogues
 from server.compression import compress
 from server.current import Parts
@@ -269,6 +270,7 @@ def _end(response: Response) -> Response:
         lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
         response.headers["Cache-Control"] = f"public, max-age={lasts}"
     remember_language(response)
+    say_taken(response)
     response = compress(response)
     known = current.visitor_or_none()
     if known is not None and known.kind == "device":

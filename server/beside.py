@@ -36,6 +36,7 @@ _SAID_SECONDS, _SILENT = 1.0, dt.timedelta(seconds=15)
 _WAIT = dt.timedelta(milliseconds=50)
 
 _What = tuple[Engine, int, str]
+_Asked = tuple[Engine, int, Page]
 
 
 class BeingWorkedOut(Busy):
@@ -58,10 +59,12 @@ class Work:
         self.done, self.of = done, of
 
 
-_works: dict[_What, Work] = {}
-# What has ended a short while ago, and when: if nothing is kept of it, it is not begun once more, but worked out by
-# whoever asks next, who hears why.
-_over: dict[_What, float] = {}
+# By what they are for, and by the page that was asked for: as things stand at this moment, what it wants may be another
+# thing before it is there.
+_works: dict[_What | _Asked, Work] = {}
+# Pages for which a thread has ended a short while ago, and when. If what they want is not there by now, because it came
+# to nothing or because something has happened meanwhile, it is not begun once more: the next request works it out.
+_over: dict[_Asked, float] = {}
 _MOST_OVER, _SHORT_SECONDS = 100, 60.0
 _lock = threading.Lock()
 _slots = threading.BoundedSemaphore(_MOST)
@@ -79,57 +82,72 @@ def how_far() -> Callable[[int, int], None]:
 
 def work_out_beside(session: Session, project_id: int, kind: str) -> None:
     """Have the page of this request drawn by a thread, for the sake of what is kept under `kind`, and return once that
-    is there. Returns at once where there is no page to draw, and where the thread came to nothing.
+    is there. Returns at once where the request has to work it out itself: where there is no page to draw, where enough
+    is being drawn already, and where a thread has ended without it.
 
     Raises BeingWorkedOut when it takes long, or when it is worked out elsewhere already.
     """
     page = whole_page()
     if page is None or is_beside() or writes(session):
         return
-    what = (session.connection().engine, project_id, kind)
+    engine = session.connection().engine
+    what, asked = (engine, project_id, kind), (engine, project_id, page)
     with _lock:
-        if time.monotonic() - _over.pop(what, -math.inf) < _SHORT_SECONDS:
+        if time.monotonic() - _over.pop(asked, -math.inf) < _SHORT_SECONDS:
             return
-        work = _works.get(what)
+        work = _works.get(what) or _works.get(asked)
     if work is None:
-        work = _begin(session, what, page)
+        if (elsewhere := _said_of(session, what)) is not None:
+            raise elsewhere
+        work = _begin(what, asked)
+    if work is None:
+        return
     if not work.ended.wait(_AT_ONCE_SECONDS):
         raise BeingWorkedOut(work.done, work.of)
     with _lock:
-        _over.pop(what, None)
+        _over.pop(asked, None)
 
 
-def _begin(session: Session, what: _What, page: Page) -> Work:
-    if (elsewhere := _said_of(session, what)) is not None:
-        raise elsewhere
+def _begin(what: _What, asked: _Asked) -> Work | None:
+    """None where there is no room for one more."""
     if not _slots.acquire(blocking=False):
-        raise BeingWorkedOut
+        return None
     with _lock:
         if (known := _works.get(what)) is not None:  # two began at the same moment
             _slots.release()
             return known
-        work = _works[what] = Work()
+        work = _works[what] = _works[asked] = Work()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    for target, given in ((_do, (app, page)), (_say, ())):
-        threading.Thread(target=target, args=(what, work, *given), daemon=True, name="beside").start()
+    try:
+        threading.Thread(target=_do, args=(what, asked, work, app), daemon=True, name="beside").start()
+    except RuntimeError:  # there are too many threads
+        _end(what, asked, work)
+        return None
+    with suppress(RuntimeError):
+        threading.Thread(target=_say, args=(what, work), daemon=True, name="beside").start()
     return work
 
 
-def _do(what: _What, work: Work, app: Flask, page: Page) -> None:
+def _do(what: _What, asked: _Asked, work: Work, app: Flask) -> None:
     try:
-        ask(app, page, work=work)
+        ask(app, asked[2], work=work)
     except Refusal:
         pass  # whoever waits for it works it out, and is told
     except Exception:
         log_failure("worked_out_in_vain", project=what[1])
     finally:
-        with _lock:
-            _works.pop(what, None)
-            _over[what] = time.monotonic()
-            while len(_over) > _MOST_OVER:
-                del _over[next(iter(_over))]
-        _slots.release()
-        work.ended.set()
+        _end(what, asked, work)
+
+
+def _end(what: _What, asked: _Asked, work: Work) -> None:
+    with _lock:
+        _works.pop(what, None)
+        _works.pop(asked, None)
+        _over[asked] = time.monotonic()
+        while len(_over) > _MOST_OVER:
+            del _over[next(iter(_over))]
+    _slots.release()
+    work.ended.set()
 
 
 def _say(what: _What, work: Work) -> None:

@@ -14,6 +14,7 @@ from server.settings import Network
 KEY = "siby.key"
 DRAFT = "siby.draft"
 PATH_SHOWN = "siby.path"
+GARBLED = "siby.garbled"
 _IN_PATH = re.compile(r"/v1/key/([^/]*)(/.*)?", re.DOTALL)
 # The token of a draft opens nothing else, so it is looked for before that draft's addresses alone.
 _IN_DRAFT = re.compile(r"/v1/test/([^/]*)(/projects/\d+/forms/[^/]+/draft(?:\.xml|/.*)?)", re.DOTALL)
@@ -57,6 +58,8 @@ class Front:
             environ[DRAFT] = found[1]
             environ["PATH_INFO"] = f"/v1{found[2]}"
             path = f"/v1/test/***{found[2]}"
+        if not _is_readable(environ.get("QUERY_STRING", "")):
+            environ |= {"QUERY_STRING": "", GARBLED: True}  # nothing behind us could read it, not even to say no
         environ[PATH_SHOWN] = _ASTRAY.sub("***", path.replace(SLASH, "%2F"))
         if (socket := environ.get("gunicorn.socket")) is not None:
             socket.settimeout(_PATIENCE_SECONDS)
@@ -102,6 +105,14 @@ def _with_slashes_told_apart(environ: dict[str, Any]) -> str:
         return path
     marked = _ENCODED_SLASH.sub(quote(SLASH), sent.partition("?")[0])
     return unquote_to_bytes(marked).decode("latin-1")
+
+
+def _is_readable(query: str) -> bool:
+    try:
+        query.encode("latin-1").decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_address(text: str) -> bool:

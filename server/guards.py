@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, exists, select
 from werkzeug.exceptions import HTTPException
 
 from server import current
-from server.carrying import carried_here, page_to_send
+from server.carrying import TooLong, carried_here, for_programs, note_mark, page_to_send
 from server.db import release, session
-from server.openrosa.answers import speaks_openrosa
+from server.front import GARBLED
 from server.signing_in import OfAnEarlierSession, identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
 from sync.accounts.tokens import Inside, Owner
@@ -81,6 +81,8 @@ def _admit() -> ResponseReturnValue | None:
         return None  # no such address: Flask says so
     if "\0" in request.path:
         raise NotFound  # nothing has such a name, and PostgreSQL cannot be asked for one
+    if request.environ.get(GARBLED):
+        raise Unexpected("What stands after the ? of this address is not UTF-8.")
     need = need_of(_view(request.endpoint))
     if need is None:
         raise Forbidden
@@ -101,7 +103,8 @@ def _admit() -> ResponseReturnValue | None:
             except OfAnEarlierSession:
                 if (page := _to_send_after_all(visitor)) is None:
                     raise
-                return page
+                return page, 409
+            note_mark()
         elif visitor is not None and visitor.by == "basic":
             require_no_other_site()
         if need.takes_data and request.method != "DELETE":
@@ -122,21 +125,28 @@ def _whoever() -> current.Visitor | None:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    if request.path.startswith("/v1") or speaks_openrosa():
+    if for_programs():
         raise Unauthenticated
     if request.method in ("GET", "HEAD"):
         return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
     if request.endpoint == "signing.sign_out":
         return redirect(url_for("signing.sign_in"), 303)
     before = _page_before()
-    if (carried := carried_here()) is not None:
-        return render_template("sign_in.html", next=before, ended=True, carried=carried.written())
-    return redirect(url_for("signing.sign_in", next=before, ended="yes"), 303)
+    ended = "yes"
+    try:
+        if (carried := carried_here()) is not None:
+            return render_template("sign_in.html", next=before, ended=ended, carried=carried.written())
+    except TooLong:
+        ended = "long"
+    return redirect(url_for("signing.sign_in", next=before, ended=ended), 303)
 
 
 def _to_send_after_all(visitor: current.Visitor) -> str | None:
     """For whoever sends what they had filled in before they signed in anew."""
-    carried = carried_here()
+    try:
+        carried = carried_here()
+    except TooLong:
+        return None
     if carried is None or visitor.token is None:
         return None
     return page_to_send(carried, visitor.token, visitor.csrf or "", _page_before())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -46,6 +47,8 @@ from sync.models.database import begin_writing
 
 _VERDICT_SECONDS = 300
 _LONGEST_AGENT = 300
+# The cookie outlives its session: it tells what was sent too late by whoever was signed in from what anybody sends.
+_COOKIE_LASTS = SESSION_LASTS + dt.timedelta(days=1)
 
 
 class NotSecure(Refusal):
@@ -194,7 +197,7 @@ def set_cookie(response: Response, issued: Issued) -> None:
     response.set_cookie(
         cookie_name(),
         issued.token,
-        max_age=int(SESSION_LASTS.total_seconds()),
+        max_age=int(_COOKIE_LASTS.total_seconds()),
         path="/",
         secure=request.is_secure,
         httponly=True,

@@ -37,6 +37,19 @@ REASONS = {
     "unstorable": _("could not be stored"),
     "conflict": _("conflict with what is stored"),
 }
+# What an event of a project's journal was, where it is about no single visit and no pair.
+EVENTS = {
+    "published": _("a version of a form was published"),
+    "form": _("a form was changed or closed"),
+    "definition": _("an indicator was defined"),
+    "settings": _("the project's settings were changed"),
+    "places": _("places were changed"),
+    "list": _("a list was changed"),
+    "entities": _("rows of a list were changed"),
+    "trained": _("what makes two records alike was learned anew from decisions about pairs"),
+    "rebuilt": _("all figures were worked out anew"),
+    "purged": _("what was deleted was erased"),
+}
 # A decision as forms and addresses have it → the state that it gives.
 DECISIONS = {state or "received": state for state in STATES}
 # Sentences to send a submission back with, each a key of its own.

@@ -26,7 +26,7 @@ bp = Blueprint("signing", __name__)
 @public
 def sign_in() -> ResponseReturnValue:
     """The form for e-mail address and password."""
-    return render_template("sign_in.html", next=_inside(request.args.get("next")), ended="ended" in request.args)
+    return render_template("sign_in.html", next=_inside(request.args.get("next")), ended=request.args.get("ended"))
 
 
 @bp.post("/sign-in")

@@ -68,11 +68,14 @@ class Recalled(Generic[Worked]):
 class Remembered(Generic[Worked]):
     """Kept by each process for itself, for the projects that were asked about last, where it is `worth` it.
 
-    What is kept outlives the session, so it is plain values.
+    What is kept outlives the session, so it is plain values. Where it is `awaited`, under a `name` of its own, a page
+    that is the first to ask for it and would have to wait long raises BeingWorkedOut.
     """
 
-    def __init__(self, worth: Callable[[Worked], bool] = lambda _worked: True) -> None:
-        self._worth = worth
+    def __init__(
+        self, name: str = "", *, awaited: bool = False, worth: Callable[[Worked], bool] = lambda _worked: True
+    ) -> None:
+        self._name, self._awaited, self._worth = name, awaited, worth
         self._of_engine: weakref.WeakKeyDictionary[Engine, OrderedDict[_Key, Recalled[Worked]]] = (
             weakref.WeakKeyDictionary()
         )
@@ -123,7 +126,7 @@ class Remembered(Generic[Worked]):
         and nobody is at it already."""
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
         known = self._known(session, key, stamp) or self._beside(session, key, stamp)
-        if known is None:
+        if known is None or known.event > stamp:  # of a moment that this request does not see yet
             return self._worked(session, key, stamp, work_out, follows=True)
         self._use(session, key, known)
         if known.event == stamp:
@@ -148,7 +151,10 @@ class Remembered(Generic[Worked]):
 
     def _beside(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
         """What is worked out beside the request, where that is done, once it is there."""
-        return None
+        if not self._awaited:
+            return None
+        work_out_beside(session, int(str(key[0])), self._kind(key))
+        return self._known(session, key, stamp)
 
     def _keep(self, session: Session, key: _Key, found: Recalled[Worked], *, follows: bool) -> None:
         """`follows`: it is to be as things stand, not as they stood at some time."""
@@ -168,6 +174,10 @@ class Remembered(Generic[Worked]):
     def _use(self, session: Session, key: _Key, known: Recalled[Worked]) -> None:
         """Note that somebody has looked at it."""
 
+    def _kind(self, key: _Key) -> str:
+        # Another version may work out something else, or write it in another way.
+        return orjson.dumps([self._name, VERSION, *key[1:]], default=str).decode()
+
     def _of(self, session: Session) -> OrderedDict[_Key, Recalled[Worked]]:
         return self._of_engine.setdefault(session.connection().engine, OrderedDict())
 
@@ -175,13 +185,11 @@ class Remembered(Generic[Worked]):
 class Shared(Remembered[Worked]):
     """Kept in the database too, where it took long, for all processes and the time after a restart.
 
-    What is kept is what JSON can hold. One process at a time brings it up to date. Where it is `awaited`, a page that
-    is the first to ask for it and would have to wait long raises BeingWorkedOut.
+    What is kept is what JSON can hold. One process at a time brings it up to date.
     """
 
     def __init__(self, name: str, *, awaited: bool = False) -> None:
-        super().__init__()
-        self._name, self._awaited = name, awaited
+        super().__init__(name, awaited=awaited)
         self._used: dict[_Key, dt.datetime] = {}
 
     def _known(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
@@ -220,12 +228,6 @@ class Shared(Remembered[Worked]):
         except (DBAPIError, NoConnection) as error:  # Whoever asked has it all the same.
             log("worked_out_not_kept", what=self._name, reason=type(error).__name__)
 
-    def _beside(self, session: Session, key: _Key, stamp: int) -> Recalled[Worked] | None:
-        if not self._awaited:
-            return None
-        work_out_beside(session, int(str(key[0])), self._kind(key))
-        return self._known(session, key, stamp)
-
     def _use(self, session: Session, key: _Key, known: Recalled[Worked]) -> None:
         """So seldom that it costs nothing."""
         now = clock.now()
@@ -252,10 +254,6 @@ class Shared(Remembered[Worked]):
         except (DBAPIError, NoConnection):  # Nobody can be asked; two at it are better than none.
             return True
         return True
-
-    def _kind(self, key: _Key) -> str:
-        # Another version may work out something else, or write it in another way.
-        return orjson.dumps([self._name, VERSION, *key[1:]], default=str).decode()
 
 
 def forget_worked(session: Session, now: dt.datetime) -> int:

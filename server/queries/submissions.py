@@ -160,6 +160,12 @@ def pairs_decided(session: Session, project_id: int, events: Sequence[int]) -> d
     return {number: (details.get("match"), details.get("pairs", 1)) for number, details in session.execute(query)}
 
 
+def who_did(session: Session, project_id: int, events: Sequence[int]) -> dict[int, str]:
+    """Who is behind these events, by name; those of the server itself are left out."""
+    query = select(Event.number, Actor.name).join(Actor, Actor.id == Event.actor_id)
+    return dict(session.execute(query.where(Event.project_id == project_id, Event.number.in_(events))).all())
+
+
 def forms_and_places(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, tuple[str, str | None]]:
     """The form and the place, as it was written, of submissions by their numbers."""
     query = select(Submission.id, Submission.form_id, Submission.place)

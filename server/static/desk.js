@@ -18,15 +18,23 @@
   if (open) open.parentElement.scrollLeft = open.offsetLeft - (open.parentElement.clientWidth - open.clientWidth) / 2;
 
   // What is typed into a form that changes something is there again for the same visitor, within a week, when the session
-  // ended before it was sent; long texts also when they went to another page. No passwords, codes or files.
+  // ended before it was sent or it did not arrive; long texts also when they went to another page. No passwords, codes or files.
   const WEEK = 7 * 24 * 3600 * 1000;
   const { visitor } = document.body.dataset;
-  const entryOf = (name) => JSON.parse(localStorage.getItem(name) || "null");
-  const note = (name, more) => localStorage.setItem(name, JSON.stringify({ ...entryOf(name), ...more }));
+  const stored = (name) => {
+    try { return JSON.parse(localStorage.getItem(name)); } catch { return null; }
+  };
+  const entryOf = (name) => {
+    const entry = stored(name);
+    return entry?.typed instanceof Object ? entry : null;
+  };
+  const note = (name, more) => {
+    try { localStorage.setItem(name, JSON.stringify({ ...entryOf(name), ...more })); } catch { /* There is no room left. */ }
+  };
   const isKept = (form) => visitor && form && form.method === "post" && !form.querySelector("[type=password], [type=file], [autocomplete=one-time-code]") && !("keptForm" in form.dataset);
   const nameOf = (form) => {
     const alike = [...document.forms].filter((one) => one.getAttribute("action") === form.getAttribute("action"));
-    return `siby:typed:${visitor}:${location.pathname}:${form.getAttribute("action") || ""}:${alike.indexOf(form)}`;
+    return `siby:typed:${visitor}:${form.getAttribute("action") || location.pathname}:${alike.indexOf(form)}`;
   };
   const isTicked = (field) => field.matches("[type=checkbox], [type=radio]");
   const fieldsOf = (form) => {
@@ -62,22 +70,31 @@
   document.addEventListener("input", ({ target: { form } }) => {
     if (!isKept(form)) return;
     const typed = fieldsOf(form).filter(([, field]) => stateOf(field) !== givenOf(field)).map(([id, field]) => [id, stateOf(field)]);
-    if (typed.length) note(nameOf(form), { at: Date.now(), typed: Object.fromEntries(typed), sent: false });
+    if (typed.length) note(nameOf(form), { at: Date.now(), typed: Object.fromEntries(typed), sent: false, mark: String(Math.random()) });
     else localStorage.removeItem(nameOf(form));
   });
-  document.addEventListener("submit", ({ target }) => { if (isKept(target) && entryOf(nameOf(target))) note(nameOf(target), { sent: true }); });
-  // What was sent was taken if a page of ours came next: none of an error, to which one has not gone back, and not the
-  // one for signing in, unless that carries along what was sent.
+  // It is sent with a mark. The server gives that back in a cookie with the answer by which it took the form; then, and
+  // only then, it is forgotten: the line may be cut meanwhile, or a proxy answer.
+  document.addEventListener("submit", ({ target: form }) => {
+    const entry = isKept(form) && fieldsOf(form).length && entryOf(nameOf(form));
+    if (!entry) return;
+    note(nameOf(form), { sent: true });
+    let mark = form.querySelector("[name=__sent]");
+    if (!mark) {
+      mark = document.createElement("input");
+      mark.type = "hidden"; mark.name = "__sent";
+      form.append(mark);
+    }
+    mark.value = entry.mark;
+  });
+  const [, taken] = document.cookie.match(/(?:^|; )taken=([^;]*)/) || [];
+  document.cookie = "taken=; path=/; max-age=0";
   const signingIn = document.querySelector("[data-signing-in]");
-  const arrived = performance.getEntriesByType("navigation")[0]?.type === "navigate" && !document.querySelector("[data-refused]");
   for (const name of Object.keys(localStorage).filter((one) => one.startsWith("siby:typed:"))) {
     const entry = entryOf(name);
-    if (Date.now() - entry.at > WEEK) localStorage.removeItem(name);
-    else if (signingIn) note(name, entry.sent && "carries" in signingIn.dataset ? {} : { again: true, sent: false });
-    else if (entry.sent && name.startsWith(`siby:typed:${visitor}:`)) {
-      if (arrived) localStorage.removeItem(name);
-      else note(name, { again: true, sent: false });
-    }
+    if (!entry || Date.now() - entry.at > WEEK || (taken && entry.mark === taken)) localStorage.removeItem(name);
+    // What the page for signing in carries along is not asked for a second time.
+    else if (signingIn ? !(entry.sent && "carries" in signingIn.dataset) : entry.sent) note(name, { again: true, sent: false });
   }
   document.addEventListener("htmx:load", (event) => recall(event.detail.elt));
   recall(document);
@@ -107,7 +124,7 @@
   for (const offer of document.querySelectorAll("[data-kept-offer]")) {
     const name = keptForm(offer.dataset.keptOffer);
     const form = document.querySelector(`form[data-kept-form="${CSS.escape(offer.dataset.keptOffer)}"]`);
-    const kept = JSON.parse(localStorage.getItem(name) || "null");
+    const kept = stored(name);
     if (kept && Date.now() - kept.at > WEEK) localStorage.removeItem(name);
     // A page that answers what was sent shows it already.
     else if (kept && form && !("keptShown" in offer.dataset)) offer.hidden = false;

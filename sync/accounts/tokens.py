@@ -223,6 +223,13 @@ def use_link(session: Session, token: str, now: dt.datetime) -> Actor | None:
     return actor
 
 
+def is_session(session: Session, token: str) -> bool:
+    """Whether this is the token of a session, which may have ended."""
+    if not is_well_formed(token):
+        return False
+    return session.scalar(select(Token.kind).where(Token.sha256 == digest(token))) == "session"
+
+
 def same_person(session: Session, sha256: bytes, csrf: str) -> bool:
     """Whether the one whom a token stands for had the session of this `csrf`, which may have ended."""
     now, before = aliased(Token), aliased(Token)

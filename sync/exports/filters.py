@@ -81,7 +81,7 @@ class Among:
     """What an expression may speak of: a value by each name as it is written (`__system/updatedAt`, `visit/age`).
 
     `now` is the time that `now()` gives. `wholes` are texts that hold whatever a search may look into, some of them as
-    JSON: a word that is in none of them need not be looked for in each value.
+    JSON, if those are texts and no numbers: a word that is in none of them need not be looked for in each value.
     """
 
     values: Mapping[str, Value]

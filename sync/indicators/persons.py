@@ -17,8 +17,8 @@ from sync.models.kept import Kept
 STANDINGS = VALUE, FEWEST, MOST = "person_id", "fewest_id", "most_id"
 # The lists that subjects are in; None for all.
 Lists = frozenset[str] | None
-# With so many a process keeps some tens of megabytes.
-_MOST_KEPT = 50_000
+# A process keeps twenty megabytes of a list with so many at most, and the lists of so many projects.
+_MOST_KEPT, _PROJECTS_KEPT = 30_000, 3
 
 
 class Persons:
@@ -129,4 +129,4 @@ _CHANGED = select(
         for column in (Membership.opened, Membership.closed)
     )
 )
-_kept: Kept[dict[Lists, Persons]] = Kept()
+_kept: Kept[dict[Lists, Persons]] = Kept(_PROJECTS_KEPT)

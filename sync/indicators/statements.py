@@ -34,7 +34,7 @@ from sync.models.submissions import Submission
 VARIABLES = ("waiting", "counts", "period", "place", "project", "as_of")
 _LONGEST_TITLE = 300  # characters
 _HEADING = re.compile(r"\s*#\s+([^\n{*_`\[<]+?)\s*\n")
-_PLACES, _WORD = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL), re.compile(r"\w+")
+_WORD = re.compile(r"\w+")
 _FALLBACK = {"bm": "fr"}
 _ARRIVING = ("submitted", "edited")
 _UNDECIDED = (*_ARRIVING, "restored")
@@ -157,17 +157,12 @@ def compose(
     first language, or any. `period` and `place` hold for figures that name none. Raises NotFound for a statement that
     there was not."""
     source, written = _source(reading, name, language)
-    begin = _counting(tell, len(_named(source) & reading.definitions.keys()))
+    begin = _counting(tell, len(reading.definitions.keys() & _WORD.findall(source)))  # roughly: some may be prose
     page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin)
     text, waiting = _write(page, source, period, place)
     return Statement(
         name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
     )
-
-
-def _named(source: str) -> set[str]:
-    """The words of a text that are not prose."""
-    return {word for place in _PLACES.findall(source) for word in _WORD.findall(place)}
 
 
 def _counting(tell: Tell, of: int) -> Callable[[str], None]:

@@ -14,9 +14,11 @@ Read = TypeVar("Read")
 
 
 class Kept(Generic[Read]):
-    """The last of its kind of each project, by database. Whoever asks gives the stamp that was read just now."""
+    """The last of its kind of each project, or of the `most` that were read last, by database. Whoever asks gives the
+    stamp that was read just now."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._kept: weakref.WeakKeyDictionary[Engine, dict[int, tuple[Hashable, Read]]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -30,5 +32,9 @@ class Kept(Generic[Read]):
         found = read()
         if keep:
             with self._lock:
-                self._kept[engine][project_id] = (stamp, found)
+                of_engine = self._kept[engine]
+                of_engine.pop(project_id, None)
+                of_engine[project_id] = (stamp, found)
+                if self._most is not None and len(of_engine) > self._most:
+                    del of_engine[next(iter(of_engine))]
         return found

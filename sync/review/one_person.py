@@ -90,7 +90,8 @@ def labels_of(session: Session, project_id: int, list_name: str, entity_ids: Col
 def visits_of(
     session: Session, project_id: int, list_name: str, entity_ids: Collection[str], limit: int = VISITS
 ) -> tuple[list[Visit], int]:
-    """The last submissions that made, changed or chiefly name one of these records; and how many there are in all."""
+    """The last submissions that made or changed one of these records, chiefly name it, or count for it in a figure, as
+    a training does in which it was ticked; and how many there are in all."""
     naming = _naming(session, project_id, list_name, entity_ids)
     last = sorted(naming, reverse=True)[:limit]
     fixed = [(Submission.project_id, project_id)]
@@ -171,6 +172,16 @@ def _naming(session: Session, project_id: int, list_name: str, ids: Collection[s
     )
     for row in steps:
         found[row.submission_id].add(row.entity_id)
+    counted = rows_of_keys(
+        connection,
+        [Contribution.submission_id, Contribution.subject],
+        [Contribution.subject],
+        [(one,) for one in sorted(ids)],
+        (Contribution.project_id, project_id),
+        Contribution.closed.is_(None),
+    )
+    for row in counted:
+        found[row.submission_id].add(row.subject)
     there = rows_of_ids(
         connection,
         [Submission.id, Submission.deleted_at],

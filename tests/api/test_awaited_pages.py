@@ -158,3 +158,43 @@ def test_scripts_and_parts_of_pages_wait_themselves(sold: House, slow: Slow) -> 
 
     assert answer.status_code == 200
     assert sold.djeneba.get("statements/results").status_code == 200
+
+
+def test_a_page_as_of_today_appears_however_much_arrives_meanwhile(sold: House, slow: Slow) -> None:
+    today = dt.date.today().isoformat()
+    page, client = f"/projects/{sold.pid}/statements/results?period=all&as_of={today}", signed_in(sold, language="fr")
+    assert client.get(page).status_code == 503
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    assert client.get(page).status_code == 503
+    assert slow.times == 1
+
+    slow.go.set()
+    wait_until(nobody_works)
+    sold.amina.send(a_sale(4, sacks=6), batch="b3")
+
+    assert ">24,0</a>" in read(client, page)
+
+
+def test_who_finds_no_room_works_it_out_alone(sold: House, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, client = f"/projects/{sold.pid}/statements/results?period=all", signed_in(sold, language="fr")
+    monkeypatch.setattr(beside, "_slots", threading.BoundedSemaphore(1))
+    assert client.get(page).status_code == 503
+    threading.Timer(0.2, slow.go.set).start()
+
+    assert client.get(f"{page}&place=").status_code in (200, 302)
+    assert client.get(page.replace("period=all", "period=2026")).status_code == 200
+
+
+def test_a_thread_that_cannot_be_begun_leaves_nobody_waiting(
+    sold: House, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, client = f"/projects/{sold.pid}/statements/results?period=all", signed_in(sold, language="fr")
+    slow.go.set()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(beside.threading.Thread, "start", refuse)
+        assert client.get(page).status_code == 200
+    assert in_the_end(client, page.replace("period=all", "period=2026"))

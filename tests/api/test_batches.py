@@ -92,9 +92,9 @@ def test_receipts_say_in_french_what_they_have_to_say(house: House) -> None:
 
     [first, again] = [shown(answer)["receipts"] for answer in answers]
     assert again == first
-    assert first[0]["flags"][0]["message"].startswith("« -1 »")
+    assert first[0]["flags"][0]["message"].startswith("«\xa0-1\xa0»")
     assert first[1]["reason"].startswith("Ce projet n’a pas la version '1999'")
-    assert first[2]["reason"].startswith("recorded_at : Ce n’est pas un moment")
+    assert first[2]["reason"].startswith("recorded_at\xa0: Ce n’est pas un moment")
     assert first[3]["reason"].startswith("Un élément est un objet JSON")
 
 

@@ -39,13 +39,20 @@ def end_sessions(house: House) -> None:
         session().commit()
 
 
-def comment(house: House, client: FlaskClient) -> TestResponse:
+def comment(house: House, client: FlaskClient, **more: str) -> TestResponse:
     """Write a comment on a page that was open when the session ended."""
     page = visit(house)
     csrf = Page(read(client, page)).hidden["__csrf"]
     end_sessions(house)
     headers = {"Referer": f"https://localhost{page}"}
-    return client.post(f"{page}/comments", data={"__csrf": csrf, "body": COMMENT}, headers=headers)
+    return client.post(f"{page}/comments", data={"__csrf": csrf, "body": COMMENT, **more}, headers=headers)
+
+
+def too_late(house: House, client: FlaskClient, body: str | bytes) -> TestResponse:
+    """The same with a body written by hand, from a page that said it was ours."""
+    page = f"{visit(house)}/comments"
+    end_sessions(house)
+    return client.post(page, data=body, content_type="application/x-www-form-urlencoded")
 
 
 def sign_in(client: FlaskClient, asked: TestResponse, name: str, password: str = PASSWORD) -> TestResponse:
@@ -101,7 +108,7 @@ def test_a_page_from_before_its_reader_signed_in_anew_asks_before_it_is_sent(sol
     shown = client.post(f"{page}/comments", data={"__csrf": csrf, "body": COMMENT})
     forged = client.post(f"{page}/comments", data={"__csrf": "guessed", "body": COMMENT})
 
-    assert (anew.status_code, shown.status_code, forged.status_code) == (303, 200, 403)
+    assert (anew.status_code, shown.status_code, forged.status_code) == (303, 409, 403)
     assert not is_there(sold)
     assert send_after_all(client, shown).status_code == 303
     assert is_there(sold)
@@ -128,3 +135,79 @@ def test_what_cannot_be_carried_is_left(house: House, carried: str) -> None:
     asked = {"email": "baraka@example.org", "password": PASSWORD, "carried": carried}
 
     assert house.app.test_client().post("/sign-in", data=asked).status_code == 303
+
+
+def test_what_was_written_is_shown_by_its_name_and_the_rest_goes_along(sold: House) -> None:
+    client = signed_in(sold, language="fr")
+
+    asked = comment(sold, client, seen="4", decision="hasIssues", __sent="0.25")
+    shown = sign_in(client, asked, "baraka")
+
+    text = shown.get_data(as_text=True)
+    facts = re.findall(r"<dt>(.*?)</dt>", text)
+    assert facts == ["Votre commentaire"]
+    assert Page(text).hidden.items() >= {"seen": "4", "decision": "hasIssues", "__sent": "0.25"}.items()
+    assert "lang=" not in " ".join(Page(asked.get_data(as_text=True)).links + Page(text).links)
+    assert "lang=" in " ".join(Page(client.get("/sign-in").get_data(as_text=True)).links)
+
+
+def test_only_who_was_signed_in_has_something_carried(sold: House) -> None:
+    known = too_late(sold, signed_in(sold), "__csrf=x&body=y")
+    stranger = too_late(sold, sold.app.test_client(), "__csrf=x&body=y")
+
+    assert "carried" in Page(known.get_data(as_text=True)).hidden
+    assert (stranger.status_code, stranger.headers["Location"]) == (303, "/sign-in?ended=yes")
+
+
+@pytest.mark.parametrize(
+    "body", ["a&" * 501 + "__csrf=x", "__csrf=x&body=" + "a" * 300_001, b"__csrf=x&body=" + b"\x01" * 200_000]
+)
+def test_what_is_too_long_to_be_carried_is_said_to_be(sold: House, body: str | bytes) -> None:
+    client = signed_in(sold, language="fr")
+
+    answer = too_late(sold, client, body)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?ended=long")
+    assert "trop long pour être gardé ici" in client.get("/sign-in?ended=long").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("sign", ["a", "%01", "%22", "\u00e9"])
+def test_all_that_is_carried_can_be_sent_back(sold: House, sign: str) -> None:
+    csrf = Page(read(client := signed_in(sold), visit(sold))).hidden["__csrf"]
+
+    asked = too_late(sold, client, f"__csrf={csrf}&body=" + sign * (299_000 // len(sign.encode())))
+    fields = Page(asked.get_data(as_text=True)).hidden
+    given = {**fields, "email": "baraka@example.org", "password": PASSWORD}
+    shown = client.post("/sign-in", data=given, content_type="multipart/form-data")
+
+    assert (asked.status_code, shown.status_code) == (200, 200)
+    assert "Not sent yet" in shown.get_data(as_text=True)
+
+
+def test_programs_are_refused_in_their_own_way(sold: House) -> None:
+    client = signed_in(sold)
+    csrf = Page(read(client, visit(sold))).hidden["__csrf"]
+    client.post("/sign-in", data={"email": "baraka@example.org", "password": PASSWORD})
+
+    answer = client.post(f"/v1/projects/{sold.pid}/batches", data={"__csrf": csrf, "body": COMMENT})
+
+    assert (answer.status_code, answer.mimetype) == (403, "application/json")
+
+
+def test_the_mark_of_a_form_comes_back_only_when_the_form_was_taken(sold: House) -> None:
+    client, page = signed_in(sold), f"{visit(sold)}/comments"
+    given = {"__csrf": Page(read(client, visit(sold))).hidden["__csrf"], "__sent": "2.5e-7"}
+
+    refused = client.post(page, data={**given, "body": "x" * 10_001})
+    assert (refused.status_code, client.get_cookie("taken")) == (400, None)
+
+    taken = client.post(page, data={**given, "body": COMMENT})
+    cookie = client.get_cookie("taken")
+    assert (taken.status_code, cookie and cookie.value) == (303, "2.5e-7")
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/v1/projects", "/v1/projects/1/formList"])
+def test_bytes_in_a_query_that_are_no_text_are_refused(house: House, path: str) -> None:
+    answer = signed_in(house).get(path, environ_overrides={"QUERY_STRING": "x=\xff"})
+
+    assert answer.status_code == 400

@@ -10,6 +10,7 @@ import pytest
 from server.pages.figures import indicators
 from server.queries import remembered
 from sync.indicators.reading import Reading
+from tests.api.test_editing_pages import publish
 from tests.support.pages import read, signed_in
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
@@ -218,3 +219,34 @@ def test_a_statement_with_faults_is_refused_with_all_of_them(house: House) -> No
 
     assert refused(answer) == 400.8
     assert len(answer.get_json()["details"]["findings"]) == 2
+
+
+SCREENING = """
+    | survey  |        |         |
+    | type    | name   | label   |
+    | text    | sex    | Sex     |
+    | indicators |     |         |
+    | name    | label  | aggregate | by | minimum_cell |
+    | ill     | Ill    | count     | sex | 5 |
+"""
+
+
+def test_a_figure_asked_for_again_is_what_its_asker_may_see_and_how_things_stand(house: House) -> None:
+    publish(house, SCREENING, "screening")
+    visits = [a_sale(number, form="screening") | {"answers": {"sex": sex}} for number, sex in enumerate("fffffffmm", 1)]
+    assert house.amina.outcomes(*visits) == ["stored"] * 9
+    path = "figures?indicator=ill&by=sex"
+
+    for _ in range(2):
+        assert values(shown(house.baraka.get(path))) == [9, 7, 2]
+        assert values(shown(house.fanta.get(path))) == [9, None, None]
+        assert values(shown(house.fanta.get(path))) == [9, None, None]
+        assert values(shown(house.baraka.get(path))) == [9, 7, 2]
+    house.amina.send(a_sale(10, form="screening") | {"answers": {"sex": "f"}}, batch="later")
+
+    assert values(shown(house.baraka.get(path))) == [10, 8, 2]
+    assert values(shown(house.baraka.get(f"{path}&totals=false"))) == [8, 2]
+
+
+def values(told: dict[str, Any]) -> list[float | None]:
+    return [one["value"] for one in told["figures"]]

@@ -119,6 +119,7 @@ def test_where_there_was_no_figure_before_the_steps_begin_at_nought_and_add_up(s
     assert told["before"] is None
     assert sum(cause["effect"] for cause in told["causes"]) == told["after"] == 13
     assert "the steps begin at nought" in page
+    assert re.search(r"an indicator was defined|a version of a form was published", page)
     assert ">+13.0</td>" in page
 
 

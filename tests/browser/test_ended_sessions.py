@@ -107,3 +107,76 @@ def test_what_was_sent_too_late_is_sent_with_one_click_after_signing_in(house: H
         expect(page.locator("#comments, main").get_by_text("Vu sur place").first).to_be_visible()
         page.goto(visit)
         expect(page.get_by_label("Votre commentaire")).to_have_value("")
+
+
+def test_what_did_not_arrive_is_there_again(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1))
+    with served(house.app) as base:
+        sign_in(page, base, "djeneba")
+        visit = first_visit(page, base, house)
+        comment = page.get_by_label("Votre commentaire")
+        comment.fill("Vu sur place")
+        page.route("**/comments", lambda route: route.abort())
+        page.get_by_role("button", name="Commenter").click()
+        page.wait_for_url("chrome-error://**")
+        page.unroute("**/comments")
+
+        page.goto(f"{base}/projects/{house.pid}/submissions")
+        page.goto(visit)
+
+        expect(page.get_by_text(AGAIN)).to_be_visible()
+        expect(comment).to_have_value("Vu sur place")
+        of_a_proxy = "<h1>Maintenance</h1>"
+        page.route("**/comments", lambda route: route.fulfill(body=of_a_proxy, content_type="text/html"))
+        page.get_by_role("button", name="Commenter").click()
+        page.get_by_role("heading", name="Maintenance").wait_for()
+        page.unroute("**/comments")
+        page.goto(base)
+        page.goto(visit)
+        expect(comment).to_have_value("Vu sur place")
+
+        page.get_by_role("button", name="Commenter").click()
+
+        page.wait_for_url("**/submissions/*?done=commented*")
+        page.goto(visit)
+        expect(comment).to_have_value("")
+
+
+def test_signing_in_in_another_tab_leaves_what_the_first_one_carries(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1))
+    with served(house.app) as base:
+        sign_in(page, base, "djeneba")
+        visit = first_visit(page, base, house)
+        page.get_by_label("Votre commentaire").fill("Vu sur place")
+        end_sessions(house)
+        another = page.context.new_page()
+        another.goto(base)
+        page.get_by_role("button", name="Commenter").click()
+        expect(page.get_by_role("status")).to_contain_text("ce que vous aviez rempli est là")
+
+        sign_in_here(another)
+        another.get_by_role("button", name="Se déconnecter").wait_for()
+        another.goto(visit)
+
+        comment = another.get_by_label("Votre commentaire")
+        expect(comment).to_have_value("Vu sur place")
+        sign_in_here(page)
+        page.get_by_role("button", name="L’envoyer maintenant").click()
+        page.wait_for_url("**/submissions/*?done=commented*")
+        another.goto(visit)
+        expect(comment).to_have_value("")
+
+
+def test_a_damaged_entry_harms_nothing_else(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1))
+    with served(house.app) as base:
+        sign_in(page, base, "djeneba")
+        visit = first_visit(page, base, house)
+        for number, damaged in enumerate(("null", "{", "7", "{}")):
+            page.evaluate(f"localStorage.setItem('siby:typed:{number}:/x:0', '{damaged}')")
+        page.get_by_label("Votre commentaire").fill("Vu sur place")
+
+        page.goto(visit)
+
+        expect(page.get_by_label("Votre commentaire")).to_have_value("Vu sur place")
+        assert page.evaluate("Object.keys(localStorage).filter((name) => name.endsWith('/x:0')).length") == 0

@@ -33,8 +33,9 @@ from server.pages.asked import (
 )
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
 from server.pages.frame import project_of
+from server.pages.said import EVENTS
 from server.queries.remembered import Remembered, Shared
-from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms
+from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms, who_did
 from server.words import words
 from sync.entities.reach import tree_of
 from sync.errors import Forbidden, NotFound
@@ -242,58 +243,40 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     if "from" not in request.args and before.as_of.event > after.as_of.event:
         since, before = "0", reading_of(pid, "0")
     asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
-    page = {
-        **asked.shown(pid),
-        "definition": definition,
-        "since": since,
-        "until": asked.as_of,
-        "cells": query["cells"],
-        "only": query["cause"],
-        "decides_pairs": current.has_right("people.decide"),
-    }
-
-    def shown() -> str:
-        told = changes_for_visitor(before, after, indicator, query | {"limit": 50})
-        return render_template(
-            "indicator_why_told.html",
-            **page,
-            told=told,
-            chart=_waterfall(told),
-            finer=_finer(told, definition),
-            causes=CAUSES,
-            happened=_happened(pid, told),
-        )
-
-    part, refused = "", None
+    told, refused = None, None
     try:
         between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
-        part = _told.get(
+        told = _told.get(
             session(),
             pid,
-            (indicator, *between, since, asked.as_of, query["cause"], query["cursor"], *_as_seen()),
-            shown,
+            (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
+            lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
             event=after.as_of.event,
         )
     except Forbidden as refusal:
         refused = refusal.detail
     return render_template(
         "indicator_why.html",
-        **page,
-        told=part,
+        **asked.shown(pid),
+        definition=definition,
+        told=told,
         refused=refused,
+        chart=_waterfall(told) if told else None,
+        finer=_finer(told, definition) if told else 0,
+        causes=CAUSES,
+        happened=_happened(pid, told) if told else [],
+        since=since,
+        until=asked.as_of,
+        cells=query["cells"],
+        only=query["cause"],
+        decides_pairs=current.has_right("people.decide"),
         today=today_in(after).isoformat(),
         issues=last_issues(session(), pid, 10),
     )
 
 
-# The steps and what happened, as our own markup.
-_told: Shared[str] = Shared("changes", awaited=True)
-
-
-def _as_seen() -> tuple[object, ...]:
-    """What a visitor's rights and language make of it."""
-    rights = ("people.decide", "submissions.read")
-    return words().locale, sees_small_cells(), *(current.has_right(right) for right in rights)
+# Drawn anew each time: places and forms are called by their names of today.
+_told: Remembered[Changes] = Remembered("changes", awaited=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,16 +423,22 @@ def _rows(found: Sequence[Figure], said: Callable[[Figure], str]) -> list[Row]:
 
 
 def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]:
-    """What happened, by cause, each with its form and place if it was about a submission, and with the pair or the
-    number of pairs if it was a decision about people."""
+    """What happened, by cause, each with its form and place if it was about a submission, with the pair or the number
+    of pairs if it was a decision about people, else with what it was; and with who did it."""
     about = forms_and_places(session(), pid, [int(one["submission"]) for one in told.events if one["submission"]])
     titles, tree = titles_of_forms(session(), pid), tree_of(session(), pid)
-    pairs = pairs_decided(session(), pid, [one["event"] for one in told.events if one["submission"] is None])
+    others = [one["event"] for one in told.events if one["submission"] is None]
+    pairs, names = pairs_decided(session(), pid, others), who_did(session(), pid, others)
     by_cause: dict[str, list[dict[str, Any]]] = {}
     for one in told.events:
         form, place = about.get(int(one["submission"] or 0), ("", None))
         said = {"form": titles.get(form, form), "place": tree.names_of([place]).get(place, place)}
-        more = {"pairs": pairs.get(one["event"]), "effect": told.effects.get(one["event"])}
+        more = {
+            "pairs": pairs.get(one["event"]),
+            "effect": told.effects.get(one["event"]),
+            "by": names.get(one["event"]),
+        }
+        more["what"] = EVENTS.get(one["kind"]) if one["submission"] is None else None
         by_cause.setdefault(one["cause"], []).append({**one, **said, **more})
     return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
 

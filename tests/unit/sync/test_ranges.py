@@ -12,7 +12,9 @@ from sync.errors import Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.evidence import evidence
+from sync.indicators.reading import AsOf, Reading
 from sync.indicators.statements import compose, put_statement
+from sync.journal import Journal, open_journal
 from sync.models import EntityList, Match, Membership
 from tests.support.figures import World, a_submission
 from tests.support.figures import a_contribution as row
@@ -67,6 +69,41 @@ def line(world: World, source: str, language: str = "en", **asked: str) -> str:
     with world.change() as (journal, event):
         put_statement(journal, "results", language, source, event)
     return compose(world.reading(), "results", language, sees_small_cells=True, **asked).to_markdown().splitlines()[0]
+
+
+def test_who_is_one_person_is_what_was_known_at_the_moment_that_is_asked_for(world: World) -> None:
+    first = world.event
+    assert span(world, "trained") == (3, 4, 5)
+
+    second = world.stand({"awa3": ("awa1", "awa1", "awa1")})
+    third = world.stand({"fanta2": ("fanta1", "fanta1", "fanta1")})
+
+    assert span(world, "trained") == (3, 3, 3)
+    assert span(world, "trained", as_of=second) == (3, 4, 4)
+    assert span(world, "trained", as_of=first) == (3, 4, 5)
+    assert span(world, "trained", as_of=third) == (3, 3, 3)
+
+
+def test_who_is_one_person_in_a_change_that_is_taken_back_is_forgotten(world: World) -> None:
+    def trained(journal: Journal) -> Any:
+        reading = Reading(journal.session, journal.project_id, AsOf(journal.last_event, journal.now))
+        return reading.total(reading.definition("trained"), reading.period("all"), None).value
+
+    journal = open_journal(world.session, world.project_id, None, world.now)
+    event = journal.record("merged", None, {})
+    journal.session.add(membership("seydou", "fanta2", event))
+    journal.session.flush()
+    assert trained(journal) == 3
+    world.session.rollback()
+
+    assert span(world, "trained") == (3, 4, 5)
+    world.stand({"seydou": ("seydou", "fanta1", "seydou")})
+    assert span(world, "trained") == (2, 4, 5)
+
+
+def membership(entity: str, person: str, event: int) -> Membership:
+    persons = dict.fromkeys(("person_id", "fewest_id", "most_id"), person)
+    return Membership(project_id=1, list_name="people", entity_id=entity, opened=event, **persons)
 
 
 def test_a_figure_lies_between_all_who_may_be_one_and_all_who_may_be_several(world: World) -> None:

@@ -18,6 +18,7 @@ from sync.projects.lifecycle import delete_form
 from sync.projects.places import put_places
 from sync.review.counting import counts
 from sync.review.decide import add_comment, set_review_state
+from sync.review.one_person import visits_of
 from sync.review.paging import Page
 from sync.review.queue import Sought, Waiting, count_sought, review_queue
 from sync.review.removing import delete_submission
@@ -274,7 +275,7 @@ PLACED = """
 def test_the_queue_is_filtered_and_counted(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, sought: Sought, found: list[int], few: int
 ) -> None:
-    monkeypatch.setattr("sync.review.queue._FEW", few)
+    monkeypatch.setattr("sync.review.queue._MOST_GONE", few)
     desk.publish("thrown_away", "1", PLACED)
     desk.send([a_sale(1), a_sale(2), a_sale(3), a_sale(4, sacks=-1), a_sale(5, sacks=-1), a_sale(6)])
     desk.send([{**a_sale(7, form="thrown_away"), "answers": {"place": "ML"}}])
@@ -293,7 +294,9 @@ def test_the_queue_is_filtered_and_counted(
     assert counted == [len(found), len(found), min(len(found), 2)]
 
 
-def test_a_place_includes_everything_below_it(desk: Desk) -> None:
+@pytest.mark.parametrize("few", [1, 1000])
+def test_a_place_includes_everything_below_it(desk: Desk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr("sync.review.queue._FEW_IN_PLACE", few)
     places = [
         Place("ML-2", "Koulikoro", "region", None, None, None, ()),
         Place("ML-2-1", "Kati", "cercle", "ML-2", None, None, ()),
@@ -361,3 +364,29 @@ def contributing(desk: Desk) -> set[str]:
 def entities(desk: Desk) -> list[Entity]:
     with desk.sessions() as session:
         return list(session.scalars(select(Entity)))
+
+
+TRAINING = """
+    | survey  |           |           |
+    | type    | name      | label     |
+    | text    | who       | Who       |
+    | indicators |        |           |
+    | name    | label     | aggregate | subject |
+    | trained | Trained   | distinct  | ${who} |
+"""
+
+
+def test_whoever_was_chosen_in_a_visit_is_named_by_it(desk: Desk) -> None:
+    desk.publish("training", "1", TRAINING)
+    desk.send([a_sale(1), a_sale(2)])
+    with desk.sessions() as session:
+        seller, other = session.scalars(select(Entity.id).order_by(Entity.created_at, Entity.label))
+    desk.send([{**a_sale(3, form="training"), "answers": {"who": seller}}])
+
+    with desk.sessions() as session:
+        visits, count = visits_of(session, desk.project_id, "people", [seller])
+        of_other, _ = visits_of(session, desk.project_id, "people", [other])
+
+    assert {visit.instance_id for visit in visits} == {instance_id(1), instance_id(3)}
+    assert count == 2
+    assert [visit.instance_id for visit in of_other] == [instance_id(2)]

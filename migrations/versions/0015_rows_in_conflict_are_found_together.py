@@ -1,4 +1,4 @@
-"""rows in conflict are found together, and when anybody was last said to be somebody else"""
+"""rows in conflict are found together"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,11 +18,7 @@ def upgrade() -> None:
         postgresql_where=in_conflict,
         sqlite_where=in_conflict,
     )
-    op.create_index("ix_memberships_opened", "memberships", ["project_id", "opened"])
-    op.create_index("ix_memberships_closed", "memberships", ["project_id", "closed"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_memberships_closed", "memberships")
-    op.drop_index("ix_memberships_opened", "memberships")
     op.drop_index("ix_entities_conflict", "entities")
