@@ -222,7 +222,8 @@ _THIS = (
     Membership.project_id == bindparam("the_project"),
     Membership.list_name == bindparam("the_list"),
     Membership.entity_id == bindparam("the_entity"),
-    Membership.opened == bindparam("the_opened"),
+    # A sum has no index: that of the events leads to all who became somebody else at once.
+    Membership.opened + 0 == bindparam("the_opened"),
 )
 _END = update(Membership).where(*_THIS).values(closed=bindparam("end"))
 _ROLES = select(EntityList.matching).where(
