@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure
-from sync.indicators.persons import FEWEST, MOST, matched_lists
+from sync.indicators.persons import FEWEST, MOST, named_lists
 from sync.indicators.reading import Reading
 from sync.models import Match
 from sync.models.probing import rows_of_keys
@@ -40,13 +40,12 @@ def _open_among(reading: Reading, definition: Definition, subjects: set[str]) ->
     persons = reading.persons(definition)
     fewest, most = persons.by[FEWEST], persons.by[MOST]
     doubtful = _doubtful(subjects & persons.unsure, fewest, most)
-    lists = definition.subject_lists
-    names = matched_lists(reading.session, reading.project_id) if lists is None else sorted(lists)
+    lists = named_lists(reading.session, reading.project_id, definition.subject_lists)
     rows = rows_of_keys(
         reading.session.connection(),
         [Match.id, Match.a, Match.b],
         [Match.list_name, Match.a],
-        [(name, subject) for name in names for subject in sorted(doubtful)],
+        [(name, subject) for name in lists for subject in sorted(doubtful)],
         (Match.project_id, reading.project_id),
         Match.state == _OPEN,
         Match.probability >= _LEAST,

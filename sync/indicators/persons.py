@@ -93,8 +93,8 @@ def persons_at(session: Session, project_id: int, event: int, lists: Lists) -> P
 
 def persons_about(session: Session, project_id: int, event: int, lists: Lists, subjects: Set[str]) -> Persons:
     """As `persons_at`, for a few subjects and all who may be one person with them."""
-    within = lists or matched_lists(session, project_id)
-    rows = _held(session, project_id, event, within, Membership.entity_id.in_(subjects))
+    named = named_lists(session, project_id, lists)
+    rows = _held(session, project_id, event, named, Membership.entity_id.in_(subjects))
     # Who is one person in the value, or surely is one, is in the low bound too.
     fewest = {*subjects, *(row[1 + STANDINGS.index(FEWEST)] for row in rows)}
     # Written so that no database takes the lists for the way in.
@@ -102,8 +102,10 @@ def persons_about(session: Session, project_id: int, event: int, lists: Lists, s
     return Persons([*rows, *_held(session, project_id, event, None, Membership.fewest_id.in_(fewest), *inside)])
 
 
-def matched_lists(session: Session, project_id: int) -> list[str]:
-    """The lists of which somebody stands, or stood, for somebody else."""
+def named_lists(session: Session, project_id: int, lists: Lists) -> list[str]:
+    """The lists by name; for all of them, those in which somebody stands, or stood, for somebody else."""
+    if lists:
+        return sorted(lists)
     query = select(Membership.list_name).where(Membership.project_id == project_id).distinct()
     return sorted(session.scalars(query))
 

@@ -1,6 +1,8 @@
 """A session ends in the middle of typing: what was typed is there again for the same person, and for nobody else."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,6 +31,15 @@ def sign_in_here(page: Page, name: str = "djeneba") -> None:
     page.get_by_label("Adresse e-mail").fill(f"{name}@example.org")
     page.get_by_label("Mot de passe").fill(PASSWORD)
     page.get_by_role("button", name="Se connecter").click()
+
+
+@contextmanager
+def at_a_visit(house: House, page: Page) -> Iterator[tuple[str, str]]:
+    """Signed in, at the page of the one visit that there is: the server's address, and the page's."""
+    house.amina.send(a_sale(1))
+    with served(house.app) as base:
+        sign_in(page, base, "djeneba")
+        yield base, first_visit(page, base, house)
 
 
 def first_visit(page: Page, base: str, house: House) -> str:
@@ -66,10 +77,7 @@ def test_all_fields_of_a_form_are_there_again_until_they_are_sent(house: House, 
 
 
 def test_what_was_typed_can_be_dropped_and_is_not_for_somebody_else(house: House, desk_page: Page) -> None:
-    house.amina.send(a_sale(1))
-    with served(house.app) as base:
-        sign_in(desk_page, base, "djeneba")
-        visit = first_visit(desk_page, base, house)
+    with at_a_visit(house, desk_page) as (_base, visit):
         comment = desk_page.get_by_label("Votre commentaire")
         comment.fill("Vu sur place")
         end_sessions(house)
@@ -89,10 +97,7 @@ def test_what_was_typed_can_be_dropped_and_is_not_for_somebody_else(house: House
 
 
 def test_what_was_sent_too_late_is_sent_with_one_click_after_signing_in(house: House, page: Page) -> None:
-    house.amina.send(a_sale(1))
-    with served(house.app) as base:
-        sign_in(page, base, "djeneba")
-        visit = first_visit(page, base, house)
+    with at_a_visit(house, page) as (_base, visit):
         page.get_by_label("Votre commentaire").fill("Vu sur place")
         end_sessions(house)
         page.get_by_role("button", name="Commenter").click()
@@ -110,10 +115,7 @@ def test_what_was_sent_too_late_is_sent_with_one_click_after_signing_in(house: H
 
 
 def test_what_did_not_arrive_is_there_again(house: House, page: Page) -> None:
-    house.amina.send(a_sale(1))
-    with served(house.app) as base:
-        sign_in(page, base, "djeneba")
-        visit = first_visit(page, base, house)
+    with at_a_visit(house, page) as (base, visit):
         comment = page.get_by_label("Votre commentaire")
         comment.fill("Vu sur place")
         page.route("**/comments", lambda route: route.abort())
@@ -143,10 +145,7 @@ def test_what_did_not_arrive_is_there_again(house: House, page: Page) -> None:
 
 
 def test_signing_in_in_another_tab_leaves_what_the_first_one_carries(house: House, page: Page) -> None:
-    house.amina.send(a_sale(1))
-    with served(house.app) as base:
-        sign_in(page, base, "djeneba")
-        visit = first_visit(page, base, house)
+    with at_a_visit(house, page) as (base, visit):
         page.get_by_label("Votre commentaire").fill("Vu sur place")
         end_sessions(house)
         another = page.context.new_page()
@@ -168,10 +167,7 @@ def test_signing_in_in_another_tab_leaves_what_the_first_one_carries(house: Hous
 
 
 def test_a_damaged_entry_harms_nothing_else(house: House, page: Page) -> None:
-    house.amina.send(a_sale(1))
-    with served(house.app) as base:
-        sign_in(page, base, "djeneba")
-        visit = first_visit(page, base, house)
+    with at_a_visit(house, page) as (_base, visit):
         for number, damaged in enumerate(("null", "{", "7", "{}")):
             page.evaluate(f"localStorage.setItem('siby:typed:{number}:/x:0', '{damaged}')")
         page.get_by_label("Votre commentaire").fill("Vu sur place")

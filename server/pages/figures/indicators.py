@@ -437,8 +437,8 @@ def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]
             "pairs": pairs.get(one["event"]),
             "effect": told.effects.get(one["event"]),
             "by": names.get(one["event"]),
+            "what": EVENTS.get(one["kind"]) if one["submission"] is None else None,
         }
-        more["what"] = EVENTS.get(one["kind"]) if one["submission"] is None else None
         by_cause.setdefault(one["cause"], []).append({**one, **said, **more})
     return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
 
