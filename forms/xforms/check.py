@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lxml import etree
 
 from forms.form import Field, Flag, Lists
 from forms.xforms.instance import Instance
-from forms.xforms.walk import Look, Looked, Missing, Plan, Scope, Walk, answered, shortly, walk_of
+from forms.xforms.walk import Look, Looked, Missing, Plan, Scope, Walk, answered, plan_of, shortly, walk_of
 from forms.xforms.xform import Form, Itemset
 from forms.xpath.dates import read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable
 from forms.xpath.numbers import read_number
+from forms.xpath.values import HERE
 
 _UUID = re.compile(r"(uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # How many elements rules that look over a whole repeat may look at in one record. Only a record made to be slow comes
 # near: 300 iterations of a repeat that each look at 10,000 elements.
 _MOST_WORK = 3_000_000
+_NOTHING: Mapping[str, str] = {}
+# Whether all is well with a question, by its text, in a context that has its scope.
+Sound = Callable[[Context, str], bool]
 
 
 def check(form: Form, instance: Instance, lists: Lists, now: dt.datetime, tz: dt.tzinfo) -> list[Flag]:
@@ -43,12 +47,14 @@ class _Checker:
         self.context = context
         self.flags: list[Flag] = []
         self.plain = False  # the walk's
+        self.sounds = _sounds_of(form)  # most answers are; what is wrong with the others takes longer to say
         self.size = 0  # elements in the record
         self.work = 0
 
     def flags_of(self, walk: Walk) -> list[Flag]:
         """Puts in what a client left out because it was irrelevant, so that rules about it can be worked out."""
         self.plain = walk.plain
+        HERE.context = self.context
         for missing in walk.missing:
             missing.looks = list(_put_in(missing.element, missing.plan, missing.scope))
         try:
@@ -59,8 +65,20 @@ class _Checker:
         return self.flags
 
     def looks(self, looks: Iterable[Looked]) -> None:
+        context, sounds = self.context, self.sounds
         for look in looks:
-            if isinstance(look, Look):
+            if isinstance(look, tuple):
+                plan, scope, text = look
+                sound = sounds.get(plan.path)
+                if sound is not None:
+                    context.scope = scope
+                    try:
+                        if sound(context, text):
+                            continue
+                    except Unevaluable:
+                        pass
+                self.look(Look(plan, scope.element_of(plan), scope, text))
+            elif isinstance(look, Look):
                 self.look(look)
             elif isinstance(look, Missing):
                 self.looks(look.looks)
@@ -70,6 +88,7 @@ class _Checker:
     def look(self, look: Look) -> None:
         plan, text = look.plan, look.text
         context = self.context
+        HERE.context = context  # another one, where an earlier look asked what other languages say
         context.node, context.scope = look.element, look.scope if self.plain else None
         if plan.relevant is not None and not self.holds(plan.relevant, "relevant", look, otherwise=True):
             if text.strip() or (look.inside is not None and answered(look.element)):
@@ -182,6 +201,59 @@ class _Checker:
 
     def flag(self, code: str, look: Look, message: str) -> None:
         self.flags.append(Flag(code, look.scope.place_of(look.plan), message))
+
+
+def _sounds_of(form: Form) -> Mapping[str, Sound]:
+    """By the path of each question that can be looked at so."""
+    found: dict[str, Sound] | None = form.derived.get("sounds")  # type: ignore[assignment]
+    if found is None:
+        plans = [plan_of(form)]
+        for plan in plans:
+            plans += plan.children.values()
+        sounds = {plan.path: _sound(form, plan) for plan in plans if plan.leaf and plan.rules}
+        found = form.derived["sounds"] = {path: sound for path, sound in sounds.items() if sound is not None}
+    return found
+
+
+def _sound(form: Form, plan: Plan) -> Sound | None:
+    """None where the texts around the question do not tell."""
+    rules = [plan.relevant, plan.required, plan.constraint]
+    runs = [rule.over_texts("boolean") if rule is not None else None for rule in rules]
+    relevant, required, constraint = runs
+    fits, kind = plan.fits[0] if plan.fits is not None else None, plan.bind.type if plan.bind else "string"
+    among = _among(form, plan)
+    several = plan.question is not None and plan.question.type != "select1"
+    calculate = plan.calculate
+    calculated = calculate.over_texts("answer") if calculate is not None and not calculate.lists else None
+    if runs.count(None) > rules.count(None) or (plan.itemset and among is None) or (calculate and calculated is None):
+        return None
+
+    def sound(context: Context, text: str) -> bool:
+        blank = not text or text.isspace()
+        if relevant is not None and not relevant(context, _NOTHING):
+            return blank
+        if blank:
+            if required is not None and required(context, _NOTHING):
+                return False
+        elif (
+            (fits is not None and not fits(text.strip()))
+            or (among is not None and not (among.issuperset(text.split()) if several else text in among))
+            or (constraint is not None and not constraint(context, _NOTHING))
+        ):
+            return False
+        if calculate is None or calculated is None:
+            return True
+        return calculate.stored(calculated(context, _NOTHING), kind, context.tz) == text
+
+    return sound
+
+
+def _among(form: Form, plan: Plan) -> frozenset[str] | None:
+    """What may be chosen, where that is the same for everybody."""
+    itemset = plan.itemset
+    if itemset is None or plan.question is None or itemset.external or itemset.chosen is not None:
+        return None
+    return frozenset(form.choices.get(itemset.list_name or "", ()))
 
 
 def _put_in(parent: etree._Element, plan: Plan, scope: Scope) -> Iterator[Look]:

@@ -77,6 +77,13 @@ class Scope:
         """The path with positions of an element in it, or of itself."""
         return self.place if plan.path == self.path else self.place + plan.inner
 
+    def element_of(self, plan: Plan) -> etree._Element:
+        """A question of a plain record, where it was answered: the first of its path."""
+        found = self.element.find(plan.inner[1:])
+        if found is None:
+            raise LookupError(f"{plan.path} is not in the record")
+        return found
+
 
 @dataclass(slots=True)
 class Look:
@@ -99,13 +106,16 @@ class Missing:
     looks: list[Look] = field(default_factory=list)
 
 
-Looked: TypeAlias = Look | Missing | Flag
+# A question of a plain record that is there: what a `Look` has but for its element, which can be found again.
+Answer: TypeAlias = tuple[Plan, Scope, str]
+Looked: TypeAlias = Answer | Look | Missing | Flag
 
 
 @dataclass(slots=True)
 class Walk:
     """What was found on the walk. `looks` are in document order, what was left out after what is there; the elements
-    of the latter have to be put in before rules are worked out, and taken out again."""
+    of the latter have to be put in before rules are worked out, and taken out again. Only where the record is not
+    plain they keep the elements of all questions: to keep thousands of them costs as much as to find them."""
 
     form: Form
     root: Scope
@@ -122,7 +132,10 @@ def walk_of(form: Form, instance: Instance) -> Walk:
     """The walk along this form; an instance remembers the last one."""
     walk = instance.derived.get("walk")
     if not isinstance(walk, Walk) or walk.form is not form:
-        walk = instance.derived["walk"] = _Walker(form, instance.root).walk
+        walk = _Walker(form, instance.root, keep=False).walk
+        if not walk.plain:
+            walk = _Walker(form, instance.root, keep=True).walk
+        instance.derived["walk"] = walk
     return walk
 
 
@@ -188,14 +201,15 @@ def _planned(
 
 
 class _Walker:
-    def __init__(self, form: Form, root: etree._Element) -> None:
+    def __init__(self, form: Form, root: etree._Element, *, keep: bool) -> None:
+        self.keep = keep
         self.walk = Walk(form, Scope(root, "/data", "/data", "", None), {}, {}, [], [], [], [])
         self.looks = self.walk.looks  # where what is to be checked goes just now
         self.inside(root, plan_of(form), self.walk.root, self.walk.answers)
 
     def inside(self, element: etree._Element, plan: Plan, scope: Scope, found: dict[str, Any]) -> None:
         """Everything in a group, in an iteration or in the whole; `found` takes the answers in it."""
-        texts, looks, plans = scope.texts, self.looks, plan.children
+        texts, looks, plans, keep = scope.texts, self.looks, plan.children, self.keep
         above: dict[str, int] = {}  # groups and iterations so far
         for child in element:
             tag = child.tag
@@ -218,7 +232,7 @@ class _Walker:
                     self.walk.plain = False
                     whole = _whole(child)
                 if below.rules:
-                    looks.append(Look(below, child, scope, whole))
+                    looks.append(Look(below, child, scope, whole) if keep else (below, scope, text))
                 if not text or text.isspace():
                     if below.answer:
                         found[tag] = None

@@ -1,7 +1,10 @@
-"""The XPath of everyday rules as Python closures over the texts that a walk has gathered.
+"""The XPath of everyday rules as Python functions over the texts that a walk has gathered.
 
 A call into lxml costs ten times as much where each expression is worked out once for each record. What is known here
 gives to the bit what lxml gives (a law in the tests); all other XPath stays with lxml.
+
+Each rule becomes one line of Python, which is compiled. Nothing that a form says is ever part of that line: its texts,
+numbers and names are values that the line calls by names of our own.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -39,10 +41,15 @@ def everyday(code: str, at: Steps, shape: Shape | None) -> Run | None:
     if len(code) > _LONGEST:
         return None
     try:
-        part = _Reader(at, shape).part(parse(code, variables=True))
-    except (_NotHere, Faulty):
+        reader = _Reader(at, shape)
+        part = reader.part(parse(code, variables=True))
+        if part.kind == "path":
+            return None
+        line = compile(f"lambda context, given: {part.line}", "<everyday>", "eval")
+    except (_NotHere, Faulty, SyntaxError, MemoryError, RecursionError):  # some are nested deeper than Python reads
         return None
-    return part.run if part.kind != "path" else None
+    run: Run = eval(line, reader.values)  # noqa: S307 — see above
+    return run
 
 
 class _NotHere(Exception):
@@ -52,41 +59,109 @@ class _NotHere(Exception):
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A part of the code. `kind` is what it gives: text, number, boolean, nodes (a list), any of these, or path: the
-    text of the first node that a path leads to, which only serves where a text or a number is made of it."""
+    text of the first node that a path leads to, which only serves where a text or a number is made of it.
+
+    `line` is the Python that works it out.
+    """
 
     kind: str
-    run: Run
+    line: str
     constant: bool = False
     value: str | float | bool = ""  # of a constant
 
 
-@dataclass(frozen=True, slots=True)
 class _Reader:
-    at: Steps
-    shape: Shape | None
+    def __init__(self, at: Steps, shape: Shape | None) -> None:
+        self.at = at
+        self.shape = shape
+        self.values: dict[str, Any] = {"__builtins__": {}}  # by the names that the line calls them by
+
+    def named(self, value: object) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return name
 
     def part(self, node: Node) -> _Part:
         match node:
             case Number(value):
                 if value != int(value) or value >= 2**53:
                     raise _NotHere
-                return _constant("number", value)
+                return self.constant("number", value)
             case Text(value):
-                return _constant("text", value)
+                return self.constant("text", value)
             case Variable(name):
-                return _variable(name)
+                return self.variable(name)
             case Negation(operand):
-                return _called("number", operator.neg, [_cast(self.part(operand), "number")])
+                return _Part("number", f"(-{self.cast(self.part(operand), 'number').line})")
             case Operation(name, left, right):
-                return _operation(name, self.part(left), self.part(right))
+                return self.operation(name, self.part(left), self.part(right))
             case Call(name, arguments):
                 parts = [self.part(argument) for argument in arguments]
                 prefix, _, extension = name.partition(":")
-                return _extension(extension, parts) if prefix == PREFIX else _core(name, parts)
+                return self.extension(extension, parts) if prefix == PREFIX else self.core(name, parts)
             case Path():
                 return _Part("path", self.path(node))
 
-    def path(self, path: Path) -> Run:
+    def constant(self, kind: str, value: str | float | bool) -> _Part:
+        return _Part(kind, self.named(value), constant=True, value=value)
+
+    def variable(self, name: str) -> _Part:
+        if name in ("root", "current"):
+            raise _NotHere
+        called = self.named(name)
+        line = f"(given[{called}] if {called} in given else context.variable({called}))"
+        return _Part("number" if name == "today_number" else "text", line)
+
+    def operation(self, name: str, left: _Part, right: _Part) -> _Part:
+        if name in ("and", "or"):
+            return _Part("boolean", f"({self.cast(left, 'boolean').line} {name} {self.cast(right, 'boolean').line})")
+        if name in _ARITHMETIC:
+            one, other = self.cast(left, "number").line, self.cast(right, "number").line
+            return _Part("number", f"({one} {name} {other})")
+        if name in _DIVISIONS:
+            return self.called("number", _DIVISIONS[name], [self.cast(left, "number"), self.cast(right, "number")])
+        if name == "=" and left.kind == right.kind and left.kind in ("text", "number", "boolean"):
+            return _Part("boolean", f"({left.line} == {right.line})")
+        if name in _COMPARISONS and left.kind == right.kind == "number":
+            return _Part("boolean", f"({left.line} {name} {right.line})")
+        raise _NotHere
+
+    def called(self, gives: str, function: Callable[..., Any], parts: Sequence[_Part]) -> _Part:
+        return _Part(gives, f"{self.named(function)}({', '.join(part.line for part in parts)})")
+
+    def core(self, name: str, parts: list[_Part]) -> _Part:
+        if name in ("true", "false"):
+            return self.constant("boolean", name == "true")
+        kind = {"string": "text", "number": "number", "boolean": "boolean"}.get(name)
+        if kind and len(parts) == 1:
+            return self.cast(parts[0], kind)
+        if name not in _CORE or not parts:
+            raise _NotHere
+        takes, gives, function = _CORE[name]
+        arguments = [self.cast(part, takes) for part in parts]
+        if all(part.constant for part in arguments):
+            return self.constant(gives, function(*[part.value for part in arguments]))
+        if name not in _WRITTEN or len(parts) != 2:
+            return self.called(gives, function, arguments)
+        return _Part(gives, _WRITTEN[name].format(*[part.line for part in arguments]))
+
+    def extension(self, name: str, parts: list[_Part]) -> _Part:
+        if name not in _EXTENSIONS or any(part.kind == "path" for part in parts):
+            raise _NotHere
+        # Where lxml passes a context of its own, they look at nothing.
+        return self.called(_EXTENSIONS[name], EXTENSIONS[name], [_Part("any", "None"), *parts])
+
+    def cast(self, part: _Part, kind: str) -> _Part:
+        """One kind as another."""
+        if part.kind == kind:
+            return part
+        if kind == "nodes" or (kind == "boolean" and part.kind == "path"):  # whether there is one, blank or not
+            raise _NotHere
+        if kind == "text" and part.kind == "path":
+            return _Part("text", part.line)
+        return self.called(kind, {"text": _text, "number": _number, "boolean": _boolean}[kind], [part])
+
+    def path(self, path: Path) -> str:
         """A question by names from the root, the node or what is above that, without a repeat on the way down."""
         steps = list(path.steps)
         above = len(self.at)
@@ -107,7 +182,7 @@ class _Reader:
         if not self.shape.is_question(_path(target)):
             raise _NotHere
         left = [place for place in range(above + 1, len(self.at) + 1) if _path(self.at[:place]) in self.shape.repeats]
-        return _text_of(_path(target), len(left))
+        return f"context.scope{'.outer' * len(left)}.texts.get({self.named(_path(target))}, '')"
 
 
 _SELF, _PARENT, _ROOT = Step("self", "node()"), Step("parent", "node()"), Step("child", "*")
@@ -115,31 +190,6 @@ _SELF, _PARENT, _ROOT = Step("self", "node()"), Step("parent", "node()"), Step("
 
 def _path(steps: Steps) -> str:
     return "/" + "/".join(steps)
-
-
-def _text_of(path: str, outwards: int) -> Run:
-    """The text of a question in the iteration around the node, or in what is around that so many times."""
-    if not outwards:
-        return lambda context, given: context.scope.texts.get(path, "")  # type: ignore[union-attr]
-
-    def text(context: Context, given: Mapping[str, str]) -> str:
-        scope = context.scope
-        for _ in range(outwards):
-            scope = scope.outer  # type: ignore[union-attr]
-        return scope.texts.get(path, "")  # type: ignore[union-attr]
-
-    return text
-
-
-def _constant(kind: str, value: str | float | bool) -> _Part:
-    return _Part(kind, lambda context, given: value, constant=True, value=value)
-
-
-def _variable(name: str) -> _Part:
-    if name in ("root", "current"):
-        raise _NotHere
-    kind = "number" if name == "today_number" else "text"
-    return _Part(kind, lambda context, given: given[name] if name in given else context.variable(name))
 
 
 # --- operators -----------------------------------------------------------------------------------------------------
@@ -155,38 +205,10 @@ def _modulo(one: float, other: float) -> float:
     return math.fmod(one, other) if other and not math.isinf(one) else math.nan
 
 
-_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "div": _divided, "mod": _modulo}
-
-
-def _operation(name: str, left: _Part, right: _Part) -> _Part:
-    if name in ("and", "or"):
-        one, other = _cast(left, "boolean").run, _cast(right, "boolean").run
-        if name == "and":
-            return _Part("boolean", lambda context, given: one(context, given) and other(context, given))
-        return _Part("boolean", lambda context, given: one(context, given) or other(context, given))
-    if name in _ARITHMETIC:
-        return _called("number", _ARITHMETIC[name], [_cast(left, "number"), _cast(right, "number")])
-    if name == "=" and left.kind == right.kind and left.kind in ("text", "number", "boolean"):
-        return _called("boolean", operator.eq, [left, right])
-    if name in _COMPARISONS and left.kind == right.kind == "number":
-        return _called("boolean", _COMPARISONS[name], [left, right])
-    raise _NotHere
-
-
-def _called(gives: str, function: Callable[..., Any], parts: Sequence[_Part]) -> _Part:
-    """What a function gives of its arguments, of which one or two are called without gathering them first."""
-    runs = [part.run for part in parts]
-    if len(runs) == 1:
-        (only,) = runs
-        return _Part(gives, lambda context, given: function(only(context, given)))
-    if len(runs) != 2:
-        return _Part(gives, lambda context, given: function(*[run(context, given) for run in runs]))
-    one, other = runs
-    if not parts[1].constant:
-        return _Part(gives, lambda context, given: function(one(context, given), other(context, given)))
-    value = parts[1].value
-    return _Part(gives, lambda context, given: function(one(context, given), value))
+# What XPath and Python write alike and mean alike.
+_COMPARISONS = frozenset({"<", "<=", ">", ">="})
+_ARITHMETIC = frozenset({"+", "-", "*"})
+_DIVISIONS = {"div": _divided, "mod": _modulo}
 
 
 # --- functions -----------------------------------------------------------------------------------------------------
@@ -222,41 +244,8 @@ _EXTENSIONS = {
     **dict.fromkeys(("if", "coalesce", "date", "day"), "any"),
     "find": "nodes",
 }
-
-
-def _core(name: str, parts: list[_Part]) -> _Part:
-    if name in ("true", "false"):
-        return _constant("boolean", name == "true")
-    kind = {"string": "text", "number": "number", "boolean": "boolean"}.get(name)
-    if kind and len(parts) == 1:
-        return _cast(parts[0], kind)
-    if name not in _CORE or not parts:
-        raise _NotHere
-    takes, gives, function = _CORE[name]
-    arguments = [_cast(part, takes) for part in parts]
-    if all(part.constant for part in arguments):
-        return _constant(gives, function(*[part.value for part in arguments]))
-    return _called(gives, function, arguments)
-
-
-def _extension(name: str, parts: list[_Part]) -> _Part:
-    if name not in _EXTENSIONS or any(part.kind == "path" for part in parts):
-        raise _NotHere
-    # Where lxml passes a context of its own, they look at nothing.
-    return _called(_EXTENSIONS[name], partial(EXTENSIONS[name], None), parts)
-
-
-# --- one kind as another -------------------------------------------------------------------------------------------
-
-
-def _cast(part: _Part, kind: str) -> _Part:
-    if part.kind == kind:
-        return part
-    if kind == "nodes" or (kind == "boolean" and part.kind == "path"):  # whether there is one, blank or not
-        raise _NotHere
-    if kind == "text" and part.kind == "path":
-        return _Part("text", part.run)
-    return _called(kind, {"text": _text, "number": _number, "boolean": _boolean}[kind], [part])
+# Those that Python has an operator for.
+_WRITTEN = {"concat": "({0} + {1})", "contains": "({1} in {0})", "starts-with": "{0}.startswith({1})"}
 
 
 def _boolean(value: Any) -> bool:

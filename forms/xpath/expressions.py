@@ -14,7 +14,7 @@ from lxml import etree
 from forms.findings import Faulty, Finding
 from forms.form import Lists
 from forms.xpath.dates import days_of, read_moment, write_moment
-from forms.xpath.everyday import everyday
+from forms.xpath.everyday import Run, everyday
 from forms.xpath.functions import EXTENSIONS, NAMESPACE, PREFIX
 from forms.xpath.numbers import stored_number
 from forms.xpath.shape import Kind, Piece, Shape
@@ -155,26 +155,44 @@ class Expression:
     def answer(self, context: Context, question_type: str = "string") -> str:
         """The value as a client stores it in a question of this type: `1` or `0` for true or false, a date with its
         time unless the question is for dates, what is not a number blank."""
-        value = self._run("plain", context, {}) if self._piece.at else self.evaluate(context)
+        return self.stored(self._run(self._stored, context, {}), question_type, context.tz)
+
+    def stored(self, value: object, question_type: str, tz: dt.tzinfo) -> str:
+        """What `over_texts("answer")` gives, as `answer` has it."""
         if isinstance(value, bool):
             return "1" if value else "0"
         if isinstance(value, float):
             whole = question_type == "int" and math.isfinite(value)
             return stored_number(math.trunc(value) if whole else value)
-        text = text_of(value)  # type: ignore[arg-type]
-        return _stored_date(text, question_type, context.tz) if self.kind is Kind.DATE else text
+        text = value if isinstance(value, str) else text_of(value)  # type: ignore[arg-type]
+        return _stored_date(text, question_type, tz) if self.kind is Kind.DATE else text
 
     def nodes(self, context: Context, **given: str) -> list[etree._Element]:
         """Empty unless the expression is a path."""
         value = self._run("value", context, given)
         return value if isinstance(value, list) else []
 
+    def over_texts(self, wanted: str) -> Run | None:
+        """What works out the `value`, `text`, `number` or `boolean`, or the `answer`, in a context with a scope; None
+        if that takes more than the texts in the scope and around it. Whoever calls it says before whose turn it is, as
+        `HERE`."""
+        if self.wide:
+            return None
+        return self._program(self._stored if wanted == "answer" else wanted).everyday
+
+    @property
+    def _stored(self) -> str:
+        return "plain" if self._piece.at else "value"
+
     def _run(self, wanted: str, context: Context, given: dict[str, str]) -> object:
+        return self._program(wanted).run(context, given)
+
+    def _program(self, wanted: str) -> _Program:
         program = self._programs.get(wanted)
         if program is None:
             # Two threads may both come here; they make equal programs, and either may stay.
             program = self._programs[wanted] = self._compile(wanted)
-        return program.run(context, given)
+        return program
 
     def _compile(self, wanted: str) -> _Program:
         maker = copy.copy(self._translator)  # threads may be here at once

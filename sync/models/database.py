@@ -24,8 +24,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.types import TypeEngine
 
+from sync.models.turns import WAITS, InTurn
+
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
-_SQLITE_WAITS = 30  # seconds
 _MAY_BE_AHEAD, _PIPELINE = "siby_may_be_ahead", "siby_pipeline"
 # A connection that lay unused for so long may have died, and is tried before anybody gets it.
 _TRIED_AFTER_SECONDS = 1.0
@@ -58,7 +59,8 @@ def engine_options(url: str | URL, pool_size: int = 10) -> dict[str, Any]:
     options["hide_parameters"] = True  # answers and names have no place in the tracebacks of a log
     options["pool_use_lifo"] = True  # few connections in use, each of which keeps pages of its own in memory
     if make_url(url).get_backend_name() == "sqlite":
-        options |= {"module": sqlite, "connect_args": {"timeout": _SQLITE_WAITS, "check_same_thread": False}}
+        options |= {"module": sqlite}
+        options["connect_args"] = {"timeout": WAITS, "check_same_thread": False, "factory": InTurn}
     return options | {"pool_size": pool_size, "max_overflow": pool_size * (_AT_MOST - 1)}
 
 
@@ -126,11 +128,13 @@ def _patience(connection: Connection, milliseconds: int) -> Iterator[None]:
         yield
         return
     driver: Any = connection.connection.driver_connection
+    driver.waits = milliseconds / 1000
     driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
     try:
         yield
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {_SQLITE_WAITS * 1000}")
+        driver.waits = WAITS
+        driver.execute(f"PRAGMA busy_timeout = {WAITS * 1000:.0f}")
 
 
 def begin_reading(session: Session) -> None:
@@ -478,8 +482,13 @@ def _catch_up(connection: Connection | Bare) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING)
-    execute_plainly(connection, "BEGIN IMMEDIATE" if writing else "BEGIN")
+    if not connection.get_execution_options().get(_WRITING):
+        execute_plainly(connection, "BEGIN")
+        return
+    try:
+        connection.connection.driver_connection.begin_writing()  # type: ignore[union-attr]
+    except sqlite.Error as error:
+        raise _raised(connection, error) from error
 
 
 def is_sqlite(session: Session) -> bool:
