@@ -16,8 +16,10 @@ from demo.visits import Answers, Attachment, Visit
 
 VERSION = "2025040102"
 OLD_VERSION = "2025030101"
-_FIRST_VERSION = "2025040101"
-_UNCHANGED = ("capacity_assessment", "health_centre_profile", "milestone", "sales_contract")
+_VERSIONS = {
+    **dict.fromkeys(("capacity_assessment", "health_centre_profile", "sales_contract"), "2025040101"),
+    **dict.fromkeys(("malnutrition_screening", "volunteer_mandate"), "2025040103"),
+}
 ENUMERATORS = ("Amina Koné", "Baraka Traoré", "Coumba Sissoko", "Drissa Togola", "Founé Samaké", "Oumar Goïta")
 
 
@@ -103,7 +105,7 @@ class Diary:
         first = copy.deepcopy(answers)
         if draft.slip:
             draft.slip(first)
-        version = draft.version or (_FIRST_VERSION if draft.form in _UNCHANGED else VERSION)
+        version = draft.version or _VERSIONS.get(draft.form, VERSION)
         visit = Visit(draft.tablet, draft.form, version, self.instance_id(), first, draft.at, attachments=photos)
         self.visits.append(visit)
         if draft.slip:

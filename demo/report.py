@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +13,12 @@ from demo.coordinator import Decided
 from demo.fieldwork import Fieldwork
 from demo.installation import READER
 from demo.reading import Figures, Reader
+from demo.screen import fitted
 from demo.tablets import Record
 from demo.visits import Year
 from server import clock
 
-_WIDTH = 100
+_WIDTH = 80
 _MOST_LISTED = 20
 _OF_PEOPLE = (
     *("people_trained", "people_trained.sex=female", "volunteers", "volunteers.sex=female"),
@@ -52,7 +52,7 @@ def statements(reader: Reader, period: str, marks: Marks) -> str:
 def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: int, period: str, reader: Reader) -> str:
     """What stands behind each figure, and what somebody would have said who counts what arrived."""
     lines = [_RULE, "Behind the figures", _RULE]
-    lines.append(f"{'':>4}  {'figure':<48}{'Siby':>10}{'plain count':>13}{'behind it':>11}")
+    lines.append(f"{'':>4}  {'figure':<45}{'Siby':>8}{'plain count':>12}{'behind':>9}")
 
     def evidence(figure: Mapping[str, Any]) -> tuple[dict[str, str], int]:
         cell = ",".join(f"{way}:{key}" for way, key in figure["by"].items())
@@ -62,10 +62,10 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
     behind = reader.at_once(evidence, marks.figures.values())
     for number, ((name, figure), (query, count)) in enumerate(zip(marks.figures.items(), behind, strict=True), 1):
         shown, plain = _number(figure["value"], figure), _plain(figure, naive)
-        lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<48}{shown:>10}{plain:>13}{count:>11,}")
+        lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<45}{shown:>8}{plain:>12}{count:>9,}")
         lines.append(f"      {address}/projects/{project}/figures/{figure['indicator']}?{urlencode(query, safe=':,')}")
-    lines.append("A plain count adds up every row that arrived, copies, repeats and earlier versions among them.")
-    return "\n".join(lines)
+    said = "A plain count adds up every row that arrived, copies, repeats and earlier versions among them."
+    return "\n".join([*lines, *_wrapped([said])])
 
 
 def people(year: Year, naive: Mapping[str, Decimal], moments: Mapping[str, Figures], decided: Decided) -> str:
@@ -80,13 +80,13 @@ def people(year: Year, naive: Mapping[str, Decimal], moments: Mapping[str, Figur
         "who, as somebody does who rings the villages up; the product knows what the tablets sent, and no more. "
         "A dozen pairs on which figures hang are left for you to decide.",
     ]
-    table = [f"{'figure':<27}{'plain':>7}{''.join(f'{moment:>20}' for moment in moments)}{'true':>6}"]
+    table = [f"{'plain':>11}{''.join(f'{moment:>20}' for moment in moments)}{'true':>7}"]
     for key in _OF_PEOPLE:
         told = f"{naive[key]:,.0f}" if key in naive else ""
         true = year.truth[key]
         assert isinstance(true, Decimal)
         spans = "".join(f"{_span(figures[key]):>20}" for figures in moments.values())
-        table.append(f"{key.replace('.', ', '):<27}{told:>7}{spans}{true:>6,.0f}")
+        table += [key.replace(".", ", "), f"{told:>11}{spans}{true:>7,.0f}"]
     return "\n".join([*_wrapped(lines), *table])
 
 
@@ -118,12 +118,15 @@ def journey(field: Fieldwork, year: Year, reader: Reader) -> str:
         f"{wrong_clocks} tablets had wrong clocks, by hours to years.",
         f"{len(year.troubles.get('edit', ())):,} visits were corrected; {flags['double_save']:,} had been saved twice "
         f"and count once; {len(year.troubles.get('old_version', ())):,} were made with an old version of their form.",
-        "Flags: " + (", ".join(f"{code} {count:,}" for code, count in sorted(flags.items())) or "none") + ".",
+        "Flags: " + (", ".join(f"{_said(code)} {count:,}" for code, count in sorted(flags.items())) or "none") + ".",
         "Held in quarantine, and filed by themselves later: "
         + (", ".join(f"{count:,} {_reason(reason)}" for reason, count in released.items()) or "none")
         + ".",
         f"Still in quarantine, for a coordinator: {len(waiting)}.",
-        *(f"  {item['form'] or '?'} {item['instance_id'] or '?'}: {item['reason']}" for item in waiting[:_MOST_LISTED]),
+        *(
+            f"  {item['form'] or '?'} {item['instance_id'] or '?'}: {_said(item['reason'])}"
+            for item in waiting[:_MOST_LISTED]
+        ),
     ]
     return "\n".join(_wrapped(lines))
 
@@ -159,16 +162,15 @@ def where_to_look(reader: Reader, address: str, project: int, period: str, link:
         f"  {address}/projects/{project}/statements/{name}?{urlencode({'lang': language, 'period': period})}"
         for name, language in _texts(reader)
     ]
-    return "\n".join(
-        [
-            _RULE,
-            f"The server runs at {address} until Ctrl-C. Sign in, once and within 15 minutes, by",
-            f"  {address}/sign-in/link/{link}",
-            f"or at any time as {READER} with the password {password}. Then each figure leads to its visits:",
-            *pages,
-            f"There it is {clock.now():%Y-%m-%d}: the year is over, and its books are about to be closed.",
-        ]
-    )
+    lines = [
+        _RULE,
+        f"The server runs at {address} until Ctrl-C. Sign in, once and within 15 minutes, by",
+        f"  {address}/sign-in/link/{link}",
+        f"or at any time as {READER} with the password {password}. Then each figure leads to its visits:",
+        *pages,
+        f"There it is {clock.now():%Y-%m-%d}: the year is over, and its books are about to be closed.",
+    ]
+    return "\n".join(_wrapped(lines))
 
 
 def key_of(figure: Mapping[str, Any]) -> str:
@@ -213,12 +215,12 @@ def _reason(code: str) -> str:
     return {
         "edits_unknown": "that came before the visit which they correct",
         "unknown_version": "of a version that was not published yet",
-    }.get(code, code)
+    }.get(code, _said(code))
+
+
+def _said(code: str) -> str:
+    return code.replace("_", " ")
 
 
 def _wrapped(lines: Iterable[str]) -> list[str]:
-    return [
-        piece
-        for line in lines
-        for piece in textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_long_words=False) or [""]
-    ]
+    return [piece for line in lines for piece in fitted(line, _WIDTH)]

@@ -13,11 +13,20 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from flask import Response, has_request_context, request
+from flask_babel import gettext
 
 from sync.indicators.definitions import Definition, label_in
 from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
-from sync.indicators.wording import figure_words, first_said, number_words, percent_words, period_words
+from sync.indicators.wording import (
+    cut,
+    decimals_beside_target,
+    figure_words,
+    first_said,
+    number_words,
+    percent_words,
+    period_words,
+)
 
 LANGUAGES = ("fr", "en", "bm")
 _COOKIE = "language"
@@ -79,9 +88,25 @@ class Words:
         return self.number(round(megabytes, 2 if megabytes < 10 else 0))
 
     def figure(self, figure: Figure, pairs: int | None = None) -> str:
-        """A figure as texts have it: with its decimals and unit, a dash where it has no value, and its range with the
-        number of pairs that it hangs on."""
-        return figure_words(figure, self.language, pairs=pairs)
+        """A figure as texts have it: with its unit, a dash where it has no value, and its range with the number of
+        pairs that it hangs on; and with as many decimals as it takes to tell it from its target."""
+        return figure_words(figure, self.language, decimals=decimals_beside_target(figure), pairs=pairs)
+
+    def target(self, figure: Figure) -> str:
+        """What was planned for a figure, with as many decimals as the figure."""
+        definition = figure.definition
+        return self.amount(figure.target, definition, decimals_beside_target(figure) - definition.row.decimals_shown)
+
+    def reached(self, figure: Figure) -> str:
+        """What part of its target a figure is, of a share how many percentage points it is away from it; a dash where
+        that is not known. What falls short by little is not said to be all of it."""
+        if figure.value is None or not figure.target:
+            return "—"
+        if figure.definition.row.unit == "%":
+            return self.points(figure.value - figure.target)
+        part = figure.value / figure.target
+        decimals = next((count for count in range(6) if part >= 1 or cut(part * 100, count) < 100), 6)
+        return percent_words(part, self.language, decimals)
 
     def amount(self, number: Fraction | None, definition: Definition, finer: int = 0) -> str:
         """A number of an indicator with its decimals (or so many more) and unit, without a range; a dash for none."""
@@ -94,6 +119,12 @@ class Words:
         """The same with its sign; what comes to nought has none."""
         said = self.amount(number, definition, finer)
         return f"+{said}" if number is not None and number > 0 and any(one in "123456789" for one in said) else said
+
+    def points(self, away: Fraction | float) -> str:
+        """By how many percentage points one share is another: with as many decimals as it takes not to say none."""
+        points = Fraction(away) * 100
+        shown = next((said for count in range(1, 4) if (said := cut(points, count))), Decimal(0))
+        return str(gettext("%(points)s points", points=f"{'+' if shown > 0 else ''}{self.number(shown)}"))
 
     def label(self, labels: Mapping[str, str]) -> str:
         """A label in this language, else in another."""

@@ -6,12 +6,12 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 
 from forms.form import Flag, Lists
 from forms.indicators.feeds import Cut, Feed, Feeds, Reading, compile_feeds
+from forms.records import record
 from forms.xforms.entities import is_true, plain_id
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Scope, walk_of
@@ -27,7 +27,7 @@ _UUID = re.compile(r"(?:uuid:)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{
 _EPOCH = dt.date(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contribution:
     """What one row of a submission adds to one indicator.
 

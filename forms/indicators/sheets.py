@@ -235,6 +235,7 @@ class Sheets:
     `renames` is path in this version → identity. `fields` is each name that `${…}` may use here (questions, groups and
     repeats) → identity, so that an older version of the form can be read by these sheets. `identifying` is path in this
     version → whether the answer tells who somebody is, of the questions of which the workbook says so or denies it.
+    `subject` is the list of which a visit is about somebody, `none` where one day may bring several visits, or blank.
     """
 
     form_id: str
@@ -245,6 +246,7 @@ class Sheets:
     renames: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     identifying: Mapping[str, bool] = field(default_factory=dict)
+    subject: str = ""
 
     def indicator(self, name: str) -> Indicator | None:
         return next((indicator for indicator in self.indicators if indicator.name == name), None)
@@ -261,9 +263,10 @@ class Sheets:
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; `from_json` gives an equal value back.
 
-        `identifying` is left out where nothing is said, as it was before there was such a column.
+        `identifying` and `subject` are left out where nothing is said, as before there were such columns.
         """
-        said = {"identifying": dict(self.identifying)} if self.identifying else {}
+        said: dict[str, Any] = {"identifying": dict(self.identifying)} if self.identifying else {}
+        said |= {"subject": self.subject} if self.subject else {}
         return said | {
             "form_id": self.form_id,
             "indicators": [row.to_json() for row in self.indicators],
@@ -285,6 +288,7 @@ class Sheets:
             renames=stored["renames"],
             fields=stored["fields"],
             identifying=stored.get("identifying", {}),
+            subject=stored.get("subject", ""),
         )
 
 

@@ -1,4 +1,4 @@
-"""Reads what is ours in a workbook (indicators, breakdowns, targets, matching, columns of survey) and checks it."""
+"""Reads what is ours in a workbook (indicators, breakdowns, targets, matching, some columns) and checks it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forms.indicators.sheets import Sheets, Target
+from forms.workbooks.about import read_subject
 from forms.workbooks.desk import Desk, check_columns
 from forms.workbooks.identifying import read_identifying
 from forms.workbooks.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
@@ -50,6 +51,7 @@ def read_own_sheets(book: Mapping[str, Sheet], form_id: str, desk: Desk) -> OwnS
         renames,
         identities,
         read_identifying(book.get("survey"), desk),
+        read_subject(book.get("settings"), indicators, desk),
     )
     return OwnSheets(sheets, indicator_rows, target_rows)
 

@@ -72,7 +72,7 @@ def draft_workbook(data: bytes, name: str) -> Draft:
     """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
     draft until `finish`."""
     opened = as_xlsx(data, name) if is_old_excel(data) else data
-    book, findings = open_workbook(opened, name, {"survey", *COLUMNS}, as_typed=COLUMNS)
+    book, findings = open_workbook(opened, name, {"survey", "settings", *COLUMNS}, as_typed=COLUMNS)
     _require_survey(book, name, findings)
     survey = book["survey"]
     # A workbook that is laid out wrongly keeps pyxform very long, and it would only say so worse.

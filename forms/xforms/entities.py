@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from forms.form import EntityDeclaration, Flag
+from forms.records import record
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Scope, walk_of
 from forms.xforms.xform import Form
@@ -15,7 +15,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EntityAction:
     """What one row of a submission does to one entity. Both `create` and `update`: update it, create it if unknown.
 

@@ -7,12 +7,13 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from lxml import etree
 
 from forms.findings import Faulty, Finding
+from forms.records import record
 from forms.xforms.xml import local_name
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -41,7 +42,7 @@ _ENCODING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instance:
     """One filled form. `root`'s tags are local names without namespaces; there are no comments or processing
     instructions. Whoever changes it copies it.

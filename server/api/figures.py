@@ -23,7 +23,7 @@ from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of, json_number
 from sync.indicators.changes import Changes, changes
 from sync.indicators.definitions import Definition
-from sync.indicators.evidence import Evidence, evidence
+from sync.indicators.evidence import Evidence, evidence, evidence_apart
 from sync.indicators.figures import figures, read_cells, resolve_as_of
 from sync.indicators.reading import Reading
 
@@ -199,9 +199,19 @@ def reading_of(pid: int, as_of: str | None) -> Reading:
     return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
 
 
-def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any], count: int | None = None) -> Evidence:
-    """A page of evidence without what only coordinators may see, for others. `count` as for `evidence`."""
-    found = evidence(reading, indicator, **_behind(query), count=count)
+def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:
+    """A page of evidence without what only coordinators may see, for others."""
+    return _without_people(evidence(reading, indicator, **_behind(query)))
+
+
+def evidence_apart_for_visitor(
+    reading: Reading, indicator: str, query: dict[str, Any], *, counts: bool, count: int
+) -> Evidence:
+    """The same of `evidence_apart`."""
+    return _without_people(evidence_apart(reading, indicator, **_behind(query), counts=counts, count=count))
+
+
+def _without_people(found: Evidence) -> Evidence:
     if not current.has_right("submissions.read"):
         for row in found.rows:
             row["subject"] = row["person"] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint
@@ -21,10 +22,21 @@ from server.guards import needs
 from server.logs import log
 from server.queries.totals import totals_of
 from server.words import words
-from sync.review.bulk import MOST_AT_ONCE, WORDS, LeftOut, Moved, Reviewed, Undone, review_many, undo_review
+from sync.review.bulk import (
+    MOST_AT_ONCE,
+    WORDS,
+    LeftOut,
+    Moved,
+    Reviewed,
+    Undone,
+    preview_review,
+    review_many,
+    undo_review,
+)
 from sync.review.decide import STATES
 from sync.review.queue import STATES as FOUND_BY
 from sync.review.queue import Sought, Waiting, review_queue
+from sync.review.shifts import shifts_between
 
 bp = Blueprint("review", __name__, url_prefix="/v1/projects/<int:pid>/review")
 
@@ -116,12 +128,14 @@ def post_bulk(pid: int) -> ResponseReturnValue:
 @documented("review", answer="application/json")
 def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
     """Give back the states that submissions had before a decision about many, but for those touched since."""
+    known = totals_of(session(), pid)
     found = undo_many(pid, number)
+    shifts = shifts_between(session(), pid, found.span, known)
     return answer(
         {
             "submissions": [_moved(one) for one in found.restored],
             "left_out": [_left_out(one) for one in found.left_out],
-            "figures": [show_shift(shift) for shift in found.shifts],
+            "figures": [show_shift(shift) for shift in shifts],
             "event": found.event,
         }
     )
@@ -135,25 +149,28 @@ def decide_many(
     comment: str | None = None,
     seen: int | None = None,
     preview: bool = False,
+    figures: bool = True,
 ) -> Reviewed:
-    """Decide about many with the act in the audit trail, and commit; a preview leaves nothing behind."""
-    known = totals_of(session(), pid)
+    """Decide about many with the act in the audit trail, and commit; a preview leaves nothing behind. Figures are
+    worked out where somebody wants to hear of them, and while nobody has to wait."""
+    known = totals_of(session(), pid) if figures else None
+    if preview:
+        return preview_review(lambda: begin(pid), meant, state, comment=comment, seen=seen, known=known)
     journal = begin(pid)
-    found = review_many(journal, meant, state, comment=comment, seen=seen, preview=preview, known=known)
+    found = review_many(journal, meant, state, comment=comment, seen=seen)
     if found.bulk is None:
         session().rollback()
         return found
     details = {"state": state, "submissions": len(found.moved), "left_out": len(found.left_out)}
     finish(journal, "review.decided", str(found.bulk), details | {"event": journal.last_event})
     log("many_reviewed", project=pid, submissions=len(found.moved), state=state)
-    return found
+    return replace(found, shifts=shifts_between(session(), pid, found.span, known)) if figures else found
 
 
 def undo_many(pid: int, number: int) -> Undone:
     """Take a decision about many back, with the act in the audit trail, and commit."""
-    known = totals_of(session(), pid)
     journal = begin(pid)
-    found = undo_review(journal, number, known)
+    found = undo_review(journal, number)
     details = {"submissions": len(found.restored), "left_out": len(found.left_out), "event": found.event}
     finish(journal, "review.undone", str(number), details)
     log("many_reviews_undone", project=pid, submissions=len(found.restored))

@@ -209,18 +209,20 @@ def first_language(reading: Reading) -> str:
     return next(iter(reading.settings["languages"]), "en")
 
 
-def page_of(pid: int, statement: Statement, figure: Figure) -> str:
-    """The page on what stands behind a figure, as of the event at which the statement was written."""
-    return f"{url_for('figure_pages.evidence', pid=pid, indicator=figure.definition.name)}?{_asked(statement, figure)}"
+def page_of(pid: int, statement: Statement, figure: Figure, back: str = "") -> str:
+    """The page on what stands behind a figure, as of the event at which the statement was written, with the way `back`
+    to where the statement is read."""
+    page = url_for("figure_pages.evidence", pid=pid, indicator=figure.definition.name)
+    return f"{page}?{_asked(statement, figure, back=back)}"
 
 
 def _evidence_of(pid: int, statement: Statement, figure: Figure) -> str:
     return current.own_address(f"/projects/{pid}/figures/{figure.definition.name}/evidence?{_asked(statement, figure)}")
 
 
-def _asked(statement: Statement, figure: Figure) -> str:
+def _asked(statement: Statement, figure: Figure, **more: str) -> str:
     cells, event = write_cells(figure.by), statement.as_of.event
-    asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": event}
+    asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": event, **more}
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
 
 
@@ -228,7 +230,9 @@ def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) 
     match form:
         case "html":
             body = statement.to_html(lambda figure: page_of(pid, statement, figure))
-            return render_template("statement_alone.html", body=body, name=statement.name, language=statement.language)
+            return render_template(
+                "statement_alone.html", body=body, title=statement.title, language=statement.language
+            )
         case "md":
             return Response(statement.to_markdown(), content_type="text/markdown; charset=utf-8")
         case _:

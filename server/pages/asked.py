@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from sync.indicators.wording import period_words
 _YEARS = 4  # fiscal years to choose from
 _LEVELS = 2  # of places to choose from; what lies deeper is reached by going down
 _MOST_PLACES = 300
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class FreshQuery(Strict):
@@ -64,6 +66,13 @@ def last_year_told(reading: Reading) -> int:
 def today_in(reading: Reading) -> dt.date:
     """The day that it is where the project is."""
     return current.now().astimezone(ZoneInfo(reading.settings["time_zone"])).date()
+
+
+def day_of(reading: Reading, asked: str = "") -> dt.date:
+    """The day as of which a reading was asked for; else that of the last event before it, where the project is."""
+    if _DAY.fullmatch(asked):
+        return dt.date.fromisoformat(asked)
+    return reading.as_of.at.astimezone(ZoneInfo(reading.settings["time_zone"])).date()
 
 
 def periods_to_choose(reading: Reading, chosen: str) -> list[Choice]:

@@ -55,12 +55,11 @@ def lately(session: Session, project_id: int, now: dt.datetime, zone: str, days:
 
 
 def open_pairs(session: Session, project_id: int) -> dict[str, int]:
-    """How many pairs of each list wait for somebody to say whether they are one; the most first."""
+    """How many pairs of each list wait for somebody to say whether they are one."""
     rows = session.execute(
         select(Match.list_name, func.count())
         .where(Match.project_id == project_id, Match.state == OPEN, Match.probability.is_not(None))
         .group_by(Match.list_name)
-        .order_by(func.count().desc(), Match.list_name)
     )
     return dict(rows.all())
 

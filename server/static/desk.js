@@ -3,9 +3,11 @@
   "use strict";
   const typing = (element) => element.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 
+  const pressing = (event) => event.key === "Enter" && event.target.closest("a, button, summary");
+
   // data-key="a" on a link or button: the key presses it.
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || pressing(event)) return;
     const pressed = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!pressed || pressed.disabled) return;
     event.preventDefault();

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from forms.form import Flag
+from forms.indicators.subjects import NOBODY
 from sync.journal import Journal
-from sync.models import Submission
+from sync.models import Form, FormVersion, Submission
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.counting import REJECTED, counts
 from sync.review.flags import DOUBLE_SAVE, SAME_DAY, replace_code
@@ -128,6 +129,7 @@ class _Settling:
         self._known: dict[int, Saved] = {}
         self._originals: dict[int, Saved | None] = {}
         self._flags: dict[int, list[Any]] = {}
+        self._about: dict[str, str | None] = {}
 
     def settle(self, ids: Sequence[int], former: Sequence[Former]) -> None:
         given = self._load_given(ids)
@@ -192,10 +194,17 @@ class _Settling:
             if one.subject is not None and one.day is not None and (one.subject, one.day) in days:
                 groups[(one.form_id, one.subject, one.day)].append(one)
         for group in groups.values():
-            apart = [one for one in group if self._original_id(one) is None] if len(group) > 1 else ()
-            flags = same_day_flags(apart)
+            compared = len(group) > 1 and self._once_a_day(group[0].form_id)
+            flags = same_day_flags([one for one in group if self._original_id(one) is None] if compared else ())
             for one in group:
                 self._put_flag(one.id, SAME_DAY, flags.get(one.id))
+
+    def _once_a_day(self, form_id: str) -> bool:
+        """Whether two visits of one day to one subject deserve a look, by the form's latest version."""
+        if form_id not in self._about:
+            of_form = {"project": self._journal.project_id, "form": form_id}
+            self._about[form_id] = self._connection.scalar(_ABOUT, of_form)
+        return self._about[form_id] != NOBODY
 
     def _original_id(self, one: Saved) -> int | None:
         if one.id not in self._originals:
@@ -225,6 +234,16 @@ class _Settling:
 
 
 _COLUMNS = [getattr(Submission, field.name) for field in fields(Saved)]
+_ABOUT = (
+    select(FormVersion.sheets["subject"].as_string())
+    .join(
+        Form,
+        (Form.project_id == FormVersion.project_id)
+        & (Form.form_id == FormVersion.form_id)
+        & (Form.version == FormVersion.version),
+    )
+    .where(Form.project_id == bindparam("project"), Form.form_id == bindparam("form"))
+)
 _UPDATE = (
     update(Submission)
     .where(Submission.project_id == bindparam("b_project_id"), Submission.id == bindparam("b_id"))

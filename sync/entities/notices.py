@@ -87,6 +87,27 @@ def words_of(state: str, language: str | None) -> str:
     return WORDS[state][LANGUAGES.index(code) if code in LANGUAGES else 0]
 
 
+def comments_on(session: Session, project_id: int, submission_ids: Collection[int]) -> dict[int, str]:
+    """The last comment on each of these submissions."""
+    if not submission_ids:
+        return {}
+    rows = session.execute(
+        select(Comment.submission_id, Comment.body)
+        .where(Comment.project_id == project_id, Comment.submission_id.in_(submission_ids))
+        .order_by(Comment.submission_id, Comment.id)
+    )
+    return {row.submission_id: row.body for row in rows}
+
+
+def asking_form(session: Session, project_id: int, form_id: str) -> Form | None:
+    """The current version of the form, if it has a question that chooses what to correct."""
+    version = session.scalar(
+        select(FormRow.version).where(FormRow.project_id == project_id, FormRow.form_id == form_id)
+    )
+    found = published(session, project_id, form_id, version) if version is not None else None
+    return found.form if isinstance(found, Published) and correction_questions(found.form) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Around:
     session: Session
@@ -114,15 +135,7 @@ class _Around:
         return {row.form_id: row.title for row in rows}
 
     def comments(self, submission_ids: Collection[int]) -> dict[int, str]:
-        """The last one on each of these submissions."""
-        if not submission_ids:
-            return {}
-        rows = self.session.execute(
-            select(Comment.submission_id, Comment.body)
-            .where(Comment.project_id == self.project_id, Comment.submission_id.in_(submission_ids))
-            .order_by(Comment.submission_id, Comment.id)
-        )
-        return {row.submission_id: row.body for row in rows}
+        return comments_on(self.session, self.project_id, submission_ids)
 
 
 _COLUMNS = (
@@ -210,7 +223,7 @@ def _waiting(around: _Around, titles: Mapping[str, str]) -> list[tuple[str, str,
 
 
 def _to_correct(around: _Around, form_id: str | None) -> Notices:
-    asking = _asking_form(around, form_id) if form_id is not None else None
+    asking = asking_form(around.session, around.project_id, form_id) if form_id is not None else None
     questions = _questions(asking) if asking is not None else {}
     query = (
         select(*_COLUMNS)
@@ -242,15 +255,6 @@ def _to_correct(around: _Around, form_id: str | None) -> Notices:
         label = around.label(title, row.instance_name, row.received_at, " ".join(comment.split()))
         rows.append((row_of_instance(row.current_instance_id), label, row.event, said))
     return Notices([*_TELLS, *questions], rows)
-
-
-def _asking_form(around: _Around, form_id: str) -> Form | None:
-    """The current version of the form, if it has a question that chooses what to correct."""
-    version = around.session.scalar(
-        select(FormRow.version).where(FormRow.project_id == around.project_id, FormRow.form_id == form_id)
-    )
-    found = published(around.session, around.project_id, form_id, version) if version is not None else None
-    return found.form if isinstance(found, Published) and correction_questions(found.form) else None
 
 
 def _questions(form: Form) -> dict[str, Field]:

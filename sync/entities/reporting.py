@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Sheets, field_called, plain_reference
+from forms.indicators.subjects import named_list
 from forms.xforms.model import Form as CompiledForm
 from sync.models import Entity, EntityList, Form, Submission
 from sync.projects.catalogue import Published, published
@@ -29,8 +30,8 @@ _OF_PEOPLE = frozenset({"first_name", "last_name", "sex", "birth_year", "birth_d
 class Register:
     """A list, and a form each of whose submissions is about one entry of it.
 
-    `declared` says how a submission names the entry: with the list before it, because the form makes or changes it; or
-    by its id alone, because an indicator of the form has it for its subject.
+    `declared` says how a submission names the entry: with the list before it, because the form makes or changes it or
+    says whom a visit is about; or by its id alone, because an indicator of the form has it for its subject.
     """
 
     list_name: str
@@ -152,6 +153,10 @@ def silent_entries(
 
 def _reported_by(form: CompiledForm, sheets: Sheets) -> Iterator[tuple[str, bool]]:
     """The lists of which a submission of the form is about one entry, and how it names the entry."""
+    named = named_list(sheets)
+    if named is not None:
+        yield named, True
+        return
     declared = [entity.list_name for entity in form.entities if entity.repeat is None]
     if declared:
         # Of several, the first is the subject of a submission.

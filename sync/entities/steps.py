@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Sheets
 from forms.programmes.entitylists import EntityListFile, ListRow
+from forms.records import record
 from forms.xforms.entities import EntityAction
 from forms.xforms.xform import Form
 from sync.dedup.following import follow_list
@@ -35,7 +36,7 @@ from sync.journal import Found, Journal
 from sync.models import Project
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arrived:
     """A submission whose entity actions are to hold now. `event` brought its version in.
 

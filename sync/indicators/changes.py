@@ -48,10 +48,20 @@ class Cause:
         return {"cause": self.cause, "contributions": self.contributions, "effect": json_number(self.effect)}
 
 
+class Became(NamedTuple):
+    """A record that stood for another one's person from an event on, or from then on for itself."""
+
+    list_name: str
+    entity_id: str
+    person_id: str
+    joined: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """The effects add up to `after` less `before`, of which one that is not there is nought. `events` had a part in
-    it, `effects` is what one did where that can be told of it alone; `cursor` leads to more of them."""
+    it, `effects` is what one did where that can be told of it alone, and `people` who turned out to be whom by it;
+    `cursor` leads to more of them."""
 
     before_at: AsOf
     after_at: AsOf
@@ -61,6 +71,7 @@ class Changes:
     events: tuple[dict[str, Any], ...]
     cursor: str | None
     effects: Mapping[int, Fraction]
+    people: Mapping[int, Sequence[Became]]
 
     def to_json(self) -> dict[str, Any]:
         """As the API answers it."""
@@ -117,6 +128,7 @@ def changes(
         tuple(_described(after, page)),
         str(page[-1]) if page and page[-1] < numbers[-1] else None,
         {number: told.effects[number] for number in page if number in told.effects},
+        {number: told.people[number] for number in page if number in told.people},
     )
 
 
@@ -139,6 +151,7 @@ class _Told:
     causes: dict[str, Cause] = field(default_factory=dict)
     events: set[int] = field(default_factory=set)
     effects: dict[int, Fraction] = field(default_factory=dict)
+    people: dict[int, list[Became]] = field(default_factory=dict)
 
     def add(self, cause: str, contributions: int, before: Fraction | None, after: Fraction | None) -> None:
         self.causes.setdefault(cause, Cause(cause)).add(contributions, before, after)
@@ -153,6 +166,7 @@ def _tell(before: Reading, after: Reading, asked: _Asked) -> _Told:
         turned = _Stretch(eve, point, asked)
         told.add("definition", turned.touched(None), _value(eve, asked), _value(point, asked))
         told.events |= {number, *turned.kinds}
+        told.people |= turned.people()
         reading = point
     _tell_stretch(reading, after, asked, told)
     return told
@@ -172,6 +186,7 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
             told.add(cause, touched, value, following)
         value = following
     told.events |= stretch.kinds.keys()
+    told.people |= stretch.people()
 
 
 class _Stretch:
@@ -235,6 +250,18 @@ class _Stretch:
                 found[number] += way
             else:
                 found[number] += Fraction(way * (counting.part_of(definition, row, self.period) or 0), MILLION)
+        return found
+
+    def people(self) -> dict[int, list[Became]]:
+        """By event, the records among the subjects that came to stand for another person; of those that came to stand
+        for a third one, only that."""
+        found: dict[int, list[Became]] = defaultdict(list)
+        came = {(member.entity_id, member.opened) for member in self.members}
+        for member in self.members:
+            for number in self._numbers(member):
+                joined = number == member.opened
+                if joined or (member.entity_id, number) not in came:
+                    found[number].append(Became(member.list_name, member.entity_id, member.person_id, joined))
         return found
 
     def _heads(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:

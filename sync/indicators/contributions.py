@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy import Table, bindparam, delete, update
 from sqlalchemy.orm import Session
 
 import forms.indicators.contributing
+from forms.records import record
 from forms.xpath.numbers import LARGEST
 from sync.indicators.amounts import decimal_of as decimal_of
 from sync.indicators.amounts import millionths as millionths
@@ -32,7 +32,7 @@ _KEY = ("submission_id", "indicator_id", "ordinal")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """What a submission shall contribute from `event` on; nothing, if it does not count.
 

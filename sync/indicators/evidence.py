@@ -37,8 +37,12 @@ Position = tuple[int, str, int, int, int, int]
 Source = tuple[Definition, int]
 
 _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
+_LAST = 2**31 - 1
 _BEFORE_ALL: Slot = (dt.date.min, -1, -1, -1)
+_AFTER_ALL: Slot = (dt.date.max, LARGEST, _LAST, _LAST)
 _WIDER, _MOST_AT_ONCE = 4, 5000
+# So many rows at most are looked at for a page of those that count, or of the others.
+_MOST_LOOKED_AT = 2000
 _PARTS = ("numerator", "denominator")
 
 
@@ -89,7 +93,6 @@ def evidence(
     cells: Cells | None = None,
     cursor: str | None = None,
     limit: int = 100,
-    count: int | None = None,
     sees_small_cells: bool,
 ) -> Evidence:
     """The contributions behind one figure, so many at once.
@@ -98,21 +101,75 @@ def evidence(
     it, and a mean, median, minimum or maximum is that of the counted parts of each subject. A ratio has the rows of its
     numerator (`"part": "numerator"`), then those of its denominator. `person` is who the subject is in the value of the
     figure; where nobody has decided whether it is somebody else, the row has `"sure": false`. Where another submission
-    of the same subject counts in its place, that is `counted_by`. For the same pages while
-    data comes in, read them as of one event. `count` is how many rows there are in all, if that is known already.
-    Raises Forbidden for figures with small cells that the caller may not see.
+    of the same subject counts in its place, that is `counted_by`. Of an indicator that goes over a repeat, `repeat` is
+    its name and `turn` which of its turns, from 1, the row is. For the same pages while
+    data comes in, read them as of one event. Raises Forbidden for figures with small cells that the caller may not see.
     """
     definition = reading.definition(name)
     forbid_small_cells(reading, definition, sees_small_cells)
     figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}))
     sources = list(_sources(reading, definition))
-    if count is None:
-        count = sum(figure.count(one) for one, _ in sources)
+    count = sum(figure.count(one) for one, _ in sources)
     # Nobody looks for another row once all are there.
     most = limit + 1 if cursor is not None else min(limit + 1, count)
     page = list(islice(figure.rows(sources, _position(cursor), limit), most))
     following = _cursor(page[limit - 1].position) if len(page) > limit else None
     return Evidence(_shown(reading, page[:limit], definition.aggregate == "ratio"), count, following)
+
+
+def evidence_apart(
+    reading: Reading,
+    name: str,
+    *,
+    counts: bool,
+    count: int,
+    period: str = "all",
+    place: str | None = None,
+    cells: Cells | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+    sees_small_cells: bool,
+) -> Evidence:
+    """As `evidence`, but only the rows that count, or only the others, and the newest first: mostly it is the latest
+    one of a subject that counts. `count` is how many they are in all, as `how_many_apart` says.
+
+    What a page costs does not depend on how many rows there are: where few of them are of this kind, a page has fewer
+    than `limit`, or none, and the next ones are behind its cursor.
+    """
+    definition = reading.definition(name)
+    forbid_small_cells(reading, definition, sees_small_cells)
+    figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}), newest_first=True)
+    after = _position(cursor)
+    page: list[Counted] = []
+    following = None
+    for looked_at, one in enumerate(figure.rows(list(_sources(reading, definition)), after, limit)):
+        if cursor is None and len(page) == count:
+            break
+        wanted = (one.counted is not None) == counts
+        if looked_at == _MOST_LOOKED_AT or (wanted and len(page) == limit):
+            following = _cursor(after) if after else None
+            break
+        page += [one] if wanted else []
+        after = one.position
+    return Evidence(_shown(reading, page, definition.aggregate == "ratio"), count, following)
+
+
+def how_many_apart(
+    reading: Reading,
+    name: str,
+    *,
+    period: str = "all",
+    place: str | None = None,
+    cells: Cells | None = None,
+    sees_small_cells: bool,
+) -> tuple[int, int]:
+    """How many rows behind a figure count, and how many others there are. Raises as `evidence` does."""
+    definition = reading.definition(name)
+    forbid_small_cells(reading, definition, sees_small_cells)
+    figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}))
+    sources = [one for one, _ in _sources(reading, definition)]
+    that_count = sum(figure.how_many_count(one) for one in sources)
+    return that_count, sum(figure.count(one) for one in sources) - that_count
 
 
 def forbid_small_cells(reading: Reading, definition: Definition, sees_small_cells: bool) -> None:
@@ -129,36 +186,61 @@ class _Behind:
     period: Period
     place: str | None
     cells: Cells
+    newest_first: bool = False
 
     def rows(self, sources: Sequence[Source], after: Position | None, at_once: int) -> Iterator[Counted]:
-        """Those after a position, in order, read so many at a time."""
+        """Those after a position, in order, read so many at a time; always those of a numerator first."""
         for part in sorted({part for _, part in sources}):
             if after is None or after[0] <= part:
                 together = [self._of(one, part, after, at_once) for one, its_part in sources if its_part == part]
-                yield from merge(*together, key=lambda one: one.position)
+                yield from merge(*together, key=lambda one: one.position, reverse=self.newest_first)
 
     def count(self, definition: Definition) -> int:
         """How many there are in all."""
+        return self._tally(definition).n if self.cells else self.reading.count(definition, self.period, self.place)
+
+    def how_many_count(self, definition: Definition) -> int:
+        """Of all of them."""
+        if not _adds_rows(definition):
+            return self._tally(definition).units
+        if definition.keep is None:
+            return self.count(definition)
+        entries = self.reading.entries(definition, self.period, self.place)
+        units = counting.units_of(definition, entries, self.period, self.reading.person_of(definition))
+        dimensions, chosen = self.reading.dimensions(definition, tuple(self.cells)), tuple(self.cells.values())
+        return sum(
+            len(unit.entries) for unit in units if unit.kept and stands(counting.latest_of(unit), dimensions, chosen)
+        )
+
+    def _tally(self, definition: Definition) -> counting.Tally:
         if not self.cells:
-            return self.reading.count(definition, self.period, self.place)
+            return self.reading.total(definition, self.period, self.place)
         table = self.reading.table(definition, self.period, self.place, tuple(self.cells))
-        found = table.cells.get(tuple(self.cells.values()))
-        return found.n if found is not None else 0
+        return table.cells.get(tuple(self.cells.values())) or counting.over_nothing(definition)
 
     def _of(self, definition: Definition, part: int, after: Position | None, at_once: int) -> Iterator[Counted]:
-        begins_here = after is not None and after[0] == part
-        slot = (dt.date.fromisoformat(after[1]), after[2], -1, -1) if after and begins_here else _BEFORE_ALL
+        slot = _AFTER_ALL if self.newest_first else _BEFORE_ALL
+        if after is not None and after[0] == part:
+            slot = dt.date.fromisoformat(after[1]), after[2], *slot[2:]
         # Where some rows are left out, one look has to find enough of the others.
         size = (at_once + 1) * (_WIDER if self.place is not None or self.cells else 1)
         lies_in = self.reading.lies_in(self.place)
         roughly = self.reading.roughly(definition, self.place, self.cells if _has_own_cells(definition) else {})
         while True:
-            entries = self.reading.entries_after(definition, self.period, slot, size, roughly)
+            entries = self.reading.entries_after(
+                definition, self.period, slot, size, roughly, newest_first=self.newest_first
+            )
             found = self._counted(definition, part, [entry for entry in entries if lies_in(entry)])
-            yield from (one for one in sorted(found, key=lambda one: one.position) if not after or one.position > after)
+            ordered = sorted(found, key=lambda one: one.position, reverse=self.newest_first)
+            yield from (one for one in ordered if not after or self._follows(one.position, after))
             if len(entries) < size:
                 return
             slot, size = slot_of(entries[-1]), min(2 * size, _MOST_AT_ONCE)
+
+    def _follows(self, position: Position, after: Position) -> bool:
+        if position[0] != after[0]:
+            return position[0] > after[0]
+        return position < after if self.newest_first else position > after
 
     def _counted(self, definition: Definition, part: int, entries: Sequence[Entry]) -> Iterator[Counted]:
         dimensions, chosen = self.reading.dimensions(definition, tuple(self.cells)), tuple(self.cells.values())
@@ -189,6 +271,11 @@ class _Behind:
         return [*same, *(entry for entry in entries if entry.subject is None)], reading.person_of(definition)
 
 
+def _adds_rows(definition: Definition) -> bool:
+    """Whether all rows of a subject count, not one of them for all."""
+    return definition.aggregate == "sum" and definition.row.per_subject == "sum" and definition.counts_subjects
+
+
 def _has_own_cells(definition: Definition) -> bool:
     """Whether each row has its own cells, not those of its subject's latest row: others need not be read."""
     return not counting.stands_in_one(definition)
@@ -206,7 +293,7 @@ def _sources(reading: Reading, definition: Definition, part: int = 0) -> Iterato
 def _of_unit(definition: Definition, unit: Unit, inside: list[Entry], period: Period, part: int) -> Iterator[Counted]:
     counts = unit.kept and not unit.lacking
     aggregate, one_each = definition.aggregate, definition.aggregate in ("count", "distinct", "list")
-    by_row = aggregate == "sum" and definition.row.per_subject == "sum" and definition.counts_subjects
+    by_row = _adds_rows(definition)
     decides = unit.entry if definition.has_value or aggregate == "list" else max(inside, key=counting.order)
     for entry in inside:
         counted: counting.Amount | None = None
@@ -268,6 +355,8 @@ def _row(reading: Reading, about: Reading, one: Counted, detail: Any, of_ratio: 
         row["sure"] = False
     if one.instead is not None:
         row["counted_by"] = str(one.instead)
+    if definition.row.each is not None:
+        row["repeat"], row["turn"] = definition.row.each, one.entry.ordinal + 1
     if definition.spreads:
         row["until"] = (detail.until or detail.day).isoformat()
     if definition.row.per_subject in ("gain", "growth"):

@@ -123,6 +123,19 @@ def figure(
     return figures(reading, [name], period=period, place=place, cells=cells, sees_small_cells=sees_small_cells)[0]
 
 
+def parts_of(reading: Reading, ratio: Figure, *, sees_small_cells: bool) -> list[Figure]:
+    """Numerator and denominator of a ratio, for the same period, place and cells; nothing of other figures."""
+    row = ratio.definition.row
+    return figures(
+        reading,
+        [name for name in (row.numerator, row.denominator) if name is not None],
+        period=ratio.period.text,
+        place=ratio.place,
+        cells=ratio.by,
+        sees_small_cells=sees_small_cells,
+    )
+
+
 def share(
     reading: Reading,
     name: str,

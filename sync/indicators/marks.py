@@ -47,12 +47,14 @@ Tell = Callable[[int, int], None]
 class Mark:
     """What stands in a text at one place: the words, and the figure that they are from, if they are from one.
 
-    Of words with a range: `asked` is the figure as the text asks for it, `briefly` are the words without the pairs that
-    the range hangs on, and `plainly` those without the range.
+    `fact` is what of the figure it is, where it is not its value: its `share`, or how many there are (`n`) or are left
+    out (`without`). Of words with a range: `asked` is the figure as the text asks for it, `briefly` are the words
+    without the pairs that the range hangs on, and `plainly` those without the range.
     """
 
     words: str
     figure: Figure | None = None
+    fact: str = ""
     asked: Asked | None = None
     briefly: str = ""
     plainly: str = ""
@@ -68,18 +70,24 @@ class Asked:
     cells: tuple[tuple[str, str | None], ...] = ()
     share: bool = False
 
+    @property
+    def fact(self) -> str:
+        return "share" if self.share else ""
+
 
 class Told(int):
     """How many stand behind a figure, or are left out of it: a number like any other that leads to its figure."""
 
     figure: Figure
+    fact: str
 
     @classmethod
-    def of(cls, figure: Figure, number: int | None) -> Told | None:
+    def of(cls, figure: Figure, fact: str) -> Told | None:
+        number = getattr(figure, fact)
         if number is None:
             return None
         told = cls(number)
-        told.figure = figure
+        told.figure, told.fact = figure, fact
         return told
 
 
@@ -147,9 +155,9 @@ class Page:
         """The text asks for what may be there another time."""
         self._lacks = True
 
-    def place(self, words: str, shown: Figure | None = None) -> str:
+    def place(self, words: str, shown: Figure | None = None, fact: str = "") -> str:
         """Put a mark into the text."""
-        return self._put(Mark(clean(words), shown))
+        return self._put(Mark(clean(words), shown, fact))
 
     def write(self, asked: Asked, noun: Noun | None = None) -> str:
         """Put a figure into the text, with its range."""
@@ -162,8 +170,8 @@ class Page:
             for known, ranged in ((pairs, True), (None, True), (None, False))
         )
         if briefly == plainly:
-            return self._put(Mark(words, shown))
-        return self._put(Mark(words, shown, asked, briefly, plainly))
+            return self._put(Mark(words, shown, asked.fact))
+        return self._put(Mark(words, shown, asked.fact, asked, briefly, plainly))
 
     def _put(self, mark: Mark) -> str:
         self.marks.append(mark)
@@ -195,7 +203,7 @@ class Page:
         if value is None:
             return GAP
         if isinstance(value, Decimal | Fraction | int | float) and not isinstance(value, bool):
-            return self.place(number_words(Fraction(value), self.language, _decimals(value)), _behind(value))
+            return self._count(number_words(Fraction(value), self.language, _decimals(value)), value)
         if isinstance(value, dt.date):
             return self.place(date_words(value, self.language))
         text = str(value)
@@ -214,7 +222,7 @@ class Page:
             return GAP
         write = percent_words if percent else number_words
         shown = _small(decimals) if decimals is not None else 0 if percent else _decimals(value)
-        return self.place(write(Fraction(value), self.language, shown or 0), _behind(value))
+        return self._count(write(Fraction(value), self.language, shown or 0), value)
 
     def _date(self, value: Any) -> str:
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
@@ -232,7 +240,10 @@ class Page:
         if isinstance(value, FigureMark):
             return value.written(noun)
         count = Fraction(value)
-        return self.place(f"{number_words(count, self.language)} {noun.for_(count, self.language)}", _behind(value))
+        return self._count(f"{number_words(count, self.language)} {noun.for_(count, self.language)}", value)
+
+    def _count(self, words: str, number: Any) -> str:
+        return self.place(words, number.figure, number.fact) if isinstance(number, Told) else self.place(words)
 
     def _join(self, values: Iterable[Any], between: str = ", ") -> str:
         return self.place(between).join(str(self.show(value)) for value in values)
@@ -279,7 +290,7 @@ class FigureMark:
         """The number alone, for where a text says more about it itself."""
         decimals = decimals or 0 if self._asked.share else decimals
         words = figure_words(self.figure, self._page.language, percent, decimals, ranged=False)
-        return self._page.place(words, self.figure)
+        return self._page.place(words, self.figure, self._asked.fact)
 
     def __str__(self) -> str:
         return self.written()
@@ -310,11 +321,11 @@ class FigureMark:
 
     @property
     def n(self) -> Told | None:
-        return self._page.told(Told.of(self.figure, self.figure.n))
+        return self._page.told(Told.of(self.figure, "n"))
 
     @property
     def without(self) -> Told | None:
-        return self._page.told(Told.of(self.figure, self.figure.without))
+        return self._page.told(Told.of(self.figure, "without"))
 
     @property
     def hidden(self) -> bool:
@@ -378,10 +389,6 @@ def clean(text: str) -> str:
 
 def _decimal(value: Fraction | None) -> Decimal | None:
     return None if value is None else rounded(value)
-
-
-def _behind(value: Any) -> Figure | None:
-    return value.figure if isinstance(value, Told) else None
 
 
 def _small(decimals: Any) -> int | None:

@@ -14,16 +14,19 @@ from sync.indicators.wording import number_words, period_words, phrase
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A figure of a statement, the words that stand for it where it is named first, and a sentence on what it is."""
+    """A figure of a statement, or another `fact` about it, the words that stand for it where it is named first, and a
+    sentence on what it is."""
 
     number: int
     figure: Figure
+    fact: str
     words: str
     sentence: str
 
 
 def notes_of(reading: Reading, text: str, marks: Sequence[Mark], language: str) -> tuple[list[Note], Mapping[int, int]]:
-    """The notes in the order of the text, each figure once; and the number of the note of each mark that has one."""
+    """The notes in the order of the text, each figure, and what else is told of it, once; and the number of the note of
+    each mark that has one."""
     numbers: dict[object, int] = {}
     notes: list[Note] = []
     of_marks: dict[int, int] = {}
@@ -33,10 +36,11 @@ def notes_of(reading: Reading, text: str, marks: Sequence[Mark], language: str) 
         if mark.figure is None:
             continue
         figure = mark.figure
-        what = (figure.definition.name, figure.period.text, figure.place, tuple(figure.by.items()), figure.value)
+        what = (figure.definition.name, figure.period.text, figure.place, tuple(figure.by.items()), mark.fact)
         if what not in numbers:
             numbers[what] = len(notes) + 1
-            notes.append(Note(len(notes) + 1, figure, mark.words, sentence_of(reading, figure, language)))
+            sentence = sentence_of(reading, figure, mark.fact, language)
+            notes.append(Note(len(notes) + 1, figure, mark.fact, mark.words, sentence))
         of_marks[position] = numbers[what]
     return notes, of_marks
 
@@ -53,13 +57,21 @@ def label_of(reading: Reading, figure: Figure, language: str) -> str:
     return f"{label} ({named})" if named else label
 
 
-def sentence_of(reading: Reading, figure: Figure, language: str) -> str:
-    """`People trained (female), fiscal year 2026, Siby: each is counted once …; 1,204 contributions.`"""
+def sentence_of(reading: Reading, figure: Figure, fact: str, language: str) -> str:
+    """`People trained (female), fiscal year 2026, Siby: each is counted once …; 1,204 contributions.` Of another `fact`
+    than its value, what that is."""
     place = reading.tree.places[figure.place].name if figure.place in reading.tree.places else ""
     about = ", ".join(
         part for part in (label_of(reading, figure, language), period_words(figure.period, language), place) if part
     )
-    how = how_counted(figure.definition, language)
+    said = [phrase(f"how_{fact}", language)] if fact else []
+    if fact in ("n", "without"):
+        return phrase("note", language, about=about, how=said[0])
+    if figure.definition.aggregate == "ratio":
+        said.append(" ÷ ".join(part.label(language) for part in reading.parts(figure.definition)))
+    else:
+        said.append(how_counted(figure.definition, language))
+    how = ", ".join(said)
     if figure.hidden or figure.n is None:
         return phrase("note", language, about=about, how=how)
     behind = phrase("contribution" if figure.n == 1 else "contributions", language, n=number_words(figure.n, language))

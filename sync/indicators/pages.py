@@ -101,6 +101,11 @@ def blocks_of(text: str, marks: Sequence[Mark]) -> list[Block]:
     return list(_blocks(tokens, marks)) if isinstance(tokens, list) else []
 
 
+def heading_of(blocks: Iterable[Block]) -> str:
+    """The first heading, as it reads; empty where there is none."""
+    return next(("".join(run.text for run in block.runs) for block in blocks if block.kind == "heading"), "")
+
+
 class _Renderer(mistune.HTMLRenderer):
     """Without images, and with links only to where a reader may be sent."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import operator
 import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -273,18 +274,22 @@ class Reading:
         after: Slot,
         limit: int,
         where: Sequence[ColumnElement[bool]] = (),
+        *,
+        newest_first: bool = False,
     ) -> list[Entry]:
-        """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot`. `where` says which
-        of them, as `roughly` does."""
+        """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot` or, with the
+        `newest_first`, against it. `where` says which of them, as `roughly` does."""
         names = list(dict.fromkeys([*_SLOT, *needed_columns(definition)]))
         day, *others = (_ROWS.c[name] for name in _SLOT)
+        beyond, not_before = (operator.lt, operator.le) if newest_first else (operator.gt, operator.ge)
         # Not one comparison of all four: SQLite finds no way into the index by that.
-        later = or_(day > after[0], tuple_(*others) > tuple_(*after[1:]))
-        conditions = [*self._inside_of(definition, period), day >= after[0], later, *where]
+        following = or_(beyond(day, after[0]), beyond(tuple_(*others), tuple_(*after[1:])))
+        conditions = [*self._inside_of(definition, period), not_before(day, after[0]), following, *where]
+        order = [column.desc() if newest_first else column for column in (day, *others)]
         found: list[Entry] = []
         for query in self._both(definition, names, conditions):
-            found += self._read(query.order_by(day, *others).limit(limit), names)
-        return sorted(found, key=slot_of)[:limit]
+            found += self._read(query.order_by(*order).limit(limit), names)
+        return sorted(found, key=slot_of, reverse=newest_first)[:limit]
 
     def roughly(
         self, definition: Definition, place: str | None, cells: Mapping[str, str | None]

@@ -21,7 +21,7 @@ from sync.indicators.changes import changes
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
 from sync.indicators.marks import Asked, Mark, Page, Tell, clean, figure_of, period_name, words_of
-from sync.indicators.pages import as_docx, as_html, as_markdown, as_paragraphs, blocks_of
+from sync.indicators.pages import as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
 from sync.indicators.periods import read_period
 from sync.indicators.reading import AsOf, Reading
 from sync.indicators.templates import check_source, render_source
@@ -58,6 +58,11 @@ class Statement:
     asked: Sequence[Asked]
     basis: str
 
+    @property
+    def title(self) -> str:
+        """The first heading of the text; its name where it has none."""
+        return heading_of(blocks_of(self.text, self.marks)) or self.name
+
     def to_json(self, link: Link | None = None) -> dict[str, Any]:
         """`{name, lang, as_of, paragraphs}`; a figure has its words as `text` and, given `link`, its `evidence`."""
 
@@ -84,7 +89,7 @@ class Statement:
 
     def to_docx(self) -> bytes:
         """A Word document."""
-        return as_docx(blocks_of(f"{self.text}\n\n{self.basis}", self.marks), self.name)
+        return as_docx(blocks_of(f"{self.text}\n\n{self.basis}", self.marks), self.title)
 
 
 def put_statement(journal: Journal, name: str, language: str, source: str, event: int) -> bool:
@@ -454,7 +459,8 @@ def _place_name(reading: Reading, place: str | None) -> str:
 
 def _basis(reading: Reading, language: str, waiting: int) -> str:
     """The last paragraph: which submissions count, how many wait, and as of when."""
-    rule = phrase(reading.settings["counts"], language, waiting=number_words(waiting, language))
+    name = f"{reading.settings['counts']}_one" if waiting == 1 else reading.settings["counts"]
+    rule = phrase(name, language, waiting=number_words(waiting, language))
     as_of = phrase("as_of", language, date=date_words(_day(reading), language), event=reading.as_of.event)
     return f"{rule} {as_of}"
 

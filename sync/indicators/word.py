@@ -97,7 +97,7 @@ def write_word(
     zone = ZoneInfo(reading.settings["time_zone"])
     code = reading.place(place)
     values = {
-        "title": issue[0] if issue else _heading(blocks) or statement.name,
+        "title": issue[0] if issue else statement.title,
         "statement": statement.name,
         "project": project,
         "period": period_words(reading.period(period), language),
@@ -186,17 +186,13 @@ def _paragraphs(docxtpl: Any, styles: Mapping[str, str]) -> Callable[[Sequence[B
     return write
 
 
-def _heading(blocks: Sequence[Block]) -> str:
-    return next(("".join(run.text for run in block.runs) for block in blocks if block.kind == "heading"), "")
-
-
 def _as_blocks(notes: Sequence[Note]) -> list[Block]:
     return [Block("paragraph", (Run(clean(f"{note.number}. {note.sentence}")),)) for note in notes]
 
 
 def _figure(reading: Reading, note: Note, language: str) -> dict[str, Any]:
     figure = note.figure
-    target = figure.target
+    target = None if note.fact else figure.target
     return {
         "number": note.number,
         "label": clean(label_of(reading, figure, language)),
@@ -211,11 +207,16 @@ def _figure(reading: Reading, note: Note, language: str) -> dict[str, Any]:
 def _evidence(
     reading: Reading, notes: Sequence[Note], language: str, form_titles: Mapping[str, str], sees_small_cells: bool
 ) -> tuple[list[dict[str, Any]], int]:
-    """The visits behind the figures, without who was met, for the document goes to many; and how many were left off."""
+    """The visits behind the figures, of each once, without who was met, for the document goes to many; and how many
+    were left off."""
     rows: list[dict[str, Any]] = []
-    left_off = 0
+    left_off, told = 0, set()
     for note in notes:
         figure = note.figure
+        which = figure.definition.name, figure.period.text, figure.place, tuple(figure.by.items())
+        if which in told:
+            continue
+        told.add(which)
         try:
             found = evidence(
                 reading,

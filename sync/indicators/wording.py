@@ -17,6 +17,7 @@ from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
 
 GAP = "—"
+_MOST_DECIMALS = 6  # figures are exact to so many
 # Bambara writes numbers and dates as French does, which Bambara speakers in offices read.
 _WRITTEN_LIKE = {"bm": "fr", "en": "en_GB"}
 _PHRASES: Mapping[str, Mapping[str, str]] = {
@@ -35,7 +36,10 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "fiscal_quarter": "quarter {quarter} of fiscal year {year}",
         "received": "All submissions count, except rejected ones and second copies of the same visit; "
         "{waiting} of them wait for review.",
+        "received_one": "All submissions count, except rejected ones and second copies of the same visit; "
+        "{waiting} of them waits for review.",
         "approved": "Only approved submissions count; {waiting} others wait for review.",
+        "approved_one": "Only approved submissions count; {waiting} other waits for review.",
         "as_of": "As of {date}, event {event}.",
         "and": "and",
         "notes": "Where the figures come from",
@@ -51,7 +55,9 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "how_min": "smallest value",
         "how_max": "largest value",
         "how_list": "listed one by one",
-        "how_ratio": "one figure divided by another",
+        "how_share": "as a share of the whole",
+        "how_n": "how many contributions there are",
+        "how_without": "cases left out, because there is nothing to compare their value with",
         "each_latest": "of each the last value",
         "each_latest_known": "of each the last value that is known",
         "each_first": "of each the first value",
@@ -78,7 +84,10 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "fiscal_quarter": "trimestre {quarter} de l’exercice {year}",
         "received": "Toutes les fiches comptent, sauf celles qui ont été rejetées et les doublons d’une même visite ; "
         "{waiting} d’entre elles attendent une vérification.",
+        "received_one": "Toutes les fiches comptent, sauf celles qui ont été rejetées et les doublons d’une même "
+        "visite ; {waiting} d’entre elles attend une vérification.",
         "approved": "Seules les fiches approuvées comptent ; {waiting} autres attendent une vérification.",
+        "approved_one": "Seules les fiches approuvées comptent ; {waiting} autre attend une vérification.",
         "as_of": "État au {date}, événement {event}.",
         "and": "et",
         "notes": "D’où viennent les chiffres",
@@ -94,7 +103,9 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         "how_min": "plus petite valeur",
         "how_max": "plus grande valeur",
         "how_list": "énumération",
-        "how_ratio": "un chiffre divisé par un autre",
+        "how_share": "part dans l’ensemble",
+        "how_n": "nombre de contributions",
+        "how_without": "cas laissés de côté, faute d’une valeur à laquelle les comparer",
         "each_latest": "à chaque fois la dernière valeur",
         "each_latest_known": "à chaque fois la dernière valeur connue",
         "each_first": "à chaque fois la première valeur",
@@ -208,6 +219,17 @@ def figure_words(
         return value
     name = "range_of_pairs" if pairs and pairs > 1 else "range_of_pair" if pairs else "range"
     return phrase(name, language, value=value, low=low, high=high, pairs=number_words(pairs or 0, language))
+
+
+def decimals_beside_target(figure: Figure) -> int:
+    """How many decimals it takes to see that a figure is not its target: those of its indicator, or more."""
+    row, value, target = figure.definition.row, figure.value, figure.target
+    usual = row.decimals_shown
+    if value is None or target is None:
+        return usual
+    scale = 100 if row.unit == "%" else 1
+    enough = range(usual, _MOST_DECIMALS + 1)
+    return next((count for count in enough if cut(value * scale, count) != cut(target * scale, count)), usual)
 
 
 def _fiscal_name(year: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, tuple_, update
 
 from forms.form import Flag
+from forms.records import record
 from sync.dedup.doubles import Former, Saved, settle_doubles
 from sync.dedup.telling import Alike, flags_about
 from sync.entities.steps import Applied, Arrived, apply_actions
@@ -90,7 +91,7 @@ class Chain:
     row: dict[str, Any] = field(default_factory=dict)  # of a submission that this batch makes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Version:
     """One instance that is filed already, here or earlier in this batch."""
 

@@ -8,11 +8,12 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from forms.records import record
 from forms.xpath.numbers import LARGEST
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -74,7 +75,7 @@ _schema = ItemSchema()
 _SHORT_TEXTS = frozenset({"instance_id", "form", "version", "edits"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """An item that has the right shape. `attachments` are as `AttachmentSchema` describes them."""
 

@@ -21,6 +21,8 @@ from sqlalchemy.orm import Session, aliased
 from forms.findings import Faulty
 from forms.form import Flag, Lists
 from forms.indicators.contributing import Contribution, contributed
+from forms.indicators.subjects import subject_of
+from forms.records import record
 from forms.xforms.answers import answers_of, attachments_named, fingerprint, instance_from
 from forms.xforms.check import check
 from forms.xforms.corrections import TO_CORRECT, corrected_instance
@@ -78,7 +80,7 @@ class Waiting:
     envelope: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ready:
     """It can be filed: everything that follows from the instance itself is worked out."""
 
@@ -145,7 +147,7 @@ class _Roots:
 Prepared = Refused | Waiting | Ready
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Derived:
     """What follows from an instance and the form version that it names, by functions of their arguments alone."""
 
@@ -378,16 +380,13 @@ def _derived(
     for action in actions:
         flags.extend(action.flags)
     sound = [action for action in actions if not action.flags]
-    subject = f"{sound[0].list_name}/{sound[0].entity_id}" if sound else None
-    if subject is None:
-        subject = next((row.subject for row in contributions if row.subject), None)
     return Derived(
         flags=flags,
         answers=answers,
         fingerprint=fingerprint(found.form, instance),
         actions=sound,
         contributions=contributions,
-        subject=subject,
+        subject=subject_of(found.sheets, sound, contributions),
         day=contributions[0].date if contributions else recorded_at.astimezone(tz).date(),
         place=next((row.place for row in contributions if row.place), None),
         named=attachments_named(found.form, instance),

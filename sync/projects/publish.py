@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
+from forms.indicators.sheets import Sheets
 from forms.programmes.programme import Programme
 from forms.workbooks.workbook import Workbook
 from sync.entities.registers import change_places
@@ -115,12 +116,20 @@ def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes
         attach_files(journal, form.form_id, workbook.xform, media or {}, None)
         return None
     event = journal.record("published", None, {"form": form.form_id, "version": form.version})
+    about = _about(journal, row)
     number = _add_version(journal, workbook, sheets, sha256, key_id, event)
     declare_lists(journal, form, workbook.sheets, event)
     attach_files(journal, form.form_id, workbook.xform, media or {}, event)
-    if publish_indicators(journal, form.form_id, workbook.sheets, form, event) and number > 1:
+    redefined = publish_indicators(journal, form.form_id, workbook.sheets, form, event)
+    if number > 1 and (redefined or workbook.sheets.subject != about):
         recount_form(journal, form.form_id, event)
     return release_waiting(journal, form.form_id)
+
+
+def _about(journal: Journal, form: Form | None) -> str:
+    """Whom the form's latest version so far says that a visit is about."""
+    latest = journal.session.get(FormVersion, (journal.project_id, form.form_id, form.version)) if form else None
+    return Sheets.from_json(latest.sheets).subject if latest is not None else ""
 
 
 def publish_beside(journal: Journal, workbook: Workbook) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -12,14 +12,16 @@ from sync.errors import AlreadyDecided, NotFound, Unexpected
 from sync.indicators.moving import Totals
 from sync.journal import Journal
 from sync.models import BulkReviewed, Event, ReviewBulk, Submission
-from sync.models.database import insert_rows
+from sync.models.database import insert_rows, is_sqlite
 from sync.review.counting import APPROVED, REJECTED
 from sync.review.decide import STATES, comment_text, kind_of, write_comments
 from sync.review.queue import Sought, ids_sought
-from sync.review.shifts import Shift, shifts_since
+from sync.review.rehearsal import shifts_without
+from sync.review.shifts import Shift, Span, shifts_between
 from sync.review.standing import all_entities_follow, all_standing, figures_follow
 
 MOST_AT_ONCE = 1000
+_TRIES = 3
 # Why one that was meant is left as it is.
 CHANGED = "changed"  # since whoever decides has looked
 GONE = "gone"  # deleted, or never there
@@ -59,16 +61,21 @@ class Reviewed:
     """What was decided. `bulk` is the number by which to undo it, None if nothing was.
 
     `unchanged` had the state already. `more` says that a filter finds further ones than can be decided about at once;
-    `seen` is the project's last event, as whoever looks at a preview sees it.
+    `seen` is the project's last event, as whoever looks at a preview sees it. Which figures that shifts, a preview
+    tells; else it can be asked for the `span` once all is committed, when nobody waits for it.
     """
 
     bulk: int | None
     moved: Sequence[Moved]
     unchanged: int
     left_out: Sequence[LeftOut]
-    shifts: Sequence[Shift]
     more: bool
-    seen: int
+    span: Span
+    shifts: Sequence[Shift] = ()
+
+    @property
+    def seen(self) -> int:
+        return self.span.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,11 @@ class Undone:
 
     restored: Sequence[Moved]
     left_out: Sequence[LeftOut]
-    shifts: Sequence[Shift]
-    event: int
+    span: Span
+
+    @property
+    def event(self) -> int:
+        return self.span.after
 
 
 def review_many(
@@ -88,14 +98,11 @@ def review_many(
     *,
     comment: str | None = None,
     seen: int | None = None,
-    preview: bool = False,
-    known: Totals | None = None,
 ) -> Reviewed:
     """Decide alike about all that a filter finds, or about all of these ids; counts, entities and figures follow.
 
-    What has changed after the event `seen` is left out and named. A preview says what would come of it, and takes all
-    of it back. `known` totals spare the counting of what was there before. Raises Unexpected for a state that there is
-    not, and for too many ids.
+    What has changed after the event `seen` is left out and named. Raises Unexpected for a state that there is not, and
+    for too many ids.
     """
     if state not in STATES:
         raise Unexpected(f"{state!r} is not a review state; it is null, edited, hasIssues, rejected or approved.")
@@ -107,26 +114,47 @@ def review_many(
     left_out += [_left(row, CHANGED) for row in found if seen is not None and row.event > seen]
     decidable = [row for row in found if seen is None or row.event <= seen]
     moving = [row for row in decidable if row.review_state != state]
-    looked_at, mark = journal.last_event, journal.mark()
-    savepoint = journal.session.begin_nested()
-    journal.session.connection()  # only now the database hears of the savepoint
+    looked_at = journal.last_event
     counted_anew = _move(journal, [(row, state) for row in moving])
     if text is not None:
         said = write_comments(journal, [row.id for row in moving], text)
         _touch(journal, {id_: event for id_, (event, _) in said.items()})
     bulk = _note(journal, moving, state) if moving else None
-    shifts = shifts_since(journal, looked_at, counted_anew, known)
-    if preview:
-        savepoint.rollback()
-        journal.return_to(mark)
-    else:
-        savepoint.commit()
     moved = [Moved(row.id, row.form_id, row.instance_id, row.review_state, state) for row in moving]
-    unchanged = len(decidable) - len(moving)
-    return Reviewed(None if preview else bulk, moved, unchanged, left_out, shifts, more, looked_at)
+    span = Span(looked_at, journal.last_event, journal.now, counted_anew)
+    return Reviewed(bulk, moved, len(decidable) - len(moving), left_out, more, span)
 
 
-def undo_review(journal: Journal, bulk: int, known: Totals | None = None) -> Undone:
+def preview_review(
+    opened: Callable[[], Journal],
+    meant: Sought | Sequence[int],
+    state: str | None,
+    *,
+    comment: str | None = None,
+    seen: int | None = None,
+    known: Totals | None = None,
+) -> Reviewed:
+    """What would come of `review_many` and which figures it would shift, with nothing of it left when this ends: the
+    transaction is taken back. On SQLite others may write while figures are worked out.
+
+    `opened` gives a journal, once more if somebody came in between. `known` totals spare the counting of what was there
+    before.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        journal = opened()
+        found = review_many(journal, meant, state, comment=comment, seen=seen)
+        if is_sqlite(journal.session) and tries_left:
+            shifts = shifts_without(journal, found.span, known)
+        else:
+            journal.session.flush()
+            shifts = shifts_between(journal.session, journal.project_id, found.span, known)
+            journal.session.rollback()
+        if shifts is not None:
+            break
+    return replace(found, bulk=None, shifts=shifts or [])
+
+
+def undo_review(journal: Journal, bulk: int) -> Undone:
     """Give back the states that submissions had before they were decided about together, but for those that somebody
     has touched since. What was said in comments stays said.
 
@@ -148,7 +176,7 @@ def undo_review(journal: Journal, bulk: int, known: Totals | None = None) -> Und
     counted_anew = _move(journal, moving)
     row.undone = journal.last_event
     restored = [Moved(one.id, one.form_id, one.instance_id, one.review_state, state) for one, state in moving]
-    return Undone(restored, left_out, shifts_since(journal, looked_at, counted_anew, known), journal.last_event)
+    return Undone(restored, left_out, Span(looked_at, journal.last_event, journal.now, counted_anew))
 
 
 def _meant(journal: Journal, meant: Sought | Sequence[int]) -> tuple[list[int], bool]:

@@ -81,7 +81,7 @@ def confirm_surest(
     bulk = journal.new_id() if chosen else None
     if chosen:
         write_decisions(journal, chosen, SAME, reason, bulk=bulk)
-    return Confirmed(bulk, chosen, left_out, shifts_since(journal, looked_at, known=totals), more)
+    return Confirmed(bulk, chosen, left_out, shifts_since(journal, looked_at, totals), more)
 
 
 def undo_bulk(journal: Journal, bulk: int) -> Undone:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from sync.dedup.scoring.model import Part
 from sync.dedup.scoring.wording import sentences
-from sync.models import MatchDecision
+from sync.models import Match, MatchDecision
+from sync.models.probing import rows_of_ids
 from sync.review.matches import Pair, chosen_among, decisions_about, matching_list, pair_of
+from sync.review.one_person import labels_of
 from sync.review.records import Compared, Record, compared, records_of, standing_for
 
 
@@ -35,6 +38,11 @@ class MatchSeen:
     stands: str
     decisions: Sequence[MatchDecision]
 
+    @property
+    def name(self) -> str:
+        """What the two are called."""
+        return _both(*(record.label or record.id for record in (self.a, self.b)))
+
 
 def view(session: Session, project_id: int, match_id: int, language: str) -> MatchSeen:
     """One pair. Raises NotFound."""
@@ -53,7 +61,25 @@ def view(session: Session, project_id: int, match_id: int, language: str) -> Mat
     )
 
 
+def names_of_pairs(session: Session, project_id: int, ids: Collection[int]) -> dict[int, str]:
+    """What the two of each of these pairs are called, by the id of the pair, without those that are none any more."""
+    fixed = [(Match.project_id, project_id)]
+    rows = rows_of_ids(session.connection(), _ENDS, fixed, Match.id, sorted(set(ids)))
+    ends: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        ends[row.list_name] |= {row.a, row.b}
+    labels = {name: labels_of(session, project_id, name, some) for name, some in ends.items()}
+    return {row.id: _both(*(labels[row.list_name].get(end) or end for end in (row.a, row.b))) for row in rows}
+
+
 def reasons_of(stored: Sequence[Any], language: str) -> list[Reason]:
     """The parts of a score in French or in English; of a pair that nobody but people proposed there are none."""
     parts = [Part(*part) for part in stored]
     return [Reason(part, words) for part, words in zip(parts, sentences(parts, language), strict=True)]
+
+
+def _both(one: str, other: str) -> str:
+    return f"{one} / {other}"
+
+
+_ENDS = [Match.id, Match.list_name, Match.a, Match.b]

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from sync.dedup.pairs import DIFFERENT, OPEN, SAME
 from sync.dedup.persons import settle
+from sync.dedup.yardsticks import compared_simply
+from sync.entities.reading import lists_of_project
 from sync.entities.registers import list_of
 from sync.errors import AlreadyDecided, EntityNotFound, NotFound, Stale, Unexpected
 from sync.intake.items import storable
@@ -50,6 +52,12 @@ def matching_list(session: Session, project_id: int, list_name: str) -> EntityLi
             f"The entities of {list_name} are not compared. A sheet ‘matching’ in a workbook that saves to it says how."
         )
     return known
+
+
+def compared_lists(session: Session, project_id: int) -> list[EntityList]:
+    """The lists whose entities are compared: those of people first, and of these the one called so."""
+    found = [known for known in lists_of_project(session, project_id) if known.matching]
+    return sorted(found, key=lambda known: (compared_simply(known.matching), known.name != "people"))
 
 
 def pair_of(session: Session, project_id: int, match_id: int) -> Pair:

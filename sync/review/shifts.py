@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy import select, union
+from sqlalchemy.orm import Session
 
 from sync.indicators.counting import by_subject
 from sync.indicators.figures import Figure, figures
@@ -25,20 +27,30 @@ class Shift:
     after: Figure
 
 
-def shifts_since(
-    journal: Journal, event: int, counted_anew: Iterable[int] = (), known: Totals | None = None
-) -> list[Shift]:
-    """The figures that are others, as things stand at this moment of the transaction, than they were as of an event
-    before all that it did, in the order of their names. It has counted these submissions anew. `known` spares counting
-    all that was there before, if it is of that event."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was done after the event `before`, up to and with the event `after`; it counted these submissions anew."""
+
+    before: int
+    after: int
+    at: dt.datetime
+    counted_anew: Collection[int] = ()
+
+
+def shifts_since(journal: Journal, event: int, known: Totals | None = None) -> list[Shift]:
+    """`shifts_between` for what the transaction has done by this moment, if it counted no submission anew."""
     journal.session.flush()
-    before, after = (
-        Reading(journal.session, journal.project_id, AsOf(number, journal.now))
-        for number in (event, journal.last_event)
-    )
-    if known is not None and known.event == event:
+    span = Span(event, journal.last_event, journal.now)
+    return shifts_between(journal.session, journal.project_id, span, known)
+
+
+def shifts_between(session: Session, project_id: int, span: Span, known: Totals | None = None) -> list[Shift]:
+    """The figures that are others after a span than they were before it, in the order of their names. `known` spares
+    counting all that was there before, if it is of that event."""
+    before, after = (Reading(session, project_id, AsOf(number, span.at)) for number in (span.before, span.after))
+    if known is not None and known.event == span.before:
         known.tell(before)
-    names = _follow(before, after, counted_anew)
+    names = _follow(before, after, span.counted_anew)
     both = zip(*(figures(reading, names, sees_small_cells=True) for reading in (before, after)), strict=True)
     return [Shift(*pair) for pair in both if _range(pair[0]) != _range(pair[1])]
 
@@ -68,7 +80,8 @@ def _follow(before: Reading, after: Reading, counted_anew: Iterable[int]) -> Seq
 
 
 def _rows_since(reading: Reading, event: int, submission_ids: Iterable[int]) -> Mapping[int, set[_Row]]:
-    """Of each indicator the rows that came or went after the event, by subject and submission."""
+    """Of each indicator the rows that came or went after the event, up to that of the reading, by subject and
+    submission."""
     columns = [Contribution.indicator_id, Contribution.opened, Contribution.closed, Contribution.subject]
     rows = rows_of_keys(
         reading.session.connection(),
@@ -79,16 +92,17 @@ def _rows_since(reading: Reading, event: int, submission_ids: Iterable[int]) -> 
     )
     found: defaultdict[int, set[_Row]] = defaultdict(set)
     for indicator_id, opened, closed, subject, submission_id in rows:
-        if event < max(opened, closed or 0):
+        if event < opened <= reading.as_of.event or event < (closed or 0) <= reading.as_of.event:
             found[indicator_id].add((subject, submission_id))
     return found
 
 
 def _members_since(reading: Reading, event: int) -> Mapping[str, set[str]]:
-    """Of each list the entities that came to stand for somebody else after the event."""
+    """Of each list the entities that came to stand for somebody else after the event, up to that of the reading."""
     chosen = select(Membership.list_name, Membership.entity_id).where(Membership.project_id == reading.project_id)
     found: defaultdict[str, set[str]] = defaultdict(set)
-    query = union(chosen.where(Membership.opened > event), chosen.where(Membership.closed > event))
+    upto = reading.as_of.event
+    query = union(*(chosen.where(column > event, column <= upto) for column in (Membership.opened, Membership.closed)))
     for list_name, entity_id in reading.session.execute(query):
         found[list_name].add(entity_id)
     return found

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from server.db import session
 from sync.models import Base, BulkReviewed, ReviewBulk
 from sync.review import bulk
 from tests.api.test_forms_rest import post
 from tests.api.test_purging import purge
+from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import KEPT_FOR, a_sale, instance_id
 from tests.support.web import House, refused, shown
 from tests.support.workbooks import a_workbook
@@ -84,6 +88,63 @@ def test_a_preview_tells_what_would_change_and_leaves_nothing_behind(village: Ho
     }
     assert [(one["before"], one["after"]) for one in told["submissions"]] == [(None, "rejected")] * 4
     assert (told["undo"], told["left_out"], told["more"]) == (None, [], False)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "moment",
+    ["CREATE TEMPORARY VIEW contributions", "SELECT projects.last_event \nFROM projects"],
+    ids=["figures are worked out", "it is looked whether anybody came in between"],
+)
+def test_while_a_preview_works_its_figures_out_tablets_go_on_sending(village: House, moment: str) -> None:
+    late = [a_sale(9, sacks=100)]
+
+    def send_something(*given: Any) -> None:
+        if moment in given[2] and late:
+            item = late.pop()
+            tablet = Thread(target=lambda: sent.extend(village.amina.outcomes(item, batch="late")))
+            tablet.start()
+            tablet.join()
+
+    sent: list[str] = []
+    with village.app.app_context():
+        engine = session().get_bind()
+    with heard(engine, "before_cursor_execute", send_something):
+        told = review(village, filter={"state": "received"}, state="rejected", preview=True)
+    number = len(told["submissions"])
+    after = review(village, filter={"state": "received"}, state="rejected", seen=told["seen"])
+
+    assert sent == ["stored"]
+    before = {4: (16, 0), 5: (116, 0)}[number]
+    assert {one["indicator"]: (one["before"]["value"], one["after"]["value"]) for one in told["figures"]} == {
+        "sacks": before,
+        "sales": (number, 0),
+    }
+    assert len(after["submissions"]) == number
+
+
+def test_a_preview_tells_of_people_who_may_be_one_what_the_decision_then_does(house: House) -> None:
+    publish_gathering(house)
+    again = a_gathering(2, first="Dieneba", last="Koulibali", phone="", born="", group="")
+    house.amina.outcomes(a_gathering(1), again, a_gathering(3, first="Oumou", last="Keita", phone="66 11 22 33"))
+
+    ids = [int(queue(house)[again["instance_id"]]["id"])]
+    told = review(house, ids=ids, state="rejected", preview=True)
+    done = review(house, ids=ids, state="rejected")
+
+    [figure] = told["figures"]
+    assert (figure["before"]["low"], figure["before"]["high"]) == (2, 3)
+    assert (figure["after"]["low"], figure["after"]["high"]) == (2, 2)
+    assert told["figures"] == done["figures"]
+
+
+@contextmanager
+def heard(engine: Any, name: str, listener: Callable[..., None]) -> Iterator[None]:
+    event.listen(engine, name, listener)
+    try:
+        yield
+    finally:
+        event.remove(engine, name, listener)
 
 
 def test_what_a_filter_finds_is_decided_at_once_and_taken_back_as_one(village: House) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import re
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -75,3 +77,95 @@ def test_a_page_tells_how_an_indicator_was_defined_before(photographed: House) -
 
 def test_an_indicator_that_there_is_not_has_no_past(photographed: House) -> None:
     assert signed_in(photographed).get(f"/projects/{photographed.pid}/indicators/nothing/past").status_code == 404
+
+
+def publish(house: House, workbook: str) -> None:
+    """As the next version of the form of sales."""
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of("sale", "2", workbook))
+        journal.close()
+        session().commit()
+
+
+LAST = SALE + "    | last    | Last    | distinct  | ${day}        |              |         | ${seller} |\n"
+
+
+def test_what_does_not_count_stands_apart_with_its_number(house: House) -> None:
+    publish(house, LAST.replace("| value        | by |", "| value        | by | subject |"))
+    house.amina.send(*(a_sale(number, day=f"2026-0{number}-01", seller="Awa", version="2") for number in range(1, 5)))
+    client = signed_in(house, language="fr")
+
+    page = read(client, f"/projects/{house.pid}/figures/last")
+    others = next(link for link in Page(page).links if "others=yes" in link)
+
+    assert "1 contribution compte" in page
+    assert re.findall(r'<td class="day".*?>([^<]*)</a>', page) == ["1er avr. 2026"]
+    rest = read(client, others)
+    assert "3 contributions ne comptent pas" in rest
+    assert re.findall(r'<td class="day".*?>([^<]*)</a>', rest) == ["1er mars 2026", "1er févr. 2026", "1er janv. 2026"]
+
+
+def test_a_share_says_of_what_it_is_one_and_is_not_rounded_to_its_target(house: House) -> None:
+    publish(
+        house,
+        SALE.replace("| value        | by |", "| value        | by | numerator | denominator | unit |").replace(
+            "    | sales ",
+            "    | share   | Share   | ratio | | | | sacks | sales | % |\n    | sales ",
+        )
+        + "    | targets |  |  |\n    | indicator | period | target |\n    | share | 2026 | 5.003 |\n",
+    )
+    house.amina.send(a_sale(1, sacks=4, version="2"), a_sale(2, sacks=6, version="2"))
+    client = signed_in(house, language="en")
+
+    for path in ("indicators/share", "figures/share"):
+        page = read(client, f"/projects/{house.pid}/{path}?period=2026")
+        links = Page(page).links
+        assert "500.0%" in page
+        assert "500.3%" in page
+        for part, said in (("sacks", "10.0"), ("sales", "2")):
+            assert re.search(rf"{said} \(<a href=\"[^\"]*/{part}\?", page)
+            assert any(f"/{path.replace('share', part)}?period=2026" in link for link in links)
+
+
+def test_a_row_of_a_list_by_which_a_figure_is_broken_down_is_named_to_those_who_read_visits(house: House) -> None:
+    house.amina.send(a_sale(1, seller="Awa Traoré"))
+    [awa] = shown(house.baraka.get("datasets/people/entities"))
+    house.amina.send(a_sale(2, village=awa["uuid"]), batch="b2")
+    path = f"/projects/{house.pid}"
+    cell = quote(f"village:{awa['uuid']}")
+
+    for page in ("indicators/sacks/cells?period=all", "figures/sacks", f"figures/sacks?is={cell}"):
+        named, unnamed = (read(signed_in(house, who, language="en"), f"{path}/{page}") for who in ("baraka", "fanta"))
+        assert "Awa Traoré" in named
+        assert "named to coordinators only" in unnamed
+        assert "Awa Traoré" not in unnamed
+
+
+def test_a_figure_leads_back_to_the_statement_in_which_it_was_read(house: House) -> None:
+    house.amina.send(a_sale(1, sacks=4, day="2026-05-01"))
+    house.djeneba.put("statements/results/fr", data="# Vendu\n\n{{ sacks }} sacs.\n")
+    client = signed_in(house, language="fr")
+    statement = f"/projects/{house.pid}/statements/results"
+
+    page = read(client, f"{statement}?period=2026")
+    behind = next(link for link in Page(page).links if "/figures/sacks" in link)
+    opened = read(client, behind)
+    indicator = next(link for link in Page(opened).links if "/indicators/sacks?" in link)
+    why = next(link for link in Page(opened).links if "/indicators/sacks/changes" in link)
+
+    for text in (opened, read(client, indicator), read(client, why)):
+        back = next(link for link in Page(text).links if link.startswith(f"{statement}?"))
+        assert ">Vendu</a>" in text
+        assert 'value="2026" selected' in read(client, back)
+    assert 'value="2026" selected' in read(client, indicator)
+
+
+@pytest.mark.parametrize("back", ["nothing", "//elsewhere.example", "results/../../x", "javascript:alert(1)"])
+def test_no_way_leads_back_to_what_is_no_statement(house: House, back: str) -> None:
+    house.djeneba.put("statements/results/fr", data="# Vendu\n\n{{ sacks }} sacs.\n")
+
+    page = read(signed_in(house), f"/projects/{house.pid}/figures/sacks?back={quote(back)}")
+
+    assert "Vendu" not in page
+    assert not any(back in link.partition("?")[0] for link in Page(page).links)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import re
 from urllib.parse import unquote
@@ -86,6 +87,17 @@ def test_an_indicator_opens_by_breakdown_place_and_period_and_leads_to_its_visit
     assert "<polyline" in read(client, f"/projects/{sold.pid}/indicators/sacks/line?period=FY2026")
 
 
+def test_periods_before_anything_happened_are_not_listed(sold: House) -> None:
+    year = dt.date.fromisoformat(a_sale(1)["answers"]["day"]).year
+
+    page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/indicators/sacks/cells?period={year}")
+
+    history = page[page.index("By period") :]
+    assert f">{year}</th>" in history
+    assert f">{year - 1}</th>" not in history
+    assert "Nothing in the 7 periods before." in history
+
+
 def test_why_a_figure_changed_adds_up_and_leads_to_what_did_it(sold: House) -> None:
     client, before = signed_in(sold, language="fr"), last_event(sold)
     sold.baraka.patch(f"forms/sale/submissions/{a_sale(2)['instance_id']}", json={"reviewState": "rejected"})
@@ -101,13 +113,54 @@ def test_why_a_figure_changed_adds_up_and_leads_to_what_did_it(sold: House) -> N
     assert page.count("/submissions/") == 2
 
 
-def test_why_begins_with_the_fiscal_year_and_says_what_each_visit_did(sold: House) -> None:
-    page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/indicators/sacks/changes?period=all")
+def test_why_begins_with_the_last_issue_or_a_month_before_and_says_what_each_visit_did(sold: House) -> None:
+    client = signed_in(sold, "djeneba", language="en")
+    page = f"/projects/{sold.pid}/indicators/sacks/changes?period=all"
+    today = clock.now().date()
 
-    fields = dict(re.findall(r'name="(from|to)"[^>]*value="([\d-]+)"', page))
-    assert fields["from"] < fields["to"]
-    assert page.count("<strong>+") == page.count("/submissions/")
-    assert "is an event and has a number" in page
+    first = read(client, page)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": last_event(sold), "title": "Mid-term"}))
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    since_issue = read(client, page)
+
+    dates = [re.findall(r'name="(?:from|to)"[^>]*value="([\d-]+)"', text) for text in (first, since_issue)]
+    assert dates == [[str(today - dt.timedelta(days=30)), str(today)], [str(today)] * 2]
+    assert first.count("<strong>+") == 2
+    assert since_issue.count("<strong>+") == 1
+    assert "is an event and has a number" in first
+
+
+def test_why_is_told_up_to_the_moment_of_the_page_that_one_comes_from(sold: House) -> None:
+    client, before = signed_in(sold, language="en"), last_event(sold)
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+
+    for page in ("indicators", "figures"):
+        opened = read(client, f"/projects/{sold.pid}/{page}/sacks?period=all&as_of={before}")
+        why = next(link for link in Page(opened).links if "/sacks/changes" in link)
+        assert "<strong>13.0</strong>" in read(client, why)
+        assert "<strong>18.0</strong>" not in read(client, why)
+
+
+def test_why_names_the_people_who_turned_out_to_be_one(house: House) -> None:
+    publish_gathering(house)
+    before = last_event(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    [pair] = shown(house.baraka.get("matches?list=people&state=open"))["matches"]
+    sent = last_event(house)
+    shown(house.baraka.post(f"matches/{pair['id']}", json={"decision": "different", "seen": pair["event"]}))
+    decided = last_event(house)
+    address = f"/projects/{house.pid}/indicators/reached/changes?period=all"
+
+    arrived = read(signed_in(house, language="en"), f"{address}&from={before}&to={sent}")
+    parted = read(signed_in(house, language="en"), f"{address}&from={sent}&to={decided}")
+    unnamed = read(signed_in(house, "fanta", language="en"), f"{address}&from={sent}&to={decided}")
+
+    ways = ((arrived, "are probably one.", "/people/people/"), (parted, "are two people.", f"/duplicates/{pair['id']}"))
+    for text, said, way in ways:
+        [address] = [link for link in Page(text).links if way in link]
+        assert said in text
+        assert "Koulibali" in read(signed_in(house), address)
+    assert "Koulibali" not in unnamed
 
 
 def test_where_there_was_no_figure_before_the_steps_begin_at_nought_and_add_up(sold: House) -> None:
@@ -226,6 +279,14 @@ def test_a_statement_that_is_remembered_reads_for_each_visitor_what_they_may_see
 
     assert '>18,0</a><sup class="printed">1</sup> sacs' in read(first, page)
     assert '>18.0</a><sup class="printed">1</sup> bags' in read(second, page)
+
+
+def test_the_page_of_a_statement_is_called_by_its_heading_and_its_day(sold: House) -> None:
+    sold.djeneba.put("statements/results/fr", data="# Vendu : {{ sales }} fois\n\n{{ sacks }} sacs.\n")
+
+    page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/statements/results?period=all")
+
+    assert re.search(r"<title>Vendu : 2 fois, \d+ \w+ \d{4} · Siby</title>", page)
 
 
 def test_an_issue_without_a_title_is_asked_for_again(sold: House) -> None:

@@ -15,12 +15,32 @@ from werkzeug.test import TestResponse
 
 from server import clock, current
 from server.db import session
+from sync.journal import open_journal
 from sync.models import ReviewLease
+from sync.projects.publish import publish_form
 from tests.support.pages import Page, read, send, signed_in
-from tests.support.projects import a_sale, instance_id
+from tests.support.projects import NOON, a_sale, instance_id, workbook_of
 from tests.support.web import House, shown
 
 HOSTILE = "<script>alert(1)</script>"
+TRAINING = """
+    | survey       |         |         |         |          |
+    | type         | name    | label   | save_to | required |
+    | date         | day     | Day     |         |          |
+    | begin_repeat | guests  | Guest   |         |          |
+    | text         | called  | Name    | called  |          |
+    | text         | village | Village |         | yes      |
+    | end_repeat   | guests  |         |         |          |
+    | entities     |         |         |         |          |
+    | list_name    | label   |         |         |          |
+    | people       | ${called} |       |         |          |
+    | matching     |         |         |         |          |
+    | list_name    | property | role   |         |          |
+    | people       | called  | full_name |       |          |
+    | indicators   |         |         |         |          |
+    | name         | label   | each    | aggregate | subject |
+    | guests       | Guests  | guests  | distinct | people  |
+"""
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -201,6 +221,8 @@ def test_sending_back_takes_a_sentence_and_the_device_is_told(sold: House) -> No
     text = read(client, f"/projects/{sold.pid}/submissions/{number_of(sold, 2)}")
     assert "A number looks wrong" in text
     assert "Review: has issues" in text
+    assert "To be corrected by Amina." in text
+    assert "This form does not ask what is corrected" in text
     assert "&lt;script&gt;" in read(client, f"/projects/{sold.pid}/submissions/{number_of(sold, 4)}")
 
 
@@ -227,9 +249,35 @@ def test_whoever_comes_second_sees_what_the_first_decided_and_decides_again(sold
 def test_a_broken_rule_is_told_in_the_words_of_the_form(sold: House) -> None:
     text = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions/{number_of(sold, 2)}")
 
-    assert re.search(r"<strong>constraint not met</strong> – Sacks", text)
+    assert '<strong>constraint not met</strong> – <a href="#/data/sacks">Sacks</a>' in text
+    assert '<span id="/data/sacks">Sacks</span>' in text
     assert "Rule: the answer ≥ 0" in text
     assert re.search(r'class="differs">-4 <span class="wrong">', text)
+
+
+@ON_SQLITE
+def test_what_leads_to_a_long_visit_leads_to_the_very_turn_that_it_is_about(house: House) -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of("training", "1", TRAINING))
+        journal.close()
+        session().commit()
+    guests = [{"called": "Awa Traoré", "village": "Siby"}, {"called": "Binta Koné"}]
+    house.amina.send(a_sale(1, form="training") | {"answers": {"day": "2026-11-20", "guests": guests}})
+    client, path = signed_in(house, language="en"), f"/projects/{house.pid}"
+
+    evidence = Page(read(client, f"{path}/figures/guests")).links
+    [visit] = {link.partition("#")[0] for link in evidence if "/submissions/" in link}
+    text = read(client, visit)
+    [row] = shown(house.baraka.get("forms/training/submissions"))
+    people = shown(house.baraka.get("datasets/people/entities"))
+    person = Page(read(client, f"{path}/people/people/{people[0]['uuid']}")).links
+
+    assert {link.partition("#")[2] for link in evidence if link.startswith(visit)} == {"guests:1", "guests:2"}
+    assert row["instanceId"] == instance_id(1)
+    assert '<strong>answer missing</strong> – <a href="#guests%3A2">' in text
+    assert all(f'<span id="{anchor}">' in text for anchor in ("guests:1", "guests:2", people[0]["uuid"]))
+    assert f"{visit}#{people[0]['uuid']}" in person
 
 
 @ON_SQLITE

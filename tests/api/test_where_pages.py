@@ -52,8 +52,8 @@ def test_points_lines_and_areas_are_drawn_and_said(walked: House) -> None:
     assert 'class="land"' in text
     assert text.count('<circle class="bar"') == 3
     assert "Its edge (1)" in text
-    assert "121.04 hectares" in text
-    assert "4 points · 3,288 metres" in text
+    assert "121.04 ha" in text
+    assert "4 points · 3,288 m" in text
     assert 'class="trace" d="M' in text
     assert text.count("http") == text.count("http://www.w3.org")  # nothing is fetched from elsewhere
 

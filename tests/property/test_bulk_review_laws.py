@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -15,8 +16,9 @@ from sync.indicators.moving import Totals, write_totals
 from sync.indicators.reading import Reading, resolve_as_of
 from sync.journal import open_journal
 from sync.models import Submission
-from sync.review.bulk import Reviewed, Undone, review_many, undo_review
+from sync.review.bulk import Reviewed, Undone, preview_review, review_many, undo_review
 from sync.review.decide import STATES, set_review_state
+from sync.review.shifts import shifts_between
 from tests.property.test_delivery_laws import deliveries, state, years
 from tests.property.test_removing_laws import act, differences
 from tests.support.projects import NOON, Desk, a_desk
@@ -64,7 +66,9 @@ def test_deciding_about_many_is_deciding_about_each_and_undone_it_was_nothing(de
     if done.bulk is not None:
         undone = undo(together, done.bulk)
         assert undone.left_out == []
-        assert [(one.after.value, one.before.value) for one in undone.shifts] == [
+        with together.sessions() as session:
+            shifts = shifts_between(session, together.project_id, undone.span)
+        assert [(one.after.value, one.before.value) for one in shifts] == [
             (one.before.value, one.after.value) for one in done.shifts
         ]
     assert state(together) == before
@@ -77,14 +81,17 @@ def review(desk: Desk, names: list[str], wanted: str | None, preview: bool = Fal
         as_of = resolve_as_of(session, desk.project_id, None, NOON)
         written = orjson.loads(orjson.dumps(write_totals(Reading(session, desk.project_id, as_of))))
         totals = Totals(as_of.event, written) if known else None
-        journal = open_journal(session, desk.project_id, 9, NOON)
         of_these = select(Submission.id).where(
             Submission.project_id == desk.project_id, Submission.instance_id.in_(names)
         )
-        found = review_many(journal, list(session.scalars(of_these)), wanted, preview=preview, known=totals)
+        ids = list(session.scalars(of_these))
+        if preview:
+            return preview_review(lambda: open_journal(session, desk.project_id, 9, NOON), ids, wanted, known=totals)
+        journal = open_journal(session, desk.project_id, 9, NOON)
+        found = review_many(journal, ids, wanted)
         journal.close()
         session.commit()
-    return found
+        return replace(found, shifts=shifts_between(session, desk.project_id, found.span, totals))
 
 
 def figures_at(desk: Desk, event: int | None) -> dict[str, Figure]:

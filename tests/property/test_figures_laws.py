@@ -21,7 +21,7 @@ from forms.programmes.places import Place
 from sync.indicators import counting
 from sync.indicators.amounts import json_number
 from sync.indicators.changes import changes
-from sync.indicators.evidence import evidence
+from sync.indicators.evidence import evidence, evidence_apart, how_many_apart
 from sync.models import Membership
 from tests.support.figures import World, a_place
 
@@ -525,6 +525,30 @@ def test_the_counted_parts_of_the_evidence_make_the_figure(
         # On the wire they are numbers as JSON has them, of some 15 digits.
         rounding = Fraction(len(rows), 10**6) + sum(map(abs, parts)) / 10**15
         assert abs(aggregated(indicator, parts) - figure.value) <= rounding
+
+
+@both
+@given(indicators(), STEPS, st.sampled_from(list(PERIODS)), st.sampled_from(CELLS))
+def test_what_counts_and_what_does_not_are_all_of_the_evidence_the_newest_first(
+    session: Session, indicator: Indicator, steps: list[Any], period: str, cell: dict[str, str | None]
+) -> None:
+    world = new_world(session)
+    live_through(world, indicator, steps)
+    reading = world.reading()
+    asked: dict[str, Any] = {"period": period, "cells": cell, "sees_small_cells": True}
+    whole = evidence(reading, "it", limit=1000, **asked).rows
+
+    numbers = how_many_apart(reading, "it", **asked)
+
+    for counts, number in zip((True, False), numbers, strict=True):
+        rows, cursor = [], None
+        while True:
+            page = evidence_apart(reading, "it", counts=counts, count=number, cursor=cursor, limit=2, **asked)
+            rows += page.rows
+            if (cursor := page.cursor) is None:
+                break
+        assert len(rows) == number
+        assert rows[::-1] == [row for row in whole if (row["counted"] is not None) == counts]
 
 
 @both

@@ -67,10 +67,10 @@ class Desk:
     def outcomes(self, *items: object) -> list[str]:
         return [receipt["outcome"] for receipt in self.send(items).receipts]
 
-    def publish(self, form_id: str, version: str, markdown: str) -> None:
+    def publish(self, form_id: str, version: str, markdown: str, subject: str = "") -> None:
         with self.sessions() as session:
             journal = open_journal(session, self.project_id, None, NOON)
-            publish_form(journal, workbook_of(form_id, version, markdown))
+            publish_form(journal, workbook_of(form_id, version, markdown, subject))
             journal.close()
             session.commit()
 
@@ -93,8 +93,8 @@ class Desk:
 
 
 @cache
-def workbook_of(form_id: str, version: str, markdown: str) -> Workbook:
-    return read_workbook(a_workbook(form_id, version, markdown), f"{form_id}.xlsx")
+def workbook_of(form_id: str, version: str, markdown: str, subject: str = "") -> Workbook:
+    return read_workbook(a_workbook(form_id, version, markdown, subject), f"{form_id}.xlsx")
 
 
 def a_desk(engine: Engine, folder: Path, **settings: Any) -> Desk:

@@ -11,6 +11,11 @@ SETTINGS = """
     | form_id  | version | form_title |
     | {form_id} | {version} | {form_id} |
 """
+ABOUT = """
+    | settings |         |            |         |
+    | form_id  | version | form_title | subject |
+    | {form_id} | {version} | {form_id} | {subject} |
+"""
 
 
 def xlsx_of(markdown: str) -> bytes:
@@ -36,6 +41,7 @@ def xlsx_of(markdown: str) -> bytes:
     return out.getvalue()
 
 
-def a_workbook(form_id: str, version: str, markdown: str) -> bytes:
-    """A workbook with these sheets and a settings sheet."""
-    return xlsx_of(markdown + SETTINGS.format(form_id=form_id, version=version))
+def a_workbook(form_id: str, version: str, markdown: str, subject: str = "") -> bytes:
+    """A workbook with these sheets and a settings sheet, which may say whom a visit is about."""
+    settings = ABOUT if subject else SETTINGS
+    return xlsx_of(markdown + settings.format(form_id=form_id, version=version, subject=subject))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -10,20 +11,28 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.api.figures import EvidenceQuery, evidence_for_visitor, known_indicator, reading_of, sees_small_cells
+from server.api.figures import (
+    EvidenceQuery,
+    evidence_apart_for_visitor,
+    known_indicator,
+    reading_of,
+    sees_small_cells,
+)
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
 from server.pages.asked import FreshQuery
-from server.pages.figures.subjects import called
-from server.pages.frame import project_of
+from server.pages.figures.indicators import Asked
+from server.pages.figures.subjects import called, cells_called, entities_called, key_called
+from server.pages.figures.way_back import BackQuery
 from server.pages.photos import is_picture
 from server.queries.remembered import Shared
 from server.queries.submissions import files_here, titles_of_forms
 from server.words import words
+from sync.indicators.definitions import Definition
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.evidence import family
-from sync.indicators.figures import figure, read_cells
+from sync.indicators.evidence import family, how_many_apart
+from sync.indicators.figures import figure, parts_of, read_cells
 from sync.indicators.reading import Reading
 
 bp = Blueprint("figure_pages", __name__)
@@ -31,46 +40,57 @@ bp = Blueprint("figure_pages", __name__)
 _MOST_PHOTOS = 3  # of one visit; the others are on its page
 
 
-class BehindQuery(EvidenceQuery, FreshQuery):
-    """Which figure, and which page of what is behind it: no more rows than are read on a page."""
+class BehindQuery(EvidenceQuery, FreshQuery, BackQuery):
+    """Which figure, and which page of what is behind it: no more rows than are read on a page. With the `others`, those
+    that do not count."""
 
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=100))
+    others = fields.Boolean(load_default=False)
 
 
 @bp.get("/projects/<int:pid>/figures/<indicator>")
 @needs("figures.read")
 def evidence(pid: int, indicator: str) -> ResponseReturnValue:
-    """The submissions behind one figure, as of the event as of which the figure is told."""
+    """The submissions behind one figure, as of the event as of which the figure is told: those that count first, each
+    apart from those that do not."""
     query = read_query(BehindQuery())
     reading = reading_of(pid, query["as_of"])
     definition, reads = known_indicator(reading, indicator), current.has_right("submissions.read")
-    # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
-    past = (reading.as_of.event, reading.is_current) if query["as_of"] else None
-    kind = past, *(query[name] for name in ("as_of", "period", "place", "cells")), words().locale, reads
+    asked = Asked(reading, query["period"], reading.place(query["place"]), query["as_of"] or "", back=query["back"])
+    kind = indicator, *asked.kind, query["cells"], words().locale, reads
 
     def told() -> dict[str, Any]:
-        return _told(pid, reading, indicator, query)
+        return _told(pid, asked, indicator, query["cells"])
 
     # What was is told as of when it was; only what is may be told as it stood.
     remember = _heads.exactly if query["as_of"] else partial(_heads.recall, fresh=query["fresh"])
-    found = remember(session(), pid, (indicator, *kind), told, event=reading.as_of.event)
+    found = remember(session(), pid, kind, told, event=reading.as_of.event)
     if found.behind:
         reading = reading_of(pid, str(found.event))
-    rows = evidence_for_visitor(reading, indicator, query, count=found.worked["count"])
+    counts = not query["others"] and found.worked["counting"] > 0
+    rows = evidence_apart_for_visitor(
+        reading, indicator, query, counts=counts, count=found.worked["counting" if counts else "others"]
+    )
+    keys = {key for row in rows.rows for keys in row["by"].values() for key in _listed(keys)}
     return render_template(
         "evidence.html",
-        project=project_of(pid),
+        **asked.shown(pid),
         definition=definition,
         told=found,
         evidence=rows,
-        query={key: value for key, value in request.args.items() if key not in ("cursor", "lang", "fresh")},
+        counts=counts,
+        cells=query["cells"],
+        query={key: value for key, value in request.args.items() if key not in ("cursor", "lang", "fresh", "others")},
+        parts=_by_part(reading, definition, rows.rows),
         ways={way.name: way for way in reading.breakings(definition).values()},
-        places={code: place.name for code, place in reading.tree.places.items()},
+        entities=entities_called(pid, keys),
+        key_called=key_called,
+        listed=_listed,
+        place_names={code: place.name for code, place in reading.tree.places.items()},
         persons=called(
             pid, family(reading, definition), {row["person"] for row in rows.rows if row["person"]}, words().language
         ),
         titles=titles_of_forms(session(), pid),
-        reads_submissions=reads,
         photos=_photos(pid, [int(row["submission"]) for row in rows.rows]) if reads else {},
     )
 
@@ -78,29 +98,38 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
 _heads: Shared[dict[str, Any]] = Shared("evidence", awaited=True)
 
 
-def _told(pid: int, reading: Reading, indicator: str, query: dict[str, Any]) -> dict[str, Any]:
-    """What stands above the rows, and how many there are in all."""
-    count = evidence_for_visitor(reading, indicator, query | {"limit": 1, "cursor": None}).count
-    definition = reading.definition(indicator)
-    shown = figure(
-        reading,
-        indicator,
-        period=query["period"],
-        place=query["place"],
-        cells=read_cells(query["cells"]),
-        sees_small_cells=sees_small_cells(),
-    )
+def _told(pid: int, asked: Asked, indicator: str, cells: str) -> dict[str, Any]:
+    """What stands above the rows, and how many of them count, and how many do not."""
+    reading, picked = asked.reading, read_cells(cells)
+    which: dict[str, Any] = {"period": asked.period, "place": asked.place, "cells": picked}
+    counting, others = how_many_apart(reading, indicator, **which, sees_small_cells=sees_small_cells())
+    shown = figure(reading, indicator, **which, sees_small_cells=sees_small_cells())
     head = render_template(
         "evidence_head.html",
-        project=project_of(pid),
+        **asked.shown(pid),
         figure=shown,
+        cells=cells,
+        cells_called=cells_called(pid, reading, shown.definition, picked),
         pairs=pairs_behind(reading, shown),
-        count=count,
-        as_of=reading.as_of,
-        ways={way.name: way for way in reading.breakings(definition).values()},
-        places={code: place.name for code, place in reading.tree.places.items()},
+        parts=parts_of(reading, shown, sees_small_cells=sees_small_cells()),
     )
-    return {"head": head, "count": count}
+    return {"head": head, "counting": counting, "others": others}
+
+
+def _by_part(
+    reading: Reading, definition: Definition, rows: list[dict[str, Any]]
+) -> list[tuple[Definition | None, list[dict[str, Any]]]]:
+    """The rows of a ratio under the indicator that they stand behind; those of others together."""
+    names = {"numerator": definition.row.numerator, "denominator": definition.row.denominator}
+    return [
+        (reading.definition(names[part] or "") if part else None, list(some))
+        for part, some in groupby(rows, key=lambda row: row.get("part"))
+    ]
+
+
+def _listed(keys: str | list[str] | None) -> list[str | None]:
+    """The keys of a row in a breakdown, of which some give it several."""
+    return [*keys] if isinstance(keys, list) else [keys]
 
 
 def _photos(pid: int, numbers: list[int]) -> dict[str, list[str]]:

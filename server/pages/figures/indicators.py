@@ -22,6 +22,7 @@ from server.db import session
 from server.guards import needs
 from server.pages.asked import (
     FreshQuery,
+    day_of,
     last_periods,
     last_year_told,
     level_below,
@@ -32,20 +33,22 @@ from server.pages.asked import (
     without_empty_fields,
 )
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
+from server.pages.figures.happened import happened
+from server.pages.figures.subjects import cells_called, entities_called, key_called, way_called
+from server.pages.figures.way_back import BackQuery, way_back
 from server.pages.frame import project_of
-from server.pages.said import EVENTS
 from server.queries.remembered import Remembered, Shared
-from server.queries.submissions import forms_and_places, pairs_decided, titles_of_forms, who_did
+from server.queries.submissions import titles_of_forms
 from server.words import words
-from sync.entities.reach import tree_of
 from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.figures import Figure, figure, figures
+from sync.indicators.figures import Figure, figure, figures, parts_of, read_cells
 from sync.indicators.past import Redefined, around, past_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import last_issues
+from sync.models import StatementIssue
 
 bp = Blueprint("indicator_pages", __name__)
 
@@ -73,9 +76,15 @@ _ADDING = ("count", "distinct", "sum")
 _MOST_ROWS = 100  # of a breakdown
 _MOST_FINER = 3  # decimals, so that steps add up
 _MOST_AROUND = 8  # changes of a definition of which the figures are worked out
+_MOST_ISSUES = 10  # since which somebody may ask why
+_A_MONTH = dt.timedelta(days=30)
 
 
-class ShownQuery(FreshQuery):
+class WhyQuery(ChangesQuery, BackQuery):
+    """Which figure's changes, and where to go back."""
+
+
+class ShownQuery(FreshQuery, BackQuery):
     """Of which time and place, and as of when."""
 
     period = text(load_default="")
@@ -153,9 +162,13 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
 
     def head() -> str:
         shown = _whole(asked, indicator)
-        pairs = pairs_behind(asked.reading, shown)
         return render_template(
-            "indicator_head.html", **asked.shown(pid), definition=definition, figure=shown, pairs=pairs
+            "indicator_head.html",
+            **asked.shown(pid),
+            definition=definition,
+            figure=shown,
+            pairs=pairs_behind(asked.reading, shown),
+            parts=parts_of(asked.reading, shown, sees_small_cells=sees_small_cells()),
         )
 
     kind = "head", indicator, *asked.kind, words().locale, sees_small_cells()
@@ -165,6 +178,8 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
         definition=definition,
         head=_parts.get(session(), pid, kind, head, event=asked.reading.as_of.event),
         aggregates=AGGREGATES,
+        parts=asked.reading.parts(definition) if definition.aggregate == "ratio" else (),
+        lists=definition.subject_lists or (),
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
     )
@@ -180,14 +195,17 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
 
     def shown() -> str:
         ways = {} if is_list else asked.reading.breakings(definition)
-        parts = [(way, _rows(_cells(asked, indicator, way.name), _cell_name(way))) for way in ways.values()]
+        parts = [(way, _by_key(pid, asked, indicator, way)) for way in ways.values()]
         whole = _whole(asked, indicator) if parts and definition.aggregate in _ADDING else None
+        history = [] if is_list else _history(asked, indicator)
+        begun = _from_the_first(history)
         return render_template(
             "indicator_cells.html",
             **asked.shown(pid),
             definition=definition,
-            history=[] if is_list else _rows(_history(asked, indicator), lambda one: said_of(one.period)),
-            breakdowns=[(way, rows, _overlap(rows, whole)) for way, rows in parts],
+            history=_rows(begun, lambda one: said_of(one.period)),
+            empty=len(history) - len(begun),
+            breakdowns=[(way_called(way), rows, _overlap(rows, whole)) for way, rows in parts],
             by_place=[] if is_list else _by_place(asked, indicator),
         )
 
@@ -235,14 +253,15 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     """Why a figure is not what it was: a waterfall of causes between two moments."""
     if (filled := without_empty_fields()) is not None:
         return filled
-    query = read_query(ChangesQuery())
-    after = reading_of(pid, query["to"] or query["as_of"])
-    definition = known_indicator(after, indicator)
-    since = request.args.get("from") or _year_began(after)
+    query = read_query(WhyQuery())
+    until = query["to"] or query["as_of"] or ""
+    after = reading_of(pid, until or None)
+    definition, issues = known_indicator(after, indicator), last_issues(session(), pid, _MOST_ISSUES)
+    since = request.args.get("from") or _last_told(after, issues)
     before = reading_of(pid, since)
     if "from" not in request.args and before.as_of.event > after.as_of.event:
         since, before = "0", reading_of(pid, "0")
-    asked = Asked(after, query["period"], after.place(query["place"]), request.args.get("to", ""))
+    asked = Asked(after, query["period"], after.place(query["place"]), until, back=query["back"])
     told, refused = None, None
     try:
         between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
@@ -264,14 +283,13 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
         chart=_waterfall(told) if told else None,
         finer=_finer(told, definition) if told else 0,
         causes=CAUSES,
-        happened=_happened(pid, told) if told else [],
+        happened=happened(pid, told) if told else [],
         since=since,
-        until=asked.as_of,
+        days=(day_of(before, since), day_of(after, until) if until else today_in(after)),
         cells=query["cells"],
+        cells_called=cells_called(pid, after, definition, read_cells(query["cells"])),
         only=query["cause"],
-        decides_pairs=current.has_right("people.decide"),
-        today=today_in(after).isoformat(),
-        issues=last_issues(session(), pid, 10),
+        issues=issues,
     )
 
 
@@ -288,17 +306,18 @@ class Asked:
     place: str | None
     as_of: str
     fresh: bool = True
+    back: str = ""
 
     @property
     def kind(self) -> tuple[object, ...]:
         """What tells it from whatever else is asked of an indicator."""
         # Of the past less is known than was known at the time: on how many open pairs a figure hangs.
         past = (self.reading.as_of.event, self.reading.is_current) if self.as_of else None
-        return self.period, self.place, self.as_of, past
+        return self.period, self.place, self.as_of, past, self.back
 
     def shown(self, pid: int) -> dict[str, Any]:
         """For the form with which something else is asked for, and the links that keep it."""
-        kept = {"period": self.period, "place": self.place or "", "as_of": self.as_of}
+        kept = {"period": self.period, "place": self.place or "", "as_of": self.as_of, "back": self.back}
         return {
             "project": project_of(pid),
             "asked": self,
@@ -308,6 +327,8 @@ class Asked:
             "place_said": self.reading.tree.places[self.place].name if self.place else "",
             "period_said": said_of(self.reading.period(self.period)),
             "moment": self.reading.as_of,
+            "day": day_of(self.reading, self.as_of),
+            "came_from": way_back(pid, self.back),
             "reads_submissions": current.has_right("submissions.read"),
         }
 
@@ -317,13 +338,13 @@ def _asked(pid: int) -> Asked:
     reading = reading_of(pid, query["as_of"] or None)
     period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
-    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"])
+    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"], query["back"])
 
 
-def _year_began(reading: Reading) -> str:
-    """The evening before the fiscal year of which there is anything to tell: from where on most people ask why."""
-    start = reading.period(f"FY{last_year_told(reading)}").start
-    return (start - dt.timedelta(days=1)).isoformat() if start else "0"
+def _last_told(reading: Reading, issues: Sequence[StatementIssue]) -> str:
+    """The last of the issues before the reading, else a month before it: from where on most people ask why."""
+    issued = next((one for one in issues if one.as_of < reading.as_of.event), None)
+    return str(issued.as_of) if issued else (day_of(reading) - _A_MONTH).isoformat()
 
 
 def _bar_alone(one: Figure) -> Bar:
@@ -371,6 +392,12 @@ def _history(asked: Asked, indicator: str) -> list[Figure]:
     ]
 
 
+def _from_the_first(history: Sequence[Figure]) -> Sequence[Figure]:
+    """Without the periods before the first one in which there is anything; nothing where there is none."""
+    begun = (position for position, one in enumerate(history) if one.hidden or one.value or one.n)
+    return history[next(begun, len(history)) :]
+
+
 def _overlap(rows: Sequence[Row], whole: Figure | None) -> bool:
     """Whether somebody reads more out of the rows than there is: one person stands in each age that visits gave her.
     Of rows that nobody adds up there is no whole."""
@@ -389,9 +416,10 @@ def _cells(asked: Asked, indicator: str, by: str) -> list[Figure]:
     )[:_MOST_ROWS]
 
 
-def _cell_name(way: Way) -> Callable[[Figure], str]:
-    language = words().language
-    return lambda one: way.label_of(one.by[way.name], language) or one.by[way.name] or ""
+def _by_key(pid: int, asked: Asked, indicator: str, way: Way) -> list[Row]:
+    found = _cells(asked, indicator, way.name)
+    entities = entities_called(pid, [one.by[way.name] for one in found])
+    return _rows(found, lambda one: key_called(way, one.by[way.name], entities))
 
 
 def _by_place(asked: Asked, indicator: str) -> list[Row]:
@@ -420,27 +448,6 @@ def _by_place(asked: Asked, indicator: str) -> list[Row]:
 def _rows(found: Sequence[Figure], said: Callable[[Figure], str]) -> list[Row]:
     drawn = bars([Measured(one.value, one.low, one.high, one.target) for one in found])
     return [Row(one, bar, said(one)) for one, bar in zip(found, drawn, strict=True)]
-
-
-def _happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]:
-    """What happened, by cause, each with its form and place if it was about a submission, with the pair or the number
-    of pairs if it was a decision about people, else with what it was; and with who did it."""
-    about = forms_and_places(session(), pid, [int(one["submission"]) for one in told.events if one["submission"]])
-    titles, tree = titles_of_forms(session(), pid), tree_of(session(), pid)
-    others = [one["event"] for one in told.events if one["submission"] is None]
-    pairs, names = pairs_decided(session(), pid, others), who_did(session(), pid, others)
-    by_cause: dict[str, list[dict[str, Any]]] = {}
-    for one in told.events:
-        form, place = about.get(int(one["submission"] or 0), ("", None))
-        said = {"form": titles.get(form, form), "place": tree.names_of([place]).get(place, place)}
-        more = {
-            "pairs": pairs.get(one["event"]),
-            "effect": told.effects.get(one["event"]),
-            "by": names.get(one["event"]),
-            "what": EVENTS.get(one["kind"]) if one["submission"] is None else None,
-        }
-        by_cause.setdefault(one["cause"], []).append({**one, **said, **more})
-    return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
 
 
 def _finer(told: Changes, definition: Definition) -> int:

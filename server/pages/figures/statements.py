@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,6 +21,7 @@ from server.db import session
 from server.guards import needs
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
 from server.pages.figures.indicators import Asked
+from server.pages.figures.subjects import cells_called
 from server.pages.frame import project_of
 from server.queries.remembered import Recalled, Shared
 from server.words import words
@@ -95,7 +97,8 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
         return compose(reading, name, language, period=period, place=place, sees_small_cells=small, tell=how_far())
 
     fresh = None if query["as_of"] else query["fresh"]
-    told = _remembered(pid, reading, (name, language, period, place), written, fresh=fresh)
+    here = _address(name, period=period, place=place, as_of=query["as_of"], wording=language)
+    told = _remembered(pid, reading, (name, language, period, place), written, here, fresh=fresh)
     if told.behind:
         reading = reading_of(pid, str(told.event))
     return _shown(pid, name, told, reading, period, place)
@@ -108,8 +111,9 @@ def ask_issue(pid: int, name: str) -> ResponseReturnValue:
     query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
     asked = Asked(reading, query["period"], reading.place(query["place"]), str(reading.as_of.event))
-    called = words().label(titles_at(session(), pid, reading.as_of.event).get(name, {})) or name
-    title = f"{called}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
+    title = (
+        f"{_called(pid, name, reading)}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
+    )
     return _ask(pid, name, asked, title, None)
 
 
@@ -143,7 +147,8 @@ def issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     def written() -> Statement:
         return compose_issue(session(), found, language, sees_small_cells=sees_small_cells(), tell=how_far())
 
-    issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, fresh=None)
+    here = _address(f"{name}/issues/{number}", wording=language)
+    issued = _remembered(pid, reading, (name, language, found.period, found.place, number), written, here, fresh=None)
     return _shown(pid, name, issued, reading, found.period, found.place, found)
 
 
@@ -184,23 +189,36 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
         told=told,
         differing=told.worked,
         definitions=reading.definitions,
+        cells_called=lambda one: cells_called(pid, reading, reading.definitions[one["indicator"]], one["by"]),
         write_cells=write_cells,
         said_of=_said_of(reading),
     )
 
 
+def _address(name: str, **asked: str | None) -> str:
+    """Where a statement is read, as `way_back` takes it."""
+    return f"{name}?{urlencode({key: value for key, value in asked.items() if value})}"
+
+
 def _remembered(
-    pid: int, reading: Reading, what: tuple[object, ...], written: Callable[[], Statement], *, fresh: bool | None
+    pid: int,
+    reading: Reading,
+    what: tuple[object, ...],
+    written: Callable[[], Statement],
+    here: str,
+    *,
+    fresh: bool | None,
 ) -> Recalled[dict[str, str]]:
-    """A statement as this visitor may see it; of the past, which nothing is newer than, for None."""
+    """A statement as this visitor may see it; of the past, which nothing is newer than, for None. From its figures a
+    way leads back `here`."""
 
     def shown() -> dict[str, str]:
         found = written()
         notes, of_marks = notes_of(reading, found.text, found.marks, found.language)
-        body = found.to_html(lambda figure: page_of(pid, found, figure), of_marks)
+        body = found.to_html(lambda figure: page_of(pid, found, figure, here), of_marks)
         heading = phrase("notes", found.language)
         text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
-        return {"language": found.language, "text": text}
+        return {"language": found.language, "title": found.title, "text": text}
 
     moment, what = reading.as_of, (*what, sees_small_cells())
     if fresh is None:
@@ -210,7 +228,7 @@ def _remembered(
     return _kept.recall(session(), pid, what, shown, fresh=fresh, event=moment.event)
 
 
-# The language of a statement, and its text as our own markup.
+# The language of a statement, its title, and its text as our own markup.
 _kept: Shared[dict[str, str]] = Shared("statement", awaited=True)
 _compared: Shared[list[dict[str, Any]]] = Shared("comparison", awaited=True)
 
@@ -241,9 +259,19 @@ def _shown(
 
 def _ask(pid: int, name: str, asked: Asked, title: str, refusal: Refusal | None) -> ResponseReturnValue:
     page = render_template(
-        "statement_issue.html", **asked.shown(pid), name=name, title=title, problem=refusal.detail if refusal else None
+        "statement_issue.html",
+        **asked.shown(pid),
+        name=name,
+        called=_called(pid, name, asked.reading),
+        title=title,
+        problem=refusal.detail if refusal else None,
     )
     return page, refusal.status if refusal else 200
+
+
+def _called(pid: int, name: str, reading: Reading) -> str:
+    """A statement by its heading, in the visitor's language."""
+    return words().label(titles_at(session(), pid, reading.as_of.event).get(name, {})) or name
 
 
 def _language(reading: Reading, name: str, asked: str | None) -> str:

@@ -1,16 +1,22 @@
-"""What the subjects of an indicator are called: whom or what its figure counts."""
+"""What the subjects of an indicator are called, whom or what its figure counts, and the cells in which it does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from flask_babel import gettext
 from sqlalchemy import select
 
 from forms.form import Choice
 from forms.indicators.sheets import field_called, plain_reference
+from server import current
 from server.db import session
+from server.pages import frame
 from server.queries.submissions import labels_of_entities
-from sync.indicators.definitions import Definition, by_code, label_in
+from server.words import words
+from sync.indicators.definitions import Definition, Way, by_code, label_in
+from sync.indicators.figures import Cells
+from sync.indicators.reading import PLACE, Reading
 from sync.models import Form
 from sync.projects.catalogue import Published, published
 
@@ -23,6 +29,37 @@ def called(pid: int, definitions: Iterable[Definition], keys: Iterable[str], lan
             if choice.value in left and (said := label_in(by_code(choice.labels), language)):
                 known.setdefault(choice.value, said)
     return known
+
+
+def cells_called(pid: int, reading: Reading, definition: Definition, cells: Cells) -> list[tuple[str, str]]:
+    """Each breakdown with its key, as they are called."""
+    ways, project = reading.breakings(definition), frame.project_of(pid)
+    entities, found = entities_called(pid, cells.values()), []
+    for name, key in cells.items():
+        place = reading.tree.places.get(key or "") if name.startswith(PLACE) else None
+        level = frame.called(project, "levels", name.removeprefix(PLACE))
+        said = place.name if place else key_called(ways.get(name), key, entities)
+        found.append((way_called(ways[name]) if name in ways else level, said))
+    return found
+
+
+def way_called(way: Way) -> str:
+    """A breakdown in the visitor's language."""
+    return words().label(way.labels) or way.name
+
+
+def key_called(way: Way | None, key: str | None, entities: Mapping[str, str]) -> str:
+    """A key of a breakdown: a choice by its label, an entity as `entities_called` says."""
+    label = way.label_of(key, words().language) if way is not None else None
+    return label or entities.get(key or "") or key or gettext("unknown")
+
+
+def entities_called(pid: int, keys: Iterable[str | None]) -> Mapping[str, str]:
+    """Those of the keys that are ids of entities, with what they are called; who does not read visits is not told."""
+    named = labels_of_entities(session(), pid, filter(None, keys))
+    if current.has_right("submissions.read"):
+        return named
+    return dict.fromkeys(named, gettext("named to coordinators only"))
 
 
 def _choices(pid: int, definitions: Iterable[Definition]) -> Iterator[Choice]:

@@ -44,6 +44,7 @@ CHANGES = {
 THINGS = {
     "title": _("title"),
     "language": _("language"),
+    "subject": _("whom a visit is about"),
     "question": _("question"),
     "group": _("group"),
     "type": _("type"),

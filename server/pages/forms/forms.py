@@ -267,6 +267,7 @@ def grouped(changes: list[Change]) -> dict[str, list[Change]]:
 _GROUPS = {
     "title": "form",
     "language": "form",
+    "subject": "form",
     "question": "questions",
     "group": "questions",
     "type": "questions",

@@ -29,24 +29,24 @@ from server.guards import needs
 from server.pages.asked import FreshQuery
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
-from server.pages.people.people_words import BANDS, DECISIONS, ROLES
+from server.pages.people.people_words import BANDS, DECISIONS, ROLES, kind_of
 from server.queries.arrivals import open_pairs
 from server.queries.remembered import Shared
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
 from sync.dedup.pairs import OPEN
+from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
-from sync.entities.reading import lists_of_project
 from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
 from sync.models import EntityList
 from sync.projects.places import PlaceTree
 from sync.review.decided import decided_last
 from sync.review.match_bulk import Confirmed
 from sync.review.match_queue import ALL, Wanted, count_pairs, figures_on, matches, waiting
-from sync.review.match_view import MatchSeen, Reason, reasons_of, view
+from sync.review.match_view import MatchSeen, Reason, names_of_pairs, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
-from sync.review.matches import matching_list, pair_of
+from sync.review.matches import compared_lists, matching_list, pair_of
 from sync.review.one_person import labels_of, last_decisions, visits_of
 from sync.review.records import records_of
 
@@ -55,6 +55,7 @@ bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicat
 _LIMIT = 15
 _LEFT_OUT_SHOWN = 50
 _LAST_SHOWN = 10
+_SAYS_SOMETHING = 0.5  # a lighter reason is not worth a word in a row
 
 
 class QueueQuery(Strict):
@@ -103,7 +104,7 @@ class Step:
 @bp.app_context_processor
 def words_of_people() -> dict[str, Any]:
     """What templates call the codes of people and of lists."""
-    return {"roles_said": ROLES, "decisions_said": DECISIONS, "bands": BANDS}
+    return {"roles_said": ROLES, "bands": BANDS}
 
 
 @bp.get("")
@@ -111,7 +112,7 @@ def words_of_people() -> dict[str, Any]:
 def queue(pid: int) -> ResponseReturnValue:
     """The pairs of a list: those to be decided, those on which most figures hang first; or the decided ones."""
     asked = read_query(QueueQuery())
-    lists = compared_lists(pid)
+    lists = compared_lists(session(), pid)
     if not lists:
         return render_template("duplicates_none.html", project=project_of(pid))
     known = _list_asked(lists, asked["list_name"])
@@ -124,24 +125,24 @@ def queue(pid: int) -> ResponseReturnValue:
     last = decided_last(session(), pid, known.name, _LAST_SHOWN) if beside else []
     ends = {end for pair in [*pairs, *(one.pair for one in last)] for end in (pair.a, pair.b)}
     said = [*decisions.values(), *(one.decision for one in last)]
-    elsewhere = open_pairs(session(), pid)
+    waits = open_pairs(session(), pid)
     shown = render_template(
         "duplicates.html",
         project=project_of(pid),
         lists=lists,
         known=known,
-        elsewhere=elsewhere,
-        others=[one for one in lists if one.name != known.name and one.name in elsewhere],
+        waits=waits,
+        kind=kind_of(known),
         asked=asked,
         address=_address(asked, known.name),
         items=page.items,
         later={queued.pair.id: queued.cursor for queued in page.items},
-        count=elsewhere.get(known.name, 0)
+        count=waits.get(known.name, 0)
         if (asked["state"], wanted) == (OPEN, ALL)
         else count_pairs(reading, known.name, asked["state"], wanted),
         cursor=page.cursor,
         records=records_of(session(), pid, known.name, ends),
-        reasons={pair.id: _chief(reasons_of(pair.parts, words().language)) for pair in pairs},
+        reasons={pair.id: _weightiest(reasons_of(pair.parts, words().language)) for pair in pairs},
         decisions=decisions,
         last=last,
         actors=names_of_actors(session(), [one.actor_id or 0 for one in said]),
@@ -195,17 +196,17 @@ _hanging: Shared[dict[str, Any]] = Shared("hanging", awaited=True)
 @bp.get("/next")
 @needs("people.decide")
 def next_pair(pid: int) -> ResponseReturnValue:
-    """To the next pair of the queue after the cursor; to the queue itself if there is none."""
+    """To the next pair of the queue after the cursor that was not just left; to the queue itself if there is none."""
     asked = read_query(QueueQuery())
-    known = _list_asked(compared_lists(pid), asked["list_name"])
+    known = _list_asked(compared_lists(session(), pid), asked["list_name"])
     more = _address(asked, known.name)
-    page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], 1, _wanted(pid, asked))
-    if not page.items:
+    page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], 2, _wanted(pid, asked))
+    found = next((one for one in page.items if one.pair.id != asked["left"]), None)
+    if found is None:
         return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], left=asked["left"], **more), 303)
-    number = page.items[0].pair.id
     kept = {"done": asked["done"], "left": asked["left"]}
-    way = {"cursor": asked["cursor"], "later": page.items[0].cursor, **kept, **more}
-    return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
+    way = {"cursor": asked["cursor"], "later": found.cursor, **kept, **more}
+    return redirect(url_for("match_pages.pair", pid=pid, number=found.pair.id, **way), 303)
 
 
 @bp.get("/<int:number>")
@@ -222,7 +223,12 @@ def figures_of_pair(pid: int, number: int) -> ResponseReturnValue:
     found = pair_of(session(), pid, number)
     indicators = figures_on(reading_of(pid, None), found.list_name, number) if found.state == OPEN else []
     return render_template(
-        "duplicates_figures.html", around=_around(), project=project_of(pid), pair=found, indicators=indicators
+        "duplicates_figures.html",
+        around=_around(),
+        project=project_of(pid),
+        pair=found,
+        name=names_of_pairs(session(), pid, [number])[number],
+        indicators=indicators,
     )
 
 
@@ -254,7 +260,7 @@ def post_pair(pid: int, number: int) -> ResponseReturnValue:
 def ask_for_bulk(pid: int) -> ResponseReturnValue:
     """How sure a pair has to be to be confirmed with others at once."""
     asked = read_query(QueueQuery())
-    known = _list_asked(compared_lists(pid), asked["list_name"])
+    known = _list_asked(compared_lists(session(), pid), asked["list_name"])
     return render_template(
         "duplicates_bulk.html", project=project_of(pid), known=known, percent=asked["minimum"] * 100, found=None
     )
@@ -282,11 +288,6 @@ def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
     name = request.form.get("list", "")
     found = reopen(pid, number)
     return redirect(url_for("match_pages.queue", pid=pid, list=name, opened=found.opened, kept=found.kept), 303)
-
-
-def compared_lists(pid: int) -> list[EntityList]:
-    """The lists of the project whose records are compared."""
-    return [known for known in lists_of_project(session(), pid) if known.matching]
 
 
 def pair_still_there(pid: int, number: int) -> bool:
@@ -329,6 +330,7 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         project=project_of(pid),
         seen=seen,
         pair=seen.pair,
+        kind=kind_of(matching_list(session(), pid, name)),
         sides=(seen.a, seen.b),
         steps=waterfall(seen.reasons),
         tree=tree,
@@ -337,7 +339,7 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         titles=titles_of_forms(session(), pid),
         actors=names_of_actors(session(), _actors(seen)),
         way={"cursor": asked["cursor"], **more},
-        later=asked["later"] if seen.pair.state == OPEN else None,
+        later=asked["later"] or asked["cursor"],
         more=more,
         done=_told(pid, asked["done"]),
         left=_told(pid, asked["left"]),
@@ -382,9 +384,7 @@ def _told(pid: int, number: int | None) -> Any:
 
 
 def _list_asked(lists: Sequence[EntityList], name: str) -> EntityList:
-    found = next((known for known in lists if known.name == name), None)
-    if found is None and not name and lists:
-        found = next((known for known in lists if known.name == "people"), lists[0])
+    found = next((known for known in lists if not name or known.name == name), None)
     if found is None:
         raise NotFound
     return found
@@ -406,10 +406,16 @@ def _address(asked: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"list": name, **kept}
 
 
-def _chief(reasons: Sequence[Reason]) -> Sequence[Reason]:
-    """The heaviest reasons, in their order: what a row of the queue has room for. The first is where all begin."""
-    heavy = sorted(reasons[1:], key=lambda reason: -abs(reason.part.weight))[:3]
-    return [reason for reason in reasons if reason in heavy]
+def _weightiest(reasons: Sequence[Reason]) -> tuple[Reason | None, Reason | None]:
+    """What says most for one person, and what most against it. The first of all reasons is where every pair begins; it
+    says something only where the two live apart."""
+    begins = 0 if reasons and reasons[0].part.level in (COMMUNE, ELSEWHERE) else 1
+    weighed = {reason.part.weight: reason for reason in reasons[begins:]}
+    most, least = max(weighed, default=0.0), min(weighed, default=0.0)
+    return (
+        weighed[most] if most >= _SAYS_SOMETHING else None,
+        weighed[least] if least <= -_SAYS_SOMETHING else None,
+    )
 
 
 def _first_levels(tree: PlaceTree) -> list[tuple[str, str]]:

@@ -10,10 +10,12 @@ from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
+from server.pages.people.people_words import kind_of
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.entities.reach import tree_of
 from sync.indicators.definitions import definitions_at
 from sync.review.decided import history_of
+from sync.review.matches import matching_list
 from sync.review.one_person import labels_of, pairs_about, person_of, visits_of
 
 bp = Blueprint("people_pages", __name__, url_prefix="/projects/<int:pid>/people")
@@ -38,6 +40,7 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         "person.html",
         project=project_of(pid),
         list_name=name,
+        kind=kind_of(matching_list(session(), pid, name)),
         person=found,
         records=records,
         numbers={record.id: number for number, record in enumerate(records, 1)},

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask_babel import lazy_gettext as _
+
+from sync.dedup.yardsticks import compared_simply
+from sync.models import EntityList
 
 ROLES = {
     "first_name": _("first name"),
@@ -25,6 +31,25 @@ DECISIONS = {
     "different": _("different"),
     "open": _("to be decided"),
 }
+# How pages speak of two records: of people, and of anything else that is compared.
+PEOPLE = {
+    "question": _("%(pair)s: one person or two?"),
+    "same": _("The same person"),
+    "different": _("Two people"),
+    "one": _("“%(one)s” and “%(other)s” are one person."),
+    "two": _("“%(one)s” and “%(other)s” are two people."),
+    "whole": _("The person as a whole"),
+    "decisions": DECISIONS,
+}
+ORGANISATIONS = {
+    "question": _("%(pair)s: one organisation or two?"),
+    "same": _("The same organisation"),
+    "different": _("Two organisations"),
+    "one": _("“%(one)s” and “%(other)s” are one organisation."),
+    "two": _("“%(one)s” and “%(other)s” are two organisations."),
+    "whole": _("The organisation as a whole"),
+    "decisions": DECISIONS | {"same": _("the same organisation"), "different": _("two organisations")},
+}
 # From which probability on, and up to which.
 BANDS = {
     "": (0.0, 1.0, _("however likely")),
@@ -45,3 +70,8 @@ CONFLICTS = {
     "soft": _("changed in two places at once"),
     "hard": _("two changes contradict each other"),
 }
+
+
+def kind_of(known: EntityList) -> Mapping[str, Any]:
+    """How pages speak of two records of the list."""
+    return ORGANISATIONS if compared_simply(known.matching) else PEOPLE

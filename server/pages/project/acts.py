@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from server.pages.frame import called
 from server.pages.people.people_words import DECISIONS
+from server.words import words
 from sync.models import Audit, Project
 
 ROLES = {
@@ -96,15 +97,23 @@ ACTS = {
     "entity.restore": _("brought a row of a list back"),
     "entity.bulk.restore": _("brought rows of a list back"),
 }
+_AT_ONCE = ("match.confirmed", "match.reopened")
 _ABOUT_ACTORS = ("role", "device", "form.given", "form.taken")
 
 
-def sentence(act: Audit, names: Mapping[int, str], project: Project, titles: Mapping[str, str]) -> str:
+def sentence(
+    act: Audit, names: Mapping[int, str], project: Project, titles: Mapping[str, str], pairs: Mapping[int, str]
+) -> str:
     """What was done and to what: its act, and what it was done to as far as that has a name. `titles` are those of
-    forms."""
+    forms, `pairs` what the two of a pair are called."""
     did = str(ACTS.get(act.action, act.action))
     details = act.details or {}
     about = act.subject or ""
+    if act.action in _AT_ONCE:
+        number = details.get("pairs", 0)
+        about = ngettext("%(number)s pair", "%(number)s pairs", number, number=words().number(number))
+    elif pair := pair_in(act):
+        about = pairs.get(pair, about)
     if about.isdecimal() and act.action.startswith(_ABOUT_ACTORS):
         about = names.get(int(about), about)
     if act.action.startswith(("people.", "entity.")):
@@ -114,6 +123,13 @@ def sentence(act: Audit, names: Mapping[int, str], project: Project, titles: Map
     if said is not None:
         about = f"{about} ({said})" if about else str(said)
     return gettext("%(did)s: %(about)s", did=did, about=about) if about else did
+
+
+def pair_in(act: Audit) -> int | None:
+    """The number of the one pair that an act was about."""
+    subject = act.subject or ""
+    about_one = act.action.startswith("match.") and act.action not in _AT_ONCE
+    return int(subject) if about_one and subject.isdecimal() else None
 
 
 def address_of(act: Audit) -> str | None:

@@ -21,9 +21,11 @@ from server.pages.said import STATES
 from server.queries.arrivals import last_arrival, open_pairs, quarantined
 from server.queries.submissions import how_many, names_of_actors, titles_of_forms
 from sync.accounts.roles import may, projects_of, role_in
+from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
 from sync.indicators.statements import titles_at
 from sync.models import Actor, Form, Project
+from sync.review.matches import compared_lists
 from sync.review.paging import cursor_to
 from sync.review.queue import Sought, review_queue
 
@@ -92,7 +94,7 @@ def project(pid: int) -> ResponseReturnValue:
         last=last_arrival(session(), pid),
         titles=titles_of_forms(session(), pid),
         quarantined=quarantined(session(), [pid]).get(pid, 0) if reads else 0,
-        by_list=open_pairs(session(), pid) if reads else {},
+        pairs=_pairs(pid) if reads else [],
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
         places=tree_of(session(), pid).names_of([row.place for row in latest]),
@@ -110,6 +112,13 @@ def _waits(actor: Actor, project: Project, number: int) -> Waits:
     pairs = sum(open_pairs(session(), project.id).values()) if decides else 0
     last = last_arrival(session(), project.id) if may(role, "figures.read") else None
     return Waits(project, decides, number if decides else 0, pairs, last)
+
+
+def _pairs(pid: int) -> list[tuple[str, bool, int]]:
+    """Each list that is compared, those of people first: its name, whether it is one of people, and its open pairs."""
+    waits = open_pairs(session(), pid)
+    lists = compared_lists(session(), pid)
+    return [(known.name, not compared_simply(known.matching), waits.get(known.name, 0)) for known in lists]
 
 
 def ways_of(pid: int) -> dict[str, str]:

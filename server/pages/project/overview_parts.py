@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from marshmallow import fields, validate
 from sqlalchemy import select
 
@@ -38,10 +37,9 @@ from sync.entities.reporting import Silence, habit, registers, silence, silent_e
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
 from sync.indicators.definitions import Way
-from sync.indicators.figures import Figure, figure
+from sync.indicators.figures import figure
 from sync.indicators.periods import ALL, Period, fiscal_year_of, read_period
 from sync.indicators.reading import Reading
-from sync.indicators.wording import figure_words
 from sync.models import Form, Target
 from sync.projects.places import PlaceTree
 
@@ -51,7 +49,6 @@ _DAYS = 30
 _FIGURES = 16
 _DEVICES = 20
 _ROOM = 1.5  # how much longer than a period what is expected in each one may take
-_MOST_FINER = 3  # decimals, so that a figure is told from its target
 # About how wide a letter of a map is, and how high its line.
 _LETTER, _LINE = 6.0, 14.0
 
@@ -347,40 +344,20 @@ def _aim(reading: Reading, target: Target) -> Aim:
         sees_small_cells=sees_small_cells(),
     )
     wanted = Fraction(decimal_of(target.target or 0))
-    planned = replace(found, value=wanted, low=wanted, high=wanted, items=None, hidden=False)
-    said, aim = _told_apart(found, planned)
+    found = replace(found, target=wanted)
     ways = reading.breakings(found.definition)
     called = [_called(ways.get(name), key) for name, key in target.by.items()]
     return Aim(
         target.indicator,
         found.definition.label(words().language),
         target.place,
-        value=said,
-        wanted=aim,
-        reached=_reached(found, wanted),
+        value=words().figure(found),
+        wanted=words().target(found),
+        reached=words().reached(found),
         bar=bars([Measured(found.value, found.low, found.high, wanted or None)])[0],
         of=", ".join(called),
         cells=",".join(f"{name}:{key}" for name, key in target.by.items()) or None,
     )
-
-
-def _told_apart(found: Figure, planned: Figure) -> tuple[str, str]:
-    """Both in words, with as many decimals as it takes to see that one is not the other."""
-    usual = found.definition.row.decimals_shown
-    for decimals in range(usual, usual + _MOST_FINER):
-        said, aim = (figure_words(one, words().language, decimals=decimals) for one in (found, planned))
-        if said != aim or found.value == planned.value:
-            return said, aim
-    return said, aim
-
-
-def _reached(found: Figure, wanted: Fraction) -> str:
-    if found.value is None or not wanted:
-        return words().share(None)
-    if found.definition.row.unit != "%":
-        return words().share(found.value / wanted)
-    points = round(float(found.value - wanted) * 100, 1) + 0.0  # no −0
-    return str(gettext("%(points)s points", points=f"{'+' if points > 0 else ''}{words().number(points)}"))
 
 
 def _called(way: Way | None, key: str) -> str:

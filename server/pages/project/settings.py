@@ -112,9 +112,12 @@ def _said(project: Project, name: str, value: Any) -> Any:
     if name == "counts":
         before, after = (how_many_count(session(), project.id, rule) for rule in (project.counts, value))
         numbers = {"before": words().number(before), "after": words().number(after)}
-        return gettext(
+        return ngettext(
+            "Figures count %(after)s submission instead of %(before)s. All are worked out anew, which takes a while "
+            "where there is much; what was asked as of an earlier day stays as it was.",
             "Figures count %(after)s submissions instead of %(before)s. All are worked out anew, which takes a while "
             "where there is much; what was asked as of an earlier day stays as it was.",
+            after,
             **numbers,
         )
     if name == "fiscal_year_start":

@@ -20,7 +20,7 @@ from server.bodies import read_query
 from server.db import session
 from server.guards import needs, public
 from server.pages.frame import project_of
-from server.pages.project.acts import ACTS, ROLES, address_of, sentence
+from server.pages.project.acts import ACTS, ROLES, address_of, pair_in, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
 from server.queries.submissions import titles_of_forms
@@ -40,6 +40,7 @@ from sync.accounts.tokens import issue_token
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.models import Assignment, Project
 from sync.models.database import begin_writing
+from sync.review.match_view import names_of_pairs
 
 bp = Blueprint("team_pages", __name__)
 
@@ -164,11 +165,12 @@ def trail(pid: int) -> ResponseReturnValue:
     numbers = [act.actor_id for act in found.rows if act.actor_id is not None]
     numbers += [int(act.subject) for act in found.rows if act.subject and act.subject.isdecimal()]
     names, titles = names_of(session(), numbers), titles_of_forms(session(), pid)
+    pairs = names_of_pairs(session(), pid, [number for act in found.rows if (number := pair_in(act)) is not None])
     return render_template(
         "team_trail.html",
         project=project,
         asked=asked,
-        acts=[(act, sentence(act, names, project, titles), address_of(act)) for act in found.rows],
+        acts=[(act, sentence(act, names, project, titles, pairs), address_of(act)) for act in found.rows],
         names=names,
         below=found.below,
         people=members(session(), pid),

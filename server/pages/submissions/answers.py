@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from lxml import etree
 
 from forms.form import Field
+from forms.xforms.entities import plain_id
 from forms.xforms.instance import Instance
 from forms.xforms.xform import Form
 from server.words import tied, words
@@ -25,7 +27,9 @@ class Line:
     """A question with its answer, or the heading of one turn of a repeat.
 
     `chosen` holds what was picked from a list outside the form: places or entities, by their keys. `place` is the path
-    with positions of repeats, as flags name it.
+    with positions of repeats, as flags name it. By its `anchors` addresses lead to it: an answer's are its place and
+    what was picked; those of a turn are `attendance:3` for the third of that name, and the entities that it makes or
+    changes. Each leads to where it stands first.
     """
 
     depth: int
@@ -35,15 +39,26 @@ class Line:
     heading: bool = False
     file: bool = False
     place: str = ""
+    anchors: Sequence[str] = ()
 
 
 def lines_of(form: Form, instance: Instance, language: str) -> list[Line]:
     """In the order of the form. Questions without an answer are left out, and so is what nobody was asked: metadata and
     calculations without a label stand in the raw instance."""
-    return list(_inside(form, instance.root, "/data", "/data", 0, language))
+    return list(_anchored(_inside(form, instance.root, "/data", "/data", 0, language, Counter())))
 
 
-def _inside(form: Form, element: etree._Element, path: str, place: str, depth: int, language: str) -> Iterator[Line]:
+def _anchored(lines: Iterable[Line]) -> Iterator[Line]:
+    seen: set[str] = set()
+    for line in lines:
+        new = [one for one in dict.fromkeys(line.anchors) if one not in seen]
+        seen.update(new)
+        yield replace(line, anchors=new)
+
+
+def _inside(
+    form: Form, element: etree._Element, path: str, place: str, depth: int, language: str, named: Counter[str]
+) -> Iterator[Line]:
     turns: dict[str, int] = {}
     for child in element:
         name = str(child.tag)
@@ -53,21 +68,41 @@ def _inside(form: Form, element: etree._Element, path: str, place: str, depth: i
             continue
         if len(child):
             turns[name] = turns.get(name, 0) + 1
-            yield from _group(form, child, child_path, child_place, turns[name], depth, language)
+            yield from _group(form, child, child_path, child_place, turns[name], depth, language, named)
         elif child.text and child.text.strip() and _was_asked(field):
-            yield replace(_answer(form, child_path, child.text.strip(), depth, language), place=child_place)
+            line = _answer(form, child_path, child.text.strip(), depth, language)
+            yield replace(line, place=child_place, anchors=[child_place, *map(plain_id, line.chosen)])
 
 
 def _group(
-    form: Form, element: etree._Element, path: str, place: str, turn: int, depth: int, language: str
+    form: Form,
+    element: etree._Element,
+    path: str,
+    place: str,
+    turn: int,
+    depth: int,
+    language: str,
+    named: Counter[str],
 ) -> Iterator[Line]:
     if path not in form.repeats:
-        yield from _inside(form, element, path, place, depth, language)
+        yield from _inside(form, element, path, place, depth, language, named)
         return
-    below = list(_inside(form, element, path, f"{place}[{turn}]", depth + 1, language))
+    name, at = str(element.tag), f"{place}[{turn}]"
+    named[name] += 1
+    anchors = [f"{name}:{named[name]}", *_entities_in(form, element, path)]
+    below = list(_inside(form, element, path, at, depth + 1, language, named))
     if below:
-        yield Line(depth, f"{label_of(form, path, language)} {turn}", heading=True)
+        heading = f"{label_of(form, path, language)} {turn}"
+        yield Line(depth, heading, heading=True, place=at, anchors=anchors)
         yield from below
+
+
+def _entities_in(form: Form, turn: etree._Element, path: str) -> Iterator[str]:
+    """The entities that this turn of a repeat makes or changes."""
+    for declared in form.entities:
+        entity = turn.find(declared.path.removeprefix(f"{path}/")) if declared.repeat == path else None
+        if entity is not None and (named := plain_id(entity.get("id", ""))):
+            yield named
 
 
 def _was_asked(field: Field | None) -> bool:

@@ -26,6 +26,7 @@ from server.queries.review import bulk_review
 from server.queries.submissions import name_of_submission, names_of_actors
 from server.words import words
 from sync.accounts.audit import record_act
+from sync.entities.sent_back import receiver_of
 from sync.errors import NotFound, Refusal, Stale, Unexpected
 from sync.models import Submission
 from sync.models.database import begin_writing
@@ -64,8 +65,10 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         take_lease(session(), pid, visitor, at, now)
         record_act(session(), pid, current.origin(), "submission.viewed", now, str(at))
     session().commit()
-    left = None if sought.words else count_sought(session(), pid, sought, most_counted())
     filters = filters_asked()
+    # All of them are counted in an index: the overview and the statements say the same number.
+    most = most_counted() if filters else None
+    left = None if sought.words else count_sought(session(), pid, sought, most)
     offered = choices(pid)
     page = {
         **offered,
@@ -74,7 +77,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         "query": urlencode(filters),
         "templates": TEMPLATES,
         "left": left,
-        "most": most_counted(),
+        "most": most,
         "after": given.get("after"),
         "others": names_of_actors(session(), others.values()),
         "looked_at": others.get(at) if at is not None else None,
@@ -96,7 +99,14 @@ def _last(pid: int, titles: Mapping[str, str]) -> dict[str, Any] | None:
     except NotFound:
         return None
     decided = session().get_one(Submission, (pid, number))
-    return {"number": number, "was": was, "submission": decided, "title": titles.get(form_id, form_id)}
+    receiver = receiver_of(session(), pid, number, current.now())
+    return {
+        "number": number,
+        "was": was,
+        "submission": decided,
+        "title": titles.get(form_id, form_id),
+        "receiver": receiver,
+    }
 
 
 @bp.post("/submissions/<int:number>/decision")
@@ -155,7 +165,8 @@ def post_many(pid: int) -> ResponseReturnValue:
         if state == "hasIssues" and comment is None:
             raise Unexpected(gettext("Say what is to be corrected: choose a sentence, or write one of your own."))
         if given.get("act") == "decide":
-            found = decide_many(pid, sought, state, comment=comment, seen=given.get("seen", type=int))
+            seen = given.get("seen", type=int)
+            found = decide_many(pid, sought, state, comment=comment, seen=seen, figures=False)
             return redirect(
                 f"{url_for('review_pages.many', pid=pid)}?{urlencode(filters | {'done': str(found.bulk or 0)})}", 303
             )

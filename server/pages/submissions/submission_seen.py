@@ -16,6 +16,7 @@ from forms.indicators.sheets import language_code
 from forms.xforms.editing import SEVERAL
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.model import Form
+from server import current
 from server.api.submission_shapes import files_of
 from server.db import session
 from server.pages.forms.rules import RuleReader
@@ -35,6 +36,7 @@ from server.queries.submissions import (
 from server.sentences import said_in
 from server.words import words
 from sync.entities.reach import tree_of
+from sync.entities.sent_back import receiver_of
 from sync.indicators.definitions import by_code, definitions_at, label_in
 from sync.projects.catalogue import Unpublished, published
 from sync.projects.places import PlaceTree
@@ -49,7 +51,8 @@ _LONGEST_SAID = 500
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A flag in words: what was asked, what is wrong, and the rule of the form that says so. `other` is the submission
-    that it is about beside this one."""
+    that it is about beside this one; `anchor` leads to the answer, or to the turn of a repeat in which it is missing.
+    """
 
     code: str
     said: str
@@ -58,6 +61,7 @@ class Broken:
     message: str
     rule: str
     other: int | None = None
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +94,21 @@ def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
     deeds = deeds_of(session(), pid, number) if whole else []
     actors = names_of_actors(session(), _actors_in(seen, deeds))
     others = visits_called(session(), pid, form_id, _neighbours_in(seen))
-    flags = [_leading(broken_of(form, flag, language), others) for flag in seen.flags]
     files = files_of(seen)
     instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
+    lines = _lines(pid, instance, form, tree, language)
+    anchors = {line.place: line.anchors[0] for line in lines or () if line.anchors}
+    flags = [_anchored(_leading(broken_of(form, flag, language), others), anchors) for flag in seen.flags]
     return {
         "states": STATES,
         "project": project_of(pid),
         "submission": seen,
         "title": titles_of_forms(session(), pid).get(form_id, form_id),
-        "lines": _lines(pid, instance, form, tree, language),
+        "lines": lines,
         "geography": geography_of(form, instance, seen.place, tree, language) if whole and form is not None else None,
         "flags_shown": flags,
         "original": others.get(seen.double_of or ""),
+        "receiver": receiver_of(session(), pid, number, current.now()),
         "broken": {flag.place: flag for flag in flags if flag.place},
         "labels_in": language,
         "languages_of_form": languages_of(form),
@@ -180,6 +187,14 @@ def _leading(broken: Broken, others: Mapping[str, Visit]) -> Broken:
         if instance in broken.message:
             return replace(broken, message=broken.message.replace(instance, visit.name), other=visit.number)
     return broken
+
+
+def _anchored(broken: Broken, anchors: Mapping[str, str]) -> Broken:
+    """With the way to what the page shows of its place, or of what is around that."""
+    at = broken.place
+    while at and at not in anchors:
+        at = at.rpartition("/")[0]
+    return replace(broken, anchor=anchors.get(at, ""))
 
 
 def _rule(form: Form, code: str, path: str, language: str) -> str:

@@ -52,7 +52,7 @@ def compare(a: Profile, b: Profile) -> Pattern:
         if (straight := _RANK[first] + _RANK[last]) > 2:  # else nothing can be better by more than two
             crossed = _names(a.first, b.last), _names(a.last, b.first)
             if _RANK[crossed[0]] + _RANK[crossed[1]] < straight - 2:
-                first, last = sorted(crossed, key=_RANK.__getitem__)  # which of the two is which, nobody can say
+                first, last = sorted(crossed, key=_RANK.__getitem__)  # `first_crossed` says which is which
                 pattern["order"] = SWAPPED
     if first != MISSING:
         pattern["first_name"] = first
@@ -77,6 +77,13 @@ def compare(a: Profile, b: Profile) -> Pattern:
     if a.address and b.address:
         pattern["address"] = _address(a.address, b.address)
     return pattern
+
+
+def first_crossed(a: Profile, b: Profile) -> bool:
+    """Of two whose names stand in each other's place: whether the first name of `a` and the last one of `b` are what
+    the pattern calls their first name. Nobody can say which it is, so it is the nearer of the two, for either order."""
+    one, other = (a.first, b.last), (a.last, b.first)
+    return (_RANK[_names(*one)], sorted(one)) <= (_RANK[_names(*other)], sorted(other))
 
 
 def _names(a: tuple[str, ...], b: tuple[str, ...]) -> str:

@@ -21,9 +21,11 @@ from sync.dedup.scoring.comparing import (
     LEVELS,
     NEAR,
     SAME,
+    SWAPPED,
     VILLAGE,
     Pattern,
     compare,
+    first_crossed,
     stratum_of,
 )
 from sync.dedup.scoring.profiles import Profile
@@ -148,15 +150,16 @@ def score_compared(model: Model, terms: Terms, a: Profile, b: Profile, stratum: 
     """The same of two that have been compared already."""
     weights = model.weights[stratum]
     parts = [Part(PLACE, _place(a), _place(b), stratum, _prior(model, terms, a, b, stratum))]
+    names = _names_compared(a, b, pattern)
     for name, level in pattern.items():
-        plain = weights[name][level]
-        parts.append(Part(name, written(a, name), written(b, name), level, plain))
-        if level == SAME and name in NAMES and pattern.get("order") != "swapped":
+        one, other = names.get(name) or (_written(a, name), _written(b, name))
+        parts.append(Part(name, one, other, level, weights[name][level]))
+        if level == SAME and name in NAMES and pattern.get("order") != SWAPPED:
             part = NAMES[name]
             text = a.first_name if part == "first" else a.last_name
             rarity = math.log2(model.u[stratum][name][SAME] / frequency(terms, a, b, stratum, part, text))
             if terms:
-                parts.append(Part(COMMON, written(a, name), written(b, name), name, rarity))
+                parts.append(Part(COMMON, one, other, name, rarity))
     total = 0.0  # added up as `weigh` does, to the last digit
     for step in parts:
         total += step.weight
@@ -171,7 +174,7 @@ def weigh(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str, patt
     weights, total = model.weights[stratum], _prior(model, terms, a, b, stratum)
     for name, level in pattern.items():
         total += weights[name][level]
-        if terms and level == SAME and name in NAMES and pattern.get("order") != "swapped":
+        if terms and level == SAME and name in NAMES and pattern.get("order") != SWAPPED:
             part = NAMES[name]
             text = a.first_name if part == "first" else a.last_name
             total += math.log2(model.u[stratum][name][SAME] / frequency(terms, a, b, stratum, part, text))
@@ -217,18 +220,6 @@ def frequency(terms: Terms, a: Profile, b: Profile, stratum: str, part: str, tex
     return max(share, _RAREST)
 
 
-def written(profile: Profile, name: str) -> str:
-    """The value of a field as the record has it."""
-    if name == "order":
-        return ""
-    if name == "age" and not profile.birth_given:
-        return profile.written.get("age", "")
-    text = profile.written.get(name, "")
-    if not text and name in ("first_name", "last_name"):
-        return profile.written.get("full_name", "")
-    return text or (str(profile.birth) if name in ("birth_year", "age") else "")
-
-
 def _prior(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str) -> float:
     """Of two records of a hamlet it is likelier that they are one person than of two records of a town."""
     return model.prior[stratum] - math.log2(crowding(stratum, records_around(terms, a, b, stratum)))
@@ -237,6 +228,22 @@ def _prior(model: Model, terms: Terms, a: Profile, b: Profile, stratum: str) -> 
 def _share(terms: Terms, scope: str, part: str, text: str, around: float) -> float:
     total, count = terms.get((scope, part, ""), 0), terms.get((scope, part, text), 0)
     return (max(count - 1, 0) + _SHRINK * around) / (max(total - 1, 0) + _SHRINK)
+
+
+def _names_compared(a: Profile, b: Profile, pattern: Pattern) -> dict[str, tuple[str, str]]:
+    """What was compared with what, as it is written, by field."""
+    (first_a, last_a), (first_b, last_b) = a.names_written, b.names_written
+    if pattern.get("order") != SWAPPED:
+        return {"first_name": (first_a, first_b), "last_name": (last_a, last_b)}
+    crossed = (first_a, last_b), (last_a, first_b)
+    nearer, farther = crossed if first_crossed(a, b) else crossed[::-1]
+    return {"first_name": nearer, "last_name": farther}
+
+
+def _written(profile: Profile, name: str) -> str:
+    if name == "age" and not profile.birth_given:
+        return profile.written.get("age", "")
+    return profile.written.get(name, "") or (str(profile.birth) if name in ("birth_year", "age") else "")
 
 
 def _place(profile: Profile) -> str:

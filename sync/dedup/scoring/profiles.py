@@ -51,6 +51,16 @@ class Profile:
     def last_name(self) -> str:
         return "".join(self.last)
 
+    @property
+    def names_written(self) -> tuple[str, str]:
+        """First and last name as the record has them, parted where `profile_of` parts them; each is empty for none."""
+        first, last = self.written.get("first_name", ""), self.written.get("last_name", "")
+        if (words(first), words(last)) == (self.first, self.last):
+            return first, last
+        whole = self.written.get("full_name", "") or first or last
+        before, _space, family = whole.rpartition(" ")
+        return (before, family) if before and self.last else (whole, whole if self.last else "")
+
 
 def profile_of(entity_id: str, roles: Mapping[str, str], data: Mapping[str, Any], created: dt.date) -> Profile:
     """The profile of an entity with these properties, which play these roles (property → role).

@@ -679,6 +679,33 @@ def test_a_cell_far_to_the_right_costs_nothing() -> None:
         read_workbook(with_part(SHEET, rows(header, far)), "form.xlsx")
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [("people", "people"), ("organisations", "organisations"), ("None", "none")]
+)
+def test_a_workbook_may_say_whom_a_visit_is_about(written: str, read: str) -> None:
+    counted = """
+        | indicators | | | |
+        | name | label::English (en) | aggregate | subject |
+        | visited | Visited | distinct | organisations |
+    """
+
+    book = read_workbook(a_workbook("visit", "1", SURVEY + counted, written), "visit.xlsx")
+
+    assert book.sheets.subject == read
+    assert Sheets.from_json(book.sheets.to_json()) == book.sheets
+    assert b"none" not in book.xform.lower()
+
+
+def test_a_visit_is_about_no_list_that_the_form_has_nothing_to_do_with() -> None:
+    with pytest.raises(Faulty) as caught:
+        read_workbook(a_workbook("visit", "1", SURVEY, "persons"), "visit.xlsx")
+
+    [finding] = caught.value.findings
+    assert (finding.sheet, finding.row, finding.column) == ("settings", 2, "subject")
+    assert "‘persons’" in finding.fault
+    assert finding.remedy == "It is one of ‘people’, ‘none’."
+
+
 def test_a_workbook_without_questions_says_so() -> None:
     assert "Did you mean ‘surveys’?" in refusal(xlsx_of("| surveys | |\n| type | name |\n| text | a |"))
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator
 from sync.errors import Forbidden, Unexpected
-from sync.indicators.evidence import Evidence, evidence
+from sync.indicators.evidence import Evidence, evidence, evidence_apart, how_many_apart
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 
@@ -122,6 +122,45 @@ def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:
             break
 
     assert pages == [3, 3, 3, 3, 2]
+
+
+def test_what_counts_stands_apart_from_what_does_not_and_the_newest_comes_first(world: World) -> None:
+    world.publish(Indicator("gain", aggregate="mean", subject="people", value="${v}", per_subject="gain"))
+    for month in range(1, 7):
+        world.submit(
+            *(row("gain", f"2026-0{month}-01", subject=f"p{number}", value=month, ordinal=number) for number in (1, 2))
+        )
+    reading = world.reading()
+    counting, others = how_many_apart(reading, "gain", sees_small_cells=True)
+
+    found = evidence_apart(reading, "gain", counts=True, count=counting, limit=2, sees_small_cells=True)
+    first = evidence_apart(reading, "gain", counts=False, count=others, limit=9, sees_small_cells=True)
+    second = evidence_apart(
+        reading, "gain", counts=False, count=others, limit=9, cursor=first.cursor, sees_small_cells=True
+    )
+
+    assert (counted(found), found.cursor) == ([("2026-06-01", 5), ("2026-06-01", 5)], None)
+    assert [len(page.rows) for page in (first, second)] == [9, 1]
+    assert [one["date"] for one in (first.rows[0], second.rows[0])] == ["2026-05-01", "2026-01-01"]
+    assert second.cursor is None
+
+
+def test_a_page_looks_at_so_many_rows_and_the_next_one_looks_further(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.indicators.evidence._MOST_LOOKED_AT", 4)
+    world.publish(Indicator("first", aggregate="sum", subject="people", value="${v}", per_subject="first"))
+    for month in range(1, 7):
+        world.submit(row("first", f"2026-0{month}-01", subject="awa", value=month))
+
+    pages, cursor = [], None
+    while True:
+        page = evidence_apart(world.reading(), "first", counts=True, count=1, cursor=cursor, sees_small_cells=True)
+        pages.append(counted(page))
+        if (cursor := page.cursor) is None:
+            break
+
+    assert pages == [[], [("2026-01-01", 1)]]
 
 
 def test_what_is_seldom_is_found_among_many(world: World) -> None:

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Keep
-from sync.indicators.notes import how_counted
+from sync.indicators.notes import how_counted, notes_of
+from sync.indicators.statements import compose, put_statement
 from tests.support.figures import World
 
 
@@ -49,3 +50,25 @@ def test_how_a_figure_is_counted_is_said_in_full(
 
     assert how_counted(definition, "en") == english
     assert how_counted(definition, "fr") == french
+
+
+def test_what_else_is_told_of_a_figure_has_a_note_of_its_own_and_the_same_twice_has_one(session: Session) -> None:
+    world = World(session)
+    world.publish(
+        Indicator("gained", {"en": "Gained"}, aggregate="distinct", subject="people", value="${v}", per_subject="gain")
+    )
+    text = "{{ gained }} gained, {{ gained.without }} did not; {{ gained }} are {{ gained.share }} in {{ gained.n }}."
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", text, event)
+    reading = world.reading()
+    statement = compose(reading, "results", "en", sees_small_cells=True)
+
+    notes, of_marks = notes_of(reading, statement.text, statement.marks, "en")
+
+    assert [of_marks[position] for position in sorted(of_marks)] == [1, 2, 1, 3, 4]
+    assert [note.sentence for note in notes] == [
+        "Gained, the whole time: each is counted once, however many visits; 0 contributions.",
+        "Gained, the whole time: cases left out, because there is nothing to compare their value with.",
+        "Gained, the whole time: as a share of the whole, each is counted once, however many visits; 0 contributions.",
+        "Gained, the whole time: how many contributions there are.",
+    ]

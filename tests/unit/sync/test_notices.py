@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine
 
 from sync.entities.delivery import csv_for, state_for
+from sync.entities.sent_back import receiver_of
 from sync.journal import open_journal
-from sync.models import Actor, SubmissionVersion
+from sync.models import Actor, SubmissionVersion, Token
 from sync.review.decide import add_comment, set_review_state
 from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
 
@@ -186,3 +187,24 @@ def test_only_the_latest_two_months_of_a_device_are_told(desk: Desk) -> None:
 
     assert [row["name"] for row in rows(desk, "mes_envois")] == [instance_id(2)[5:]]
     assert len(desk.submissions()) == 2
+
+
+def test_it_is_known_who_gets_back_what_was_sent_back_and_whether_their_device_was_heard_of_since(desk: Desk) -> None:
+    desk.outcomes(a_visit(1, 4))
+    (submission,) = desk.submissions()
+    later = NOON + dt.timedelta(hours=1)
+
+    with desk.sessions() as session:
+        received = receiver_of(session, desk.project_id, submission.id, later)
+    send_back(desk, instance_id(1), "Ten sacks?")
+    with desk.sessions() as session:
+        sent_back = receiver_of(session, desk.project_id, submission.id, later)
+        session.add(Token(sha256=b"1", actor_id=desk.device, kind="device", created_at=NOON, last_used_at=later))
+        session.flush()
+        fetched = receiver_of(session, desk.project_id, submission.id, later)
+
+    assert received is None
+    assert sent_back is not None
+    assert (sent_back.kind, sent_back.asks, sent_back.shut_out, sent_back.heard) == ("device", True, False, False)
+    assert fetched is not None
+    assert (fetched.heard, fetched.last) == (True, later)

@@ -116,6 +116,28 @@ def test_indicators_defined_anew_leave_nothing_to_mend(desk: Desk) -> None:
     assert rebuild(desk) == []
 
 
+def test_a_version_that_says_whom_a_visit_is_about_holds_for_what_is_there_and_leaves_nothing_to_mend(
+    desk: Desk,
+) -> None:
+    desk.publish("note", "1", NOTE)
+    desk.send([a_note(number, NOON) for number in (1, 2)])
+    before = flags_of_notes(desk)
+
+    desk.publish("note", "2", NOTE, subject="none")
+    desk.send([a_note(3, NOON)])
+    without = flags_of_notes(desk)
+    left_without = rebuild(desk)
+    desk.publish("note", "3", NOTE)
+
+    assert (before, without) == ([[], ["same_day"]], [[], [], []])
+    assert flags_of_notes(desk) == [[], ["same_day"], ["same_day"]]
+    assert (left_without, rebuild(desk)) == ([], [])
+
+
+def flags_of_notes(desk: Desk) -> list[list[str]]:
+    return [[flag[0] for flag in row.flags] for row in desk.submissions() if row.form_id == "note"]
+
+
 def test_another_time_zone_leaves_nothing_to_mend(desk: Desk) -> None:
     desk.publish("note", "1", NOTE)
     moments = [LATE, LATE + dt.timedelta(hours=4)]

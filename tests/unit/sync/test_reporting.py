@@ -80,6 +80,18 @@ def test_an_entry_was_heard_of_when_a_submission_about_it_is_dated_in_the_period
     assert end is None
 
 
+@pytest.mark.parametrize("subject", ["centres", "none"])
+def test_an_entry_is_reported_of_whatever_the_form_says_of_its_visits(desk: Desk, subject: str) -> None:
+    desk.publish("monthly", "2", MONTHLY, subject=subject)
+    siby, _, _ = centres_of(desk)
+    desk.outcomes(an_item(11, "monthly", day="2026-11-03", centre=siby, visits=3))
+
+    with desk.sessions() as session:
+        monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
+
+        assert silence(session, desk.project_id, monthly, *NOVEMBER).silent == 2
+
+
 def test_what_was_rejected_or_deleted_does_not_count(desk: Desk) -> None:
     siby, kalassa, _ = centres_of(desk)
     desk.outcomes(

@@ -115,7 +115,7 @@ def test_json_keeps_the_figures_between_the_texts(world: World) -> None:
     assert (women["value"], women["by"]) == (2, {"sex": "female"})
     assert women["evidence"] == "/evidence/people_trained?is=female&period=all"
     assert basis.startswith("All submissions count")
-    assert "1 of them wait for review" in basis
+    assert "1 of them waits for review" in basis
 
 
 def test_headings_and_lists_are_paragraphs_of_their_own(world: World) -> None:
@@ -159,6 +159,7 @@ def test_a_word_document_has_its_headings_lists_and_figures(world: World) -> Non
 
     document = docx.Document(io.BytesIO(statement.to_docx()))
 
+    assert document.core_properties.title == "Results"
     texts = [(paragraph.style.name, paragraph.text) for paragraph in document.paragraphs if paragraph.style]
     assert texts[:3] == [("Heading 1", "Results"), ("Normal", "We trained 3 people."), ("List Number", "2 women")]
     assert texts[3][1].startswith("All submissions count")

@@ -1,0 +1,40 @@
+"""The way back from a figure to the statement in which it was read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flask import url_for
+
+from server.api.schemas import Strict, text
+from server.db import session
+from server.words import words
+from sync.indicators.statements import titles_at
+
+# What follows the address of all statements: a name, an issue of it, and how it was read.
+_BACK = re.compile(r"([\w-]+)((?:/issues/[0-9]{1,9})?(?:\?[\w.~%&=+-]*)?)", re.ASCII)
+
+
+class BackQuery(Strict):
+    """Out of which statement somebody came, as `way_back` reads it."""
+
+    back = text(load_default="")
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """A statement by its title, and the address at which it reads as it did."""
+
+    said: str
+    address: str
+
+
+def way_back(pid: int, back: str) -> WayBack | None:
+    """None for what is no statement of the project."""
+    found = _BACK.fullmatch(back)
+    titles = titles_at(session(), pid, None).get(found[1]) if found else None
+    if found is None or titles is None:
+        return None
+    address = url_for("statement_pages.statement", pid=pid, name=found[1]) + found[2]
+    return WayBack(words().label(titles), address)
