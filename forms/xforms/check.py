@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lxml import etree
@@ -88,7 +88,6 @@ class _Checker:
     def look(self, look: Look) -> None:
         plan, text = look.plan, look.text
         context = self.context
-        HERE.context = context  # another one, where an earlier look asked what other languages say
         context.node, context.scope = look.element, look.scope if self.plain else None
         if plan.relevant is not None and not self.holds(plan.relevant, "relevant", look, otherwise=True):
             if text.strip() or (look.inside is not None and answered(look.element)):
@@ -170,11 +169,14 @@ class _Checker:
 
     def said(self, calculate: Expression, sent: str) -> bool:
         """Whether it is what a tablet set to another language would have calculated."""
-        for language in self.form.languages:
-            there = replace(self.context, language=language)
-            if _same(sent, calculate.answer(there), there.tz):
-                return True
-        return False
+        try:
+            for language in self.form.languages:
+                there = replace(self.context, language=language)
+                if _same(sent, calculate.answer(there), there.tz):
+                    return True
+            return False
+        finally:
+            HERE.context = self.context
 
     def holds(self, rule: Expression, code: str, look: Look, *, otherwise: bool) -> bool:
         try:
@@ -237,7 +239,7 @@ def _sound(form: Form, plan: Plan) -> Sound | None:
                 return False
         elif (
             (fits is not None and not fits(text.strip()))
-            or (among is not None and not (among.issuperset(text.split()) if several else text in among))
+            or (among is not None and not (all(map(among.__contains__, text.split())) if several else text in among))
             or (constraint is not None and not constraint(context, _NOTHING))
         ):
             return False
@@ -248,12 +250,12 @@ def _sound(form: Form, plan: Plan) -> Sound | None:
     return sound
 
 
-def _among(form: Form, plan: Plan) -> frozenset[str] | None:
+def _among(form: Form, plan: Plan) -> Container[str] | None:
     """What may be chosen, where that is the same for everybody."""
     itemset = plan.itemset
     if itemset is None or plan.question is None or itemset.external or itemset.chosen is not None:
         return None
-    return frozenset(form.choices.get(itemset.list_name or "", ()))
+    return form.choices.get(itemset.list_name or "", {})
 
 
 def _put_in(parent: etree._Element, plan: Plan, scope: Scope) -> Iterator[Look]:

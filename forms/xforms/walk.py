@@ -72,17 +72,21 @@ class Scope:
     texts: dict[str, str] = field(default_factory=dict)
     entities: dict[str, etree._Element] = field(default_factory=dict)
     repeats: dict[str, list[Scope]] = field(default_factory=dict)  # iterations by path, in document order
+    # By the path from here to a group the first element of each name in it, as soon as one of them is asked for.
+    first_in: dict[str, dict[str, etree._Element]] = field(default_factory=dict)
 
     def place_of(self, plan: Plan) -> str:
         """The path with positions of an element in it, or of itself."""
         return self.place if plan.path == self.path else self.place + plan.inner
 
     def element_of(self, plan: Plan) -> etree._Element:
-        """A question of a plain record, where it was answered: the first of its path."""
-        found = self.element.find(plan.inner[1:])
-        if found is None:
-            raise LookupError(f"{plan.path} is not in the record")
-        return found
+        """A question of a plain record, where it was answered: the first of its path. KeyError if it was not."""
+        above = plan.inner[: -len(plan.name) - 1]
+        if above not in self.first_in:
+            parent = self.element.find(above[1:]) if above else self.element
+            below = parent.iterchildren(reversed=True) if parent is not None else ()
+            self.first_in[above] = {str(child.tag): child for child in below}
+        return self.first_in[above][plan.name]
 
 
 @dataclass(slots=True)

@@ -244,8 +244,8 @@ _EXTENSIONS = {
     **dict.fromkeys(("if", "coalesce", "date", "day"), "any"),
     "find": "nodes",
 }
-# Those that Python has an operator for.
-_WRITTEN = {"concat": "({0} + {1})", "contains": "({1} in {0})", "starts-with": "{0}.startswith({1})"}
+# Those of two arguments that Python has words for.
+_WRITTEN = {"concat": "({0} + {1})", "starts-with": "{0}.startswith({1})"}
 
 
 def _boolean(value: Any) -> bool:

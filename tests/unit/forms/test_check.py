@@ -282,6 +282,41 @@ def test_a_choice_s_name_may_be_in_any_language_of_the_form() -> None:
     assert [flag.code for flag in checked(form, q="yes", said="Ja")] == ["calculation"]
 
 
+def test_a_rule_is_in_the_default_language_whatever_was_calculated_before_it() -> None:
+    form = compiled("""
+        | survey |               |      |                     |                    |                                |                                        |
+        |        | type          | name | label::English (en) | label::French (fr) | calculation                    | constraint                             |
+        |        | select_one yn | q    | Q                   | Q                  |                                |                                        |
+        |        | calculate     | said |                     |                    | jr:choice-name(${q}, '${q}')   |                                        |
+        |        | text          | note | Note                | Note               |                                | jr:choice-name(${q}, '${q}') = 'Oui'   |
+        | choices |              |      |                     |                    |
+        |        | list_name     | name | label::English (en) | label::French (fr) |
+        |        | yn            | yes  | Yes                 | Oui                |
+        | settings |             |      |
+        |        | form_id       | default_language |
+        |        | visit         | English (en)     |
+    """)
+
+    assert [flag.code for flag in checked(form, q="yes", said="Ja", note="x")] == ["calculation", "constraint"]
+    assert [flag.code for flag in checked(form, q="yes", said="Oui", note="x")] == ["constraint"]
+
+
+def test_an_answer_with_elements_in_it_is_looked_at_as_a_whole() -> None:
+    record = read_instance(b"<data id='visit'><picked>1<b>x</b></picked></data>")
+
+    assert ("type", "/data/picked") in [
+        (flag.code, flag.place) for flag in check(VISIT, record, NoLists(), NOW, dt.UTC)
+    ]
+
+
+def test_of_a_question_that_was_answered_twice_the_first_answer_is_checked() -> None:
+    record = read_instance(b"<data id='visit'><picked>5</picked><sold>9</sold><sold>1</sold></data>")
+
+    (breach,) = [flag for flag in check(VISIT, record, NoLists(), NOW, dt.UTC) if flag.code == "constraint"]
+
+    assert breach.place == "/data/sold"
+
+
 def test_messages_are_in_the_default_language() -> None:
     form = compiled("""
         | survey |         |      |                     |                    |            |                                  |                                 |

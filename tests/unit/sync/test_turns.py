@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite
@@ -13,7 +17,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from sync.models import turns
 from sync.models.database import begin_writing, open_engine, writing_soon
+from sync.models.turns import WAITS
 
 SOON = dt.timedelta(milliseconds=30)
 # Another process that begins to write, says so, and goes on until somebody ends it.
@@ -44,6 +50,29 @@ def engine(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+# Another process that has the turn, though it does not write.
+FIRST_IN_LINE = """
+import fcntl, sys
+
+turn = open(sys.argv[1].removeprefix("sqlite:///") + "-turn")
+fcntl.flock(turn, fcntl.LOCK_EX)
+print("first", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process(code: str, url: str) -> Iterator[None]:
+    other = subprocess.Popen([sys.executable, "-c", code, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline()
+    try:
+        yield
+    finally:
+        other.kill()
+        other.communicate()
+
+
 def is_free(engine: Engine) -> bool:
     try:
         with writing_soon(engine, SOON):
@@ -71,15 +100,71 @@ def test_whoever_only_reads_waits_for_nobody(engine: Engine) -> None:
 
 
 def test_a_killed_process_leaves_its_turn_to_others(engine: Engine, url: str) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "writing\n"
+    with another_process(HOLDER, url):
+        assert not is_free(engine)
+
+    assert is_free(engine)
+
+
+def test_processes_line_up_before_they_ask_sqlite(engine: Engine, url: str) -> None:
+    with another_process(FIRST_IN_LINE, url):
+        assert not is_free(engine)
+
+    assert is_free(engine)
+
+
+def test_threads_line_up_behind_the_one_that_waits_for_other_processes(engine: Engine, url: str) -> None:
+    def wait_for_turn() -> None:
+        with Session(engine) as session:
+            begin_writing(session)
+
+    waiting = threading.Thread(target=wait_for_turn)
+    with another_process(FIRST_IN_LINE, url):
+        waiting.start()
+        while not any(lock.locked() for lock in turns._OF_THIS_PROCESS.values()):
+            time.sleep(0.001)
+
+        assert not is_free(engine)
+    waiting.join()
+
+    assert is_free(engine)
+
+
+def test_who_was_in_a_hurry_is_as_patient_as_others_afterwards(engine: Engine) -> None:
+    with writing_soon(engine, SOON) as session:
+        driver: Any = session.connection().connection.driver_connection
+        hurried = driver.waits
+
+    assert (hurried, driver.waits) == (SOON.total_seconds(), WAITS)
+
+
+def test_where_nobody_can_line_up_they_write_all_the_same(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "turns.sqlite-turn").unlink()
+    (tmp_path / "turns.sqlite-turn").symlink_to(tmp_path / "nowhere" / "turn")
+
+    assert is_free(engine)
+    with Session(engine) as session:
+        begin_writing(session)
+        assert not is_free(engine)
+
+
+def test_the_line_is_open_to_whoever_may_open_the_database(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "turns.sqlite-turn").unlink()
+    (tmp_path / "turns.sqlite").chmod(0o640)
+
+    assert is_free(engine)
+
+    assert stat.S_IMODE((tmp_path / "turns.sqlite-turn").stat().st_mode) == 0o640
+
+
+def test_a_connection_that_was_dropped_has_no_turn(engine: Engine) -> None:
+    connection = engine.raw_connection()
+    driver: Any = connection.driver_connection
+    connection.detach()
+    driver.begin_writing()
     assert not is_free(engine)
 
-    holder.kill()
-    holder.communicate()
+    del driver, connection
 
     assert is_free(engine)
 
