@@ -79,11 +79,11 @@ def test_what_several_tablets_would_get_is_seen_before_it_is_changed_and_can_be_
 def test_the_page_says_as_many_rows_as_the_tablet_gets(field: House) -> None:
     client = signed_in(field, language="en")
     device = f"/projects/{field.pid}/devices/{field.amina.actor_id}"
-    assert "households: 4 of 4 rows" in read(client, device)
+    assert "households: 4 rows of 4" in read(client, device)
 
     field.baraka.patch(f"app-users/{field.amina.actor_id}", json={"places": ["SI"]})
 
-    assert "households: 3 of 4 rows" in read(client, device)
+    assert "households: 3 rows of 4" in read(client, device)
     change = shown(field.amina.get("changes"))
     assert "households" in str(change)
     assert str(change).count("Household") == 3
