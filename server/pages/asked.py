@@ -24,6 +24,7 @@ from sync.indicators.wording import period_words
 _YEARS = 4  # fiscal years to choose from
 _LEVELS = 2  # of places to choose from; what lies deeper is reached by going down
 _MOST_PLACES = 300
+_MEANT = "_meant"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -43,10 +44,24 @@ class Choice:
 
 
 def without_empty_fields() -> Response | None:
-    """The same page without the fields of its form that were left empty, if there are any."""
-    if "" not in request.args.values():
+    """The same page without the fields of its form that were left empty, and with the exact moments for which its form
+    showed days that were left as they were, if there are any."""
+    if "" not in request.args.values() and not moments_are_meant():
         return None
-    return redirect(f"{request.path}?{urlencode([(key, value) for key, value in request.args.items(True) if value])}")
+    return as_meant()
+
+
+def moments_are_meant() -> bool:
+    """Whether a form says for which exact moments it showed days."""
+    return any(key.endswith(_MEANT) for key in request.args)
+
+
+def as_meant() -> Response:
+    """To the page that a form means: `as_of_meant` is the day that `as_of` showed, and the moment."""
+    kept = [(key, value) for key, value in request.args.items(True) if value and not key.endswith(_MEANT)]
+    shown = {key: request.args.get(f"{key}{_MEANT}", "").partition(" ") for key, _ in kept}
+    exact = [(key, shown[key][2] if value == shown[key][0] and shown[key][2] else value) for key, value in kept]
+    return redirect(f"{request.path}?{urlencode(exact)}")
 
 
 def this_year(reading: Reading) -> int:

@@ -131,23 +131,26 @@ def evidence_apart(
     sees_small_cells: bool,
 ) -> Evidence:
     """As `evidence`, but only the rows that count, or only the others, and the newest first: mostly it is the latest
-    one of a subject that counts. `count` is how many they are in all, as `how_many_apart` says.
+    one of a subject that counts; where it is the first one, the oldest first. `count` is how many they are in all, as
+    `how_many_apart` says.
 
-    What a page costs does not depend on how many rows there are: where few of them are of this kind, a page has fewer
-    than `limit`, or none, and the next ones are behind its cursor.
+    A page looks at so many rows at most: where few of them are of this kind, it has fewer than `limit`, or none, and
+    the next ones are behind its cursor.
     """
     definition = reading.definition(name)
     forbid_small_cells(reading, definition, sees_small_cells)
-    figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}), newest_first=True)
-    after = _position(cursor)
+    sources = list(_sources(reading, definition))
+    newest_first = any(one.row.per_subject != "first" for one, _ in sources)
+    figure = _Behind(reading, reading.period(period), reading.place(place), dict(cells or {}), newest_first)
+    shown, after = _how_far(cursor)
     page: list[Counted] = []
     following = None
-    for looked_at, one in enumerate(figure.rows(list(_sources(reading, definition)), after, limit)):
-        if cursor is None and len(page) == count:
+    for looked_at, one in enumerate(figure.rows(sources, after, limit)):
+        if shown + len(page) >= count:
             break
         wanted = (one.counted is not None) == counts
         if looked_at == _MOST_LOOKED_AT or (wanted and len(page) == limit):
-            following = _cursor(after) if after else None
+            following = f"{shown + len(page)}.{_cursor(after)}" if after else None
             break
         page += [one] if wanted else []
         after = one.position
@@ -395,6 +398,15 @@ def _amount(stored: counting.Amount | None) -> int | float | None:
 
 def _cursor(position: Position) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _how_far(cursor: str | None) -> tuple[int, Position | None]:
+    """How many rows of its kind came before a page of `evidence_apart`, and the last row that was looked at."""
+    if cursor is None:
+        return 0, None
+    shown, _, position = cursor.partition(".")
+    known = shown.isascii() and shown.isdecimal() and len(shown) < 10
+    return (int(shown) if known else 0), _position(position if known else "")
 
 
 def _position(cursor: str | None) -> Position | None:

@@ -141,6 +141,36 @@ def test_why_is_told_up_to_the_moment_of_the_page_that_one_comes_from(sold: Hous
         assert "<strong>18.0</strong>" not in read(client, why)
 
 
+def test_a_moment_that_a_form_shows_as_a_day_is_kept_until_another_day_is_chosen(sold: House) -> None:
+    client, before = signed_in(sold, language="en"), last_event(sold)
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    why = f"/projects/{sold.pid}/indicators/sacks/changes?period=all&from={before}"
+    opened = read(client, why)
+    shown_day = re.search(r'name="from" required value="([0-9-]+)"', opened)
+    meant = re.search(r'name="from_meant" value="([^"]+)"', opened)
+    assert shown_day is not None
+    assert meant is not None
+    assert meant[1] == f"{shown_day[1]} {before}"
+    form = {"period": "all", "from": shown_day[1], "from_meant": meant[1]}
+
+    unchanged = client.get(f"/projects/{sold.pid}/indicators/sacks/changes", query_string=form)
+    another = client.get(f"/projects/{sold.pid}/indicators/sacks/changes", query_string=form | {"from": "2026-01-02"})
+
+    assert unchanged.location.endswith(f"?period=all&from={before}")
+    assert another.location.endswith("?period=all&from=2026-01-02")
+    assert "<strong>13.0</strong>" in read(client, unchanged.location)
+
+
+def test_why_is_told_after_the_list_of_the_people_was_deleted(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    shown(house.djeneba.delete("datasets/people"))
+
+    page = read(signed_in(house, language="en"), f"/projects/{house.pid}/indicators/reached/changes?period=all&from=0")
+
+    assert "/people/people/" not in page
+
+
 def test_why_names_the_people_who_turned_out_to_be_one(house: House) -> None:
     publish_gathering(house)
     before = last_event(house)

@@ -24,7 +24,7 @@ from server.guards import needs
 from server.pages.asked import FreshQuery
 from server.pages.figures.indicators import Asked
 from server.pages.figures.subjects import called, cells_called, entities_called, key_called
-from server.pages.figures.way_back import BackQuery
+from server.pages.figures.way_back import BackQuery, known_way
 from server.pages.photos import is_picture
 from server.queries.remembered import Shared
 from server.queries.submissions import files_here, titles_of_forms
@@ -56,7 +56,13 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     query = read_query(BehindQuery())
     reading = reading_of(pid, query["as_of"])
     definition, reads = known_indicator(reading, indicator), current.has_right("submissions.read")
-    asked = Asked(reading, query["period"], reading.place(query["place"]), query["as_of"] or "", back=query["back"])
+    asked = Asked(
+        reading,
+        query["period"],
+        reading.place(query["place"]),
+        query["as_of"] or "",
+        back=known_way(pid, query["back"]),
+    )
     kind = indicator, *asked.kind, query["cells"], words().locale, reads
 
     def told() -> dict[str, Any]:

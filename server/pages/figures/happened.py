@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext
 
 from server import current
 from server.db import session
-from server.pages.people.people_words import kind_of
+from server.pages.people.people_words import PEOPLE, kind_of
 from server.pages.said import EVENTS
 from server.queries.submissions import (
     forms_and_places,
@@ -22,7 +22,7 @@ from server.queries.submissions import (
 )
 from sync.entities.reach import tree_of
 from sync.indicators.changes import Became, Changes
-from sync.review.matches import matching_list
+from sync.review.matches import compared_lists
 
 _MOST_PEOPLE = 8  # of one event
 # Of two records about which nobody has decided.
@@ -62,17 +62,20 @@ def happened(pid: int, told: Changes) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(cause.cause, by_cause[cause.cause]) for cause in told.causes if cause.cause in by_cause]
 
 
-def _people(pid: int, told: Changes, decided: Container[int]) -> dict[int, list[tuple[str, str]]]:
-    """By event, who turned out to be whom, in a sentence, and the page of that person; the first of many."""
+def _people(pid: int, told: Changes, decided: Container[int]) -> dict[int, list[tuple[str, str | None]]]:
+    """By event, who turned out to be whom, in a sentence, and the page of that person, if there is one; the first of
+    many."""
     shown = {event: those[:_MOST_PEOPLE] for event, those in told.people.items()}
     known = list(chain.from_iterable(shown.values()))
     labels = labels_of_entities(session(), pid, {key for one in known for key in (one.entity_id, one.person_id)})
-    kinds = {name: kind_of(matching_list(session(), pid, name)) for name in {one.list_name for one in known}}
+    kinds = {known.name: kind_of(known) for known in compared_lists(session(), pid)}
 
-    def said(event: int, one: Became) -> tuple[str, str]:
-        words = kinds[one.list_name] if event in decided else _PROBABLY
+    def said(event: int, one: Became) -> tuple[str, str | None]:
+        words = kinds.get(one.list_name, PEOPLE) if event in decided else _PROBABLY
         ends = {"one": labels.get(one.entity_id, one.entity_id), "other": labels.get(one.person_id, one.person_id)}
         sentence = str(words["one" if one.joined else "two"]) % ends
+        if one.list_name not in kinds:  # it was deleted since, and its records with it
+            return sentence, None
         return sentence, url_for("people_pages.person", pid=pid, name=one.list_name, uuid=one.entity_id)
 
     return {event: [said(event, one) for one in those] for event, those in shown.items()}

@@ -10,7 +10,7 @@ from math import floor
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
@@ -22,10 +22,12 @@ from server.db import session
 from server.guards import needs
 from server.pages.asked import (
     FreshQuery,
+    as_meant,
     day_of,
     last_periods,
     last_year_told,
     level_below,
+    moments_are_meant,
     periods_to_choose,
     places_to_choose,
     said_of,
@@ -35,7 +37,7 @@ from server.pages.asked import (
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
 from server.pages.figures.happened import happened
 from server.pages.figures.subjects import cells_called, entities_called, key_called, way_called
-from server.pages.figures.way_back import BackQuery, way_back
+from server.pages.figures.way_back import BackQuery, known_way, way_back
 from server.pages.frame import project_of
 from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
@@ -261,7 +263,7 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     before = reading_of(pid, since)
     if "from" not in request.args and before.as_of.event > after.as_of.event:
         since, before = "0", reading_of(pid, "0")
-    asked = Asked(after, query["period"], after.place(query["place"]), until, back=query["back"])
+    asked = Asked(after, query["period"], after.place(query["place"]), until, back=known_way(pid, query["back"]))
     told, refused = None, None
     try:
         between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
@@ -334,11 +336,14 @@ class Asked:
 
 
 def _asked(pid: int) -> Asked:
+    if moments_are_meant():
+        abort(as_meant())
     query = read_query(ShownQuery())
     reading = reading_of(pid, query["as_of"] or None)
     period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
-    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"], query["back"])
+    back = known_way(pid, query["back"])
+    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"], back)
 
 
 def _last_told(reading: Reading, issues: Sequence[StatementIssue]) -> str:

@@ -38,3 +38,8 @@ def way_back(pid: int, back: str) -> WayBack | None:
         return None
     address = url_for("statement_pages.statement", pid=pid, name=found[1]) + found[2]
     return WayBack(words().label(titles), address)
+
+
+def known_way(pid: int, back: str) -> str:
+    """What somebody gave as the way back, if it is one: pages that are kept are told apart by it."""
+    return back if way_back(pid, back) is not None else ""

@@ -35,7 +35,7 @@ from server.queries.remembered import Shared
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
 from sync.dedup.pairs import OPEN
-from sync.dedup.scoring.comparing import COMMUNE, ELSEWHERE
+from sync.dedup.scoring.comparing import ELSEWHERE
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
 from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
@@ -408,8 +408,8 @@ def _address(asked: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _weightiest(reasons: Sequence[Reason]) -> tuple[Reason | None, Reason | None]:
     """What says most for one person, and what most against it. The first of all reasons is where every pair begins; it
-    says something only where the two live apart."""
-    begins = 0 if reasons and reasons[0].part.level in (COMMUNE, ELSEWHERE) else 1
+    says something only where the two live in different communes."""
+    begins = 0 if reasons and reasons[0].part.level == ELSEWHERE else 1
     weighed = {reason.part.weight: reason for reason in reasons[begins:]}
     most, least = max(weighed, default=0.0), min(weighed, default=0.0)
     return (

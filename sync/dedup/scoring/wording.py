@@ -181,12 +181,17 @@ def sentences(parts: Sequence[Part], language: str) -> list[str]:
     return [f"{_words(part, known, crossed)} {_signed(part.weight, language)}" for part in parts]
 
 
+_ALIKE = frozenset({"same", "village", "commune"})  # of which values that are the same are told once
+
+
 def _words(part: Part, language: str, crossed: bool) -> str:
     if part.field == "common":
         return _COMMON[language][part.weight >= 0].format(a=part.a)
     table = _FR if language == "fr" else _EN
     said = _CROSSED[language] if crossed and part.field in NAMES else table[part.field]
-    values = dict.fromkeys(value or _BLANK[language] for value in (part.a, part.b))
+    values = [value or _BLANK[language] for value in (part.a, part.b)]
+    if part.level in _ALIKE:
+        values = [*dict.fromkeys(values)]
     return said[part.level].format(values=", ".join(values))
 
 

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from forms.indicators.sheets import Indicator
+from forms.indicators.sheets import Indicator, Keep
 from sync.errors import Forbidden, Unexpected
 from sync.indicators.evidence import Evidence, evidence, evidence_apart, how_many_apart
 from tests.support.figures import World, a_place
@@ -156,6 +157,41 @@ def test_a_page_looks_at_so_many_rows_and_the_next_one_looks_further(
     pages, cursor = [], None
     while True:
         page = evidence_apart(world.reading(), "first", counts=True, count=1, cursor=cursor, sees_small_cells=True)
+        pages.append(counted(page))
+        if (cursor := page.cursor) is None:
+            break
+
+    assert pages == [[("2026-01-01", 1)]]
+
+
+def test_pages_of_what_counts_end_with_the_last_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.indicators.evidence._MOST_LOOKED_AT", 4)
+    world.publish(Indicator("last", aggregate="sum", subject="people", value="${v}", per_subject="latest"))
+    for month in range(1, 7):
+        for name in ("awa", "bintou", "coumba"):
+            world.submit(row("last", f"2026-0{month}-01", subject=name, value=month))
+
+    pages, cursor = [], None
+    while True:
+        page = evidence_apart(
+            world.reading(), "last", counts=True, count=3, limit=2, cursor=cursor, sees_small_cells=True
+        )
+        pages.append(len(page.rows))
+        if (cursor := page.cursor) is None:
+            break
+
+    assert pages == [2, 1]
+
+
+def test_what_is_rare_is_looked_for_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.indicators.evidence._MOST_LOOKED_AT", 4)
+    world.publish(Indicator("kept", aggregate="sum", value="${v}", keep=Keep("=", Decimal(1))))
+    for month in range(1, 7):
+        world.submit(row("kept", f"2026-0{month}-01", value=month))
+
+    pages, cursor = [], None
+    while True:
+        page = evidence_apart(world.reading(), "kept", counts=True, count=1, cursor=cursor, sees_small_cells=True)
         pages.append(counted(page))
         if (cursor := page.cursor) is None:
             break
