@@ -12,6 +12,7 @@ import stat
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
@@ -112,7 +113,8 @@ def _opened(database: str) -> int:
         return os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         like = os.stat(database)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, stat.S_IMODE(like.st_mode))
-        if os.geteuid() == 0:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+        with suppress(OSError):  # another process has just made it, for another account
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
             os.fchown(descriptor, like.st_uid, like.st_gid)
         return descriptor

@@ -408,8 +408,7 @@ def test_lies_about_the_length_hurt_nobody_but_the_liar(office: Office) -> None:
     body, kind = multipart(a_filled_sale(photo="a.jpg"), {"a.jpg": SMALL, "b.jpg": LARGE})
 
     short = office.post(body, kind, Content_Length=str(body.index(LARGE) + 10))
-    assert short is not None
-    assert short.status == 400
+    assert short is None or short.status == 400  # the rest of the body may meet a closed door, and the answer with it
     assert office.present() == {"a.jpg": sha256_of(SMALL)}
     long = office.post(body, kind, Content_Length=str(len(body) + 1000))
     assert long is None or long.status in (201, 202, 400)
