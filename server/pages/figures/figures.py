@@ -24,7 +24,7 @@ from server.guards import needs
 from server.pages.asked import FreshQuery
 from server.pages.figures.indicators import Asked
 from server.pages.figures.subjects import called, cells_called, entities_called, key_called
-from server.pages.figures.way_back import BackQuery, known_way
+from server.pages.figures.way_back import BackQuery, way_back
 from server.pages.photos import is_picture
 from server.queries.remembered import Shared
 from server.queries.submissions import files_here, titles_of_forms
@@ -61,7 +61,7 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
         query["period"],
         reading.place(query["place"]),
         query["as_of"] or "",
-        back=known_way(pid, query["back"]),
+        came_from=way_back(pid, query["back"]),
     )
     kind = indicator, *asked.kind, query["cells"], words().locale, reads
 

@@ -37,7 +37,7 @@ from server.pages.asked import (
 from server.pages.charts import Bar, Measured, Waterfall, bars, sparkline, waterfall
 from server.pages.figures.happened import happened
 from server.pages.figures.subjects import cells_called, entities_called, key_called, way_called
-from server.pages.figures.way_back import BackQuery, known_way, way_back
+from server.pages.figures.way_back import BackQuery, WayBack, way_back
 from server.pages.frame import project_of
 from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
@@ -263,7 +263,8 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     before = reading_of(pid, since)
     if "from" not in request.args and before.as_of.event > after.as_of.event:
         since, before = "0", reading_of(pid, "0")
-    asked = Asked(after, query["period"], after.place(query["place"]), until, back=known_way(pid, query["back"]))
+    came_from = way_back(pid, query["back"])
+    asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=came_from)
     told, refused = None, None
     try:
         between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
@@ -308,7 +309,11 @@ class Asked:
     place: str | None
     as_of: str
     fresh: bool = True
-    back: str = ""
+    came_from: WayBack | None = None
+
+    @property
+    def back(self) -> str:
+        return self.came_from.given if self.came_from is not None else ""
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -330,7 +335,7 @@ class Asked:
             "period_said": said_of(self.reading.period(self.period)),
             "moment": self.reading.as_of,
             "day": day_of(self.reading, self.as_of),
-            "came_from": way_back(pid, self.back),
+            "came_from": self.came_from,
             "reads_submissions": current.has_right("submissions.read"),
         }
 
@@ -342,8 +347,8 @@ def _asked(pid: int) -> Asked:
     reading = reading_of(pid, query["as_of"] or None)
     period = query["period"] or f"FY{last_year_told(reading)}"
     reading.period(period)
-    back = known_way(pid, query["back"])
-    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"], back)
+    came_from = way_back(pid, query["back"])
+    return Asked(reading, period, reading.place(query["place"] or None), query["as_of"], query["fresh"], came_from)
 
 
 def _last_told(reading: Reading, issues: Sequence[StatementIssue]) -> str:

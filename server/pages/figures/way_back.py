@@ -24,10 +24,11 @@ class BackQuery(Strict):
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """A statement by its title, and the address at which it reads as it did."""
+    """A statement by its title, the address at which it reads as it did, and how `way_back` is given it."""
 
     said: str
     address: str
+    given: str
 
 
 def way_back(pid: int, back: str) -> WayBack | None:
@@ -37,9 +38,4 @@ def way_back(pid: int, back: str) -> WayBack | None:
     if found is None or titles is None:
         return None
     address = url_for("statement_pages.statement", pid=pid, name=found[1]) + found[2]
-    return WayBack(words().label(titles), address)
-
-
-def known_way(pid: int, back: str) -> str:
-    """What somebody gave as the way back, if it is one: pages that are kept are told apart by it."""
-    return back if way_back(pid, back) is not None else ""
+    return WayBack(words().label(titles), address, back)
