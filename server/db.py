@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from server import current
-from server.logs import warn
+from server.logs import log, warn
 from sync.intake.content import session_info
-from sync.journal import OUTGROWN, Outgrown
+from sync.journal import CLOSED, Closed
 from sync.models import Base
-from sync.models.database import engine_options, prepare_engine
+from sync.models.database import engine_options, learn_sizes, prepare_engine, writing_soon
 
 
 class _Session(FlaskSession):
@@ -30,18 +33,32 @@ class _Session(FlaskSession):
         return self._engine
 
     def commit(self) -> None:
-        """Whoever commits logs which keys were outgrown, by whichever door the records came."""
+        """Whoever commits logs which keys were outgrown, by whichever door the records came, and has the database look
+        how large it has become."""
         super().commit()
-        found: Outgrown | None = self.info.pop(OUTGROWN, None)
-        if found is not None:
-            for list_name, keys in found.keys.items():
-                warn("match_keys_outgrown", project=found.project_id, list=list_name, keys=keys)
+        closed: Closed | None = self.info.pop(CLOSED, None)
+        if closed is None:
+            return
+        for list_name, keys in closed.outgrown.items():
+            warn("match_keys_outgrown", project=closed.project_id, list=list_name, keys=keys)
+        if closed.tenfold:
+            _look_at_sizes(self._engine)
+
+
+def _look_at_sizes(engine: Engine) -> None:
+    """What is committed is so whether or not this comes to be; it will be once more in ten times as many rows."""
+    try:
+        with writing_soon(engine, _PATIENCE_WITH_SIZES) as beside:
+            learn_sizes(beside)
+    except (OperationalError, NoConnection):
+        log("sizes_not_learnt")
 
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": _Session})
 
 # Threads that wait for a connection longer than this are turned away; those of a slow upload hold none.
 _PATIENCE_SECONDS = 10
+_PATIENCE_WITH_SIZES = dt.timedelta(seconds=2)
 _SQLITE_POOL, _POSTGRES_POOL = 20, 10
 
 

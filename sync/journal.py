@@ -50,15 +50,19 @@ class Found:
         return cls(*(getattr(project, field.name) for field in fields(cls)))
 
 
-OUTGROWN = "siby_outgrown"  # under it `close` leaves `Outgrown` in the session, for whoever commits
+CLOSED = "siby_closed"  # under it `close` leaves `Closed` in the session, for whoever commits
+_FEW = 100  # rows, among which any way is short
 
 
 @dataclass(frozen=True, slots=True)
-class Outgrown:
-    """By list: how many keys have come to find nobody any more, because too many entities have them."""
+class Closed:
+    """What whoever commits may want to see to. `outgrown`, by list: how many keys have come to find nobody any more,
+    because too many entities have them. `tenfold`: the project has ten times as many rows as when this was last so.
+    """
 
     project_id: int
-    keys: Counter[str]
+    outgrown: Counter[str]
+    tenfold: bool
 
 
 class Journal:
@@ -131,7 +135,8 @@ class Journal:
         keys: Counter[str] = Counter()
         for _, list_name, count in self._outgrown:
             keys[list_name] += count
-        self.session.info[OUTGROWN] = Outgrown(self.project_id, keys)
+        tenfold = self._last_id >= _FEW and len(str(self._last_id)) > len(str(self.found.last_id))
+        self.session.info[CLOSED] = Closed(self.project_id, keys, tenfold)
 
 
 def open_journal(session: Session, project_id: int, actor_id: int | None, now: dt.datetime) -> Journal:

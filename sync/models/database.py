@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.types import TypeEngine
 
+from sync.models.base import Base
 from sync.models.turns import WAITS, InTurn
 
 _WRITING, _USED_AT = "siby_writing", "siby_used_at"
@@ -192,14 +193,16 @@ def looking(at: Session | Engine) -> Iterator[Connection | Bare]:
 
 
 def learn_sizes(session: Session) -> int:
-    """Let SQLite look at samples of its tables, so that it chooses among their indexes by more than a guess: of two
-    that begin alike it would take the one that was made last. PostgreSQL does it by itself.
+    """Let the database look at samples of its tables, so that it chooses among their indexes by more than a guess: of
+    two that begin alike it would take the one that was made last, and read all rows of a project to find one.
 
-    Gives how many tables and indexes were looked at.
+    PostgreSQL does it by itself after a minute or two, in which thousands of rows may have come. Gives how many tables
+    and indexes SQLite looked at.
     """
-    if not is_sqlite(session):
-        return 0
     connection = session.connection()
+    if not is_sqlite(session):
+        connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {', '.join(Base.metadata.tables)}")
+        return 0
     connection.exec_driver_sql("PRAGMA analysis_limit = 400")
     wanted = connection.exec_driver_sql("PRAGMA optimize(0x10003)").fetchall()  # what would be done: one row for each
     connection.exec_driver_sql("PRAGMA optimize(0x10002)")

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from sqlalchemy import event
 
-from server.db import engine_of
+from server.db import db, engine_of
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -276,3 +276,21 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_batch_keeps_nothing_of_it(house
     assert refused(full) == 507.1
     assert shown(house.baraka.get("review"))["submissions"] == []
     assert shown(house.baraka.get("quarantine"))["items"] == []
+
+
+def test_the_database_has_looked_how_large_its_tables_are_once_a_project_has_grown_tenfold(house: House) -> None:
+    shown(house.amina.send(*(a_sale(number) for number in range(20))))
+    assert not _sizes_are_known(house)
+
+    shown(house.amina.send(*(a_sale(number) for number in range(20, 110)), batch="b2"))
+
+    assert _sizes_are_known(house)
+
+
+def _sizes_are_known(house: House) -> bool:
+    with house.app.app_context(), db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            statement = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'"
+        else:
+            statement = "SELECT count(*) FROM pg_stats WHERE tablename = 'submissions'"
+        return bool(connection.exec_driver_sql(statement).scalar_one())

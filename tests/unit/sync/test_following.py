@@ -11,7 +11,7 @@ from sync.dedup.scoring import bulk
 from sync.entities.registers import add_property, make_list
 from sync.entities.steps import Arrived, apply_actions
 from sync.entities.writing import NewEntity, create_entities, delete_entities, restore_entities, update_entity
-from sync.journal import OUTGROWN, Journal, Outgrown
+from sync.journal import CLOSED, Closed, Journal
 from sync.models import EntityList
 from tests.support.matching import (
     PEOPLE,
@@ -170,7 +170,7 @@ def test_a_key_that_few_enough_have_again_gets_its_pairs_back(registry: Registry
 
 def test_keys_that_find_nobody_any_more_are_told_to_whoever_commits(registry: Registry, at_most_two: None) -> None:
     registry.arrive(("one", a_person(1)), ("two", a_person(2)))
-    told: list[Outgrown] = []
+    told: list[Closed] = []
 
     def arrive(number: int, *, taken_back: bool = False) -> None:
         def act(journal: Journal) -> Session:
@@ -183,14 +183,14 @@ def test_keys_that_find_nobody_any_more_are_told_to_whoever_commits(registry: Re
                     journal.return_to(mark)
             return journal.session
 
-        told.append(registry.change(act).info[OUTGROWN])
+        told.append(registry.change(act).info[CLOSED])
 
     arrive(3, taken_back=True)
     arrive(3)
     arrive(4)
 
     everybody_has = len({key for _, key in keys_in(registry)})
-    assert [(one.project_id, one.keys) for one in told] == [
+    assert [(one.project_id, one.outgrown) for one in told] == [
         (registry.project_id, {}),
         (registry.project_id, {"people": everybody_has}),
         (registry.project_id, {}),
