@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.intake.posting import Posted
+from sync.intake.tally import COUNTED_TO
 
 _NAMED = 3
 # French, English, Bambara.
@@ -42,9 +43,9 @@ def receipt(posted: Posted, language: str) -> str:
     if posted.missing:
         said.append(_say("missing", language, names=_names(posted.missing, language)))
     if posted.tally.today:
-        said.append(_say("today", language, n=posted.tally.today))
+        said.append(_say("today", language, n=_number(posted.tally.today)))
     if posted.tally.to_correct:
-        said.append(_say("to_correct", language, n=posted.tally.to_correct))
+        said.append(_say("to_correct", language, n=_number(posted.tally.to_correct)))
     return " ".join(said)
 
 
@@ -54,6 +55,10 @@ def trial_receipt(missing: Sequence[str], language: str) -> str:
     if missing:
         said.append(_say("missing", language, names=_names(missing, language)))
     return " ".join(said)
+
+
+def _number(counted: int) -> str:
+    return f"{COUNTED_TO}+" if counted >= COUNTED_TO else str(counted)
 
 
 def _word_for(posted: Posted) -> str:

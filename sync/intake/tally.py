@@ -12,10 +12,13 @@ from sqlalchemy.orm import Session
 from sync.models import Comment, Submission
 from sync.models.base import UtcDateTime
 
+COUNTED_TO = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many submissions came today, by the project's clock, and how many were sent back; to ten thousand each."""
+    """How many submissions came today, by the project's clock, and how many were sent back; each counted to
+    `COUNTED_TO`, as a token that many tablets share may have sent many thousands."""
 
     today: int
     to_correct: int
@@ -32,7 +35,8 @@ def counted(actor_id: int, now: dt.datetime, tz: dt.tzinfo) -> dict[str, Any]:
     return {"actor": actor_id, "midnight": midnight}
 
 
-_COUNTED_TO: ColumnElement[int] = literal_column("10000")  # PostgreSQL plans once for all what says how far it goes
+# PostgreSQL plans once for all what says how far it goes.
+_COUNTED_TO: ColumnElement[int] = literal_column(str(COUNTED_TO))
 _OWN = (
     Submission.project_id == bindparam("project"),
     Submission.actor_id == bindparam("actor"),

@@ -29,7 +29,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
@@ -158,9 +158,9 @@ class _Asked:
     """A statement in words, and how its values are sent and its rows read."""
 
     def __init__(self, statement: Any, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+        compiled = statement.compile(dialect=_NUMBERED if dialect.name == "postgresql" else dialect)
         self._text: str = compiled.string
-        self._order: Sequence[str] | None = compiled.positiontup  # None: the driver takes values by their names
+        self._order: Sequence[str] = compiled.positiontup
         self._own = {name: bind.value for name, bind in compiled.binds.items() if bind.value is not None}
         self._lists = {name for name, bind in compiled.binds.items() if bind.expanding}
         self._senders = {
@@ -177,10 +177,6 @@ class _Asked:
     def sent(self, given: Mapping[str, Any]) -> tuple[str, Any]:
         """The words, with a mark for each value of a list, and the values as the driver takes them."""
         given = {**self._own, **given}
-        if self._order is None:
-            return self._text, {
-                name: send(value) if (send := self._sender[name]) else value for name, value in given.items()
-            }
         if not self._lists:
             return self._text, tuple(
                 [send(given[name]) if (send := self._sender[name]) else given[name] for name in self._order]
@@ -212,6 +208,10 @@ class _Asked:
         if any(self._readers):
             return [self._row._make(_converted(row, self._readers)) for row in rows]
         return [*map(self._row._make, rows)]
+
+
+# PostgreSQL's own marks: $1, $2.
+_NUMBERED = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 def _impl(kind: TypeEngine[Any], dialect: Dialect) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from server.db import session
+from server.openrosa import receipts
 from sync.accounts.people import add_public_link
 from sync.indicators.recount import verify_portion
 from sync.intake.prepare import unpack
@@ -552,6 +553,17 @@ def test_the_projects_language_is_used_where_nobody_has_chosen_one(house: House)
         session().commit()
 
     assert a_tablet(house).post(a_filled_sale()).message == "Reçu. Aujourd’hui : 1."
+
+
+def test_of_a_token_that_many_share_a_receipt_counts_no_further_than_so_many(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "COUNTED_TO", 2)
+    tablet = a_tablet(house)
+
+    said = [tablet.post(a_filled_sale(number)).message for number in range(1, 4)]
+
+    assert said == ["Received. Today: 1.", "Received. Today: 2+.", "Received. Today: 2+."]
 
 
 # Moving from another server.

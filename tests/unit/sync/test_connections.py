@@ -30,7 +30,7 @@ def _backend(pool: Engine) -> int:
 
 def _backend_plainly(pool: Engine) -> int:
     with looking(pool) as connection:
-        found: int = execute_plainly(connection, "SELECT pg_backend_pid()").fetchone()[0]
+        found: int = execute_plainly(connection, "SELECT pg_backend_pid()").fetchall()[0][0]
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -76,7 +77,8 @@ def grow(connection: Connection, first: int, last: int) -> None:
 def reads(connection: Connection, statement: str, parameters: Any) -> list[str]:
     """How each table is read: for an index what is looked up in it."""
     explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-    lines = [str(row[-1]).strip() for row in connection.exec_driver_sql(explain + statement, parameters)]
+    ask = connection.exec_driver_sql if isinstance(parameters, dict) else partial(execute_plainly, connection)
+    lines = [str(row[-1]).strip() for row in ask(explain + statement, parameters).fetchall()]
     if connection.dialect.name == "sqlite":
         return [line for line in lines if line.startswith(("SCAN", "SEARCH")) and "VIRTUAL TABLE" not in line]
     return [line for line in lines if "Seq Scan" in line or line.startswith("Index Cond")]

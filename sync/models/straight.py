@@ -1,0 +1,202 @@
+"""Statements straight through libpq: for each one psycopg's cursors work longer in Python than PostgreSQL does in all.
+
+The connection stays psycopg's, which opens, commits and rolls back; its adapters make bytes of values and values of
+rows.
+"""
+
+from __future__ import annotations
+
+import select
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection, OperationalError
+from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper
+
+# What was asked so often is prepared the next time; of what is prepared, so many are kept.
+_OFTEN, _MOST = 2, 200
+_SENT_ALONE = (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
+_ENDED = (ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED)
+
+Key = tuple[str, tuple[int, ...]]  # a statement, and the types of what it is given
+
+
+class Answer:
+    """The rows that a statement found, once it was answered; as far as our own readers go, a cursor."""
+
+    __slots__ = ("codes", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self.codes: list[int] = []
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All of them."""
+        return self.rows
+
+    @property
+    def description(self) -> list[tuple[None, int]]:
+        """Of each column, the code of its type."""
+        return [(None, code) for code in self.codes]
+
+
+class Straight:
+    """libpq's own calls on a connection of psycopg. A statement names what it is given $1, $2 and so on.
+
+    Raises the errors of psycopg.
+    """
+
+    def __init__(self, driver: Connection[Any]) -> None:
+        self._driver, self._pg = driver, driver.pgconn
+        self._transformer = Transformer(_Context(driver))
+        self._names: dict[Key, bytes] = {}
+        self._asked: Counter[Key] = Counter()
+        self._number = 0
+        self._doubtful = False
+        self._sent: list[tuple[Answer | None, Key | None]] = []  # each with what is prepared, if all is well
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(self._pg.socket, select.POLLIN)
+        self._writable.register(self._pg.socket, select.POLLIN | select.POLLOUT)
+
+    def doubt(self) -> None:
+        """What follows may make psycopg forget what is prepared on the connection, as it does when it rolls back."""
+        if self._pg.transaction_status != TransactionStatus.IDLE:
+            self._doubtful = True
+
+    def ask(self, statement: str, values: Sequence[Any] = (), *, alone: bool = False) -> Answer:
+        """Execute it and wait for the answer: in the transaction, which begins if there is none, or `alone`."""
+        if self._begins(alone):
+            answer = self.send(statement, values)
+            self.catch_up()
+            return answer
+        given, key = self._given(statement, values)
+        name = self._names.get(key)
+        if name is None and self._is_worth_it(key):
+            name = self._new_name()
+            self._read(self._pg.prepare(name, statement.encode(), key[1]), Answer())
+            self._names[key] = name
+            self._let_go()
+        formats = self._transformer.formats
+        if name is None:
+            result = self._pg.exec_params(statement.encode(), given, key[1], formats)
+        else:
+            result = self._pg.exec_prepared(name, given, formats)
+        answer = Answer()
+        self._read(result, answer)
+        return answer
+
+    def send(self, statement: str, values: Sequence[Any] = ()) -> Answer:
+        """Have it executed in the transaction, without waiting: the answer is there when all were caught up with."""
+        begins = self._begins(alone=False)
+        given, key = self._given(statement, values)
+        formats = self._transformer.formats
+        if not self._sent:
+            self._pg.enter_pipeline_mode()
+        if begins:
+            self._pg.send_query_params(b"BEGIN", None)
+            self._sent.append((None, None))
+        name = self._names.get(key)
+        if name is None and self._is_worth_it(key):
+            name = self._names[key] = self._new_name()
+            self._pg.send_prepare(name, statement.encode(), key[1])
+            self._sent.append((None, key))
+        answer = Answer()
+        if name is None:
+            self._pg.send_query_params(statement.encode(), given, key[1], formats)
+        else:
+            self._pg.send_query_prepared(name, given, formats)
+        self._sent.append((answer, None))
+        return answer
+
+    def catch_up(self) -> None:
+        """Wait until all that was sent is answered. Raises what the first that failed would have raised."""
+        if not self._sent:
+            return
+        sent, self._sent = self._sent, []
+        fault: Exception | None = None
+        self._pg.pipeline_sync()
+        for answer, prepared in sent:
+            result = self._next()
+            self._next()  # the end of its results
+            try:
+                self._read(result, answer or Answer())
+            except Exception as error:
+                fault = fault or error
+                self._names.pop(prepared, None) if prepared else None
+        self._next()  # the end of them all
+        self._pg.exit_pipeline_mode()
+        if fault is not None:
+            raise fault
+        self._let_go()
+
+    def _begins(self, alone: bool) -> bool:
+        """Whether a transaction is to be begun. One of another sort than usual psycopg begins."""
+        if self._doubtful and not self._sent:
+            self._look_what_is_left()
+        if alone or self._sent or self._driver.autocommit or self._pg.transaction_status != TransactionStatus.IDLE:
+            return False
+        driver = self._driver
+        if driver.isolation_level is None and driver.read_only is None and driver.deferrable is None:
+            return True
+        driver.execute("SELECT 1")
+        return False
+
+    def _given(self, statement: str, values: Sequence[Any]) -> tuple[Sequence[Any], Key]:
+        given = self._transformer.dump_sequence(values, [PyFormat.BINARY] * len(values))
+        return given, (statement, self._transformer.types or ())
+
+    def _is_worth_it(self, key: Key) -> bool:
+        self._asked[key] += 1
+        if len(self._asked) > 10 * _MOST:
+            self._asked.clear()
+        return self._asked[key] > _OFTEN
+
+    def _new_name(self) -> bytes:
+        self._number += 1
+        return b"siby_%d" % self._number
+
+    def _let_go(self) -> None:
+        while len(self._names) > _MOST:
+            oldest = next(iter(self._names))
+            self._read(self._pg.exec_(b"DEALLOCATE " + self._names.pop(oldest)), Answer())
+
+    def _look_what_is_left(self) -> None:
+        result = self._pg.exec_(b"SELECT name FROM pg_prepared_statements")
+        left = {result.get_value(row, 0) for row in range(result.ntuples)}
+        self._names = {key: name for key, name in self._names.items() if name in left}
+        self._doubtful = False
+
+    def _next(self) -> Any:
+        """The next result; other threads go on meanwhile."""
+        while self._pg.flush():
+            self._writable.poll()
+            self._pg.consume_input()
+        while self._pg.is_busy():
+            self._readable.poll()
+            self._pg.consume_input()
+        return self._pg.get_result()
+
+    def _read(self, result: Any, answer: Answer) -> None:
+        if result is not None and result.status == ExecStatus.TUPLES_OK:
+            self._transformer.set_pgresult(result)
+            answer.rows = self._transformer.load_rows(0, result.ntuples, tuple)
+            answer.codes = [result.ftype(column) for column in range(result.nfields)]
+        elif result is None or result.status not in _SENT_ALONE:
+            encoding = self._driver.info.encoding
+            if self._pg.status != ConnStatus.OK or result is None:
+                raise OperationalError(self._pg.get_error_message(encoding))
+            raise error_from_result(result, encoding)
+
+
+class _Context:
+    """psycopg's adapters of a connection, but for numbers: of whatever size, they are sent as ones of 64 bits, so that
+    a statement is prepared once for all of them."""
+
+    def __init__(self, driver: Connection[Any]) -> None:
+        self.connection = driver
+        self.adapters = AdaptersMap(driver.adapters)
+        self.adapters.register_dumper(int, Int8BinaryDumper)

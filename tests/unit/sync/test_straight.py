@@ -1,0 +1,153 @@
+"""Statements by libpq's own calls, on a connection that stays psycopg's."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from sync.models import straight as module
+from sync.models.straight import Straight
+
+
+@pytest.fixture
+def driver(postgres_url: str) -> Iterator[psycopg.Connection]:
+    url = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TEMPORARY TABLE seen (id BIGINT PRIMARY KEY, said TEXT)")
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def straight(driver: psycopg.Connection) -> Straight:
+    return Straight(driver)
+
+
+def _prepared(driver: psycopg.Connection) -> int:
+    row = driver.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'siby%'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_values_come_back_as_psycopg_gives_them(driver: psycopg.Connection, straight: Straight) -> None:
+    said = ("Sìrakɔrɔ ✓ ' \\", -(2**63), 2**63 - 1, 1.5, True, None, b"\x00\xff", dt.date(2026, 2, 28))
+    kinds = ("TEXT", "BIGINT", "BIGINT", "FLOAT8", "BOOLEAN", "TEXT", "BYTEA", "DATE")
+    chosen = ", ".join(f"${number}::{kind}" for number, kind in enumerate(kinds, 1))
+    theirs = driver.execute("SELECT " + ", ".join(f"%s::{kind}" for kind in kinds), said).fetchall()
+
+    for _ in range(5):  # before and after it is prepared
+        assert straight.ask(f"SELECT {chosen}", said).fetchall() == theirs == [said]
+    assert straight.ask("SELECT $1::BIGINT[], $2::TEXT[]", [[1, 2**40], ["a", None]]).fetchall() == [
+        ([1, 2**40], ["a", None])
+    ]
+    assert [code for _, code in straight.ask("SELECT 1::BIGINT, 'a'::TEXT").description] == [20, 25]
+
+
+def test_what_is_sent_is_answered_in_order_and_committed_by_psycopg(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    for number in range(50):
+        straight.send("INSERT INTO seen VALUES ($1, $2)", (number, "x" * 100_000))
+    found = straight.send("SELECT count(*) FROM seen")
+    assert found.fetchall() == []
+    straight.catch_up()
+    assert found.fetchall() == [(50,)]
+
+    driver.rollback()
+    assert straight.ask("SELECT count(*) FROM seen", alone=True).fetchall() == [(0,)]
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (1, "kept"))
+    straight.catch_up()
+    driver.commit()
+    driver.rollback()
+    assert straight.ask("SELECT said FROM seen").fetchall() == [("kept",)]
+
+
+def test_the_first_that_fails_is_raised_and_the_connection_goes_on(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (1, "a"))
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (1, "b"))
+    straight.send("SELECT 1 / 0")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        straight.catch_up()
+    straight.doubt()
+    driver.rollback()
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        straight.ask("SELECT * FROM nowhere")
+    driver.rollback()
+    with pytest.raises(psycopg.DataError):
+        straight.ask("SELECT $1::TEXT", ("\x00",))
+    driver.rollback()
+
+    assert straight.ask("SELECT count(*) FROM seen").fetchall() == [(0,)]
+
+
+def test_what_psycopg_forgot_when_it_rolled_back_is_prepared_again(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    def ask() -> None:
+        for _ in range(4):
+            assert straight.ask("SELECT $1::BIGINT", (7,)).fetchall() == [(7,)]
+
+    ask()
+    for _ in range(7):
+        driver.execute("SELECT 1", prepare=True)
+    assert _prepared(driver) == 1
+    straight.doubt()
+    driver.rollback()
+    assert _prepared(driver) == 0  # all of them, not only its own
+    driver.commit()
+    ask()
+
+    straight.doubt()
+    driver.rollback()  # and here it forgets nothing
+    ask()
+    assert _prepared(driver) == 1
+
+
+def test_no_more_are_kept_prepared_than_so_many(
+    driver: psycopg.Connection, straight: Straight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 3)
+    for number in range(8):
+        for _ in range(4):
+            assert straight.ask(f"SELECT $1::BIGINT + {number}", (1,)).fetchall() == [(1 + number,)]
+
+    assert _prepared(driver) == 3
+
+
+def test_what_could_not_be_prepared_is_not_taken_for_prepared(driver: psycopg.Connection, straight: Straight) -> None:
+    for _ in range(2):
+        straight.ask("SELECT $1::BIGINT", (1,))
+    straight.send("SELECT 1 / 0")
+    straight.send("SELECT $1::BIGINT", (1,))  # would be prepared, but what is before it fails
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        straight.catch_up()
+    driver.rollback()
+
+    assert straight.ask("SELECT $1::BIGINT", (2,)).fetchall() == [(2,)]
+
+
+def test_a_transaction_of_another_sort_is_begun_as_such(driver: psycopg.Connection, straight: Straight) -> None:
+    driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+
+    assert straight.ask("SHOW transaction_isolation").fetchall() == [("repeatable read",)]
+
+
+def test_alone_no_transaction_begins(driver: psycopg.Connection, straight: Straight) -> None:
+    straight.ask("SELECT 1", alone=True)
+    assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    straight.ask("SELECT 1")
+    assert driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def test_a_connection_that_died_is_said_to_have(driver: psycopg.Connection, straight: Straight) -> None:
+    straight.ask("SELECT 1", alone=True)
+    with pytest.raises(psycopg.OperationalError):
+        straight.ask("SELECT pg_terminate_backend(pg_backend_pid())", alone=True)
+    assert driver.closed
