@@ -153,6 +153,12 @@ def begin_reading(session: Session) -> None:
         session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
+def begin_one_state(session: Session) -> Connection:
+    """Begin a transaction in which each statement sees the same state of the database."""
+    options = {} if is_sqlite(session) else {"isolation_level": "REPEATABLE READ"}
+    return session.connection(execution_options=options)
+
+
 class Bare:
     """A connection of the pool with what plain statements ask of one, and no transaction. To be closed."""
 

@@ -12,7 +12,7 @@ from sync.errors import AlreadyDecided, NotFound, Unexpected
 from sync.indicators.moving import Totals
 from sync.journal import Journal
 from sync.models import BulkReviewed, Event, ReviewBulk, Submission
-from sync.models.database import insert_rows, is_sqlite
+from sync.models.database import insert_rows
 from sync.review.counting import APPROVED, REJECTED
 from sync.review.decide import STATES, comment_text, kind_of, write_comments
 from sync.review.queue import Sought, ids_sought
@@ -135,7 +135,7 @@ def preview_review(
     known: Totals | None = None,
 ) -> Reviewed:
     """What would come of `review_many` and which figures it would shift, with nothing of it left when this ends: the
-    transaction is taken back. On SQLite others may write while figures are worked out.
+    transaction is taken back. Others may write while figures are worked out.
 
     `opened` gives a journal, once more if somebody came in between. `known` totals spare the counting of what was there
     before.
@@ -143,7 +143,7 @@ def preview_review(
     for tries_left in reversed(range(_TRIES)):
         journal = opened()
         found = review_many(journal, meant, state, comment=comment, seen=seen)
-        if is_sqlite(journal.session) and tries_left:
+        if tries_left:
             shifts = shifts_without(journal, found.span, known)
         else:
             journal.session.flush()

@@ -1,8 +1,8 @@
 """Figures as they would stand after what a transaction has done, worked out once it has been taken back.
 
-SQLite has one writer: whoever only wants to know would keep all others waiting. What the figures are read from is noted
-while it is there, and laid over the tables of a transaction that reads: by temporary views of the same names, which go
-with it.
+A project has one writer, on SQLite all have: whoever only wants to know would keep the others waiting. What figures are
+read from is noted while it is there, and laid over the tables of a transaction that reads: by temporary views of the
+same names, which go with it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, insert, or_, select,
 from sync.indicators.moving import Totals
 from sync.journal import Journal
 from sync.models import Contribution, Membership, Project
+from sync.models.database import begin_one_state
 from sync.models.probing import rows_of_keys
 from sync.review.shifts import Shift, Span, shifts_between
 
@@ -30,12 +31,14 @@ def shifts_without(journal: Journal, span: Span, known: Totals | None) -> list[S
     session, project_id = journal.session, journal.project_id
     rows = _written(journal, span)
     session.rollback()
+    connection = begin_one_state(session)
     if session.scalar(select(Project.last_event).where(Project.id == project_id)) != span.before:
+        session.rollback()
         return None
-    connection = session.connection()
     connection.execution_options(siby_writing=True)  # nobody is to keep what is read here
+    stored_in = _where_tables_are(connection)
     for table, some in rows.items():
-        _lay_over(connection, table, some)
+        _lay_over(connection, table, some, stored_in)
     shifts = shifts_between(session, project_id, span, known)
     session.rollback()
     return shifts
@@ -63,7 +66,17 @@ def _written(journal: Journal, span: Span) -> Rows:
     }
 
 
-def _lay_over(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def _where_tables_are(connection: Connection) -> str:
+    """The schema of the stored ones. PostgreSQL is made to look for temporary ones first by name, though it does so
+    anyway: what was prepared before is read anew only where it has to look in other schemas than then."""
+    if connection.dialect.name == "sqlite":
+        return "main"
+    own: str = connection.scalar(text("SELECT quote_ident(current_schema())"))
+    connection.execute(text(f"SET LOCAL search_path TO pg_temp, {own}"))
+    return own
+
+
+def _lay_over(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], stored_in: str) -> None:
     """Have the table's name mean it with these rows in it, instead of those with their keys, until the transaction
     ends."""
     beside = Table(
@@ -79,7 +92,7 @@ def _lay_over(connection: Connection, table: Table, rows: Sequence[Mapping[str, 
     same = " AND ".join(f"beside.{column.name} = stored.{column.name}" for column in table.primary_key)
     connection.execute(
         text(
-            f"CREATE TEMPORARY VIEW {table.name} AS SELECT {names} FROM main.{table.name} AS stored "  # noqa: S608 — names of our own
+            f"CREATE TEMPORARY VIEW {table.name} AS SELECT {names} FROM {stored_in}.{table.name} AS stored "  # noqa: S608 — names of our own
             f"WHERE NOT EXISTS (SELECT 1 FROM {beside.name} AS beside WHERE {same}) "
             f"UNION ALL SELECT {names} FROM {beside.name}"
         )

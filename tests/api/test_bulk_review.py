@@ -90,7 +90,6 @@ def test_a_preview_tells_what_would_change_and_leaves_nothing_behind(village: Ho
     assert (told["undo"], told["left_out"], told["more"]) == (None, [], False)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "moment",
     ["CREATE TEMPORARY VIEW contributions", "SELECT projects.last_event \nFROM projects"],
