@@ -9,7 +9,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
@@ -50,7 +50,7 @@ def _look_at_sizes(engine: Engine) -> None:
     try:
         with writing_soon(engine, _PATIENCE_WITH_SIZES) as beside:
             learn_sizes(beside)
-    except (OperationalError, NoConnection):
+    except (DBAPIError, NoConnection):
         log("sizes_not_learnt")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 from pysqlite3 import dbapi2 as sqlite
-from sqlalchemy import JSON, CompoundSelect, Connection, Date, Engine, Select, Table, create_engine, event
+from sqlalchemy import JSON, CompoundSelect, Connection, Date, Engine, Select, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -39,6 +39,11 @@ _AT_MOST = 2
 # Rows that are taken from the driver at once.
 _PORTION = 50
 _BESIDE = threading.Lock()
+_LARGE_ROWS = 30_000
+_SMALL_TABLES = text(
+    "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+    " AND relname = ANY (:names) AND reltuples < :large ORDER BY relname"
+)
 Converter = Callable[[Any], Any]
 
 # For what is no number and no text the driver of SQLite looks for somebody who adapts it, before it takes it as it is.
@@ -78,6 +83,7 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _try_if_idle(engine.dialect))
         event.listen(engine, "before_cursor_execute", _keep_in_order)
+        event.listen(engine, "commit", _catch_up_to_commit)
         event.listen(engine, "rollback", _doubt_unless_lost)
         event.listen(engine, "reset", lambda _driver, record, _state: _doubt(record.info))
 
@@ -194,12 +200,14 @@ def learn_sizes(session: Session) -> int:
     """Let the database look at samples of its tables, so that it chooses among their indexes by more than a guess: of
     two that begin alike it would take the one that was made last, and read all rows of a project to find one.
 
-    PostgreSQL does it by itself after a minute or two, in which thousands of rows may have come. Gives how many tables
-    and indexes SQLite looked at.
+    PostgreSQL does it by itself after a minute or two, in which thousands of rows may have come; those that it knows to
+    be large are left to it. Gives how many tables and indexes SQLite looked at.
     """
     connection = session.connection()
     if not is_sqlite(session):
-        connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {', '.join(Base.metadata.tables)}")
+        small = connection.scalars(_SMALL_TABLES, {"names": list(Base.metadata.tables), "large": _LARGE_ROWS}).all()
+        if small:
+            connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {', '.join(small)}")
         return 0
     connection.exec_driver_sql("PRAGMA analysis_limit = 400")
     wanted = connection.exec_driver_sql("PRAGMA optimize(0x10003)").fetchall()  # what would be done: one row for each
@@ -216,13 +224,14 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    connection.info[_MAY_BE_AHEAD] = True
+    info = connection.info
+    info[_MAY_BE_AHEAD] = True
     try:
         yield
         _catch_up(connection)
     finally:
-        if not connection.invalidated:
-            connection.info.pop(_MAY_BE_AHEAD, None)
+        info.pop(_MAY_BE_AHEAD, None)
+        if not connection.invalidated and not connection.closed:
             with suppress(DBAPIError):  # there is another error already, or all was well
                 _catch_up(connection)
 
@@ -483,7 +492,7 @@ def _keep_in_order(connection: Connection, _cursor: object, statement: str, *_mo
     if straight is None:
         return
     _catch_up(connection)
-    if statement[:5] in _FORGETFUL:
+    if statement.lstrip()[:5].upper() in _FORGETFUL:
         straight.doubt()
 
 
@@ -496,6 +505,18 @@ def _catch_up(connection: Connection) -> None:
         straight.catch_up()
     except connection.dialect.loaded_dbapi.Error as error:
         raise _raised(connection, error) from error
+
+
+def _catch_up_to_commit(connection: Connection) -> None:
+    """SQLAlchemy takes the transaction for ended, whether or not what was sent had failed."""
+    try:
+        _catch_up(connection)
+    except DBAPIError:
+        if not connection.invalidated:
+            _doubt(connection.info)
+            driver: Any = connection.connection.driver_connection
+            driver.rollback()
+        raise
 
 
 def _doubt_unless_lost(connection: Connection) -> None:

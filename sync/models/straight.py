@@ -6,21 +6,22 @@ rows.
 
 from __future__ import annotations
 
-import select
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, DataError, IsolationLevel, OperationalError
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.waiting import Wait
 
 # What was asked so often is prepared the next time; of what is prepared, so many are kept.
 _OFTEN, _MOST = 2, 200
 _SENT_ALONE = (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
-_ENDED = (ExecStatus.PIPELINE_SYNC, ExecStatus.PIPELINE_ABORTED)
+# A prepared statement whose columns have other types now, and one that is not there.
+_STALE = ("0A000", "26000")
 
 Key = tuple[str, tuple[int, ...]]  # a statement, and the types of what it is given
 
@@ -58,9 +59,6 @@ class Straight:
         self._number = 0
         self._doubtful = False
         self._sent: list[tuple[Answer | None, Key | None]] = []  # each with what is prepared, if all is well
-        self._readable, self._writable = select.poll(), select.poll()
-        self._readable.register(self._pg.socket, select.POLLIN)
-        self._writable.register(self._pg.socket, select.POLLIN | select.POLLOUT)
 
     def doubt(self) -> None:
         """What follows may make psycopg forget what is prepared on the connection, as it does when it rolls back."""
@@ -70,9 +68,10 @@ class Straight:
     def ask(self, statement: str, values: Sequence[Any] = (), *, alone: bool = False) -> Answer:
         """Execute it and wait for the answer: in the transaction, which begins if there is none, or `alone`."""
         if self._begins(alone):
-            answer = self.send(statement, values)
-            self.catch_up()
-            return answer
+            try:
+                return self.send(statement, values)
+            finally:
+                self.catch_up()
         given, key = self._given(statement, values)
         name = self._names.get(key)
         if name is None and self._is_worth_it(key):
@@ -114,24 +113,28 @@ class Straight:
 
     def catch_up(self) -> None:
         """Wait until all that was sent is answered. Raises what the first that failed would have raised."""
-        if not self._sent:
+        if self._pg.pipeline_status == PipelineStatus.OFF:
             return
         sent, self._sent = self._sent, []
-        fault: Exception | None = None
         self._pg.pipeline_sync()
+        fault = self._driver.wait(self._answers(sent))  # who is interrupted meanwhile has it cancelled
+        if fault is not None:
+            raise fault
+        self._let_go()
+
+    def _answers(self, sent: list[tuple[Answer | None, Key | None]]) -> Any:
+        fault: Exception | None = None
         for answer, prepared in sent:
-            result = self._next()
-            self._next()  # the end of its results
+            result = yield from self._next()
+            yield from self._next()  # the end of its results
             try:
                 self._read(result, answer or Answer())
             except Exception as error:
                 fault = fault or error
                 self._names.pop(prepared, None) if prepared else None
-        self._next()  # the end of them all
+        yield from self._next()  # the end of them all
         self._pg.exit_pipeline_mode()
-        if fault is not None:
-            raise fault
-        self._let_go()
+        return fault
 
     def _begins(self, alone: bool) -> bool:
         """Whether a transaction is to be begun. One of another sort than usual psycopg begins."""
@@ -140,13 +143,18 @@ class Straight:
         if alone or self._sent or self._driver.autocommit or self._pg.transaction_status != TransactionStatus.IDLE:
             return False
         driver = self._driver
-        if driver.isolation_level is None and driver.read_only is None and driver.deferrable is None:
+        # SQLAlchemy gives the usual one back by its name.
+        usual = driver.isolation_level in (None, IsolationLevel.READ_COMMITTED)
+        if usual and not driver.read_only and not driver.deferrable:
             return True
         driver.execute("SELECT 1")
         return False
 
     def _given(self, statement: str, values: Sequence[Any]) -> tuple[Sequence[Any], Key]:
-        given = self._transformer.dump_sequence(values, [PyFormat.BINARY] * len(values))
+        try:
+            given = self._transformer.dump_sequence(values, [PyFormat.BINARY] * len(values))
+        except OverflowError as error:
+            raise DataError("A number is beyond 64 bits.") from error
         return given, (statement, self._transformer.types or ())
 
     def _is_worth_it(self, key: Key) -> bool:
@@ -166,6 +174,8 @@ class Straight:
 
     def _look_what_is_left(self) -> None:
         result = self._pg.exec_(b"SELECT name FROM pg_prepared_statements")
+        if result.status != ExecStatus.TUPLES_OK:
+            return
         left = {result.get_value(row, 0) for row in range(result.ntuples)}
         self._names = {key: name for key, name in self._names.items() if name in left}
         self._doubtful = False
@@ -173,10 +183,10 @@ class Straight:
     def _next(self) -> Any:
         """The next result; other threads go on meanwhile."""
         while self._pg.flush():
-            self._writable.poll()
+            yield Wait.RW
             self._pg.consume_input()
         while self._pg.is_busy():
-            self._readable.poll()
+            yield Wait.R
             self._pg.consume_input()
         return self._pg.get_result()
 
@@ -189,7 +199,10 @@ class Straight:
             encoding = self._driver.info.encoding
             if self._pg.status != ConnStatus.OK or result is None:
                 raise OperationalError(self._pg.get_error_message(encoding))
-            raise error_from_result(result, encoding)
+            error = error_from_result(result, encoding)
+            if error.sqlstate in _STALE:
+                self._names.clear()
+            raise error
 
 
 class _Context:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import signal
 from collections.abc import Iterator
+from threading import Timer
 
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from sync.models import straight as module
+from sync.models.database import execute_plainly, open_engine, sent_ahead
 from sync.models.straight import Straight
 
 
@@ -151,3 +156,66 @@ def test_a_connection_that_died_is_said_to_have(driver: psycopg.Connection, stra
     with pytest.raises(psycopg.OperationalError):
         straight.ask("SELECT pg_terminate_backend(pg_backend_pid())", alone=True)
     assert driver.closed
+
+
+def test_what_was_prepared_for_other_columns_fails_once_and_goes_on(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    for _ in range(4):
+        straight.ask("SELECT id FROM seen", alone=True)
+    driver.execute("ALTER TABLE seen ALTER COLUMN id TYPE NUMERIC")
+    driver.commit()
+
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        straight.ask("SELECT id FROM seen", alone=True)
+    assert straight.ask("SELECT id FROM seen", alone=True).fetchall() == []
+
+
+def test_a_number_that_no_column_could_hold_is_the_fault_of_the_data(straight: Straight) -> None:
+    with pytest.raises(psycopg.DataError):
+        straight.ask("SELECT $1::BIGINT", (2**63,))
+
+
+def test_a_value_that_cannot_be_sent_leaves_nothing_open(driver: psycopg.Connection, straight: Straight) -> None:
+    straight.send("SELECT 1")
+    with pytest.raises(psycopg.ProgrammingError):
+        straight.send("SELECT $1::TEXT", (object(),))
+    straight.catch_up()
+    with pytest.raises(psycopg.ProgrammingError):
+        straight.ask("SELECT $1::TEXT", (object(),))
+
+    assert straight.ask("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_commit_waits_for_what_was_sent(postgres_url: str) -> None:
+    engine = open_engine(postgres_url, pool_size=1)
+
+    def insert_one() -> None:
+        with engine.connect() as connection, sent_ahead(connection):
+            connection.begin()
+            execute_plainly(connection, "INSERT INTO heard VALUES ($1)", (1,), ahead=True)
+            connection.commit()
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE heard (id BIGINT PRIMARY KEY)")
+    insert_one()
+    with pytest.raises(IntegrityError):
+        insert_one()
+
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id FROM heard").all() == [(1,)]
+    engine.dispose()
+
+
+def test_who_is_interrupted_while_waiting_leaves_nobody_working(driver: psycopg.Connection, straight: Straight) -> None:
+    pid = driver.info.backend_pid
+    straight.send("SELECT pg_sleep(20)")
+    timer = Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        straight.catch_up()
+    with psycopg.connect(driver.info.dsn) as other:
+        still = other.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall()
+
+    assert ("active",) not in still
