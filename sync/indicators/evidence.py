@@ -6,7 +6,7 @@ import base64
 import binascii
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
@@ -32,7 +32,7 @@ from sync.models.projects import Event
 from sync.models.submissions import Submission
 
 # Numerator or denominator of a ratio, day, submission, indicator, ordinal, event: the place of a row in the list.
-Position = tuple[int, str, int, int, int, int]
+Position = tuple[int, dt.date, int, int, int, int]
 # An indicator that rows are of, and whether it is in the numerator or the denominator.
 Source = tuple[Definition, int]
 
@@ -40,9 +40,9 @@ _ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 _LAST = 2**31 - 1
 _BEFORE_ALL: Slot = (dt.date.min, -1, -1, -1)
 _AFTER_ALL: Slot = (dt.date.max, LARGEST, _LAST, _LAST)
-_WIDER, _MOST_AT_ONCE = 4, 5000
+_WIDER, _FASTER, _MOST_AT_ONCE = 4, 4, 5000
 # So many rows at most are looked at for a page of those that count, or of the others.
-_MOST_LOOKED_AT = 2000
+_MOST_LOOKED_AT = 1000
 _PARTS = ("numerator", "denominator")
 
 
@@ -76,7 +76,7 @@ class Counted:
         entry = self.entry
         return (
             self.part,
-            entry.day.isoformat(),
+            entry.day,
             entry.submission_id,
             self.definition.id,
             entry.ordinal,
@@ -145,7 +145,7 @@ def evidence_apart(
     shown, after = _how_far(cursor)
     page: list[Counted] = []
     following = None
-    for looked_at, one in enumerate(figure.rows(sources, after, limit)):
+    for looked_at, one in enumerate(figure.rows(sources, after, limit, _MOST_LOOKED_AT + 1)):
         if shown + len(page) >= count:
             break
         wanted = (one.counted is not None) == counts
@@ -191,11 +191,14 @@ class _Behind:
     cells: Cells
     newest_first: bool = False
 
-    def rows(self, sources: Sequence[Source], after: Position | None, at_once: int) -> Iterator[Counted]:
-        """Those after a position, in order, read so many at a time; always those of a numerator first."""
+    def rows(
+        self, sources: Sequence[Source], after: Position | None, at_once: int, most: int = _MOST_AT_ONCE
+    ) -> Iterator[Counted]:
+        """Those after a position, in order, read so many at a time; always those of a numerator first. Nobody looks at
+        more than `most`."""
         for part in sorted({part for _, part in sources}):
             if after is None or after[0] <= part:
-                together = [self._of(one, part, after, at_once) for one, its_part in sources if its_part == part]
+                together = [self._of(one, part, after, at_once, most) for one, its_part in sources if its_part == part]
                 yield from merge(*together, key=lambda one: one.position, reverse=self.newest_first)
 
     def count(self, definition: Definition) -> int:
@@ -221,12 +224,15 @@ class _Behind:
         table = self.reading.table(definition, self.period, self.place, tuple(self.cells))
         return table.cells.get(tuple(self.cells.values())) or counting.over_nothing(definition)
 
-    def _of(self, definition: Definition, part: int, after: Position | None, at_once: int) -> Iterator[Counted]:
+    def _of(
+        self, definition: Definition, part: int, after: Position | None, at_once: int, most: int
+    ) -> Iterator[Counted]:
         slot = _AFTER_ALL if self.newest_first else _BEFORE_ALL
         if after is not None and after[0] == part:
-            slot = dt.date.fromisoformat(after[1]), after[2], *slot[2:]
+            slot = after[1], after[2], *slot[2:]
         # Where some rows are left out, one look has to find enough of the others.
-        size = (at_once + 1) * (_WIDER if self.place is not None or self.cells else 1)
+        wider = _WIDER if self.place is not None or self.cells else 1
+        size = (at_once + 1) * wider
         lies_in = self.reading.lies_in(self.place)
         roughly = self.reading.roughly(definition, self.place, self.cells if _has_own_cells(definition) else {})
         while True:
@@ -235,10 +241,12 @@ class _Behind:
             )
             found = self._counted(definition, part, [entry for entry in entries if lies_in(entry)])
             ordered = sorted(found, key=lambda one: one.position, reverse=self.newest_first)
-            yield from (one for one in ordered if not after or self._follows(one.position, after))
+            following = [one for one in ordered if not after or self._follows(one.position, after)]
+            yield from following
             if len(entries) < size:
                 return
-            slot, size = slot_of(entries[-1]), min(2 * size, _MOST_AT_ONCE)
+            most -= len(following)
+            slot, size = slot_of(entries[-1]), min(_FASTER * size, _MOST_AT_ONCE, max(most, 1) * wider)
 
     def _follows(self, position: Position, after: Position) -> bool:
         if position[0] != after[0]:
@@ -258,8 +266,7 @@ class _Behind:
             else:
                 inside = unit.entries if stands(counting.latest_of(unit), dimensions, chosen) else []
             if inside:
-                counted = _of_unit(definition, unit, inside, self.period, part)
-                yield from (one for one in counted if slot_of(one.entry) in wanted)
+                yield from _of_unit(definition, unit, inside, wanted, self.period, part)
 
     def _with_same(
         self, definition: Definition, entries: Sequence[Entry]
@@ -293,12 +300,16 @@ def _sources(reading: Reading, definition: Definition, part: int = 0) -> Iterato
         yield from _sources(reading, one, part or number)
 
 
-def _of_unit(definition: Definition, unit: Unit, inside: list[Entry], period: Period, part: int) -> Iterator[Counted]:
+def _of_unit(
+    definition: Definition, unit: Unit, inside: list[Entry], wanted: Set[Slot], period: Period, part: int
+) -> Iterator[Counted]:
     counts = unit.kept and not unit.lacking
     aggregate, one_each = definition.aggregate, definition.aggregate in ("count", "distinct", "list")
     by_row = _adds_rows(definition)
     decides = unit.entry if definition.has_value or aggregate == "list" else max(inside, key=counting.order)
     for entry in inside:
+        if slot_of(entry) not in wanted:
+            continue
         counted: counting.Amount | None = None
         instead: int | None = None
         if counts and by_row:
@@ -414,9 +425,8 @@ def _position(cursor: str | None) -> Position | None:
         return None
     try:
         part, day, submission, *rest = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        dt.date.fromisoformat(day)
         indicator, ordinal, opened = map(int, rest)
-        position = int(part), str(day), int(submission), indicator, ordinal, opened
+        position = int(part), dt.date.fromisoformat(day), int(submission), indicator, ordinal, opened
         if any(isinstance(one, int) and abs(one) > LARGEST for one in position):
             raise ValueError("no database has such a number")
         return position

@@ -77,22 +77,20 @@ class Persons:
 
 def persons_at(session: Session, project_id: int, event: int, lists: Lists) -> Persons:
     """All of these lists. Those of today are kept by the process, if they are not too many, until one changes."""
-    connection = session.connection()
-    changed_at = max(number or 0 for number in connection.execute(_CHANGED, {"project": project_id}).one())
-    if changed_at > event:
-        return Persons(_held(session, project_id, event, lists))
-    known = _kept.get(session, project_id, changed_at, not writes(session), dict)
-    found = known.get(lists)
-    if found is None:
-        rows = _held(session, project_id, event, lists)
-        found = Persons(rows)
-        if len(rows) <= _MOST_KEPT:
-            known[lists] = found
+    known = _known(session, project_id, event)
+    if lists in known:
+        return known[lists]
+    rows = _held(session, project_id, event, lists)
+    found = Persons(rows)
+    if len(rows) <= _MOST_KEPT:
+        known[lists] = found
     return found
 
 
 def persons_about(session: Session, project_id: int, event: int, lists: Lists, subjects: Set[str]) -> Persons:
-    """As `persons_at`, for a few subjects and all who may be one person with them."""
+    """As `persons_at`, for a few subjects and all who may be one person with them; or all, where they are kept."""
+    if (kept := _known(session, project_id, event).get(lists)) is not None:
+        return kept
     named = named_lists(session, project_id, lists)
     rows = _held(session, project_id, event, named, Membership.entity_id.in_(subjects))
     # Who is one person in the value, or surely is one, is in the low bound too.
@@ -108,6 +106,13 @@ def named_lists(session: Session, project_id: int, lists: Lists) -> list[str]:
         return sorted(lists)
     query = select(Membership.list_name).where(Membership.project_id == project_id).distinct()
     return sorted(session.scalars(query))
+
+
+def _known(session: Session, project_id: int, event: int) -> dict[Lists, Persons]:
+    """What is kept of a moment, and whatever is put there is kept: nothing of one since which a list has changed."""
+    changed = session.connection().execute(_CHANGED, {"project": project_id}).one()
+    changed_at = max(number or 0 for number in changed)
+    return _kept.get(session, project_id, changed_at, not writes(session), dict) if changed_at <= event else {}
 
 
 def _held(

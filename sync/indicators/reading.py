@@ -98,6 +98,7 @@ class Reading:
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
         self._persons: dict[Lists, Persons] = {}
+        self._about: dict[tuple[Lists, str], tuple[Set[str], Reading]] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
         self.families: dict[tuple[str, Period, str | None, int], Family] = {}
@@ -245,9 +246,12 @@ class Reading:
         lists = definition.subject_lists
         if not 0 < len(subjects) <= _FEW or lists in self._persons:
             return self
-        other = copy.copy(self)
-        other._persons = {lists: persons_about(self.session, self.project_id, self.as_of.event, lists, subjects)}
-        return other
+        asked, reading = self._about.get((lists, self._standing), (subjects, None))
+        if reading is None or not subjects <= asked:
+            reading = copy.copy(self)
+            reading._persons = {lists: persons_about(self.session, self.project_id, self.as_of.event, lists, subjects)}
+            self._about[lists, self._standing] = subjects, reading
+        return reading
 
     def subjects(
         self, definition: Definition, period: Period, place: str | None, cells: Mapping[str, str | None]
@@ -323,7 +327,7 @@ class Reading:
         self, key: InstrumentedAttribute[Any], values: Sequence[Any], definition: Definition, period: Period
     ) -> list[Entry]:
         names, event = needed_columns(definition), self.as_of.event
-        rows = rows_of_keys(
+        return rows_of_keys(
             self.session.connection(),
             [getattr(Contribution, name) for name in names],
             [key],
@@ -335,7 +339,6 @@ class Reading:
             func.coalesce(Contribution.closed, event + 1) > event,
             *self._conditions(definition, period, None),
         )
-        return [*map(_entry(tuple(names))._make, rows)]
 
     def count(self, definition: Definition, period: Period, place: str | None) -> int:
         """A figure's `n`: how many rows it goes over."""

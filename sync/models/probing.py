@@ -34,7 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
-from sync.models.database import Bare, execute_plainly, looking, sent_ahead
+from sync.models.database import Bare, each_row, execute_plainly, looking, sent_ahead
 
 Attribute = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
@@ -100,7 +100,8 @@ def rows_of_keys(
         if compared is not None:
             found += rows_of(connection, statement, {**given, **cells})
         else:
-            found += connection.execute(statement, {**given, **cells})
+            make_row = _row_of(tuple([attribute.key for attribute in columns]))._make
+            found += map(make_row, each_row(connection, statement, {**given, **cells}))
     return found
 
 
@@ -170,7 +171,7 @@ class _Asked:
         self._sender = {name: senders[0] for name, senders in self._senders.items()}
         columns = list(getattr(statement, "selected_columns", ()))
         self._kinds = [_impl(column.type, dialect) for column in columns]
-        self._row: Any = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
+        self._row = _row_of(tuple([column.key for column in columns]))
         self._dialect = dialect
         self._readers: list[Any] = []
 
@@ -223,6 +224,11 @@ def _converted(values: Sequence[Any], converters: Sequence[Callable[[Any], Any] 
 
 
 _asked = lru_cache(maxsize=512)(_Asked)
+
+
+@cache
+def _row_of(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names, rename=True)
 
 
 @cache

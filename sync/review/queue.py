@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, cast, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from forms.form import Flag
@@ -18,6 +18,7 @@ from sync.models.database import is_sqlite
 from sync.review.paging import PAGE, Page, cursor_to, id_at
 
 STATES = ("received", "edited", "hasIssues", "rejected", "approved", "flagged", "undecided")
+_DECIDED = ("hasIssues", "rejected", "approved")
 # Words are looked for in this many submissions at a time: no index holds the answers.
 SEARCHED_AT_ONCE = 2000
 
@@ -119,9 +120,14 @@ def count_sought(session: Session, project_id: int, sought: Sought, most: int | 
         of_project = _COPY.project_id == project_id
         deleted = select(_COPY.id).where(of_project, _COPY.deleted_at.is_not(None))
         of_deleted = select(_COPY.id).where(of_project, _COPY.form_id.in_(_in_the_bin(project_id)))
-        gone = session.scalars(deleted.union_all(of_deleted).limit(_MOST_GONE)).all()
+        apart, whole = [deleted, of_deleted], sought
+        if sought.state == "undecided" and (sought.since or sought.until):
+            # The index of the time says no state: those of other states are among what is left out.
+            apart.append(select(_COPY.id).where(of_project, _COPY.review_state.in_(_DECIDED)))
+            whole = replace(sought, state=None)
+        gone = session.scalars(union_all(*apart).limit(_MOST_GONE)).all()
         if len(gone) < _MOST_GONE:  # for most filters an index says it all: no row of a submission is read but of these
-            every = select(func.count(Submission.id)).where(*_filters(session, project_id, sought))
+            every = select(func.count(Submission.id)).where(*_filters(session, project_id, whole))
             left_out = session.scalar(every.where(Submission.id.in_(gone))) if gone else 0
             return (session.scalar(every) or 0) - (left_out or 0)
     some = select(Submission.id).where(*_where(session, project_id, sought)).limit(most).subquery()
