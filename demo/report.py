@@ -29,12 +29,13 @@ _RULE = "─" * _WIDTH
 
 @dataclass(slots=True)
 class Marks:
-    """Figures in the order in which the texts name them; each keeps its number through all languages."""
+    """Figures, and what else is told of them, in the order in which the texts name them, with the numbers that their
+    notes have on paper; each keeps its number through all languages."""
 
     figures: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def mark(self, figure: Mapping[str, Any]) -> str:
-        name = f"{key_of(figure)} (share)" if _is_share(figure) else key_of(figure)
+        name = f"{key_of(figure)} ({figure['fact']})" if "fact" in figure else key_of(figure)
         self.figures.setdefault(name, figure)
         return f"[{list(self.figures).index(name) + 1}]"
 
@@ -52,7 +53,7 @@ def statements(reader: Reader, period: str, marks: Marks) -> str:
 def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: int, period: str, reader: Reader) -> str:
     """What stands behind each figure, and what somebody would have said who counts what arrived."""
     lines = [_RULE, "Behind the figures", _RULE]
-    lines.append(f"{'':>4}  {'figure':<45}{'Siby':>8}{'plain count':>12}{'behind':>9}")
+    lines.append(f"{'':>4}  {'figure':<45}{'Siby':>7}{'plain':>8}{'contributions':>14}")
 
     def evidence(figure: Mapping[str, Any]) -> tuple[dict[str, str], int]:
         cell = ",".join(f"{way}:{key}" for way, key in figure["by"].items())
@@ -61,8 +62,11 @@ def figures(marks: Marks, naive: Mapping[str, Decimal], address: str, project: i
 
     behind = reader.at_once(evidence, marks.figures.values())
     for number, ((name, figure), (query, count)) in enumerate(zip(marks.figures.items(), behind, strict=True), 1):
-        shown, plain = _number(figure["value"], figure), _plain(figure, naive)
-        lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<45}{shown:>8}{plain:>12}{count:>9,}")
+        fact = figure.get("fact", "")
+        shown = _number(figure[fact if fact in ("n", "without") else "value"], figure)
+        query |= {"fact": fact} if fact else {}
+        plain = _plain(figure, naive)
+        lines.append(f"{f'[{number}]':>4}  {name.replace('.', ', '):<45}{shown:>7}{plain:>8}{count:>14,}")
         lines.append(f"      {address}/projects/{project}/figures/{figure['indicator']}?{urlencode(query, safe=':,')}")
     said = "A plain count adds up every row that arrived, copies, repeats and earlier versions among them."
     return "\n".join([*lines, *_wrapped([said])])
@@ -192,12 +196,12 @@ def _paragraph(parts: Sequence[Any], marks: Marks) -> str:
 
 def _is_share(figure: Mapping[str, Any]) -> bool:
     """A part of an indicator's own total, which the text gives in percent."""
-    return figure["unit"] != "%" and "%" in figure["text"]
+    return figure.get("fact") == "share"
 
 
 def _plain(figure: Mapping[str, Any], naive: Mapping[str, Decimal]) -> str:
     """What a plain count says of the same; "" where nobody would know how to count."""
-    said = naive.get(key_of(figure))
+    said = None if figure.get("fact") in ("n", "without") else naive.get(key_of(figure))
     if said is not None and _is_share(figure):
         said /= naive[figure["indicator"]]
     return "" if said is None else _number(said, figure)

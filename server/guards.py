@@ -189,9 +189,9 @@ def _authorise(need: Need, visitor: current.Visitor) -> None:
     form_id = (request.view_args or {}).get("fid")
     if role is None or not ((inside and form_id is None) or _is_there(project_id, form_id)):
         raise NotFound
+    g.role = role
     if not may(role, need.right):
         raise Forbidden
-    g.role = role
     if need.right in ("forms.fill", "data.send"):
         g.fillable = fillable_forms(session(), actor, project_id)
 

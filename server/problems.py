@@ -16,12 +16,15 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from forms.findings import Faulty, Finding
 from server import current
 from server.answers import to_json
+from server.db import session
 from server.logs import log, log_failure
 from server.openrosa.answers import openrosa_error, speaks_openrosa
 from server.sentences import said_in
 from server.words import words
 from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
+from sync.models import Project
 
+_AT_FAULT = 500
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
 _CUT = "The body ended before it was whole, or its sender paused for too long; send it again"
 _LATER = (
@@ -131,8 +134,18 @@ def _answer(
     if _for_program():
         body = to_json(_said({"message": message, "code": code, "details": details}))
         return Response(body, status, headers, content_type="application/json; charset=utf-8")
-    page = render_template("problem.html", status=status, message=message, findings=(details or {}).get("findings", ()))
+    findings = (details or {}).get("findings", ())
+    page = render_template("problem.html", project=_project(status), message=message, findings=findings)
     return Response(page, status, headers)
+
+
+def _project(status: int) -> Project | None:
+    """The one in which the visitor has a role and was refused something; none where the database may be at fault."""
+    pid = (request.view_args or {}).get("pid")
+    if pid is None or status >= _AT_FAULT or g.get("role") is None:
+        return None
+    session().rollback()
+    return session().get(Project, pid)
 
 
 def _said(problem: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class Words:
         """A number as the language writes it; a dash for none."""
         return "—" if value is None else format_decimal(value, locale=self._written).replace("-", "−")
 
+    def fixed(self, value: float, decimals: int, *, sign: bool = False) -> str:
+        """With so many decimals, zeros too, as in a column; with `sign`, a plus before what is not below zero."""
+        digits = "#,##0." + "0" * decimals
+        pattern = f"+{digits};-{digits}" if sign else digits
+        said = format_decimal(round(value, decimals) + 0.0, pattern, locale=self._written)  # no −0
+        return said.replace("-", "−")
+
     def exact(self, value: Decimal) -> str:
         """All digits of an answer. Four of them stand together: most often they are a year."""
         decimals = len(str(value).partition(".")[2])
@@ -87,10 +94,14 @@ class Words:
         megabytes = Decimal(size) / 1_000_000
         return self.number(round(megabytes, 2 if megabytes < 10 else 0))
 
-    def figure(self, figure: Figure, pairs: int | None = None) -> str:
+    def figure(self, figure: Figure, pairs: int | None = None, decimals: int | None = None) -> str:
         """A figure as texts have it: with its unit, a dash where it has no value, and its range with the number of
-        pairs that it hangs on; and with as many decimals as it takes to tell it from its target."""
-        return figure_words(figure, self.language, decimals=decimals_beside_target(figure), pairs=pairs)
+        pairs that it hangs on."""
+        return figure_words(figure, self.language, decimals=decimals, pairs=pairs)
+
+    def share_of_whole(self, figure: Figure, pairs: int | None = None, decimals: int | None = None) -> str:
+        """The same of a part of an indicator's own total."""
+        return figure_words(figure, self.language, True, decimals or 0, pairs)
 
     def target(self, figure: Figure) -> str:
         """What was planned for a figure, with as many decimals as the figure."""

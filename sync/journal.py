@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -105,6 +105,14 @@ class Journal:
             }
         )
         return self.last_event
+
+    def events_about(self, submission_ids: Collection[int]) -> dict[int, int]:
+        """The last event, of those that are not written yet, about each of these submissions."""
+        return {
+            event["submission_id"]: event["number"]
+            for event in self._events
+            if event["submission_id"] in submission_ids
+        }
 
     def new_id(self) -> int:
         """An id that no other row of the project has; later ones are greater."""

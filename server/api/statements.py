@@ -22,6 +22,9 @@ from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
 from sync.accounts.audit import record_act
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
+from sync.indicators.marks import Mark, Pairs
+from sync.indicators.notes import notes_of
+from sync.indicators.pages import Link
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
@@ -32,6 +35,7 @@ from sync.indicators.statements import (
     issue_json,
     issue_statement,
     issues_of,
+    pairs_behind_statement,
     statements_at,
 )
 from sync.indicators.word import write_word
@@ -151,12 +155,16 @@ def get_issue_changes(pid: int, name: str, number: int) -> ResponseReturnValue:
     return answer({"issue": issue_json(issue), "as_of": moment.to_json(), "changes": found})
 
 
-def give_out(pid: int, name: str, as_of: str, title: str, period: str, place: str | None) -> StatementIssue:
-    """Give a statement out as it reads at an event, and commit."""
+def give_out(
+    pid: int, name: str, as_of: str, title: str, period: str, place: str | None, pairs: Pairs | None = None
+) -> StatementIssue:
+    """Give a statement out as it reads at an event, with the `pairs` that it was read with, and commit."""
     now = current.now()
     moment = resolve_as_of(session(), pid, as_of, now)
+    if pairs is None:
+        pairs = pairs_behind_statement(Reading(session(), pid, moment), name, period, place)
     journal = open_journal(session(), pid, current.visitor().actor_id, now)
-    issue = issue_statement(journal, name, as_of=moment, title=title, period=period, place=place)
+    issue = issue_statement(journal, name, as_of=moment, title=title, period=period, place=place, pairs=pairs)
     record_act(session(), pid, current.origin(), "statement.issued", now, f"{name}/{issue.number}")
     journal.close()
     session().commit()
@@ -171,7 +179,14 @@ def word_file(
     template = template_for(session(), pid, statement.name)
     if template is not None:
         return as_word(pid, reading, statement, template, period, place, issue)
-    return _download(statement, statement.to_docx())
+    notes, of_marks = notes_of(reading, statement.text, statement.marks, statement.language)
+    written = statement.to_docx(
+        author=session().get_one(Project, pid).name,
+        link=_from_afar(pid, statement),
+        notes=[note.sentence for note in notes],
+        of_marks=of_marks,
+    )
+    return _download(statement, written)
 
 
 def as_word(
@@ -195,8 +210,14 @@ def as_word(
         issue=(issue.title, issue.issued_at) if issue else None,
         form_titles=titles_of_forms(session(), pid),
         sees_small_cells=sees_small_cells(),
+        link=_from_afar(pid, statement),
     )
     return _download(statement, written)
+
+
+def _from_afar(pid: int, statement: Statement) -> Link:
+    """Where each figure leads to out of a document."""
+    return lambda mark: f"{current.public_address()}{page_of(pid, statement, mark)}"
 
 
 def _download(statement: Statement, document: bytes) -> Response:
@@ -209,18 +230,21 @@ def first_language(reading: Reading) -> str:
     return next(iter(reading.settings["languages"]), "en")
 
 
-def page_of(pid: int, statement: Statement, figure: Figure, back: str = "") -> str:
-    """The page on what stands behind a figure, as of the event at which the statement was written, with the way `back`
-    to where the statement is read."""
-    page = url_for("figure_pages.evidence", pid=pid, indicator=figure.definition.name)
-    return f"{page}?{_asked(statement, figure, back=back)}"
+def page_of(pid: int, statement: Statement, mark: Mark, back: str = "") -> str:
+    """The page on a figure and what stands behind it, as it stands in the statement, with the way `back` to where that
+    is read."""
+    assert mark.figure is not None
+    page = url_for("figure_pages.evidence", pid=pid, indicator=mark.figure.definition.name)
+    return f"{page}?{_asked(statement, mark.figure, fact=mark.fact, decimals=mark.decimals, back=back)}"
 
 
-def _evidence_of(pid: int, statement: Statement, figure: Figure) -> str:
-    return current.own_address(f"/projects/{pid}/figures/{figure.definition.name}/evidence?{_asked(statement, figure)}")
+def _evidence_of(pid: int, statement: Statement, mark: Mark) -> str:
+    assert mark.figure is not None
+    name = mark.figure.definition.name
+    return current.own_address(f"/projects/{pid}/figures/{name}/evidence?{_asked(statement, mark.figure)}")
 
 
-def _asked(statement: Statement, figure: Figure, **more: str) -> str:
+def _asked(statement: Statement, figure: Figure, **more: str | int | None) -> str:
     cells, event = write_cells(figure.by), statement.as_of.event
     asked = {"period": figure.period.text, "place": figure.place, "is": cells, "as_of": event, **more}
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
@@ -229,14 +253,14 @@ def _asked(statement: Statement, figure: Figure, **more: str) -> str:
 def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) -> ResponseReturnValue:
     match form:
         case "html":
-            body = statement.to_html(lambda figure: page_of(pid, statement, figure))
+            body = statement.to_html(lambda mark: page_of(pid, statement, mark))
             return render_template(
                 "statement_alone.html", body=body, title=statement.title, language=statement.language
             )
         case "md":
             return Response(statement.to_markdown(), content_type="text/markdown; charset=utf-8")
         case _:
-            return answer(statement.to_json(lambda figure: _evidence_of(pid, statement, figure)) | more)
+            return answer(statement.to_json(lambda mark: _evidence_of(pid, statement, mark)) | more)
 
 
 def _language(pid: int, asked: str | None) -> str:

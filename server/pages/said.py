@@ -46,7 +46,7 @@ EVENTS = {
     "places": _("places were changed"),
     "list": _("a list was changed"),
     "entities": _("rows of a list were changed"),
-    "trained": _("what makes two records alike was learned anew from decisions about pairs"),
+    "trained": _("what makes two records alike was learned anew"),
     "rebuilt": _("all figures were worked out anew"),
     "purged": _("what was deleted was erased"),
 }

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from server.queries.remembered import Remembered
 from sync.dedup.pairs import OPEN
-from sync.models import Event, Form, Match, Quarantined, Submission
+from sync.models import Entity, Event, Form, Match, Quarantined, Submission
 from sync.models.database import fetch_rows
 
 
@@ -52,6 +52,22 @@ def lately(session: Session, project_id: int, now: dt.datetime, zone: str, days:
     today = now.astimezone(tz).date()
     shown = [today - dt.timedelta(days=before) for before in reversed(range(days))]
     return _lately.get(session, project_id, (zone, *shown), lambda: _count_since(session, project_id, tz, shown))
+
+
+def in_conflict(session: Session, project_id: int) -> dict[str, int]:
+    """How many rows of each list were changed in two places at once, and are not settled."""
+    query = (
+        select(Entity.list_name, func.count())
+        .where(
+            Entity.project_id == project_id,
+            Entity.conflict.is_not(None),
+            Entity.deleted_at.is_(None),
+            Entity.withdrawn.is_(False),
+        )
+        .group_by(Entity.list_name)
+        .order_by(Entity.list_name)
+    )
+    return dict(session.execute(query).all())
 
 
 def open_pairs(session: Session, project_id: int) -> dict[str, int]:

@@ -47,7 +47,7 @@ _WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 
 # What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
 # when something is worked out or written in another way.
-VERSION = f"{version_of('siby')}/3"
+VERSION = f"{version_of('siby')}/4"
 
 _Key = tuple[object, ...]
 
@@ -111,6 +111,11 @@ class Remembered(Generic[Worked]):
         if known is not None and known.event == stamp:
             return known
         return self._worked(session, key, stamp, work_out, follows=False)
+
+    def worked_at(self, session: Session, project_id: int, kind: Iterable[object], event: int) -> Worked | None:
+        """What was worked out as of an event, if it is still kept."""
+        known = self._known(session, (project_id, *kind), event)
+        return known.worked if known is not None and known.event == event else None
 
     def recall(
         self,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from server.queries.remembered import Remembered
 from sync.errors import NotFound
-from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Quarantined, Submission
+from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Match, Quarantined, Submission
 
 
 class Visit(NamedTuple):
@@ -19,6 +19,16 @@ class Visit(NamedTuple):
 
     number: int
     name: str
+
+
+class Decided(NamedTuple):
+    """A decision about so many pairs of a list; of a single one its id, and the two records if it is a pair still."""
+
+    list_name: str
+    decision: str
+    pairs: int
+    match: str | None
+    ends: tuple[str, str] | None
 
 
 def name_of_submission(session: Session, project_id: int, submission_id: int) -> tuple[str, str]:
@@ -52,6 +62,19 @@ def visits_called(session: Session, project_id: int, form_id: str, instances: It
         )
     )
     return {instance: Visit(number, name or instance) for instance, number, name in rows}
+
+
+def submissions_called(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """The form of each of these submissions, and what the form calls it; also of those that were deleted."""
+    wanted = set(numbers)
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(Submission.id, Submission.form_id, Submission.instance_name).where(
+            Submission.project_id == project_id, Submission.id.in_(wanted)
+        )
+    )
+    return {row.id: (row.form_id, row.instance_name) for row in rows}
 
 
 def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str]:
@@ -152,12 +175,26 @@ def events_since(session: Session, project_id: int, since: int, limit: int) -> S
     ).all()
 
 
-def pairs_decided(session: Session, project_id: int, events: Sequence[int]) -> dict[int, tuple[str | None, int]]:
-    """Of the events that were decisions about pairs: the pair's id, if it was one alone, and how many they were."""
+def pairs_decided(session: Session, project_id: int, events: Sequence[int]) -> dict[int, Decided]:
+    """Those of the events that were decisions about pairs."""
     query = select(Event.number, Event.details).where(
         Event.project_id == project_id, Event.number.in_(events), Event.kind.in_(("merged", "unmerged"))
     )
-    return {number: (details.get("match"), details.get("pairs", 1)) for number, details in session.execute(query)}
+    found: dict[int, Any] = dict(session.execute(query).all())
+    ids = {int(details["match"]) for details in found.values() if details and details.get("match")}
+    pairs = session.execute(select(Match.id, Match.a, Match.b).where(Match.project_id == project_id, Match.id.in_(ids)))
+    ends = {str(id_): (a, b) for id_, a, b in pairs}
+    return {
+        number: Decided(
+            details["list"],
+            details["decision"],
+            details.get("pairs", 1),
+            details.get("match"),
+            ends.get(details.get("match")),
+        )
+        for number, details in found.items()
+        if details
+    }
 
 
 def who_did(session: Session, project_id: int, events: Sequence[int]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, tuple_
@@ -44,6 +44,12 @@ def members(session: Session, project_id: int) -> list[tuple[Actor, str]]:
     return [(row.Actor, row.role) for row in session.execute(query)]
 
 
+def administrators(session: Session) -> list[Actor]:
+    """Those who administer the installation, and with it every project."""
+    query = select(Actor).where(Actor.admin.is_(True), Actor.kind == "user", Actor.disabled_at.is_(None))
+    return list(session.scalars(query.order_by(Actor.name, Actor.id)))
+
+
 def names_of(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     """What actors are called."""
     rows = session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(sorted(set(numbers)))))
@@ -56,6 +62,7 @@ def acts_of(
     *,
     actor_id: int | None = None,
     action: str | None = None,
+    without: Collection[str] = (),
     until: dt.datetime | None = None,
     below: int | None = None,
     limit: int = 50,
@@ -70,6 +77,8 @@ def acts_of(
         query = query.where(Audit.actor_id == actor_id)
     if action is not None:
         query = query.where(Audit.action == action)
+    if without:
+        query = query.where(Audit.action.not_in(sorted(without)))
     rows = session.scalars(query.order_by(Audit.number.desc()).limit(limit)).all()
     end = rows[-1].number if len(rows) == limit else floor
     return Acts(rows, end if end > 1 else None)

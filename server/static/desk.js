@@ -5,15 +5,41 @@
 
   const pressing = (event) => event.key === "Enter" && event.target.closest("a, button, summary");
 
+  // data-keys on a box: whether keys press anything at all. It is kept for this browser, whoever signs in: who speaks to
+  // the computer, or strikes keys unawares, would press without meaning to.
+  const keysAreOff = () => localStorage.getItem("keys") === "off";
+  const showKeys = () => {
+    document.documentElement.classList.toggle("keys-off", keysAreOff());
+    for (const box of document.querySelectorAll("[data-keys]")) {
+      box.checked = !keysAreOff();
+      box.closest(".keys").hidden = false;
+    }
+  };
+  document.addEventListener("change", ({ target }) => {
+    if (!("keys" in target.dataset)) return;
+    if (target.checked) localStorage.removeItem("keys");
+    else localStorage.setItem("keys", "off");
+    showKeys();
+  });
+  document.addEventListener("htmx:load", showKeys);
+  showKeys();
+
   // data-key="a" on a link or button: the key presses it.
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || pressing(event)) return;
+    if (keysAreOff() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || pressing(event)) return;
     const pressed = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!pressed || pressed.disabled) return;
     event.preventDefault();
     if (pressed.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, summary")) pressed.focus();
     else pressed.click();
   });
+
+  // Whoever came here by doing something goes on from what is said of it.
+  const outcome = document.querySelector("main .problem[role=alert], main .notice[role=status]");
+  if (outcome && document.activeElement === document.body) {
+    outcome.tabIndex = -1;
+    outcome.focus();
+  }
 
   // On a phone the sections are a strip: the one that is open is in sight.
   const open = document.querySelector(".sections [aria-current]");

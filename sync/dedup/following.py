@@ -41,20 +41,21 @@ _AT_ONCE = 2000
 @dataclass(frozen=True, slots=True)
 class Appearing:
     """An entity that was made or changed. One that does not live takes no part; `new` promises that it was not there
-    before, so that nobody needs to look."""
+    before, so that nobody needs to look. `event` changed it, where several came at once."""
 
     id: str
     data: Mapping[str, Any]
     created_at: dt.datetime
     lives: bool
     new: bool = False
+    event: int | None = None
 
 
 def follow(
     journal: Journal, list_name: str, roles: Mapping[str, str], appearing: Sequence[Appearing], event: int
 ) -> dict[str, str]:
     """Bring keys, matches and memberships up to date with these entities, which are stored already, as changed by the
-    event. Gives those that look like another one, with whom they look most like."""
+    event, the last of all. Gives those that look like another one, with whom they look most like."""
     if not appearing:
         return {}
     yardstick = yardstick_of(journal.connection, journal.project_id, list_name, roles)
@@ -64,7 +65,7 @@ def follow(
     touched, only_closer = following.write(event)
     if following.outgrown:
         journal.note_outgrown(event, list_name, following.outgrown)
-    settle(journal, list_name, touched, event, only_closer=only_closer)
+    settle(journal, list_name, touched, event, events=following.events, only_closer=only_closer)
     return following.alike()
 
 
@@ -103,6 +104,7 @@ class _Following:
     def __init__(self, journal: Journal, list_name: str, yardstick: Yardstick) -> None:
         self._journal, self._connection, self._project_id = journal, journal.connection, journal.project_id
         self._list, self._yardstick = list_name, yardstick
+        self.events: dict[str, int] = {}  # that changed an entity, where they are known apart
         self._profiles: dict[str, Any] = {}
         self._keys: dict[str, set[int]] = {}
         self._older: set[str] = set()
@@ -120,6 +122,7 @@ class _Following:
         """Store the keys as they are now, and see which of them find others."""
         yardstick = self._yardstick
         self._older = {one.id for one in appearing if not one.new}
+        self.events = {one.id: one.event for one in appearing if one.event is not None}
         for one in appearing:
             profile = yardstick.profile(one.id, one.data, one.created_at) if one.lives else None
             self._keys[one.id] = set(yardstick.keys(profile)) if profile is not None else set()

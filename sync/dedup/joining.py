@@ -50,7 +50,7 @@ def joined(
     added = set(entity_ids)
     binding = [tie for tie in ties if binds(tie) and not added.isdisjoint(tie.pair)]
     stored = _standing(journal, list_name, {*near, *added, *(id_ for tie in binding for id_ in tie.pair)})
-    classes = _Classes()
+    classes = Classes()
     for entity_id in added:
         classes.of(stored[entity_id].fewest)
     for tie in binding:
@@ -67,7 +67,7 @@ def joined(
     return found
 
 
-class _Classes:
+class Classes:
     """Who is one in the low bound, by the smallest id of each class."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def _members(journal: Journal, list_name: str, names: Collection[str]) -> dict[s
     return found
 
 
-def _held_apart(journal: Journal, list_name: str, classes: _Classes) -> bool:
+def _held_apart(journal: Journal, list_name: str, classes: Classes) -> bool:
     """Whether anybody of these classes was called different from somebody."""
     rows = journal.connection.execute(_DIFFERENT, {"project": journal.project_id, "list": list_name}).all()
     standing = _standing(journal, list_name, {id_ for row in rows for id_ in row})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from sync.dedup.joining import binds, joined, nearest
+from sync.dedup.joining import Classes, binds, joined, nearest
 from sync.dedup.pairs import DIFFERENT, OPEN, SAME, Tie, all_ties, ties_of
 from sync.dedup.scoring.clustering import Standing, partition
 from sync.dedup.yardsticks import compared_simply
@@ -20,15 +22,23 @@ from sync.models.probing import rows_of_ids, rows_of_keys
 _FEW = 200  # entities that hang together, of which all may be read for the sake of one
 _NEVER = 0.49  # what an undecided match of a list that is compared simply comes to, at most
 _AT_ONCE = 2000
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 def settle(
-    journal: Journal, list_name: str, entity_ids: Collection[str], event: int, *, only_closer: bool = False
+    journal: Journal,
+    list_name: str,
+    entity_ids: Collection[str],
+    event: int,
+    *,
+    events: Mapping[str, int] = _NONE,
+    only_closer: bool = False,
 ) -> bool:
     """Make memberships what matches and decisions say of these entities and of all that hang together with them;
     whether anything was different.
 
-    To be called after every change of matches or of what was decided, with both entities of each. With `only_closer`
+    To be called after every change of matches or of what was decided, with both entities of each. Where several events
+    changed entities, `events` says which one changed whom, and `event` is the last. With `only_closer`
     the caller promises that no tie has become weaker, and one entity of each that is new or stronger is enough: then
     the cost is bounded by what is new, however many hang together.
     """
@@ -39,10 +49,10 @@ def settle(
     if found is None:
         standings = _joined(journal, list_name, entity_ids)
         if standings is not None:
-            return _write(journal, list_name, standings.keys(), standings, event)
+            return _write(journal, list_name, standings.keys(), standings, event, events)
         found = _reached_from(journal, list_name, entity_ids)
     ties, reached = found or ([], set())
-    return _write(journal, list_name, reached, _standings(journal, list_name, ties), event)
+    return _write(journal, list_name, reached, _standings(journal, list_name, ties), event, events)
 
 
 def _joined(journal: Journal, list_name: str, entity_ids: Collection[str]) -> dict[str, Standing] | None:
@@ -128,7 +138,12 @@ def _dead_among(connection: Connection, project_id: int, list_name: str, entity_
 
 
 def _write(
-    journal: Journal, list_name: str, entity_ids: Collection[str], standings: Mapping[str, Standing], event: int
+    journal: Journal,
+    list_name: str,
+    entity_ids: Collection[str],
+    standings: Mapping[str, Standing],
+    event: int,
+    events: Mapping[str, int] = _NONE,
 ) -> bool:
     """Make these entities stand for whom they should; whether any did not."""
     rows = rows_of_keys(
@@ -142,10 +157,39 @@ def _write(
     there: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         there[row.entity_id].append(row)
-    changes = _Changes(journal, list_name, event)
-    for entity_id in sorted(entity_ids):
-        changes.note(entity_id, there[entity_id], _said(entity_id, standings.get(entity_id)))
-    return changes.write()
+    looks = [
+        _Look(entity_id, there[entity_id], _said(entity_id, standings.get(entity_id)))
+        for entity_id in sorted(entity_ids)
+    ]
+    wrong = [look for look in looks if look.is_wrong]
+    since = _since(looks, events, event) if wrong and any(number != event for number in events.values()) else {}
+    changes = _Changes(journal, list_name)
+    for look in wrong:
+        changes.note(look, since.get(look.entity_id, event))
+    changes.write()
+    return bool(wrong)
+
+
+def _since(looks: Collection[_Look], events: Mapping[str, int], last: int) -> dict[str, int]:
+    """By which event each came to stand for whom it should: the last that changed one of those with whom it is, or was,
+    one in the value.
+
+    All of these change at once, so at no event is anybody one in the value and several in the low bound, or several in
+    the value and one in the high bound.
+    """
+    classes = Classes()
+    for look in looks:
+        if look.is_wrong or look.entity_id in events:
+            classes.join(look.entity_id, look.person)
+            classes.join(look.entity_id, look.wanted[0] if look.wanted else look.entity_id)
+    found: dict[str, int] = {}
+    for entity_id, number in events.items():
+        found[classes.of(entity_id)] = max(number, found.get(classes.of(entity_id), number))
+    for look in looks:
+        name = classes.of(look.entity_id)
+        if look.is_wrong and name in found:
+            found[name] = max(found[name], look.last)
+    return {look.entity_id: found.get(classes.of(look.entity_id), last) for look in looks}
 
 
 def _said(entity_id: str, standing: Standing | None) -> tuple[str, str, str] | None:
@@ -156,58 +200,80 @@ def _said(entity_id: str, standing: Standing | None) -> tuple[str, str, str] | N
     return None if set(said) == {entity_id} else said
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What memberships say of an entity, and what the one in force should."""
+
+    entity_id: str
+    rows: Collection[Any]
+    wanted: tuple[str, str, str] | None
+
+    @property
+    def held(self) -> Any:
+        """The row that is in force, if there is one."""
+        return next((row for row in self.rows if row.closed is None), None)
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.wanted != (tuple(self.held[-3:]) if self.held is not None else None)
+
+    @property
+    def person(self) -> str:
+        """For whom it stands in the value."""
+        return self.held.person_id if self.held is not None else self.entity_id
+
+    @property
+    def last(self) -> int:
+        """The last event that said something else of it."""
+        return max((row.opened if row.closed is None else row.closed for row in self.rows), default=0)
+
+
 class _Changes:
     """What has to be written, so that what was opened and closed by one event leaves no trace."""
 
-    def __init__(self, journal: Journal, list_name: str, event: int) -> None:
-        self._journal, self._list, self._event = journal, list_name, event
-        self._unseen: list[str] = []
-        self._ended: list[tuple[str, int]] = []
-        self._resumed: list[tuple[str, int]] = []
-        self._begun: list[tuple[str, tuple[str, str, str]]] = []
+    def __init__(self, journal: Journal, list_name: str) -> None:
+        self._journal, self._list = journal, list_name
+        self._unseen: list[tuple[str, int]] = []
+        self._ended: list[tuple[str, int, int | None]] = []
+        self._begun: list[tuple[str, int, tuple[str, str, str]]] = []
 
-    def note(self, entity_id: str, rows: Collection[Any], wanted: tuple[str, str, str] | None) -> None:
-        held = next((row for row in rows if row.closed is None), None)
-        if wanted == (tuple(held[-3:]) if held is not None else None):
-            return
-        if held is not None and held.opened == self._event:
-            self._unseen.append(entity_id)
+    def note(self, look: _Look, event: int) -> None:
+        held, entity_id = look.held, look.entity_id
+        if held is not None and held.opened == event:
+            self._unseen.append((entity_id, event))
         elif held is not None:
-            self._ended.append((entity_id, held.opened))
-        if wanted is None:
+            self._ended.append((entity_id, held.opened, event))
+        if look.wanted is None:
             return
-        former = next((row for row in rows if row.closed == self._event and tuple(row[-3:]) == wanted), None)
+        former = next((row for row in look.rows if row.closed == event and tuple(row[-3:]) == look.wanted), None)
         if former is not None:
-            self._resumed.append((entity_id, former.opened))
+            self._ended.append((entity_id, former.opened, None))
         else:
-            self._begun.append((entity_id, wanted))
+            self._begun.append((entity_id, event, look.wanted))
 
-    def write(self) -> bool:
-        """Write it down; whether there was anything."""
-        connection, event = self._journal.connection, self._event
+    def write(self) -> None:
+        connection = self._journal.connection
         fixed = {"the_project": self._journal.project_id, "the_list": self._list}
         if self._unseen:
-            rows = [fixed | {"the_entity": id_, "the_opened": event} for id_ in self._unseen]
+            rows = [fixed | {"the_entity": id_, "the_opened": opened} for id_, opened in self._unseen]
             connection.execute(delete(Membership).where(*_THIS), rows)
-        if self._ended or self._resumed:
-            ends = [*((*row, event) for row in self._ended), *((*row, None) for row in self._resumed)]
-            rows = [fixed | {"the_entity": id_, "the_opened": opened, "end": end} for id_, opened, end in ends]
-            connection.execute(_END, rows)
+        if self._ended:
+            ends = [fixed | {"the_entity": id_, "the_opened": opened, "end": end} for id_, opened, end in self._ended]
+            connection.execute(_END, ends)
         begun = [
             {
                 "project_id": self._journal.project_id,
                 "list_name": self._list,
                 "entity_id": entity_id,
-                "opened": event,
+                "opened": opened,
                 "closed": None,
                 "person_id": person,
                 "fewest_id": fewest,
                 "most_id": most,
             }
-            for entity_id, (person, fewest, most) in self._begun
+            for entity_id, opened, (person, fewest, most) in self._begun
         ]
         insert_rows(connection, Membership.__table__, begun)  # type: ignore[arg-type]
-        return bool(self._unseen or self._ended or self._resumed or self._begun)
 
 
 _COLUMNS = [

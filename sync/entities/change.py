@@ -150,18 +150,37 @@ class Change:
     def _appearing(self) -> dict[str, list[Appearing]]:
         """By list whose entities are compared: those of which something else is said than before."""
         found: dict[str, list[Appearing]] = defaultdict(list)
-        for (name, entity_id), entity in self._new.items():
+        events = self._events()
+        for key, entity in self._new.items():
+            name, entity_id = key
             if self._roles(name):
-                found[name].append(
-                    Appearing(entity_id, entity.data, self._journal.now, lives=not entity.withdrawn, new=True)
-                )
+                lives, now = not entity.withdrawn, self._journal.now
+                found[name].append(Appearing(entity_id, entity.data, now, lives, new=True, event=events.get(key)))
         for key, entity in self._changed.items():
             if self._roles(key[0]) and self._former[key] != (entity.data, entity.withdrawn):
                 lives = not entity.withdrawn and entity.deleted_at is None
-                found[key[0]].append(
-                    Appearing(key[1], entity.data, entity.created_at or self._journal.now, lives=lives)
-                )
+                since = entity.created_at or self._journal.now
+                found[key[0]].append(Appearing(key[1], entity.data, since, lives, event=events.get(key)))
         return found
+
+    def _events(self) -> dict[Key, int]:
+        """By entity that is new, or of which something else is said that is compared: the event that brought it, or the
+        last that changed it."""
+        changed = {key for key, entity in self._changed.items() if self._looks_otherwise(key, entity)}
+        steps = [
+            step
+            for step in (*self._new_steps, *self._changed_steps.values())
+            if key_of(step) in changed or (key_of(step) in self._new and step.create)
+        ]
+        events = self._journal.events_about({step.submission_id for step in steps}) if steps else {}
+        found = [(events[step.submission_id], key_of(step)) for step in steps if step.submission_id in events]
+        return {key: event for event, key in sorted(found)}
+
+    def _looks_otherwise(self, key: Key, entity: EntityNow) -> bool:
+        data, withdrawn = self._former[key]
+        return withdrawn != entity.withdrawn or any(
+            data.get(name) != entity.data.get(name) for name in self._roles(key[0])
+        )
 
     def _exchange(self, before: Sequence[Step], wanted: Sequence[Step]) -> dict[Key, list[Step]]:
         there = {place_of(step): step for step in before}

@@ -361,14 +361,14 @@ def _subject(
         return Unit(counted, counted[0])
     latest = counted[0] if len(counted) == 1 else max(counted, key=order)
     if definition.aggregate == "list":
-        return Unit(counted, _first(counted) if definition.row.per_subject == "first" else latest)
+        return Unit(counted, first_of(counted) if definition.row.per_subject == "first" else latest)
     match definition.row.per_subject:
         case "gain" | "growth" as rule:
             baseline = _baseline(definition, rows, latest)
             amount = _compared(rule, latest.value, baseline)
             return Unit(counted, latest, amount, passes(amount), baseline, amount is None)
         case "first":
-            entry = _first(counted)
+            entry = first_of(counted)
             amount = part_of(definition, entry, period)
         case "latest" | "latest_known":
             entry, amount = latest, part_of(definition, latest, period)
@@ -378,7 +378,7 @@ def _subject(
     return Unit(counted, entry, amount, passes(amount))
 
 
-def _first(entries: list[Entry]) -> Entry:
+def first_of(entries: Sequence[Entry]) -> Entry:
     """The row that gives the earliest date its value."""
     if len(entries) == 1:
         return entries[0]
@@ -393,7 +393,7 @@ def _baseline(definition: Definition, rows: list[Entry], latest: Entry) -> int |
     before = [entry for entry in rows if entry.day < latest.day]
     if not before:
         return None
-    value: int = _first(before).value
+    value: int = first_of(before).value
     return value
 
 

@@ -48,8 +48,9 @@ class Mark:
     """What stands in a text at one place: the words, and the figure that they are from, if they are from one.
 
     `fact` is what of the figure it is, where it is not its value: its `share`, or how many there are (`n`) or are left
-    out (`without`). Of words with a range: `asked` is the figure as the text asks for it, `briefly` are the words
-    without the pairs that the range hangs on, and `plainly` those without the range.
+    out (`without`). `decimals` are those that the text asks for, where it does. Of words with a range: `asked` is the
+    figure as the text asks for it, `briefly` are the words without the pairs that the range hangs on, and `plainly`
+    those without the range.
     """
 
     words: str
@@ -58,6 +59,7 @@ class Mark:
     asked: Asked | None = None
     briefly: str = ""
     plainly: str = ""
+    decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,10 @@ class Page:
         place: str | None,
         sees_small_cells: bool,
         begin: Callable[[str], None] = lambda _indicator: None,
+        pairs: Pairs | None = None,
     ) -> None:
-        """`begin` is told of each figure before it is worked out."""
+        """`begin` is told of each figure before it is worked out. `pairs` are known already, where the project may
+        have gone on since."""
         self.reading = reading
         self._begin = begin
         self.language = language
@@ -113,7 +117,7 @@ class Page:
         self._lacks = False
         self._period, self._place = period, place
         self._figures: dict[Asked, Figure] = {}
-        self._pairs: dict[Asked, int | None] = {}
+        self._pairs: dict[Asked, int | None] = {**(pairs or {})}
 
     def values(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """What a text may name."""
@@ -142,6 +146,11 @@ class Page:
         return self._figures[asked]
 
     @property
+    def pairs(self) -> Pairs:
+        """On how many open pairs the figures of the text hang, where that is known."""
+        return {asked: known for asked, known in self._pairs.items() if known is not None}
+
+    @property
     def lacks_nothing(self) -> bool:
         """Whether everything that the text has asked for is there, and none of it is nought."""
         return not self._lacks and all(one.value or one.items for one in self._figures.values())
@@ -155,9 +164,9 @@ class Page:
         """The text asks for what may be there another time."""
         self._lacks = True
 
-    def place(self, words: str, shown: Figure | None = None, fact: str = "") -> str:
+    def place(self, words: str, shown: Figure | None = None, fact: str = "", decimals: int | None = None) -> str:
         """Put a mark into the text."""
-        return self._put(Mark(clean(words), shown, fact))
+        return self._put(Mark(clean(words), shown, fact, decimals=decimals))
 
     def write(self, asked: Asked, noun: Noun | None = None) -> str:
         """Put a figure into the text, with its range."""
@@ -288,9 +297,9 @@ class FigureMark:
 
     def plain(self, percent: bool, decimals: int | None) -> str:
         """The number alone, for where a text says more about it itself."""
-        decimals = decimals or 0 if self._asked.share else decimals
-        words = figure_words(self.figure, self._page.language, percent, decimals, ranged=False)
-        return self._page.place(words, self.figure, self._asked.fact)
+        shown = decimals or 0 if self._asked.share else decimals
+        words = figure_words(self.figure, self._page.language, percent, shown, ranged=False)
+        return self._page.place(words, self.figure, self._asked.fact, decimals)
 
     def __str__(self) -> str:
         return self.written()
@@ -354,6 +363,23 @@ class FigureMark:
         if any(None in (*one.values(), *one["by"].values()) for one in found):
             self._page.note_lack()
         return _Items(self._page, found)
+
+
+# On how many open pairs figures hang.
+Pairs = Mapping[Asked, int]
+
+
+def write_pairs(pairs: Pairs) -> list[Any]:
+    """As JSON."""
+    return [[one.name, one.period, one.place, one.cells, one.share, known] for one, known in pairs.items()]
+
+
+def read_pairs(written: Iterable[Any]) -> Pairs:
+    """What `write_pairs` writes."""
+    return {
+        Asked(name, period, place, tuple((way, key) for way, key in cells), share): known
+        for name, period, place, cells, share, known in written
+    }
 
 
 def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:

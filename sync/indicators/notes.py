@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.indicators.definitions import Definition
-from sync.indicators.figures import Figure
+from sync.indicators.figures import Figure, parts_of
 from sync.indicators.marks import MARK, Mark
 from sync.indicators.reading import Reading
 from sync.indicators.wording import number_words, period_words, phrase
@@ -68,14 +68,27 @@ def sentence_of(reading: Reading, figure: Figure, fact: str, language: str) -> s
     if fact in ("n", "without"):
         return phrase("note", language, about=about, how=said[0])
     if figure.definition.aggregate == "ratio":
-        said.append(" ÷ ".join(part.label(language) for part in reading.parts(figure.definition)))
-    else:
-        said.append(how_counted(figure.definition, language))
-    how = ", ".join(said)
+        # Of a share that is shown no part is hidden.
+        parts = () if figure.hidden else parts_of(reading, figure, sees_small_cells=True)
+        said.append(" ÷ ".join(_with_behind(part, language) for part in parts) or _divided(reading, figure, language))
+        return phrase("note", language, about=about, how=", ".join(said))
+    how = ", ".join([*said, how_counted(figure.definition, language)])
     if figure.hidden or figure.n is None:
         return phrase("note", language, about=about, how=how)
-    behind = phrase("contribution" if figure.n == 1 else "contributions", language, n=number_words(figure.n, language))
-    return phrase("note_of", language, about=about, how=how, behind=behind)
+    return phrase("note_of", language, about=about, how=how, behind=_behind(figure.n, language))
+
+
+def _divided(reading: Reading, ratio: Figure, language: str) -> str:
+    return " ÷ ".join(part.label(language) for part in reading.parts(ratio.definition))
+
+
+def _with_behind(part: Figure, language: str) -> str:
+    label = part.definition.label(language)
+    return label if part.n is None else f"{label} ({_behind(part.n, language)})"
+
+
+def _behind(n: int, language: str) -> str:
+    return phrase("contribution" if n == 1 else "contributions", language, n=number_words(n, language))
 
 
 def how_counted(definition: Definition, language: str) -> str:

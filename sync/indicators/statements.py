@@ -20,8 +20,20 @@ from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
-from sync.indicators.marks import Asked, Mark, Page, Tell, clean, figure_of, period_name, words_of
-from sync.indicators.pages import as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
+from sync.indicators.marks import (
+    Asked,
+    Mark,
+    Page,
+    Pairs,
+    Tell,
+    clean,
+    figure_of,
+    period_name,
+    read_pairs,
+    words_of,
+    write_pairs,
+)
+from sync.indicators.pages import Block, Link, Run, as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
 from sync.indicators.periods import read_period
 from sync.indicators.reading import AsOf, Reading
 from sync.indicators.templates import check_source, render_source
@@ -39,8 +51,6 @@ _FALLBACK = {"bm": "fr"}
 _ARRIVING = ("submitted", "edited")
 _UNDECIDED = (*_ARRIVING, "restored")
 
-Link = Callable[[Figure], str]
-
 
 def _nobody(_done: int, _of: int) -> None:
     """Is told how far it is, where nobody asks."""
@@ -48,7 +58,8 @@ def _nobody(_done: int, _of: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as it reads at one event in one language. `asked` are its figures, each once, in order."""
+    """A statement as it reads at one event in one language. `asked` are its figures, each once, in order, and `pairs`
+    on how many open pairs they hang, where that is known."""
 
     name: str
     language: str
@@ -57,6 +68,7 @@ class Statement:
     marks: Sequence[Mark]
     asked: Sequence[Asked]
     basis: str
+    pairs: Pairs
 
     @property
     def title(self) -> str:
@@ -64,12 +76,14 @@ class Statement:
         return heading_of(blocks_of(self.text, self.marks)) or self.name
 
     def to_json(self, link: Link | None = None) -> dict[str, Any]:
-        """`{name, lang, as_of, paragraphs}`; a figure has its words as `text` and, given `link`, its `evidence`."""
+        """`{name, lang, as_of, paragraphs}`; a figure has its words as `text`, what of it they are as `fact` where that
+        is not its value, and, given `link`, its `evidence`."""
 
         def shown(mark: Mark) -> dict[str, Any]:
             assert mark.figure is not None
-            evidence = {"evidence": link(mark.figure)} if link else {}
-            return {**mark.figure.to_json(), "text": mark.words, **evidence}
+            fact = {"fact": mark.fact} if mark.fact else {}
+            evidence = {"evidence": link(mark)} if link else {}
+            return {**mark.figure.to_json(), "text": mark.words, **fact, **evidence}
 
         paragraphs = as_paragraphs(blocks_of(self.text, self.marks), shown)
         return {
@@ -87,9 +101,17 @@ class Statement:
     def to_markdown(self) -> str:
         return f"{as_markdown(self.text, self.marks).rstrip()}\n\n{self.basis}\n"
 
-    def to_docx(self) -> bytes:
-        """A Word document."""
-        return as_docx(blocks_of(f"{self.text}\n\n{self.basis}", self.marks), self.title)
+    def to_docx(
+        self, author: str = "", link: Link | None = None, notes: Sequence[str] = (), of_marks: Mapping[int, int] = {}
+    ) -> bytes:
+        """A Word document; each figure leads to what `link` says, and has the number of its note at the end."""
+        blocks = blocks_of(f"{self.text}\n\n{self.basis}", self.marks)
+        if notes:
+            blocks.append(Block("heading", (Run(phrase("notes", self.language)),), 2))
+        blocks += [Block("paragraph", (Run(f"{number}. {note}"),)) for number, note in enumerate(notes, 1)]
+        return as_docx(
+            blocks, self.title, author=author, at=self.as_of.at, language=self.language, link=link, notes=of_marks
+        )
 
 
 def put_statement(journal: Journal, name: str, language: str, source: str, event: int) -> bool:
@@ -156,17 +178,25 @@ def compose(
     period: str = "all",
     place: str | None = None,
     sees_small_cells: bool,
+    pairs: Pairs | None = None,
     tell: Tell = _nobody,
 ) -> Statement:
     """Write a statement as of the reading. A language without a wording reads that of its neighbour, of the project's
-    first language, or any. `period` and `place` hold for figures that name none. Raises NotFound for a statement that
-    there was not."""
+    first language, or any. `period` and `place` hold for figures that name none. `pairs` are those on which figures
+    are known to have hung. Raises NotFound for a statement that there was not."""
     source, written = _source(reading, name, language)
     begin = _counting(tell, len(reading.definitions.keys() & _WORD.findall(source)))  # roughly: some may be prose
-    page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin)
+    page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin, pairs)
     text, waiting = _write(page, source, period, place)
     return Statement(
-        name, written, reading.as_of, text, page.settled(text), tuple(page.asked), _basis(reading, written, waiting)
+        name,
+        written,
+        reading.as_of,
+        text,
+        page.settled(text),
+        tuple(page.asked),
+        _basis(reading, written, waiting),
+        page.pairs,
     )
 
 
@@ -252,10 +282,29 @@ def waiting_for_review(reading: Reading) -> int:
 # Issues
 
 
+def pairs_behind_statement(reading: Reading, name: str, period: str, place: str | None) -> Pairs:
+    """On how many open pairs its figures hang, in whatever language it reads; nothing of the past, of which that is not
+    known."""
+    if not reading.is_current:
+        return {}
+    found: dict[Asked, int] = {}
+    for language in statements_at(reading.session, reading.project_id, reading.as_of.event).get(name, ()):
+        found |= compose(reading, name, language, period=period, place=place, sees_small_cells=True).pairs
+    return found
+
+
 def issue_statement(
-    journal: Journal, name: str, *, as_of: AsOf, title: str, period: str = "all", place: str | None = None
+    journal: Journal,
+    name: str,
+    *,
+    as_of: AsOf,
+    title: str,
+    period: str = "all",
+    place: str | None = None,
+    pairs: Pairs | None = None,
 ) -> StatementIssue:
-    """Give a statement out as it reads at an event. Raises NotFound where it had no wording then."""
+    """Give a statement out as it reads at an event, with the `pairs` on which its figures hang. Raises NotFound where
+    it had no wording then."""
     reading = Reading(journal.session, journal.project_id, as_of)
     _source(reading, name, "")
     number = journal.session.scalar(
@@ -273,6 +322,7 @@ def issue_statement(
         place=reading.place(place),
         issued_at=journal.now,
         actor_id=journal.actor_id,
+        pairs=write_pairs(pairs or {}),
     )
     journal.record("issued", None, {"statement": name, "number": issue.number})
     journal.session.add(issue)
@@ -405,6 +455,7 @@ def _composed(reading: Reading, issue: StatementIssue, language: str, sees_small
         period=issue.period,
         place=issue.place,
         sees_small_cells=sees_small_cells,
+        pairs=read_pairs(issue.pairs),
         tell=tell,
     )
 

@@ -17,7 +17,7 @@ from sync.errors import Forbidden, Unexpected
 from sync.indicators.evidence import evidence
 from sync.indicators.marks import clean
 from sync.indicators.notes import Note, label_of, notes_of
-from sync.indicators.pages import Block, Run, blocks_of, style_of
+from sync.indicators.pages import Block, Link, Run, blocks_of, style_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement
 from sync.indicators.templates import StatementEnvironment, bounded, only_allowed
@@ -84,9 +84,11 @@ def write_word(
     issue: tuple[str, dt.datetime] | None,
     form_titles: Mapping[str, str],
     sees_small_cells: bool,
+    link: Link | None = None,
 ) -> bytes:
-    """The statement as a document, written into a template that was checked. `issue` is its title, and when it was
-    given out. Raises Unexpected where the template cannot be filled in with what there is."""
+    """The statement as a document, written into a template that was checked; each figure leads to what `link` says.
+    `issue` is its title, and when it was given out. Raises Unexpected where the template cannot be filled in with what
+    there is."""
     language = statement.language
     notes, of_marks = notes_of(reading, statement.text, statement.marks, language)
     named = named_in(data)
@@ -111,7 +113,8 @@ def write_word(
         "left_off": left_off,
     }
     cleaned = {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
-    return _filled(data, blocks, _as_blocks(notes), of_marks if {"notes", "figures"} & named else {}, cleaned)
+    numbers = of_marks if {"notes", "figures"} & named else {}
+    return _filled(data, blocks, _as_blocks(notes), numbers, cleaned, link)
 
 
 def example(headings: Mapping[str, str]) -> bytes:
@@ -146,12 +149,13 @@ def _filled(
     notes: Sequence[Block],
     numbers: Mapping[int, int],
     values: Mapping[str, Any],
+    link: Link | None = None,
 ) -> bytes:
     import docxtpl  # noqa: PLC0415 — as docx, which it brings along
 
     try:
         template = docxtpl.DocxTemplate(io.BytesIO(data))
-        write = _paragraphs(docxtpl, _styles(template.get_docx()))
+        write = _paragraphs(docxtpl, template, link)
         template.render({**values, "text": write(text, numbers), "notes": write(notes, {})}, WordEnvironment(), True)
         out = io.BytesIO()
         template.save(out)
@@ -168,7 +172,14 @@ def _styles(document: Any) -> dict[str, str]:
     return {style.name: style.style_id for style in document.styles if style.name is not None}
 
 
-def _paragraphs(docxtpl: Any, styles: Mapping[str, str]) -> Callable[[Sequence[Block], Mapping[int, int]], Any]:
+def _paragraphs(docxtpl: Any, template: Any, link: Link | None) -> Callable[[Sequence[Block], Mapping[int, int]], Any]:
+    styles = _styles(template.get_docx())
+
+    def address(run: Run) -> str | None:
+        if link is None or run.mark is None or run.mark.figure is None:
+            return None
+        return str(template.build_url_id(link(run.mark)))
+
     def write(blocks: Sequence[Block], numbers: Mapping[int, int]) -> Any:
         written, counted = docxtpl.RichTextParagraph(), 0
         for block in blocks:
@@ -177,7 +188,8 @@ def _paragraphs(docxtpl: Any, styles: Mapping[str, str]) -> Callable[[Sequence[B
             if style is None and block.kind in ("bullet", "number"):
                 line.add("• " if block.kind == "bullet" else f"{counted}. ")
             for run in block.runs:
-                line.add(run.text, bold=run.bold or (style is None and block.kind == "heading"), italic=run.italic)
+                bold = run.bold or (style is None and block.kind == "heading")
+                line.add(run.text, bold=bold, italic=run.italic, url_id=address(run))
                 if run.position is not None and run.position in numbers:
                     line.add(str(numbers[run.position]), superscript=True)
             written.add(line, parastyle=style)

@@ -196,7 +196,8 @@ def figure_words(
     noun: Noun | None = None,
     ranged: bool = True,
 ) -> str:
-    """A figure as it stands in a text: a visible gap without a value, `fewer than 5` if it is hidden, its range (where
+    """A figure as it stands in a text and on a page: with as many decimals as it takes to tell it from its target,
+    unless they are told; a visible gap without a value, `fewer than 5` if it is hidden, its range (where
     it may be `ranged`) if that is not one number: `4,012 people (3,960 to 4,090, depending on 61 pairs not reviewed)`,
     where there is a `noun` and the number of `pairs` is known. `percent` is what its unit says unless told otherwise.
     """
@@ -210,7 +211,7 @@ def figure_words(
         return phrase("withheld", language)
     if figure.value is None or figure.low is None or figure.high is None:
         return GAP
-    shown = row.decimals_shown if decimals is None else decimals
+    shown = decimals_beside_target(figure) if decimals is None else decimals
     write = percent_words if (row.unit == "%" if percent is None else percent) else number_words
     value, low, high = (write(one, language, shown) for one in (figure.value, figure.low, figure.high))
     if noun is not None:

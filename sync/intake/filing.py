@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import itemgetter
 from typing import Any
@@ -566,7 +566,15 @@ class Filing:
         )
         others = changed - self._wanted.keys()
         if others:
-            recount(journal, others, journal.last_event)
+            recount(journal, others, journal.last_event, self._copied(others))
+
+    def _copied(self, submission_ids: Collection[int]) -> dict[int, int]:
+        """Of these submissions, the events that brought those in of which they turned out to be second copies."""
+        fixed = [(Submission.project_id, self._journal.project_id)]
+        columns = [Submission.id, Submission.double_of]
+        rows = rows_of_ids(self._connection, columns, fixed, Submission.id, sorted(submission_ids))
+        events = self._journal.events_about({row.double_of for row in rows})
+        return {row.id: events[row.double_of] for row in rows if row.double_of in events}
 
 
 def raw_item(parked: Quarantined) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from sync.errors import AlreadyDecided, NotFound, Unexpected
 from sync.intake.filing import Receipt
 from sync.intake.items import storable
-from sync.intake.prepare import unpack
-from sync.intake.receive import receive_again
+from sync.intake.prepare import Ready, Surroundings, unpack
+from sync.intake.receive import read_again, receive_again
 from sync.journal import Journal
 from sync.models import Quarantined
 from sync.review.paging import PAGE, Page, cursor_to, id_at
@@ -106,6 +106,14 @@ def raw_of(session: Session, project_id: int, id_: int) -> bytes:
     if packed is None:
         raise NotFound
     return unpack(packed)
+
+
+def readable_of(session: Session, project_id: int, id_: int, now: dt.datetime) -> Ready | None:
+    """An item as it would be filed now; None for what cannot be. Raises NotFound."""
+    parked = session.get(Quarantined, (project_id, id_))
+    if parked is None:
+        raise NotFound
+    return read_again(Surroundings(session, project_id, now), parked)
 
 
 def resolve(journal: Journal, id_: int, action: str, reason: str | None = None) -> Resolved:

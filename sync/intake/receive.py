@@ -270,6 +270,12 @@ def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) 
         return Filing(journal, _again(journal), sender).file([item])[0]
 
 
+def read_again(around: Surroundings, parked: Quarantined) -> Ready | None:
+    """What would be filed of it now, without filing it; None for what cannot be read, or waits for something else."""
+    item = _prepare_again(around, raw_item(parked))
+    return item if isinstance(item, Ready) else None
+
+
 def _as_edit(session: Session, project_id: int, item: Ready) -> Ready:
     known = aliased(SubmissionVersion)
     row = session.execute(

@@ -127,7 +127,8 @@ class StatementText(Base):
 
 
 class StatementIssue(Base):
-    """A statement as it was given out: it stays reproducible as of its event."""
+    """A statement as it was given out: it stays reproducible as of its event. `pairs` is on how many open pairs its
+    figures hung: the journal does not keep what was open."""
 
     __tablename__ = "statement_issues"
 
@@ -140,6 +141,7 @@ class StatementIssue(Base):
     place: Mapped[str | None]
     issued_at: Mapped[dt.datetime]
     actor_id: Mapped[int | None]
+    pairs: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
 
 
 class WordTemplate(Base):

@@ -154,7 +154,7 @@ class Straight:
         try:
             given = self._transformer.dump_sequence(values, [PyFormat.BINARY] * len(values))
         except OverflowError as error:
-            raise DataError("A number is beyond 64 bits.") from error
+            raise DataError(str(error)) from error
         return given, (statement, self._transformer.types or ())
 
     def _is_worth_it(self, key: Key) -> bool:

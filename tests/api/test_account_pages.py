@@ -151,6 +151,15 @@ def test_the_last_administrator_stays_and_the_trail_says_what_was_done(house: Ho
     assert send(client, team, f"{team}/{numbers['fanta']}/remove", {}).status_code == 303
 
 
+def test_who_administers_everything_stands_with_the_team(house: House) -> None:
+    page = read(signed_in(house, "sekou", "en"), f"/projects/{house.pid}/team")
+    trail = read(signed_in(house, "sekou", "en"), f"/projects/{house.pid}/team/trail")
+
+    assert "May do everything, here and in all projects" in page
+    assert "(sekou@example.org)" in page
+    assert f'<option value="{house.sekou.actor_id}"' in trail
+
+
 def test_a_device_is_added_read_changed_and_shut_out(house: House) -> None:
     client, devices = signed_in(house), f"/projects/{house.pid}/devices"
     house.amina.send(a_sale(1))

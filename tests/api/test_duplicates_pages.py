@@ -243,6 +243,18 @@ def test_reasons_are_a_waterfall_whose_sums_are_those_of_the_weights_as_they_are
     assert all(reason["words"] in page for reason in pair["reasons"] if '"' not in reason["words"])
 
 
+def test_the_last_sum_of_the_waterfall_gives_how_likely_the_pair_is(village: House) -> None:
+    pair = the_pair(village)
+
+    page = read(signed_in(village, language="en"), at(village, f"/{pair['id']}")).replace("−", "-")
+
+    weights, steps = re.findall(r"([+-][\d.]+)</th>", page), re.findall(r'<td class="number">(-?[\d.]+)</td>', page)
+    last = re.findall(r'<td class="number rest">(-?[\d.]+)</td>', page)
+    assert {len(number.partition(".")[2]) for number in steps} == {1}
+    assert sum(map(float, weights)) == pytest.approx(float([*steps, *last][-1]), abs=0.001)
+    assert 1 / (1 + 2 ** -float([*steps, *last][-1])) == pytest.approx(pair["probability"], abs=0.005)
+
+
 @ONCE
 def test_what_is_the_same_stands_on_both_sides_and_what_is_missing_is_said_to_be(house: House) -> None:
     publish_gathering(house)
@@ -292,7 +304,7 @@ def test_a_pair_is_called_by_its_people_in_titles_links_and_the_trail(village: H
     page = read(client, at(village, f"/{pair['id']}"))
     figures = read(client, at(village, f"/{pair['id']}/figures"))
     decide(client, village, "same")
-    trail = read(client, f"/projects/{village.pid}/team/trail")
+    trail = read(client, f"/projects/{village.pid}/team/trail?looks=yes")
 
     assert f"<title>{name}: one person or two? ·" in page
     assert f">{name}: one person or two? <" in page
@@ -394,6 +406,18 @@ def test_the_surest_are_confirmed_after_a_preview_and_taken_back_at_once(village
     assert "can be taken back at once" in notice
     assert "1 pair is to be decided again" in again
     assert the_pair(village)["state"] == "open"
+
+
+@ONCE
+def test_what_a_visit_adds_to_figures_is_said_by_name(village: House) -> None:
+    client, pair = signed_in(village, language="en"), the_pair(village)
+    person = read(client, f"/projects/{village.pid}/people/people/{pair['a']['id']}")
+    visit = next(link for link in Page(person).links if "/submissions/" in link).partition("#")[0]
+
+    page = read(client, visit)
+
+    added = page[page.index("What it adds to figures") :]
+    assert f">{pair['a']['label']}<" in added
 
 
 @ONCE
@@ -515,6 +539,25 @@ def test_what_no_page_leads_to_is_refused_and_breaks_nothing(village: House, que
 
     assert client.get(at(village, f"?{query}")).status_code in (400, 404)
     assert client.get(at(village, f"/next?{query}")).status_code in (303, 400, 404)
+
+
+def test_the_trail_names_what_was_done_before_what_was_looked_at(village: House) -> None:
+    client, trail = signed_in(village, "djeneba", "en"), f"/projects/{village.pid}/team/trail"
+    pair = the_pair(village)
+    name = f"{pair['a']['label']} / {pair['b']['label']}"
+    read(client, at(village))
+    read(client, f"/projects/{village.pid}/people/people/{pair['a']['id']}")
+    decide(client, village, "different")
+    decide(client, village, "open", number=pair["id"])
+
+    deeds, all_of_it = read(client, trail), read(client, f"{trail}?looks=yes")
+
+    assert f"took back a decision about a possible duplicate: {name}<" in deeds
+    assert f"decided about a possible duplicate: {name} (different)" in deeds
+    assert "looked" not in deeds.split("<table")[1]
+    assert "looked through possible duplicates: " in all_of_it
+    assert f"looked at a person: {pair['a']['label']}<" in all_of_it
+    assert "looked at a person: " in read(client, f"{trail}?act=people.viewed")
 
 
 @ONCE

@@ -207,6 +207,8 @@ def test_an_answer_is_edited_and_figures_follow(visited: House) -> None:
     page = editing.save("The field was measured")
 
     assert "Saved as version 2" in page
+    assert "<dt>Corrected</dt>" in page
+    assert "Take the decision back" not in page
     assert "The field was measured" in page
     after = answers_of(visited)
     assert after["field"] == [{"area": 0.5}, {"area": 3.25, "trees": 4}]

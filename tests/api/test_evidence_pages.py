@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -169,3 +170,89 @@ def test_no_way_leads_back_to_what_is_no_statement(house: House, back: str) -> N
 
     assert "Vendu" not in page
     assert not any(back in link.partition("?")[0] for link in Page(page).links)
+
+
+def figure_links(page: str) -> dict[str, str]:
+    """What the figures of a statement read → where they lead to."""
+    return {said: unescape(to) for to, said in re.findall(r'<a class="figure" href="([^"]*)">(.*?)</a>', page)}
+
+
+def facts(page: str) -> dict[str, str]:
+    """What stands above the visits behind a figure."""
+    rows = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page, re.DOTALL)
+    return {name: re.sub(r"<[^>]*>", "", said) for name, said in rows}
+
+
+GREW = """    | grew    | Grew    | distinct  | ${day}        | ${sacks}     |         | ${seller} | growth | >= 2 |
+"""
+
+
+def with_growth() -> str:
+    head = "| name    | label     | aggregate | date          | value        | by |"
+    return SALE.replace(head, f"{head} subject | per_subject | keep |") + GREW
+
+
+def test_what_a_statement_says_stands_on_the_page_that_it_leads_to_with_what_it_is_made_of(house: House) -> None:
+    publish(house, with_growth())
+    sold = (("Awa", 1, 2), ("Awa", 6, 4), ("Fanta", 1, 3))
+    sales = [
+        a_sale(number, sacks=sacks, day=f"2026-05-0{day}", seller=who, version="2", village="Siby")
+        for number, (who, sacks, day) in enumerate(sold, 1)
+    ]
+    house.amina.send(*sales, a_sale(4, sacks=8, day="2026-05-05", seller="Kadia", version="2", village="Kalassa"))
+    text = (
+        '{{ sacks(village="Siby").share }}; {{ grew.without }} without; {{ sacks.n }} in all; {{ sacks | number(2) }}'
+    )
+    house.djeneba.put("statements/results/en", data=text)
+    client = signed_in(house, language="en")
+
+    leads = figure_links(read(client, f"/projects/{house.pid}/statements/results?period=2026"))
+    pages = {said: facts(read(client, to)) for said, to in leads.items()}
+
+    assert list(pages) == ["50%", "2", "4", "16.00"]
+    assert pages["50%"]["Share of the whole"] == "50% = 8.0 ÷ 16.0 (Sacks)"
+    assert pages["2"]["Left out"] == "2: there is nothing to compare their value with"
+    assert pages["2"]["Value"] == "1"
+    assert next(iter(pages["4"].items())) == ("Contributions", "4")
+    assert pages["16.00"]["Value"] == "16.00"
+
+
+def test_a_value_at_the_start_leads_to_the_first_visit(house: House) -> None:
+    publish(house, with_growth())
+    first, last = (
+        a_sale(number, sacks=sacks, day=f"2026-05-0{number}", seller="Awa", version="2")
+        for number, sacks in ((1, 3), (2, 8))
+    )
+    house.amina.send(last, first)
+    path = f"/projects/{house.pid}/figures/grew"
+
+    page = read(signed_in(house, language="en"), path)
+    started = re.findall(r'data-of="At the start"><a href="([^"]*)">(.*?)</a>', page)
+    unlinked = read(signed_in(house, "fanta", language="en"), path)
+
+    [(visit, said)] = started
+    assert said == "3"
+    assert first["instance_id"] in read(signed_in(house, language="en"), visit)
+    assert re.findall(r'data-of="At the start">(.*?)</td>', unlinked) == ["3"]
+
+
+def test_viewers_read_what_a_figure_is_without_the_visits_that_would_give_small_cells_away(house: House) -> None:
+    head = "| name    | label     | aggregate | date          | value        | by |"
+    publish(
+        house,
+        SALE.replace(head, f"{head} minimum_cell |").replace(
+            "| ${sacks}     | village |", "| ${sacks} | village | 5 |"
+        ),
+    )
+    house.amina.send(*(a_sale(number, sacks=9, version="2") for number in range(1, 7)))
+    path = f"/projects/{house.pid}/figures/sacks"
+
+    read_by_viewer, read_by_coordinator = (
+        read(signed_in(house, who, language="en"), path) for who in ("fanta", "baraka")
+    )
+
+    shut = "What stands behind this figure is shown to coordinators only."
+    assert facts(read_by_viewer)["Value"] == facts(read_by_coordinator)["Value"] == "54.0"
+    assert shut in read_by_viewer
+    assert "<table" not in read_by_viewer
+    assert shut not in read_by_coordinator

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from server import clock
+from server.pages.figures import indicators
 from server.pages.submissions.editing import Draft
 from server.queries import remembered
 from sync.indicators.reading import Reading
@@ -85,6 +86,20 @@ def test_an_indicator_opens_by_breakdown_place_and_period_and_leads_to_its_visit
     behind = next(link for link in Page(page).links if "/figures/sacks" in link)
     assert read(client, behind).count("/submissions/") == 2
     assert "<polyline" in read(client, f"/projects/{sold.pid}/indicators/sacks/line?period=FY2026")
+
+
+def test_a_row_of_a_breakdown_leads_to_its_visits_and_one_of_a_period_to_that_period(sold: House) -> None:
+    client, year = signed_in(sold, language="en"), dt.date.fromisoformat(a_sale(1)["answers"]["day"]).year
+    page = f"/projects/{sold.pid}/indicators/sacks/cells"
+
+    of_villages = [link for link in Page(read(client, f"{page}?period={year}")).links if "/figures/sacks?is=" in link]
+    of_months = Page(read(client, f"{page}?period={year}-11")).links
+
+    assert of_villages
+    assert {f"period={year}" in link for link in of_villages} == {True}
+    behind = [read(client, link) for link in of_villages]
+    assert sum(told.count(f"/projects/{sold.pid}/submissions/") for told in behind) == 2
+    assert any("/indicators/sacks?period=" in link for link in of_months)
 
 
 def test_periods_before_anything_happened_are_not_listed(sold: House) -> None:
@@ -191,6 +206,45 @@ def test_why_names_the_people_who_turned_out_to_be_one(house: House) -> None:
         assert said in text
         assert "Koulibali" in read(signed_in(house), address)
     assert "Koulibali" not in unnamed
+
+
+def test_a_decision_that_was_undone_is_told_as_that_and_not_as_the_opposite_decision(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    [pair] = shown(house.baraka.get("matches?list=people&state=open"))["matches"]
+    said = shown(house.baraka.post(f"matches/{pair['id']}", json={"decision": "different", "seen": pair["event"]}))
+    decided = last_event(house)
+    shown(house.baraka.post(f"matches/{pair['id']}", json={"decision": "open", "seen": said["event"]}))
+
+    told = shown(house.djeneba.get(f"figures/reached/changes?from={decided}"))
+    page = read(signed_in(house, language="en"), f"/projects/{house.pid}/indicators/reached/changes?from={decided}")
+
+    assert [(one["cause"], one["effect"]) for one in told["causes"]] == [("undone", -1)]
+    assert "Decisions about pairs that were undone" in page
+    assert "the decision was undone" in page
+    assert "count as one again" in page
+    assert "are one person" not in page
+
+
+def test_all_whom_one_visit_made_one_with_others_are_listed_page_by_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indicators, "_PEOPLE_AT_ONCE", 5)
+    publish_gathering(house)
+    house.amina.send(*(a_gathering(number) for number in range(1, 11)))
+    why = f"/projects/{house.pid}/indicators/reached/changes?period=all&from=0"
+    client = signed_in(house, language="en")
+
+    page = read(client, why)
+    [way] = [link for link in Page(page).links if "/changes/" in link]
+    first = read(client, way)
+    [further] = [link for link in Page(first).links if "first=" in link]
+    second = read(client, further)
+
+    assert "and 1 other record<" in page
+    assert [text.count("are probably one.") for text in (page, first, second)] == [8, 5, 4]
+    assert client.get(f"/projects/{house.pid}/indicators/reached/changes/1?from=0").status_code == 404
+    assert signed_in(house, "fanta").get(way).status_code in (403, 404)
 
 
 def test_where_there_was_no_figure_before_the_steps_begin_at_nought_and_add_up(sold: House) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import update
 from server import clock, following
 from server.db import session
 from server.queries import remembered
-from sync.models import WorkedOut
+from sync.models import Entity, WorkedOut
 from tests.support.pages import Page, read, signed_in
+from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import House, shown
 from tests.support.workbooks import a_workbook
@@ -36,6 +37,38 @@ def placed(markdown: str = SALE) -> str:
         )
         + "    | targets |  |  |\n    | indicator | period | target |\n    | sacks | 2026 | 10 |\n"
     )
+
+
+def test_what_waits_leads_to_it_from_the_overview_and_from_the_list_of_projects(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"), a_sale(1))
+    shown(house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "hasIssues"}))
+    with house.app.app_context():
+        session().execute(update(Entity).where(Entity.list_name == "people").values(conflict="hard"))
+        session().commit()
+    client, project = signed_in(house, language="en"), f"/projects/{house.pid}"
+
+    page, home = Page(read(client, project)), Page(read(client, "/"))
+    waiting = Page(read(client, f"{project}/overview/waiting"))
+
+    assert f"{project}/lists/people?conflicts=true" in page.links
+    assert f"{project}/duplicates" in home.links
+    assert f"{project}/submissions?state=hasIssues" in waiting.links
+
+
+@on_sqlite
+def test_what_is_refused_within_a_project_keeps_its_sections(house: House) -> None:
+    reader, stranger = signed_in(house, "fanta", "en"), signed_in(house, "coumba", "en")
+    project = f"/projects/{house.pid}"
+
+    refused, missing = reader.get(f"{project}/submissions/1"), signed_in(house).get(f"{project}/submissions/9")
+    unknown = stranger.get(f"{project}/submissions/9")
+
+    assert (refused.status_code, missing.status_code, unknown.status_code) == (403, 404, 404)
+    assert f"{project}/indicators" in Page(refused.get_data(as_text=True)).links
+    assert f"{project}/submissions" not in Page(refused.get_data(as_text=True)).links
+    assert f"{project}/submissions" in Page(missing.get_data(as_text=True)).links
+    assert f"{project}/indicators" not in unknown.get_data(as_text=True)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from werkzeug.test import TestResponse
 
@@ -50,6 +52,22 @@ def test_what_waits_is_counted_and_shown_by_reason(house: House) -> None:
     assert "3 waiting for a decision" in every
     assert "2 waiting for a decision" in some
     assert "(2)" in every
+
+
+def test_a_conflict_shows_both_by_their_questions_what_differs_first(house: House) -> None:
+    house.amina.send(a_sale(1, sacks=4, seller="Awa <b>Coulibaly</b>"))
+    house.amina.send(a_sale(1, sacks=9, seller="Awa <b>Coulibaly</b>", remark="counted again"))
+    [item] = waiting(house)
+
+    page = read(signed_in(house, language="en"), at(house, f"/{item}"))
+
+    cells = r'<td data-of="1">(.*?)</td><td data-of="2">(.*?)</td>'
+    rows = re.findall(r'<tr class="(agrees|differs)">.*?scope="row">([^<&]+).*?' + cells, page, re.DOTALL)
+    differing = [(label, one, other) for kind, label, one, other in rows if kind == "differs"]
+    assert ("Sacks", "4", "9") in differing
+    assert next(row[2] for row in differing if row[0] == "Remark") == "counted again"
+    assert [kind for kind, *_rest in rows[: len(differing)]] == ["differs"] * len(differing)
+    assert "Awa &lt;b&gt;Coulibaly&lt;/b&gt;" in [row[2] for row in rows]
 
 
 @ONCE

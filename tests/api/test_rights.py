@@ -279,6 +279,7 @@ GET    /projects/{pid}/indicators/sacks                      acv
 GET    /projects/{pid}/indicators/sacks/line                 acv
 GET    /projects/{pid}/indicators/sacks/cells                acv
 GET    /projects/{pid}/indicators/sacks/changes              acv
+GET    /projects/{pid}/indicators/sacks/changes/1            ac
 GET    /projects/{pid}/indicators/sacks/past                  acv
 GET    /projects/{pid}/statements                            acv
 GET    /projects/{pid}/word-templates                         a

@@ -278,6 +278,7 @@ def test_what_leads_to_a_long_visit_leads_to_the_very_turn_that_it_is_about(hous
     assert '<strong>answer missing</strong> – <a href="#guests%3A2">' in text
     assert all(f'<span id="{anchor}">' in text for anchor in ("guests:1", "guests:2", people[0]["uuid"]))
     assert f"{visit}#{people[0]['uuid']}" in person
+    assert f'<a href="#{people[0]["uuid"]}">{people[0]["currentVersion"]["label"]}</a>' in text
 
 
 @ON_SQLITE
@@ -361,6 +362,29 @@ def test_a_photo_is_shown_small_without_what_the_camera_wrote(house: House) -> N
     assert fake.status_code == 404
     assert signed_in(house, "fanta").get(f"{path}/photos/well.jpg").status_code == 403
     assert signed_in(house, "coumba").get(f"{path}/photos/well.jpg").status_code == 404
+
+
+def test_the_trail_says_what_was_decided_and_has_the_photos_of_a_page_on_one_line(house: House) -> None:
+    house.amina.send(a_sale(1, photo="well.jpg"))
+    number = number_of(house, 1)
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "JPEG")
+    target = f"forms/sale/submissions/{instance_id(1)}/attachments/well.jpg"
+    shown(house.baraka.post(target, data=buffer.getvalue(), headers={"Content-Type": "image/jpeg"}))
+    client, trail = signed_in(house, "djeneba", "en"), f"/projects/{house.pid}/team/trail"
+    for _ in range(3):
+        client.get(f"/projects/{house.pid}/submissions/{number}/photos/well.jpg")
+    for decision in ("rejected", "received"):
+        page = f"/projects/{house.pid}/submissions/{number}"
+        seen = Page(read(client, page)).hidden["seen"]
+        assert send(client, page, f"{page}/decision", {"decision": decision, "seen": seen}).status_code == 303
+
+    page = read(client, f"{trail}?looks=yes")
+
+    assert re.search(r"decided on a submission: [^<]+ \(rejected\)", page)
+    assert re.search(r"took back a decision on a submission: (?!\d)[^<(]+<", page)
+    assert len(re.findall(r"looked at a submission: (?!\d)[^<]+ \(3 files\)", page)) == 1
+    assert not re.search(r"looked at a submission: [^<]*well.jpg", page)
 
 
 @ON_SQLITE

@@ -1,7 +1,7 @@
 """A coordinator goes through duplicates with the keyboard, and empties the quarantine."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -34,6 +34,8 @@ def test_a_pair_is_decided_with_one_key_and_taken_back_with_another(house: House
 
         page.keyboard.press("u")
         page.get_by_role("button", name="La même personne").wait_for()
+        expect(page.get_by_role("status").filter(has_text="La décision est annulée")).to_be_focused()
+        assert faults_of(page) == []
         page.get_by_role("link", name="La personne dans son ensemble").first.click()
         page.get_by_role("heading", name="Décisions et paires possibles").wait_for()
         assert faults_of(page) == []

@@ -49,6 +49,37 @@ def test_the_queue_is_gone_through_with_keys_alone(house: House, page: Page) -> 
         assert states(house) == ["rejected", None, "hasIssues"]
 
 
+def test_keys_that_were_switched_off_press_nothing_and_are_not_told(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1), a_sale(2), a_sale(3))
+    with served(house.app) as base:
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/review")
+        switch = page.get_by_label("Une touche seule actionne un bouton").locator("visible=true")
+        switch.uncheck()
+        page.reload()
+
+        expect(switch).not_to_be_checked()
+        expect(page.locator("kbd").locator("visible=true")).to_have_count(0)
+        page.locator("h1").click()
+        page.keyboard.press("a")
+        page.get_by_role("button", name="Se déconnecter").click()
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/review")
+        page.keyboard.press("r")
+        assert faults_of(page) == []
+        assert states(house) == [None, None, None]
+
+        page.get_by_text("Aide", exact=True).click()
+        expect(page.get_by_text("Touches : a")).to_be_hidden()
+        switch.last.check()
+        page.locator("h1").click()
+        page.keyboard.press("a")
+        expect(page.get_by_role("status")).to_be_focused()
+        assert faults_of(page) == []
+        page.keyboard.press("u")
+        expect(page.get_by_role("status").filter(has_text="Annulé. Elle est maintenant : reçue")).to_be_focused()
+
+
 def test_on_a_phone_sending_back_leads_into_the_comment_in_sight_of_its_button(house: House, browser: Browser) -> None:
     house.amina.send(a_sale(1, remark="mil " * 80), a_sale(2))
     for page in a_page(browser, "phone"):

@@ -18,7 +18,7 @@ from sync.dedup.scoring import bulk
 from sync.entities.writing import delete_entities, restore_entities
 from sync.errors import EntityNotFound
 from sync.journal import Journal
-from sync.models import Match
+from sync.models import Match, Membership
 from sync.review.matches import decide, decide_pair
 from tests.support.matching import (
     a_people_registry,
@@ -125,6 +125,33 @@ def test_any_order_of_arrival_ends_in_the_same_matches_and_persons(
             shuffled.arrive(*order[start:end])
 
     assert all_in(shuffled) == all_in(one_by_one)
+
+
+@slowly
+@given(named=creations(), visits=st.lists(st.tuples(st.integers(0, PEOPLE - 1), said()), max_size=6), data=st.data())
+def test_at_no_event_of_a_batch_is_anybody_one_in_a_bound_and_several_in_a_closer_one(
+    engine: Engine, named: list[Any], visits: list[Any], data: st.DataObject
+) -> None:
+    registry = a_people_registry(engine)
+    changes = [
+        (f"visit {count}", an_update(an_id(number), first_name=words["first"], phone=words["phone"]))
+        for count, (number, words) in enumerate(visits)
+    ]
+    batch = data.draw(st.permutations([*named, *changes]))
+    cut = data.draw(st.integers(0, len(batch) - 1))
+
+    for some in (batch[:cut], batch[cut:]):
+        registry.arrive(*some)
+
+    rows = registry.rows(Membership)
+    for event in range(max((row.opened for row in rows), default=0) + 1):
+        standing = {an_id(number): (an_id(number),) * 3 for number in range(PEOPLE)}
+        for row in rows:
+            if row.opened <= event and (row.closed is None or row.closed > event):
+                standing[row.entity_id] = row.person_id, row.fewest_id, row.most_id
+        for one, other in combinations(standing.values(), 2):
+            assert one[2] != other[2] or one[0] == other[0]
+            assert one[0] != other[0] or one[1] == other[1]
 
 
 @slowly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -18,6 +19,7 @@ from server.api.figures import (
     reading_of,
     sees_small_cells,
 )
+from server.api.schemas import text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs
@@ -29,11 +31,16 @@ from server.pages.photos import is_picture
 from server.queries.remembered import Shared
 from server.queries.submissions import files_here, titles_of_forms
 from server.words import words
+from sync.errors import Forbidden
+from sync.indicators.counting import Entry, first_of, looks_back
 from sync.indicators.definitions import Definition
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.evidence import family, how_many_apart
-from sync.indicators.figures import figure, parts_of, read_cells
+from sync.indicators.evidence import Evidence, family, how_many_apart
+from sync.indicators.figures import Figure, figure, parts_of, read_cells, share
+from sync.indicators.marks import Asked as AskedInText
+from sync.indicators.marks import read_pairs
 from sync.indicators.reading import Reading
+from sync.models import StatementIssue
 
 bp = Blueprint("figure_pages", __name__)
 
@@ -42,10 +49,12 @@ _MOST_PHOTOS = 3  # of one visit; the others are on its page
 
 class BehindQuery(EvidenceQuery, FreshQuery, BackQuery):
     """Which figure, and which page of what is behind it: no more rows than are read on a page. With the `others`, those
-    that do not count."""
+    that do not count. What a text says of the figure, where that is not its value, is a `fact`."""
 
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=100))
     others = fields.Boolean(load_default=False)
+    fact = text(load_default="", validate=validate.OneOf(("", "share", "n", "without")))
+    decimals = fields.Integer(load_default=None, validate=validate.Range(min=0, max=6))
 
 
 @bp.get("/projects/<int:pid>/figures/<indicator>")
@@ -63,10 +72,11 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
         query["as_of"] or "",
         came_from=way_back(pid, query["back"]),
     )
-    kind = indicator, *asked.kind, query["cells"], words().locale, reads
+    said = {name: query[name] for name in ("cells", "fact", "decimals")}
+    kind = indicator, *asked.kind, *said.values(), words().locale, reads
 
     def told() -> dict[str, Any]:
-        return _told(pid, asked, indicator, query["cells"])
+        return _told(pid, asked, indicator, **said)
 
     # What was is told as of when it was; only what is may be told as it stood.
     remember = _heads.exactly if query["as_of"] else partial(_heads.recall, fresh=query["fresh"])
@@ -74,9 +84,11 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
     if found.behind:
         reading = reading_of(pid, str(found.event))
     counts = not query["others"] and found.worked["counting"] > 0
-    rows = evidence_apart_for_visitor(
-        reading, indicator, query, counts=counts, count=found.worked["counting" if counts else "others"]
-    )
+    rows = Evidence([], 0, None)
+    if not found.worked["shut"]:
+        rows = evidence_apart_for_visitor(
+            reading, indicator, query, counts=counts, count=found.worked["counting" if counts else "others"]
+        )
     keys = {key for row in rows.rows for keys in row["by"].values() for key in _listed(keys)}
     return render_template(
         "evidence.html",
@@ -97,6 +109,7 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
             pid, family(reading, definition), {row["person"] for row in rows.rows if row["person"]}, words().language
         ),
         titles=titles_of_forms(session(), pid),
+        first_visits=_first_visits(reading, definition, query, rows.rows) if reads else {},
         photos=_photos(pid, [int(row["submission"]) for row in rows.rows]) if reads else {},
     )
 
@@ -104,22 +117,62 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
 _heads: Shared[dict[str, Any]] = Shared("evidence", awaited=True)
 
 
-def _told(pid: int, asked: Asked, indicator: str, cells: str) -> dict[str, Any]:
-    """What stands above the rows, and how many of them count, and how many do not."""
-    reading, picked = asked.reading, read_cells(cells)
-    which: dict[str, Any] = {"period": asked.period, "place": asked.place, "cells": picked}
-    counting, others = how_many_apart(reading, indicator, **which, sees_small_cells=sees_small_cells())
-    shown = figure(reading, indicator, **which, sees_small_cells=sees_small_cells())
+def _told(pid: int, asked: Asked, indicator: str, cells: str, fact: str, decimals: int | None) -> dict[str, Any]:
+    """What stands above the rows, and how many of them count, and how many do not; or that the visitor is not shown
+    them (`shut`)."""
+    reading, picked, small = asked.reading, read_cells(cells), sees_small_cells()
+    which: dict[str, Any] = {"period": asked.period, "place": asked.place, "sees_small_cells": small}
+    shown = figure(reading, indicator, **which, cells=picked)
+    try:
+        counting, others = how_many_apart(reading, indicator, **which, cells=picked)
+        shut = False
+    except Forbidden:
+        counting, others, shut = 0, 0, True
     head = render_template(
         "evidence_head.html",
         **asked.shown(pid),
         figure=shown,
+        fact=fact,
+        decimals=decimals,
+        part_of_whole=share(reading, indicator, **which, cells=picked) if fact == "share" else None,
+        whole=figure(reading, indicator, **which) if fact == "share" else None,
+        contributions=None if shut else counting + others,
         cells=cells,
         cells_called=cells_called(pid, reading, shown.definition, picked),
-        pairs=pairs_behind(reading, shown),
-        parts=parts_of(reading, shown, sees_small_cells=sees_small_cells()),
+        pairs=_pairs(pid, asked, shown, fact == "share"),
+        parts=parts_of(reading, shown, sees_small_cells=small),
     )
-    return {"head": head, "counting": counting, "others": others}
+    return {"head": head, "counting": counting, "others": others, "shut": shut}
+
+
+def _pairs(pid: int, asked: Asked, shown: Figure, share: bool) -> int | None:
+    """On how many open pairs a figure hangs; of one that was read in an issue, on how many it hung then."""
+    back = asked.came_from
+    if back is None or back.issue is None:
+        return pairs_behind(asked.reading, shown)
+    issue = session().get(StatementIssue, (pid, back.name, back.issue))
+    if issue is None or issue.as_of != asked.reading.as_of.event:
+        return None
+    named = shown.definition.name, shown.period.text, shown.place, tuple(shown.by.items()), share
+    return read_pairs(issue.pairs).get(AskedInText(*named))
+
+
+def _first_visits(
+    reading: Reading, definition: Definition, query: dict[str, Any], rows: list[dict[str, Any]]
+) -> dict[str, int]:
+    """Of those whose value is compared with the one at the start: person → the visit that told that one."""
+    subjects = {row["subject"] for row in rows if row.get("baseline") is not None}
+    if not subjects or not looks_back(definition):
+        return {}
+    about, lies_in = reading.about(definition, subjects), reading.lies_in(reading.place(query["place"]))
+    entries, person = (
+        about.entries_of(definition, reading.period(query["period"]), subjects),
+        about.person_of(definition),
+    )
+    visits: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in filter(lies_in, entries):
+        visits[person(str(entry.subject))].append(entry)
+    return {who: first_of(those).submission_id for who, those in visits.items()}
 
 
 def _by_part(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
+from marshmallow import fields, validate
 
 from server import current
 from server.api.figures import ChangesQuery, changes_for_visitor, known_indicator, reading_of, sees_small_cells
@@ -39,6 +41,7 @@ from server.pages.figures.happened import happened
 from server.pages.figures.subjects import cells_called, entities_called, key_called, way_called
 from server.pages.figures.way_back import BackQuery, WayBack, way_back
 from server.pages.frame import project_of
+from server.pages.submissions.answers import label_of
 from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
 from server.words import words
@@ -46,11 +49,12 @@ from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
-from sync.indicators.figures import Figure, figure, figures, parts_of, read_cells
+from sync.indicators.figures import Figure, figure, figures, parts_of, read_cells, write_cells
 from sync.indicators.past import Redefined, around, past_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import last_issues
-from sync.models import StatementIssue
+from sync.models import Form, StatementIssue
+from sync.projects.catalogue import Published, published
 
 bp = Blueprint("indicator_pages", __name__)
 
@@ -72,8 +76,11 @@ CAUSES = {
     "restored": lazy_gettext("Visits that were approved or taken back in"),
     "merged": lazy_gettext("Records found to be one person"),
     "unmerged": lazy_gettext("Records found to be two people"),
-    "definition": lazy_gettext("Changed definitions, places or settings"),
+    "undone": lazy_gettext("Decisions about pairs that were undone"),
+    "trained": lazy_gettext("What makes two records alike, learned anew"),
+    "definition": lazy_gettext("Changed definitions, places, lists or settings"),
 }
+_NAMED = re.compile(r"\$\{([^}]+)\}")
 _ADDING = ("count", "distinct", "sum")
 _MOST_ROWS = 100  # of a breakdown
 _MOST_FINER = 3  # decimals, so that steps add up
@@ -82,8 +89,17 @@ _MOST_ISSUES = 10  # since which somebody may ask why
 _A_MONTH = dt.timedelta(days=30)
 
 
+_PEOPLE_AT_ONCE = 100  # on the page of one event
+
+
 class WhyQuery(ChangesQuery, BackQuery):
     """Which figure's changes, and where to go back."""
+
+
+class BecameQuery(WhyQuery):
+    """Of one of the events of a figure's changes, who became whom, from which one on."""
+
+    first = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**9))
 
 
 class ShownQuery(FreshQuery, BackQuery):
@@ -102,6 +118,8 @@ class Row:
     bar: Bar
     said: str = ""
     place: str | None = None  # to go down into
+    cells: str = ""  # of which the visits can be looked at
+    period: str = ""  # to go to
 
 
 @bp.get("/projects/<int:pid>/indicators")
@@ -182,6 +200,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
         aggregates=AGGREGATES,
         parts=asked.reading.parts(definition) if definition.aggregate == "ratio" else (),
         lists=definition.subject_lists or (),
+        asked_by_label=lambda form_id, expression: _by_label(pid, form_id, expression),
         titles=titles_of_forms(session(), pid),
         way_up=list(asked.reading.tree.upwards(asked.place))[1:],
     )
@@ -205,7 +224,9 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
             "indicator_cells.html",
             **asked.shown(pid),
             definition=definition,
-            history=_rows(begun, lambda one: said_of(one.period)),
+            history=[
+                replace(row, period=row.figure.period.text) for row in _rows(begun, lambda one: said_of(one.period))
+            ],
             empty=len(history) - len(begun),
             breakdowns=[(way_called(way), rows, _overlap(rows, whole)) for way, rows in parts],
             by_place=[] if is_list else _by_place(asked, indicator),
@@ -267,14 +288,7 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=came_from)
     told, refused = None, None
     try:
-        between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
-        told = _told.get(
-            session(),
-            pid,
-            (indicator, *between, query["cause"], query["cursor"], sees_small_cells()),
-            lambda: changes_for_visitor(before, after, indicator, query | {"limit": 50}),
-            event=after.as_of.event,
-        )
+        told = _changes(pid, indicator, before, after, query | {"limit": 50})
     except Forbidden as refusal:
         refused = refusal.detail
     return render_template(
@@ -293,6 +307,42 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
         cells_called=cells_called(pid, after, definition, read_cells(query["cells"])),
         only=query["cause"],
         issues=issues,
+    )
+
+
+@bp.get("/projects/<int:pid>/indicators/<indicator>/changes/<int:event>")
+@needs("people.decide")
+def became(pid: int, indicator: str, event: int) -> ResponseReturnValue:
+    """All who turned out to be whom by one event that has a part in why a figure changed, a page at a time."""
+    query = read_query(BecameQuery())
+    until = query["to"] or query["as_of"] or ""
+    before, after = reading_of(pid, query["since"]), reading_of(pid, until or None)
+    definition = known_indicator(after, indicator)
+    asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=way_back(pid, query["back"]))
+    told = _changes(pid, indicator, before, after, query | {"cursor": str(max(0, event - 1)), "limit": 1})
+    listed = happened(pid, told, query["first"], _PEOPLE_AT_ONCE)
+    if not listed or listed[0][1][0]["event"] != event:
+        abort(404)
+    [(cause, [one])] = listed
+    return render_template(
+        "indicator_became.html",
+        **asked.shown(pid),
+        definition=definition,
+        cause=CAUSES[cause],
+        one=one,
+        asked_again={name: value for name, value in request.args.items() if name != "first"},
+        following=query["first"] + _PEOPLE_AT_ONCE if one["others"] else None,
+    )
+
+
+def _changes(pid: int, indicator: str, before: Reading, after: Reading, query: dict[str, Any]) -> Changes:
+    between = before.as_of.event, after.as_of.event, query["period"], query["place"], query["cells"]
+    return _told.get(
+        session(),
+        pid,
+        (indicator, *between, query["cause"], query["cursor"], query["limit"], sees_small_cells()),
+        lambda: changes_for_visitor(before, after, indicator, query),
+        event=after.as_of.event,
     )
 
 
@@ -363,6 +413,21 @@ def _bar_alone(one: Figure) -> Bar:
     return bar
 
 
+def _by_label(pid: int, form_id: str, expression: str) -> str:
+    """An expression with the questions called as collectors see them."""
+    known = session().get(Form, (pid, form_id))
+    found = published(session(), pid, form_id, known.version) if known is not None else None
+    if not isinstance(found, Published):
+        return expression
+    paths = {path.rpartition("/")[2]: path for path in found.form.fields}
+
+    def called(name: re.Match[str]) -> str:
+        path = paths.get(name[1].strip())
+        return words().quoted(label_of(found.form, path, words().language)) if path else name[0]
+
+    return _NAMED.sub(called, expression)
+
+
 def _form_of(definition: Definition) -> str:
     """The form under which an indicator is listed; a share under none."""
     return min(definition.parts, default="-")
@@ -429,7 +494,8 @@ def _cells(asked: Asked, indicator: str, by: str) -> list[Figure]:
 def _by_key(pid: int, asked: Asked, indicator: str, way: Way) -> list[Row]:
     found = _cells(asked, indicator, way.name)
     entities = entities_called(pid, [one.by[way.name] for one in found])
-    return _rows(found, lambda one: key_called(way, one.by[way.name], entities))
+    rows = _rows(found, lambda one: key_called(way, one.by[way.name], entities))
+    return [row if row.figure.hidden else replace(row, cells=write_cells(row.figure.by)) for row in rows]
 
 
 def _by_place(asked: Asked, indicator: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from server.queries.remembered import Recalled, Shared
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
+from sync.indicators.marks import Pairs, read_pairs, write_pairs
 from sync.indicators.notes import notes_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import (
@@ -124,7 +126,9 @@ def post_issue(pid: int, name: str) -> ResponseReturnValue:
     typed = request.form.to_dict()
     try:
         given = load(IssueForm(), typed)
-        issue = give_out(pid, name, str(given["as_of"]), given["title"], given["period"], given["place"] or None)
+        event, period, place = given["as_of"], given["period"], given["place"] or None
+        pairs = _pairs_read(pid, name, event, period, place)
+        issue = give_out(pid, name, str(event), given["title"], period, place, pairs)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -195,6 +199,15 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
     )
 
 
+def _pairs_read(pid: int, name: str, event: int, period: str, place: str | None) -> Pairs | None:
+    """On how many open pairs its figures hung where the statement was read as of the event, in whatever language; None
+    where that is not kept."""
+    languages, small = statements_at(session(), pid, event).get(name, ()), sees_small_cells()
+    kept = [_kept.worked_at(session(), pid, (name, one, period, place, small), event) for one in languages]
+    written = [read["pairs"] for read in kept if read is not None]
+    return read_pairs(chain.from_iterable(written)) if written else None
+
+
 def _address(name: str, **asked: str | None) -> str:
     """Where a statement is read, as `way_back` takes it."""
     return f"{name}?{urlencode({key: value for key, value in asked.items() if value})}"
@@ -208,17 +221,17 @@ def _remembered(
     here: str,
     *,
     fresh: bool | None,
-) -> Recalled[dict[str, str]]:
+) -> Recalled[dict[str, Any]]:
     """A statement as this visitor may see it; of the past, which nothing is newer than, for None. From its figures a
     way leads back `here`."""
 
-    def shown() -> dict[str, str]:
+    def shown() -> dict[str, Any]:
         found = written()
         notes, of_marks = notes_of(reading, found.text, found.marks, found.language)
-        body = found.to_html(lambda figure: page_of(pid, found, figure, here), of_marks)
+        body = found.to_html(lambda mark: page_of(pid, found, mark, here), of_marks)
         heading = phrase("notes", found.language)
         text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
-        return {"language": found.language, "title": found.title, "text": text}
+        return {"language": found.language, "title": found.title, "text": text, "pairs": write_pairs(found.pairs)}
 
     moment, what = reading.as_of, (*what, sees_small_cells())
     if fresh is None:
@@ -228,15 +241,15 @@ def _remembered(
     return _kept.recall(session(), pid, what, shown, fresh=fresh, event=moment.event)
 
 
-# The language of a statement, its title, and its text as our own markup.
-_kept: Shared[dict[str, str]] = Shared("statement", awaited=True)
+# The language of a statement, its title, its text as our own markup, and the pairs on which its figures hang.
+_kept: Shared[dict[str, Any]] = Shared("statement", awaited=True)
 _compared: Shared[list[dict[str, Any]]] = Shared("comparison", awaited=True)
 
 
 def _shown(
     pid: int,
     name: str,
-    told: Recalled[dict[str, str]],
+    told: Recalled[dict[str, Any]],
     reading: Reading,
     period: str,
     place: str | None,

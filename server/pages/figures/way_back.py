@@ -13,7 +13,7 @@ from server.words import words
 from sync.indicators.statements import titles_at
 
 # What follows the address of all statements: a name, an issue of it, and how it was read.
-_BACK = re.compile(r"([\w-]+)((?:/issues/[0-9]{1,9})?(?:\?[\w.~%&=+-]*)?)", re.ASCII)
+_BACK = re.compile(r"([\w-]+)((?:/issues/([0-9]{1,9}))?(?:\?[\w.~%&=+-]*)?)", re.ASCII)
 
 
 class BackQuery(Strict):
@@ -24,11 +24,14 @@ class BackQuery(Strict):
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """A statement by its title, the address at which it reads as it did, and how `way_back` is given it."""
+    """A statement by its title, the address at which it reads as it did, and how `way_back` is given it; its name, and
+    the number of the issue, if it is one."""
 
     said: str
     address: str
     given: str
+    name: str
+    issue: int | None
 
 
 def way_back(pid: int, back: str) -> WayBack | None:
@@ -38,4 +41,4 @@ def way_back(pid: int, back: str) -> WayBack | None:
     if found is None or titles is None:
         return None
     address = url_for("statement_pages.statement", pid=pid, name=found[1]) + found[2]
-    return WayBack(words().label(titles), address, back)
+    return WayBack(words().label(titles), address, back, found[1], int(found[3]) if found[3] else None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from forms.xpath.numbers import LARGEST
@@ -46,7 +48,7 @@ from sync.review.match_bulk import Confirmed
 from sync.review.match_queue import ALL, Wanted, count_pairs, figures_on, matches, waiting
 from sync.review.match_view import MatchSeen, Reason, names_of_pairs, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
-from sync.review.matches import compared_lists, matching_list, pair_of
+from sync.review.matches import Pair, compared_lists, matching_list, pair_of
 from sync.review.one_person import labels_of, last_decisions, visits_of
 from sync.review.records import records_of
 
@@ -55,6 +57,7 @@ bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicat
 _LIMIT = 15
 _LEFT_OUT_SHOWN = 50
 _LAST_SHOWN = 10
+_TOLD = 0.005  # less is not seen in two decimals
 _SAYS_SOMETHING = 0.5  # a lighter reason is not worth a word in a row
 
 
@@ -70,6 +73,7 @@ class QueueQuery(Strict):
     done = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     left = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     bulk = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
+    undone = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     opened = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
     kept = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
     minimum = fields.Float(load_default=0.95, validate=validate.Range(min=0.5, max=1))
@@ -98,6 +102,15 @@ class Step:
     reason: Reason
     x: float
     width: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What leads from the sum of the steps, as they are said, to how likely a pair is: why, by how much, to what."""
+
+    said: str
+    weight: float
     total: float
 
 
@@ -250,8 +263,8 @@ def post_pair(pid: int, number: int) -> ResponseReturnValue:
     way = {"cursor": asked["cursor"], **_address(asked, name)}
     if decision["decision"] == OPEN:
         if pair_still_there(pid, number):
-            return redirect(url_for("match_pages.pair", pid=pid, number=number, **way), 303)
-        return redirect(url_for("match_pages.queue", pid=pid, **_address(asked, name)), 303)
+            return redirect(url_for("match_pages.pair", pid=pid, number=number, undone=number, **way), 303)
+        return redirect(url_for("match_pages.queue", pid=pid, undone=number, **_address(asked, name)), 303)
     return redirect(url_for("match_pages.next_pair", pid=pid, done=number, **way), 303)
 
 
@@ -318,6 +331,18 @@ def waterfall(reasons: Sequence[Reason]) -> list[Step]:
     ]
 
 
+def _rest(steps: Sequence[Step], pair: Pair) -> Rest | None:
+    if not steps or pair.weight is None or pair.probability is None or not 0 < pair.probability < 1:
+        return None
+    total = math.log2(pair.probability / (1 - pair.probability))
+    weight = total - steps[-1].total
+    if round(weight, 2) == 0:
+        return None
+    rounded = abs(total - pair.weight) < _TOLD
+    said = gettext("What was rounded in the steps") if rounded else gettext("What such sums have proved worth so far")
+    return Rest(said, weight, total)
+
+
 def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal | None) -> str:
     asked = read_query(QueueQuery())
     seen = view(session(), pid, number, words().language)
@@ -332,7 +357,9 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         pair=seen.pair,
         kind=kind_of(matching_list(session(), pid, name)),
         sides=(seen.a, seen.b),
-        steps=waterfall(seen.reasons),
+        steps=(steps := waterfall(seen.reasons)),
+        rest=_rest(steps, seen.pair),
+        undone=asked["undone"] == number,
         tree=tree,
         called=Meanings(pid, name, tree, (value for one in seen.compared for value in one.values)),
         visits=visits,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from flask import url_for
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
+from server.db import session
 from server.pages.frame import called
 from server.pages.people.people_words import DECISIONS
+from server.pages.said import STATES
+from server.queries.submissions import submissions_called, titles_of_forms
+from server.queries.team import names_of
 from server.words import words
 from sync.models import Audit, Project
+from sync.review.match_view import names_of_pairs
+from sync.review.one_person import labels_of
 
 ROLES = {
     "administrator": _("administrator"),
@@ -99,30 +106,114 @@ ACTS = {
 }
 _AT_ONCE = ("match.confirmed", "match.reopened")
 _ABOUT_ACTORS = ("role", "device", "form.given", "form.taken")
+_ABOUT_ROWS = ("people.", "entity.")
+# What changed nothing: there is much of it.
+LOOKS = frozenset(code for code in ACTS if code.endswith(".viewed")) | {"submission.shown"}
 
 
-def sentence(
-    act: Audit, names: Mapping[int, str], project: Project, titles: Mapping[str, str], pairs: Mapping[int, str]
-) -> str:
-    """What was done and to what: its act, and what it was done to as far as that has a name. `titles` are those of
-    forms, `pairs` what the two of a pair are called."""
-    did = str(ACTS.get(act.action, act.action))
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What all that is called to which acts were done: actors, forms, pairs and submissions by number, rows of lists by
+    list and id."""
+
+    project: Project
+    actors: Mapping[int, str]
+    forms: Mapping[str, str]
+    pairs: Mapping[int, str]
+    visits: Mapping[int, str]
+    rows: Mapping[str, str]
+
+
+def called_in(project: Project, acts: Sequence[Audit]) -> Called:
+    """The names that sentences on these acts take."""
+    pid, forms = project.id, titles_of_forms(session(), project.id)
+    numbers = [act.actor_id for act in acts if act.actor_id is not None]
+    numbers += [int(act.subject) for act in acts if act.subject and act.subject.isdecimal()]
+    pairs = names_of_pairs(session(), pid, [number for act in acts if (number := pair_in(act)) is not None])
+    found = submissions_called(session(), pid, [number for act in acts if (number := _visit_in(act)) is not None])
+    visits = {number: f"{forms.get(form, form)} {name or number}" for number, (form, name) in found.items()}
+    return Called(project, names_of(session(), numbers), forms, pairs, visits, _rows_in(pid, acts))
+
+
+def one_line_each(acts: Sequence[Audit]) -> list[list[Audit]]:
+    """The acts one by one; but the files of a page, which somebody looked at one after the other, together."""
+    lines: list[list[Audit]] = []
+    for act in acts:
+        if lines and _is_file(act) and _is_file(lines[-1][0]) and act.actor_id == lines[-1][0].actor_id:
+            lines[-1].append(act)
+        else:
+            lines.append([act])
+    return lines
+
+
+def sentence(line: Sequence[Audit], known: Called) -> str:
+    """What was done and to what: its act, and what it was done to as far as that has a name."""
+    act = line[0]
+    did, about = _did(act), _about(act, known)
+    if len(line) > 1:
+        about = ngettext("%(number)s file", "%(number)s files", len(line), number=words().number(len(line)))
+        if len({_visit_in(one) for one in line}) == 1:
+            about = f"{known.visits.get(_visit_in(act) or 0, '')} ({about})"
+    return gettext("%(did)s: %(about)s", did=did, about=about) if about else did
+
+
+def _did(act: Audit) -> str:
     details = act.details or {}
-    about = act.subject or ""
+    if act.action == "match.decided" and details.get("decision") == "open":
+        return str(gettext("took back a decision about a possible duplicate"))
+    if act.action == "submission.reviewed" and details.get("state", "") is None:
+        return str(gettext("took back a decision on a submission"))
+    if act.action == "match.viewed" and pair_in(act) is None:
+        return str(gettext("looked through possible duplicates"))
+    if act.action == "people.viewed" and "/" not in (act.subject or ""):
+        return str(gettext("looked through a list"))
+    return str(ACTS.get(act.action, act.action))
+
+
+def _about(act: Audit, known: Called) -> str:
+    details, about = act.details or {}, act.subject or ""
     if act.action in _AT_ONCE:
         number = details.get("pairs", 0)
         about = ngettext("%(number)s pair", "%(number)s pairs", number, number=words().number(number))
     elif pair := pair_in(act):
-        about = pairs.get(pair, about)
-    if about.isdecimal() and act.action.startswith(_ABOUT_ACTORS):
-        about = names.get(int(about), about)
-    if act.action.startswith(("people.", "entity.")):
-        about = about.partition("/")[0]  # the list; the row's id tells nobody anything
-    about = titles.get(about) or called(project, "lists", about)
-    said = ROLES.get(details.get("role", "")) or DECISIONS.get(details.get("decision", ""))
-    if said is not None:
-        about = f"{about} ({said})" if about else str(said)
-    return gettext("%(did)s: %(about)s", did=did, about=about) if about else did
+        about = known.pairs.get(pair, about)
+    elif visit := _visit_in(act):
+        _number, _slash, file = about.partition("/")
+        about = " / ".join(filter(None, (known.visits.get(visit, str(visit)), file)))
+    elif about.isdecimal() and act.action.startswith(_ABOUT_ACTORS):
+        about = known.actors.get(int(about), about)
+    elif act.action.startswith(_ABOUT_ROWS):
+        # The id of a row that is gone tells nobody anything.
+        about = known.rows.get(about) or about.partition("/")[0]
+    about = known.forms.get(about) or called(known.project, "lists", about)
+    decided = details.get("decision", "")
+    said = ROLES.get(details.get("role", "")) or (DECISIONS.get(decided) if decided != "open" else None)
+    if said is None and act.action == "submission.reviewed" and details.get("state"):
+        said = STATES.get(details["state"])
+    return (f"{about} ({said})" if about else str(said)) if said is not None else about
+
+
+def _rows_in(pid: int, acts: Sequence[Audit]) -> dict[str, str]:
+    wanted: dict[str, set[str]] = {}
+    for act in acts:
+        name, slash, uuid = (act.subject or "").partition("/")
+        if slash and act.action.startswith(_ABOUT_ROWS):
+            wanted.setdefault(name, set()).add(uuid)
+    return {
+        f"{name}/{uuid}": label
+        for name, ids in wanted.items()
+        for uuid, label in labels_of(session(), pid, name, ids).items()
+    }
+
+
+def _visit_in(act: Audit) -> int | None:
+    number = (act.subject or "").partition("/")[0]
+    about_one = act.action.startswith("submission.") and act.action != "submission.purged"
+    return int(number) if about_one and number.isdecimal() else None
+
+
+def _is_file(act: Audit) -> bool:
+    return act.action == "submission.viewed" and "/" in (act.subject or "")
 
 
 def pair_in(act: Audit) -> int | None:
@@ -144,6 +235,8 @@ def address_of(act: Audit) -> str | None:
         return url_for("review_pages.many", pid=pid, done=subject)
     if act.action.startswith("submission.") and act.action != "submission.purged" and name.isdecimal():
         return url_for("submission_pages.submission", pid=pid, number=name)
+    if act.action in ("quarantine.viewed", "quarantine.decided"):
+        return url_for("quarantine_pages.parked", pid=pid, item=subject)
     if act.action == "people.viewed" and rest:
         return url_for("people_pages.person", pid=pid, name=name, uuid=rest)
     if act.action.startswith("entity.") and rest:

@@ -18,7 +18,7 @@ from server.db import session
 from server.guards import needs, signed_in
 from server.pages.frame import SECTIONS, project_of
 from server.pages.said import STATES
-from server.queries.arrivals import last_arrival, open_pairs, quarantined
+from server.queries.arrivals import in_conflict, last_arrival, open_pairs, quarantined
 from server.queries.submissions import how_many, names_of_actors, titles_of_forms
 from sync.accounts.roles import may, projects_of, role_in
 from sync.dedup.yardsticks import compared_simply
@@ -95,6 +95,7 @@ def project(pid: int) -> ResponseReturnValue:
         titles=titles_of_forms(session(), pid),
         quarantined=quarantined(session(), [pid]).get(pid, 0) if reads else 0,
         pairs=_pairs(pid) if reads else [],
+        in_conflict=in_conflict(session(), pid) if reads else {},
         latest=latest,
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
         places=tree_of(session(), pid).names_of([row.place for row in latest]),

@@ -20,11 +20,10 @@ from server.bodies import read_query
 from server.db import session
 from server.guards import needs, public
 from server.pages.frame import project_of
-from server.pages.project.acts import ACTS, ROLES, address_of, pair_in, sentence
+from server.pages.project.acts import ACTS, LOOKS, ROLES, address_of, called_in, one_line_each, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
-from server.queries.submissions import titles_of_forms
-from server.queries.team import acts_of, members, names_of
+from server.queries.team import acts_of, administrators, members, names_of
 from sync.accounts.audit import record_act
 from sync.accounts.invitations import (
     State,
@@ -38,9 +37,8 @@ from sync.accounts.invitations import (
 from sync.accounts.people import find_user
 from sync.accounts.tokens import issue_token
 from sync.errors import NotFound, Refusal, Unexpected
-from sync.models import Assignment, Project
+from sync.models import Actor, Assignment, Project
 from sync.models.database import begin_writing
-from sync.review.match_view import names_of_pairs
 
 bp = Blueprint("team_pages", __name__)
 
@@ -52,6 +50,7 @@ class TrailQuery(Strict):
 
     person = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     act = text(load_default="")
+    looks = text(load_default="")
     day = text(load_default="")
     below = fields.Integer(load_default=None, validate=validate.Range(min=0, max=LARGEST))
     lang = text(load_default=None)
@@ -159,21 +158,19 @@ def trail(pid: int) -> ResponseReturnValue:
         pid,
         actor_id=asked["person"],
         action=asked["act"] if asked["act"] in ACTS else None,
+        without=() if asked["looks"] or asked["act"] in LOOKS else LOOKS,
         until=_end_of(asked["day"], project),
         below=asked["below"],
     )
-    numbers = [act.actor_id for act in found.rows if act.actor_id is not None]
-    numbers += [int(act.subject) for act in found.rows if act.subject and act.subject.isdecimal()]
-    names, titles = names_of(session(), numbers), titles_of_forms(session(), pid)
-    pairs = names_of_pairs(session(), pid, [number for act in found.rows if (number := pair_in(act)) is not None])
+    known = called_in(project, found.rows)
     return render_template(
         "team_trail.html",
         project=project,
         asked=asked,
-        acts=[(act, sentence(act, names, project, titles, pairs), address_of(act)) for act in found.rows],
-        names=names,
+        acts=[(line[0], sentence(line, known), address_of(line[0])) for line in one_line_each(found.rows)],
+        names=known.actors,
         below=found.below,
-        people=members(session(), pid),
+        people=_all_of(pid),
         known=ACTS,
     )
 
@@ -232,6 +229,7 @@ def _page(
         "team.html",
         project=project_of(pid),
         people=members(session(), pid),
+        administrators=administrators(session()),
         invitations=open_invitations(session(), pid, current.now()),
         roles=ROLES,
         typed=typed or {},
@@ -239,6 +237,12 @@ def _page(
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)
+
+
+def _all_of(pid: int) -> list[Actor]:
+    """Whoever may have done something: those with a role, and those who may do everything everywhere."""
+    found = {one.id: one for one in (*(one for one, _role in members(session(), pid)), *administrators(session()))}
+    return sorted(found.values(), key=lambda one: (one.name, one.id))
 
 
 def _tried(pid: int, act: Callable[[], object], done: str) -> ResponseReturnValue:

@@ -11,6 +11,8 @@ from flask.typing import ResponseReturnValue
 from lxml import etree
 from marshmallow import fields, validate
 
+from forms.xforms.instance import read_instance
+from server import current
 from server.api.quarantine import DecisionSchema, note_raw, resolve_noted
 from server.api.schemas import CursorQuery, text
 from server.bodies import load, parse_json, read_query
@@ -20,6 +22,7 @@ from server.guards import needs
 from server.logs import log
 from server.pages.frame import project_of
 from server.pages.said import REASONS
+from server.pages.submissions.compared import answers_of_both
 from server.pages.submissions.quarantine_words import ACTIONS, OUTCOMES, STATES, WHAT_TO_DO
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
@@ -30,8 +33,10 @@ from sync.intake.quarantine import (
     quarantined_item,
     quarantined_items,
     raw_of,
+    readable_of,
 )
 from sync.review.files import submission_called
+from sync.review.view import raw_instance, submission_seen
 
 bp = Blueprint("quarantine_pages", __name__, url_prefix="/projects/<int:pid>/quarantine")
 
@@ -132,6 +137,7 @@ def decide(pid: int, item: int) -> ResponseReturnValue:
 def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") -> str:
     query = read_query(ItemsQuery())
     found = quarantined_item(session(), pid, item)
+    stored = _stored(pid, found)
     raw = raw_of(session(), pid, item)
     shown, cut = readable(raw)
     page = render_template(
@@ -143,7 +149,8 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         what_to_do=WHAT_TO_DO,
         project=project_of(pid),
         item=found,
-        stored=_stored(pid, found),
+        stored=stored,
+        both=_both(pid, found, stored) if stored is not None else None,
         raw=shown,
         cut=cut,
         size=len(raw),
@@ -202,6 +209,19 @@ def _stored(pid: int, item: Parked) -> int | None:
         if (found := submission_called(session(), pid, item.form_id or "", instance_id)) is not None:
             return found
     return None
+
+
+def _both(pid: int, item: Parked, stored: int) -> dict[str, Any] | None:
+    """What stands and what was sent in its place, side by side; None where there is nothing to compare."""
+    sent = readable_of(session(), pid, item.id, current.now()) if item.state == OPEN else None
+    if sent is None:
+        return None
+    seen = submission_seen(session(), pid, stored, whole=False)
+    standing = raw_instance(session(), pid, seen.form_id, seen.current_instance_id)
+    answers = answers_of_both(pid, read_instance(standing), read_instance(sent.xml))
+    if answers is None:
+        return None
+    return {"answers": answers, "seen": seen, "sent": sent}
 
 
 def _erased_at(pid: int, item: Parked) -> dt.datetime | None:

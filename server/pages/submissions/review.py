@@ -82,6 +82,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         "others": names_of_actors(session(), others.values()),
         "looked_at": others.get(at) if at is not None else None,
         "done": _last(pid, offered["titles"]),
+        "undone": request.args.get("undone") == "yes",
         **more,
     }
     # Who decided before is said where somebody came second.
@@ -139,7 +140,7 @@ def decide(pid: int, number: int) -> ResponseReturnValue:
         undone: dict[str, Any] = {"done": "undone"} if given.get("undo") == "yes" else {"done": "decided", "was": was}
         return redirect(url_for("submission_pages.submission", pid=pid, number=number, **undone), 303)
     if given.get("undo") == "yes":
-        return redirect(_queue_address(pid, filters, at=number), 303)
+        return redirect(_queue_address(pid, filters, at=number, undone="yes"), 303)
     return redirect(_queue_address(pid, filters, after=number, done=number, was=was), 303)
 
 

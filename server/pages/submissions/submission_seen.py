@@ -96,7 +96,7 @@ def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
     others = visits_called(session(), pid, form_id, _neighbours_in(seen))
     files = files_of(seen)
     instance = read_instance(raw_instance(session(), pid, seen.form_id, seen.current_instance_id))
-    lines = _lines(pid, instance, form, tree, language)
+    lines = answers_said(pid, instance, form, tree, language)
     anchors = {line.place: line.anchors[0] for line in lines or () if line.anchors}
     flags = [_anchored(_leading(broken_of(form, flag, language), others), anchors) for flag in seen.flags]
     return {
@@ -118,6 +118,8 @@ def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
         "changes": _changes(pid, number, form, tree, language) if whole and len(seen.versions) > 1 else {},
         "deeds": [_done(deed, actors) for deed in deeds],
         "contributions": sorted(seen.contributions, key=lambda row: row.closed is not None),
+        "subjects": labels_of_entities(session(), pid, (row.subject for row in seen.contributions if row.subject)),
+        "anchors": {anchor for line in lines or () for anchor in line.anchors},
         "definitions": definitions_at(session(), pid, None) if whole else {},
         "places": tree.names_of([seen.place, *(row.place for row in seen.contributions)]),
         "actors": actors,
@@ -140,8 +142,8 @@ def _actors_in(seen: SubmissionSeen, deeds: Sequence[Deed]) -> list[int]:
     return several + [deed.actor_id for deed in deeds if deed.actor_id is not None]
 
 
-def _lines(pid: int, instance: Instance, form: Form | None, tree: PlaceTree, language: str) -> list[Line] | None:
-    """None for what is encrypted."""
+def answers_said(pid: int, instance: Instance, form: Form | None, tree: PlaceTree, language: str) -> list[Line] | None:
+    """With the names of what was picked from lists; None for what is encrypted or of an unknown form."""
     if instance.encrypted or form is None:
         return None
     lines = lines_of(form, instance, language)

@@ -171,3 +171,15 @@ def test_of_too_much_in_a_project_what_was_used_longest_ago_is_forgotten(
 
     assert forget_worked(world.session, now) == 2
     assert '"b"' in world.session.scalars(select(WorkedOut.kind)).one()
+
+
+def test_what_was_worked_out_as_of_an_event_is_found_until_it_is_brought_up_to_date(world: World) -> None:
+    asking = Asking(world.session, iter(range(9)))
+    event = asking().event
+
+    assert asking.kept.worked_at(world.session, 1, ["all"], event) == 0
+    assert asking.kept.worked_at(world.session, 1, ["all"], event + 1) is None
+    assert asking.kept.worked_at(world.session, 1, ["another"], event) is None
+    something_happens(world.session)
+    asking(fresh=True)
+    assert asking.kept.worked_at(world.session, 1, ["all"], event) is None

@@ -1,5 +1,6 @@
 """What readers are told as the cause of a change, whatever the journal calls it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
         ("reviewed", {"from": "approved", "to": "hasIssues"}, "rejected"),
         ("reviewed", {"from": "approved", "to": None}, "rejected"),
         ("deleted", None, "rejected"),
+        ("merged", {"decision": "same"}, "merged"),
+        ("merged", {"decision": "open", "from": "different"}, "undone"),
+        ("unmerged", {"decision": "open", "from": "same"}, "undone"),
         ("published", {"form": "visit"}, "definition"),
         ("settings", {"counts": "approved"}, "definition"),
         ("places", None, "definition"),
@@ -48,6 +52,18 @@ def test_where_approved_ones_count_approval_restores_and_its_end_rejects(engine:
     assert effects(desk, approved, now(desk)) == {"rejected": (1, -5)}
     assert behind(desk) == ["restored"]
     assert seen(desk, 2) == [("restored", "rejected")]
+
+
+def test_a_second_copy_is_out_by_the_visit_of_which_it_is_one_whatever_came_after_it(
+    engine: Engine, tmp_path: Path
+) -> None:
+    desk = a_desk(engine, tmp_path / "files")
+    late = a_sale(1, price=7)
+    early = late | {"instance_id": instance_id(2), "recorded_at": "2026-10-22T00:01:00+00:00"}
+    desk.send([late | {"recorded_at": "2026-10-22T08:00:00+00:00"}])
+    desk.send([early, a_sale(3)])
+
+    assert {row.closed.event for row in parts(desk, 1) if row.closed} == {row.opened.event for row in parts(desk, 2)}
 
 
 def decide(desk: Desk, number: int, state: str) -> None:
@@ -85,6 +101,11 @@ def behind(desk: Desk) -> list[str]:
 
 def seen(desk: Desk, number: int) -> list[tuple[str, str | None]]:
     """The causes by which a submission's sacks came into the figures and went."""
-    with desk.sessions() as session:
-        rows = submission_view(session, desk.project_id, "sale", instance_id(number)).contributions
+    rows = parts(desk, number)
     return [(row.opened.cause, row.closed.cause if row.closed else None) for row in rows if row.indicator == "sacks"]
+
+
+def parts(desk: Desk, number: int) -> Sequence[Any]:
+    """What a submission ever counted for."""
+    with desk.sessions() as session:
+        return submission_view(session, desk.project_id, "sale", instance_id(number)).contributions

@@ -10,6 +10,7 @@ from forms.indicators.sheets import Indicator, Keep
 from sync.indicators.notes import how_counted, notes_of
 from sync.indicators.statements import compose, put_statement
 from tests.support.figures import World
+from tests.support.figures import a_contribution as row
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,21 @@ def test_what_else_is_told_of_a_figure_has_a_note_of_its_own_and_the_same_twice_
         "Gained, the whole time: as a share of the whole, each is counted once, however many visits; 0 contributions.",
         "Gained, the whole time: how many contributions there are.",
     ]
+
+
+def test_the_note_of_a_share_says_how_many_contributions_each_of_its_parts_has(session: Session) -> None:
+    world = World(session)
+    world.publish(
+        Indicator("women", {"en": "Women"}, aggregate="distinct", subject="people"),
+        Indicator("people", {"en": "People"}, aggregate="distinct", subject="people"),
+        Indicator("share", {"en": "Share"}, aggregate="ratio", numerator="women", denominator="people", unit="%"),
+    )
+    world.submit(row("women", subject="awa"), *(row("people", subject=who, ordinal=at) for at, who in enumerate("ab")))
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", "{{ share }}", event)
+    reading = world.reading()
+    statement = compose(reading, "results", "en", sees_small_cells=True)
+
+    [note], _ = notes_of(reading, statement.text, statement.marks, "en")
+
+    assert note.sentence == "Share, the whole time: Women (1 contribution) ÷ People (2 contributions)."

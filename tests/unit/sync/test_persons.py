@@ -11,7 +11,7 @@ from forms.xforms.entities import EntityAction
 from sync.dedup.persons import settle, settle_all
 from sync.entities.writing import delete_entities, restore_entities
 from sync.journal import Journal
-from sync.models import Match, Membership
+from sync.models import Event, Match, Membership
 from sync.review.matches import decide, decide_pair
 from tests.support.matching import (
     GROUPS,
@@ -144,6 +144,36 @@ def test_a_membership_says_since_when_and_until_when(registry: Registry) -> None
 
     assert row.entity_id == an_id(2)
     assert row.opened < row.closed
+
+
+def test_who_is_one_since_a_batch_is_so_by_the_visit_that_brought_a_record_of_hers(registry: Registry) -> None:
+    registry.arrive(("old", a_person(2)))
+    registry.arrive(
+        ("other", a_stranger(8)),
+        ("new", a_person(1)),
+        ("again", a_stranger(9)),
+        ("visit", an_update(an_id(2), note="x")),
+    )
+
+    assert {row.entity_id: brought(registry, row.opened) for row in registry.rows(Membership)} == {
+        an_id(2): "new",
+        an_id(9): "again",
+    }
+
+
+def test_who_is_two_since_a_batch_is_so_by_the_visit_that_corrected_a_record_of_hers(registry: Registry) -> None:
+    registry.arrive(("one", a_person(1)), ("two", a_person(2)))
+    registry.arrive(("one", a_person(1, "Fanta", "Keita", born="1950")), ("other", a_stranger(8)))
+
+    [row] = registry.rows(Membership)
+
+    assert brought(registry, row.closed) == "one"
+
+
+def brought(registry: Registry, event: int) -> str:
+    """Which submission the event was about."""
+    [submission_id] = [row.submission_id for row in registry.rows(Event) if row.number == event]
+    return {id_: name for name, id_ in registry.ids.items()}[submission_id]
 
 
 def test_what_one_event_opens_and_closes_was_never_there(registry: Registry) -> None:

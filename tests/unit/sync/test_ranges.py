@@ -13,7 +13,13 @@ from sync.indicators.changes import changes
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.evidence import evidence
 from sync.indicators.reading import AsOf, Reading
-from sync.indicators.statements import compose, put_statement
+from sync.indicators.statements import (
+    compose,
+    compose_issue,
+    issue_statement,
+    pairs_behind_statement,
+    put_statement,
+)
 from sync.journal import Journal, open_journal
 from sync.models import EntityList, Match, Membership
 from tests.support.figures import World, a_submission
@@ -205,7 +211,7 @@ def test_evidence_of_merged_people_about_whom_nothing_is_open_is_sure(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("kind", "cause"), [("unmerged", "unmerged"), ("trained", "definition"), ("submitted", "submitted")]
+    ("kind", "cause"), [("unmerged", "unmerged"), ("trained", "trained"), ("submitted", "submitted")]
 )
 def test_what_made_people_one_or_several_is_the_cause(world: World, kind: str, cause: str) -> None:
     before = world.event
@@ -327,7 +333,7 @@ def test_a_paragraph_says_a_range_once_and_the_pairs_once_for_each_indicator(wor
         f"- 3 (2 to 4, {pairs})",
         "- 1",
     ]
-    page = statement.to_html(lambda figure: "/behind")
+    page = statement.to_html(lambda mark: "/behind")
     assert f'<a class="figure" href="/behind">4 people (3 to 5, {pairs})</a>, ' in page
     assert '<a class="figure" href="/behind">75% (67% to 80%)</a> of them women' in page
     document = docx.Document(io.BytesIO(statement.to_docx()))
@@ -381,3 +387,29 @@ def test_of_the_past_the_range_is_said_without_the_pairs(world: World) -> None:
     said = compose(past, "results", "en", sees_small_cells=True).to_markdown()
 
     assert said.splitlines()[0] == "So 4 (3 to 5)."
+
+
+def test_an_issue_keeps_on_how_many_pairs_its_figures_hung(world: World) -> None:
+    world.session.add_all([a_match(900, "awa1", "awa3"), a_match(901, "fanta1", "fanta2")])
+    world.session.commit()
+    with world.change() as (journal, event):
+        put_statement(journal, "results", "en", "So {{ trained }}, {{ trained(sex='female').share }}.", event)
+        put_statement(journal, "results", "fr", "Voilà {{ women }}.", event)
+    told = world.reading()
+    pairs = pairs_behind_statement(told, "results", "all", None)
+    with world.change("noted") as (journal, _):
+        as_known = issue_statement(journal, "results", as_of=told.as_of, title="One", pairs=pairs)
+        as_before = issue_statement(journal, "results", as_of=told.as_of, title="Two")
+    world.submit(row("trained", subject="other"))
+
+    lines = [
+        compose_issue(world.session, issue, language, sees_small_cells=True).to_markdown().splitlines()[0]
+        for issue, language in ((as_known, "en"), (as_known, "fr"), (as_before, "en"))
+    ]
+
+    assert lines == [
+        "So 4 (3 to 5, depending on 2 pairs not reviewed), 75% (67% to 80%).",
+        "Voilà 3 (de 2 à 4, selon 2 paires non vérifiées).",
+        "So 4 (3 to 5), 75% (67% to 80%).",
+    ]
+    assert pairs_behind_statement(Reading(world.session, 1, told.as_of), "results", "all", None) == {}

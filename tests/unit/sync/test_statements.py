@@ -1,14 +1,15 @@
 """Statements: what they say in each language and format, faults in their texts, and issues that stay as they were."""
 
 import io
+from decimal import Decimal
 
 import docx
 import pytest
 from sqlalchemy.orm import Session
 
-from forms.indicators.sheets import Indicator
+from forms.indicators.sheets import Indicator, Target
 from sync.errors import NotFound, Unexpected
-from sync.indicators.figures import Figure
+from sync.indicators.marks import Mark
 from sync.indicators.reading import resolve_as_of
 from sync.indicators.statements import (
     Statement,
@@ -68,7 +69,9 @@ def faults(world: World, source: str) -> list[tuple[int | None, str]]:
     return [(finding.row, finding.fault) for finding in refused.value.findings]
 
 
-def link(figure: Figure) -> str:
+def link(mark: Mark) -> str:
+    figure = mark.figure
+    assert figure is not None
     return f"/evidence/{figure.definition.name}?is={figure.by.get('sex', '')}&period={figure.period.text}"
 
 
@@ -163,6 +166,38 @@ def test_a_word_document_has_its_headings_lists_and_figures(world: World) -> Non
     texts = [(paragraph.style.name, paragraph.text) for paragraph in document.paragraphs if paragraph.style]
     assert texts[:3] == [("Heading 1", "Results"), ("Normal", "We trained 3 people."), ("List Number", "2 women")]
     assert texts[3][1].startswith("All submissions count")
+
+
+def test_in_a_word_document_each_figure_leads_to_its_page_and_has_its_note_at_the_end(world: World) -> None:
+    statement = written(world, "# Results\n\nWe trained {{ people_trained }}, **{{ women }}** of them women.", "fr")
+
+    data = statement.to_docx("Siby", lambda mark: f"https://siby.example{link(mark)}", ["One.", "Two."], {0: 1, 1: 2})
+
+    document = docx.Document(io.BytesIO(data))
+    known = document.core_properties
+    assert (known.title, known.author, known.comments, known.language) == ("Results", "Siby", "", "fr")
+    assert known.created == world.now
+    told = document.paragraphs[1]
+    assert [one.text for one in told.hyperlinks] == ["3", "2"]
+    assert told.hyperlinks[1].address == "https://siby.example/evidence/women?is=&period=all"
+    assert [run.bold for one in told.hyperlinks for run in one.runs] == [None, True]
+    assert [run.text for run in told.runs if run.font.superscript] == ["1", "2"]
+    assert [one.text for one in document.paragraphs[-3:]] == ["D’où viennent les chiffres", "1. One.", "2. Two."]
+
+
+def test_json_says_what_of_a_figure_is_told(world: World) -> None:
+    statement = written(world, '{{ people_trained(sex="female").share }} of {{ people_trained }}, {{ women.n }}')
+
+    figures = [part for part in statement.to_json()["paragraphs"][0] if isinstance(part, dict)]
+
+    assert [one.get("fact") for one in figures] == ["share", None, "n"]
+
+
+def test_a_figure_that_is_not_its_target_does_not_read_like_it(world: World) -> None:
+    planned = Target("women_share", target=Decimal("0.667"))
+    world.publish(TRAINED, WOMEN, SHARE, targets=[planned])
+
+    assert first_line(written(world, "{{ women_share }} or {{ women_share | percent(0) }}")) == "66.67% or 67%"
 
 
 def test_milestones_are_told_one_by_one(world: World) -> None:

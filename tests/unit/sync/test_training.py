@@ -102,7 +102,7 @@ def test_a_training_is_an_event_that_changes_what_figures_mean(registry: Registr
 
     kinds = [event.kind for event in registry.rows(Event)]
     assert kinds[-1] == "trained"
-    assert cause_of("trained", {}) == "definition"
+    assert cause_of("trained", {}) == "trained"
 
 
 def test_a_decision_outlives_the_training(registry: Registry) -> None:

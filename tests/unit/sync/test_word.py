@@ -101,6 +101,30 @@ def test_the_number_of_a_note_stands_above_the_line(world: World) -> None:
     assert raised == ["1", "2", "3"]
 
 
+def test_in_a_template_too_each_figure_leads_to_its_page(world: World) -> None:
+    reading = world.reading()
+    statement = compose(reading, "results", "en", sees_small_cells=True)
+
+    data = write_word(
+        a_template("{{p text }}"),
+        reading,
+        statement,
+        project="Siby",
+        period="all",
+        place=None,
+        issue=None,
+        form_titles={},
+        sees_small_cells=True,
+        link=lambda mark: f"https://siby.example/{mark.words}",
+    )
+
+    links = [link for one in docx.Document(io.BytesIO(data)).paragraphs for link in one.hyperlinks]
+    assert [(link.text, link.address) for link in links][:2] == [
+        ("2", "https://siby.example/2"),
+        ("1", "https://siby.example/1"),
+    ]
+
+
 def test_without_notes_there_are_no_numbers(world: World) -> None:
     document = written(world, a_template("{{p text }}"))
 
