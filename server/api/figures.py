@@ -218,10 +218,12 @@ def _without_people(found: Evidence) -> Evidence:
     return found
 
 
-def changes_for_visitor(before: Reading, after: Reading, indicator: str, query: dict[str, Any]) -> Changes:
+def changes_for_visitor(
+    before: Reading, after: Reading, indicator: str, query: dict[str, Any], *, finer: bool = False
+) -> Changes:
     """Why a figure differs between two moments. Raises Forbidden where it has small cells that the visitor may not
     see."""
-    return changes(before, after, indicator, cause=query["cause"], **_behind(query))
+    return changes(before, after, indicator, cause=query["cause"], finer=finer, **_behind(query))
 
 
 def _behind(query: dict[str, Any]) -> dict[str, Any]:

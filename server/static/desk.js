@@ -7,7 +7,9 @@
 
   // data-keys on a box: whether keys press anything at all. It is kept for this browser, whoever signs in: who speaks to
   // the computer, or strikes keys unawares, would press without meaning to.
-  const keysAreOff = () => localStorage.getItem("keys") === "off";
+  const keysAreOff = () => {
+    try { return localStorage.getItem("keys") === "off"; } catch { return false; }
+  };
   const showKeys = () => {
     document.documentElement.classList.toggle("keys-off", keysAreOff());
     for (const box of document.querySelectorAll("[data-keys]")) {
@@ -17,8 +19,10 @@
   };
   document.addEventListener("change", ({ target }) => {
     if (!("keys" in target.dataset)) return;
-    if (target.checked) localStorage.removeItem("keys");
-    else localStorage.setItem("keys", "off");
+    try {
+      if (target.checked) localStorage.removeItem("keys");
+      else localStorage.setItem("keys", "off");
+    } catch { /* This browser keeps nothing. */ }
     showKeys();
   });
   document.addEventListener("htmx:load", showKeys);

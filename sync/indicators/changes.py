@@ -15,7 +15,7 @@ from forms.spelling import did_you_mean
 from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION, json_number
-from sync.indicators.causes import CAUSES, cause_of
+from sync.indicators.causes import CAUSES, cause_of, told_as
 from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
 from sync.indicators.evidence import family, forbid_small_cells, stands
@@ -46,6 +46,14 @@ class Cause:
 
     def to_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "contributions": self.contributions, "effect": json_number(self.effect)}
+
+
+def _as_told(causes: Sequence[Cause]) -> list[Cause]:
+    found: dict[str, Cause] = {}
+    for one in causes:
+        told = found.setdefault(told_as(one.cause), Cause(told_as(one.cause)))
+        told.add(one.contributions, None if one.effect is None else Fraction(0), one.effect)
+    return [*found.values()]
 
 
 class Became(NamedTuple):
@@ -80,7 +88,7 @@ class Changes:
             "to": self.after_at.to_json(),
             "before": json_number(self.before),
             "after": json_number(self.after),
-            "causes": [cause.to_json() for cause in self.causes],
+            "causes": [cause.to_json() for cause in _as_told(self.causes)],
             "events": [one | {"effect": json_number(self.effects.get(one["event"]))} for one in self.events],
             "cursor": self.cursor,
         }
@@ -95,6 +103,7 @@ def changes(
     place: str | None = None,
     cells: Cells | None = None,
     cause: str | None = None,
+    finer: bool = False,
     cursor: str | None = None,
     limit: int = 100,
     sees_small_cells: bool,
@@ -103,7 +112,8 @@ def changes(
 
     Definitions, places and fiscal years change at single events: each is a step of its own, whose effect is that of
     `definition`. Between two such steps, what each kind of event opened and closed is applied kind after kind, in the
-    order of `CAUSES`, and the figure is worked out after each. With a `cause`, only its events are told of. Raises
+    order of `CAUSES`, and the figure is worked out after each. With a `cause`, one of other programs unless it is a
+    `finer` one, only its events are told of. Raises
     Unexpected for one that there is not, and Forbidden for figures with small cells that the
     caller may not see.
     """
@@ -113,10 +123,12 @@ def changes(
         if reading is after or name in reading.definitions:
             forbid_small_cells(reading, reading.definition(name), sees_small_cells)
     told = _tell(before, after, _Asked(name, period, place, dict(cells or {})))
-    if cause is not None and cause not in CAUSES:
-        raise Unexpected(findings=[Finding(f"‘{cause}’ is not a cause.", did_you_mean(cause, CAUSES), place="cause")])
+    called = {one: one if finer else told_as(one) for one in CAUSES}
+    if cause is not None and cause not in called.values():
+        remedy = did_you_mean(cause, called.values())
+        raise Unexpected(findings=[Finding(f"‘{cause}’ is not a cause.", remedy, place="cause")])
     kinds = _kinds(after, told.events) if cause is not None else {}
-    numbers = sorted(number for number in told.events if cause is None or kinds[number] == cause)
+    numbers = sorted(number for number in told.events if cause is None or called[kinds[number]] == cause)
     first = _first(cursor)
     page = [number for number in numbers if number > first][:limit]
     return Changes(

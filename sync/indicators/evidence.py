@@ -21,7 +21,7 @@ from forms.xpath.numbers import LARGEST
 from sync.errors import Forbidden, Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION, json_number
-from sync.indicators.causes import cause_of
+from sync.indicators.causes import cause_of, told_as
 from sync.indicators.counting import Cell, Entry, Unit
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Cells, keys_of
@@ -361,7 +361,7 @@ def _row(reading: Reading, about: Reading, one: Counted, detail: Any, of_ratio: 
         "counted": _amount(one.counted),
         "opened": {
             "event": detail.opened,
-            "cause": cause_of(detail.kind, detail.details) if detail.kind else None,
+            "cause": told_as(cause_of(detail.kind, detail.details)) if detail.kind else None,
             "at": detail.at.isoformat() if detail.at else None,
         },
     }

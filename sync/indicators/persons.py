@@ -109,10 +109,13 @@ def named_lists(session: Session, project_id: int, lists: Lists) -> list[str]:
 
 
 def _known(session: Session, project_id: int, event: int) -> dict[Lists, Persons]:
-    """What is kept of a moment, and whatever is put there is kept: nothing of one since which a list has changed."""
+    """What is kept of a moment, and whatever is put there is kept: nothing of one since which a list has changed, and
+    nothing where something is tried out, whose events others have meanwhile for something else."""
+    if writes(session):
+        return {}
     changed = session.connection().execute(_CHANGED, {"project": project_id}).one()
     changed_at = max(number or 0 for number in changed)
-    return _kept.get(session, project_id, changed_at, not writes(session), dict) if changed_at <= event else {}
+    return _kept.get(session, project_id, changed_at, True, dict) if changed_at <= event else {}
 
 
 def _held(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from forms.form import Flag
 from sync.errors import NotFound
-from sync.indicators.causes import cause_of
+from sync.indicators.causes import cause_of, told_as
 from sync.indicators.contributions import BY, decimal_of, read_keys
 from sync.indicators.definitions import definitions_at
 from sync.intake.prepare import unpack
@@ -319,7 +319,9 @@ def _causes(session: Session, project_id: int, numbers: set[int]) -> dict[int, C
             Event.project_id == project_id, Event.number.in_(numbers)
         )
     )
-    return {row.number: Cause(row.number, cause_of(row.kind, row.details), row.at, row.actor_id) for row in rows}
+    return {
+        row.number: Cause(row.number, told_as(cause_of(row.kind, row.details)), row.at, row.actor_id) for row in rows
+    }
 
 
 def _attachments(session: Session, project_id: int, submission_id: int) -> list[AttachmentSeen]:

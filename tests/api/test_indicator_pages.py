@@ -219,8 +219,8 @@ def test_a_decision_that_was_undone_is_told_as_that_and_not_as_the_opposite_deci
     told = shown(house.djeneba.get(f"figures/reached/changes?from={decided}"))
     page = read(signed_in(house, language="en"), f"/projects/{house.pid}/indicators/reached/changes?from={decided}")
 
-    assert [(one["cause"], one["effect"]) for one in told["causes"]] == [("undone", -1)]
-    assert "Decisions about pairs that were undone" in page
+    assert [(one["cause"], one["effect"]) for one in told["causes"]] == [("merged", -1)]
+    assert "“Two people” undone" in page
     assert "the decision was undone" in page
     assert "count as one again" in page
     assert "are one person" not in page

@@ -76,7 +76,8 @@ CAUSES = {
     "restored": lazy_gettext("Visits that were approved or taken back in"),
     "merged": lazy_gettext("Records found to be one person"),
     "unmerged": lazy_gettext("Records found to be two people"),
-    "undone": lazy_gettext("Decisions about pairs that were undone"),
+    "rejoined": lazy_gettext("“Two people” undone"),
+    "parted": lazy_gettext("“One person” undone"),
     "trained": lazy_gettext("What makes two records alike, learned anew"),
     "definition": lazy_gettext("Changed definitions, places, lists or settings"),
 }
@@ -341,7 +342,7 @@ def _changes(pid: int, indicator: str, before: Reading, after: Reading, query: d
         session(),
         pid,
         (indicator, *between, query["cause"], query["cursor"], query["limit"], sees_small_cells()),
-        lambda: changes_for_visitor(before, after, indicator, query),
+        lambda: changes_for_visitor(before, after, indicator, query, finer=True),
         event=after.as_of.event,
     )
 

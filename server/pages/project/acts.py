@@ -128,7 +128,8 @@ def called_in(project: Project, acts: Sequence[Audit]) -> Called:
     """The names that sentences on these acts take."""
     pid, forms = project.id, titles_of_forms(session(), project.id)
     numbers = [act.actor_id for act in acts if act.actor_id is not None]
-    numbers += [int(act.subject) for act in acts if act.subject and act.subject.isdecimal()]
+    about_actors = [act.subject for act in acts if act.subject and act.action.startswith(_ABOUT_ACTORS)]
+    numbers += [int(subject) for subject in about_actors if subject.isdecimal()]
     pairs = names_of_pairs(session(), pid, [number for act in acts if (number := pair_in(act)) is not None])
     found = submissions_called(session(), pid, [number for act in acts if (number := _visit_in(act)) is not None])
     visits = {number: f"{forms.get(form, form)} {name or number}" for number, (form, name) in found.items()}

@@ -15,6 +15,7 @@ from forms.xforms.instance import read_instance
 from server import current
 from server.api.quarantine import DecisionSchema, note_raw, resolve_noted
 from server.api.schemas import CursorQuery, text
+from server.api.submissions import note_view
 from server.bodies import load, parse_json, read_query
 from server.changing import begin
 from server.db import session
@@ -140,6 +141,7 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
     stored = _stored(pid, found)
     raw = raw_of(session(), pid, item)
     shown, cut = readable(raw)
+    both = _both(pid, found, stored) if stored is not None else None
     page = render_template(
         "quarantine_item.html",
         reasons=REASONS,
@@ -150,7 +152,7 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         project=project_of(pid),
         item=found,
         stored=stored,
-        both=_both(pid, found, stored) if stored is not None else None,
+        both=both,
         raw=shown,
         cut=cut,
         size=len(raw),
@@ -164,6 +166,8 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         typed=typed,
     )
     note_raw(pid, item)
+    if both is not None and stored is not None:
+        note_view(pid, stored)
     return page
 
 

@@ -211,7 +211,7 @@ def test_evidence_of_merged_people_about_whom_nothing_is_open_is_sure(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("kind", "cause"), [("unmerged", "unmerged"), ("trained", "trained"), ("submitted", "submitted")]
+    ("kind", "cause"), [("unmerged", "unmerged"), ("trained", "definition"), ("submitted", "submitted")]
 )
 def test_what_made_people_one_or_several_is_the_cause(world: World, kind: str, cause: str) -> None:
     before = world.event

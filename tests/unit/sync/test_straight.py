@@ -210,11 +210,14 @@ def test_a_commit_waits_for_what_was_sent(postgres_url: str) -> None:
 def test_who_is_interrupted_while_waiting_leaves_nobody_working(driver: psycopg.Connection, straight: Straight) -> None:
     pid = driver.info.backend_pid
     straight.send("SELECT pg_sleep(20)")
-    timer = Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    with pytest.raises(KeyboardInterrupt):
-        straight.catch_up()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            straight.catch_up()
+    finally:
+        signal.signal(signal.SIGINT, before)
     with psycopg.connect(driver.info.dsn) as other:
         still = other.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall()
 
