@@ -39,6 +39,7 @@ from sync.indicators.statements import (
     issue_changes,
     issues_of,
     last_issues,
+    pairs_behind_statement,
     statements_at,
     titles_at,
 )
@@ -200,11 +201,14 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
 
 
 def _pairs_read(pid: int, name: str, event: int, period: str, place: str | None) -> Pairs | None:
-    """On how many open pairs its figures hung where the statement was read as of the event, in whatever language; None
-    where that is not kept."""
+    """On how many open pairs its figures hung where the statement was read as of the event, in all its languages as
+    long as nothing has happened since; None where that is not kept."""
     languages, small = statements_at(session(), pid, event).get(name, ()), sees_small_cells()
     kept = [_kept.worked_at(session(), pid, (name, one, period, place, small), event) for one in languages]
     written = [read["pairs"] for read in kept if read is not None]
+    reading = reading_of(pid, str(event))
+    if len(written) < len(languages) and reading.is_current:
+        return pairs_behind_statement(reading, name, period, place)
     return read_pairs(chain.from_iterable(written)) if written else None
 
 
