@@ -17,7 +17,7 @@ from demo.visits import Answers, Attachment, Visit
 VERSION = "2025040102"
 OLD_VERSION = "2025030101"
 _VERSIONS = {
-    **dict.fromkeys(("capacity_assessment", "health_centre_profile", "sales_contract"), "2025040101"),
+    **dict.fromkeys(("capacity_assessment", "sales_contract"), "2025040101"),
     **dict.fromkeys(("malnutrition_screening", "volunteer_mandate"), "2025040103"),
 }
 ENUMERATORS = ("Amina Koné", "Baraka Traoré", "Coumba Sissoko", "Drissa Togola", "Founé Samaké", "Oumar Goïta")

@@ -48,14 +48,6 @@ class Cause:
         return {"cause": self.cause, "contributions": self.contributions, "effect": json_number(self.effect)}
 
 
-def _as_told(causes: Sequence[Cause]) -> list[Cause]:
-    found: dict[str, Cause] = {}
-    for one in causes:
-        told = found.setdefault(told_as(one.cause), Cause(told_as(one.cause)))
-        told.add(one.contributions, None if one.effect is None else Fraction(0), one.effect)
-    return [*found.values()]
-
-
 class Became(NamedTuple):
     """A record that stood for another one's person from an event on, or from then on for itself."""
 
@@ -94,6 +86,14 @@ class Changes:
         }
 
 
+def _as_told(causes: Sequence[Cause]) -> list[Cause]:
+    found: dict[str, Cause] = {}
+    for one in causes:
+        told = found.setdefault(told_as(one.cause), Cause(told_as(one.cause)))
+        told.add(one.contributions, None if one.effect is None else Fraction(0), one.effect)
+    return [*found.values()]
+
+
 def changes(
     before: Reading,
     after: Reading,
@@ -112,10 +112,9 @@ def changes(
 
     Definitions, places and fiscal years change at single events: each is a step of its own, whose effect is that of
     `definition`. Between two such steps, what each kind of event opened and closed is applied kind after kind, in the
-    order of `CAUSES`, and the figure is worked out after each. With a `cause`, one of other programs unless it is a
-    `finer` one, only its events are told of. Raises
-    Unexpected for one that there is not, and Forbidden for figures with small cells that the
-    caller may not see.
+    order of `CAUSES`, and the figure is worked out after each. With a `cause`, only its events are told of: it is one
+    that other programs are told, or with `finer` one of all. Raises Unexpected for one that there is not, and Forbidden
+    for figures with small cells that the caller may not see.
     """
     if after.as_of.event < before.as_of.event:
         raise Unexpected(findings=[Finding("The changes end before they begin.", "Swap from and to.", place="from")])

@@ -131,7 +131,8 @@ class Straight:
                 self._read(result, answer or Answer())
             except Exception as error:
                 fault = fault or error
-                self._names.pop(prepared, None) if prepared else None
+                if prepared is not None:
+                    self._names.pop(prepared, None)
         yield from self._next()  # the end of them all
         self._pg.exit_pipeline_mode()
         return fault
