@@ -165,7 +165,9 @@ def multiplied(kind: str, demo: Path, submissions: int, kept: Path | None) -> It
     done = folder / "multiplied"
     try:
         with _database(kind, folder, keep=kept is not None) as installation:
-            if not done.exists():
+            if done.exists():
+                installation.siby("migrate")
+            else:
                 installation.siby("init")
                 multiply(demo, installation.database_url, submissions)
                 shutil.copytree(demo / "files", folder / "data" / "files", dirs_exist_ok=True)

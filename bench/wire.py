@@ -25,7 +25,8 @@ FIRST = 90_000_000  # none of the visits that other measurements send
 
 @dataclass
 class Wire:
-    """One connection that counts what goes over it. A round trip is a request and its answer."""
+    """A connection that counts what goes over it, made anew where the server closes it. A round trip is a request and
+    its answer."""
 
     port: int
     token: str
@@ -34,6 +35,9 @@ class Wire:
     trips: int = 0
 
     def __post_init__(self) -> None:
+        self._connect()
+
+    def _connect(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         self.stream = self.socket.makefile("rb")
 
@@ -48,15 +52,19 @@ class Wire:
         return self._answer()
 
     def _answer(self) -> tuple[int, bytes]:
-        status, length = 0, 0
+        status, length, closes = 0, 0, False
         for line in iter(self.stream.readline, b"\r\n"):
             self.received += len(line)
             if status == 0:
                 status = int(line.split()[1])
             elif line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
+            closes = closes or line.lower().split() == [b"connection:", b"close"]
         body = self.stream.read(length)
         self.received += 2 + length
+        if closes:
+            self.socket.close()
+            self._connect()
         return status, body
 
 

@@ -17,8 +17,9 @@ from demo.visits import Answers, Attachment, Visit
 VERSION = "2025040102"
 OLD_VERSION = "2025030101"
 _VERSIONS = {
-    **dict.fromkeys(("capacity_assessment", "sales_contract"), "2025040101"),
-    **dict.fromkeys(("malnutrition_screening", "volunteer_mandate"), "2025040103"),
+    "sales_contract": "2025040101",
+    "volunteer_mandate": "2025040103",
+    "malnutrition_screening": "2025040104",
 }
 ENUMERATORS = ("Amina Koné", "Baraka Traoré", "Coumba Sissoko", "Drissa Togola", "Founé Samaké", "Oumar Goïta")
 

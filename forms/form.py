@@ -88,7 +88,8 @@ class Flag:
     """A breach found when a submission was checked again on arrival. It never loses the submission.
 
     `code` is one of required, constraint, relevant, choice, type, calculation (found by `forms`), double_save,
-    same_day, clock, match, rival_file (found by `sync`). `place` is the element's path with positions of repeats.
+    same_day, clock, place, match, rival_file, left_out (found by `sync`). `place` is the element's path with positions
+    of repeats.
     """
 
     code: str

@@ -1,9 +1,16 @@
-"""Remedies for a misspelt name."""
+"""Spellings: how those of one name agree, and remedies for a wrong one."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+def folded(text: str) -> str:
+    """Without accents, capitals and doubled spaces: how spellings of one place agree."""
+    plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return " ".join("".join(plain).casefold().split())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

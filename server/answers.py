@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -12,6 +13,10 @@ from urllib.parse import quote
 
 import orjson
 from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
+
+from server.media_types import FIRST_BYTES, type_of_content
 
 FRESH = "private, no-cache"
 # What a browser may be told about bytes that a stranger sent; everything else is bytes.
@@ -82,16 +87,24 @@ def tagged(body: bytes | Iterator[bytes], content_type: str, tag: str | None = N
 
 
 def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag: str | None = None) -> Response:
-    """Bytes that strangers sent, to be saved and not shown: sandboxed, and never of a type that could run."""
-    known = (content_type or "").split(";")[0].strip().lower()
-    shown = known if known in _HARMLESS else "application/octet-stream"
-    if tag is not None and known_already(tag):
-        response = Response(status=304)
-    else:
-        response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)
+    """Bytes that strangers sent, to be saved and not shown: sandboxed, and never of a type that could run.
+
+    Pictures, sounds and films are called what they are, whatever their sender calls them. With a tag, whoever has them
+    is told so, and a download that was cut goes on.
+    """
+    said = (content_type or "").split(";")[0].strip().lower()
+    shown = type_of_content(_first_of(content), said) or (said if said in _HARMLESS else "application/octet-stream")
+    size = len(content) if isinstance(content, bytes) else content.seek(0, io.SEEK_END)
+    response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)
+    response.content_length = size
     if tag is not None:
         response.set_etag(tag)
         response.headers["Cache-Control"] = FRESH
+        try:
+            response.make_conditional(request, accept_ranges=True, complete_length=size)
+        except RequestedRangeNotSatisfiable:
+            response.close()
+            raise
     response.headers["Content-Disposition"] = disposition(name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
@@ -103,10 +116,16 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
 
 
-def _pieces(content: BinaryIO) -> Any:
-    with content:
-        while piece := content.read(1 << 16):
-            yield piece
+def _first_of(content: bytes | BinaryIO) -> bytes:
+    if isinstance(content, bytes):
+        return content[:FIRST_BYTES]
+    content.seek(0)
+    return content.read(FIRST_BYTES)
+
+
+def _pieces(content: BinaryIO) -> FileWrapper:
+    content.seek(0)
+    return FileWrapper(content, 1 << 16)
 
 
 def _plain(value: object) -> Any:

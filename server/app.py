@@ -65,10 +65,12 @@ from server.pages import account, signing
 from server.pages import api as api_pages
 from server.pages import health as health_pages
 from server.pages.awaited import install_awaited
+from server.pages.carried import install_carried
 from server.pages.devices import device_places, devices
 from server.pages.figures import figures as figure_pages
 from server.pages.figures import indicators as indicator_pages
 from server.pages.figures import statements as statement_pages
+from server.pages.figures import tables as table_pages
 from server.pages.figures import word_templates
 from server.pages.forms import drafts as draft_pages
 from server.pages.forms import forms as form_pages
@@ -147,6 +149,7 @@ _MODULES = (
     list_pages,
     quarantine_pages,
     indicator_pages,
+    table_pages,
     figure_pages,
     statement_pages,
     word_templates,
@@ -200,6 +203,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_catalogues(app)
     install_frame(app)
     install_awaited(app)
+    install_carried(app)
     unchanged = Unchanged(Counted(app.wsgi_app, parts.tally), lambda: engine_of(app), parts.rates)
     front: Any = Front(unchanged, settings.trusted_proxies)
     app.wsgi_app = front  # type: ignore[method-assign]
@@ -269,6 +273,8 @@ def _end(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code == 200:
         lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
         response.headers["Cache-Control"] = f"public, max-age={lasts}"
+    if "X-OpenRosa-Version" in request.headers:
+        headers["X-OpenRosa-Version"] = "1.0"  # of the doors beside those of OpenRosa, from which its clients fetch
     remember_language(response)
     say_taken(response)
     response = compress(response)

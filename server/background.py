@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -45,12 +45,24 @@ _FOLLOW_SECONDS, _FOLLOW_RESTS = 20.0, 9
 _TRAFFIC_KEPT = dt.timedelta(days=400)
 
 
-def begin(app: Flask, stop: threading.Event | None = None) -> None:
-    """Start the threads of this process. They end with the process, or once `stop` is set."""
-    stop, telling = stop or threading.Event(), Telling()
+def begin(app: Flask) -> Callable[[], None]:
+    """Start the threads of this process; gives what is to be called when it ends in an orderly way."""
+    stop, holder, telling = threading.Event(), secrets.token_hex(8), Telling()
     for name, work in (("webhooks", telling.begin), ("following", _follow), ("clearing", _clear)):
-        _start(name, _work_for_ever, app, stop, name, work)
+        _start(name, _work_for_ever, app, stop, holder, name, work)
     _start("traffic", _write_for_ever, app, stop)
+
+    def end() -> None:
+        stop.set()
+        with app.app_context():
+            for what, last in (("traffic_lost", write_traffic), ("leases_kept", lambda: give_back(holder))):
+                try:
+                    last()
+                except Exception:
+                    session().rollback()
+                    log_failure(what)
+
+    return end
 
 
 def take_lease(name: str, holder: str, now: dt.datetime) -> bool:
@@ -73,6 +85,13 @@ def take_lease(name: str, holder: str, now: dt.datetime) -> bool:
         session().rollback()
         return False
     return True
+
+
+def give_back(holder: str) -> None:
+    """Leave its work to others at once: whoever starts next need not wait until the leases lapse."""
+    begin_writing(session())
+    session().execute(delete(Lease).where(Lease.holder == holder))
+    session().commit()
 
 
 def write_traffic() -> None:
@@ -120,9 +139,11 @@ def _start(name: str, target: Callable[..., None], *arguments: object) -> None:
     threading.Thread(target=target, args=arguments, daemon=True, name=name).start()
 
 
-def _work_for_ever(app: Flask, stop: threading.Event, name: str, work: Callable[[Flask], float | None]) -> None:
+def _work_for_ever(
+    app: Flask, stop: threading.Event, holder: str, name: str, work: Callable[[Flask], float | None]
+) -> None:
     """Do a piece of work again and again while this process holds its lease; it says for how long it may rest."""
-    holder, half = secrets.token_hex(8), _LEASE_LASTS.total_seconds() / 2
+    half = _LEASE_LASTS.total_seconds() / 2
     holds, renewed, rests = False, 0.0, 0.0
     while not stop.is_set():
         with app.app_context():

@@ -19,6 +19,7 @@ from server import current
 from sync.errors import Missing, Refusal, TooLarge, Unexpected, Unparseable
 from sync.intake.items import nested_deeper, storable
 
+CSRF = "__csrf"  # what a body calls the word by which our own pages are known
 _SMALL = 1024 * 1024
 _PIECE = 64 * 1024
 _REQUIRED = fields.Field.default_error_messages["required"]
@@ -56,7 +57,9 @@ def read_body(limit: int | None = None) -> bytes:
     try:
         packed = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        _swallow(request.environ["wsgi.input"], current.settings().max_request)
+        most = current.settings().max_request
+        if (request.content_length or 0) <= most:
+            _swallow(request.environ["wsgi.input"], most)
         raise
     if len(packed) < (request.content_length or 0):
         raise ClientDisconnected
@@ -65,7 +68,8 @@ def read_body(limit: int | None = None) -> bytes:
 
 
 def _swallow(rest: BinaryIO, most: int) -> None:
-    """Whoever is still sending would not hear the answer, and would send the same again for ever."""
+    """Whoever is still sending would not hear the answer, and would send the same again for ever. Of what nobody may
+    send nothing is awaited."""
     while most > 0 and (piece := rest.read(_PIECE)):
         most -= len(piece)
 
@@ -147,12 +151,25 @@ def _cut_off(body: bytes) -> bytes | None:
 def read_json(schema: Schema) -> dict[str, Any]:
     """The body as the schema describes it. Raises Unexpected that names every field that is not as it should be."""
     given = parse_json(read_body())
+    if isinstance(given, Mapping):
+        given = {name: value for name, value in given.items() if name != CSRF}
     fields = given.items() if isinstance(given, Mapping) else [("", given)]
     odd = [str(storable(name)) for name, value in fields if holds_what_no_text_has([name, value])]
     if odd:
         fault = "It holds NUL, or half of a character (a lone surrogate)."
         raise Unexpected("What was sent is not as expected.", findings=[Finding(fault, place=name) for name in odd])
     return load(schema, given)
+
+
+def csrf_in_json() -> str:
+    """The word of our own page in a JSON body, which stays there for whoever reads it; empty if it says none."""
+    if not request.is_json or not 0 < (request.content_length or 0) <= _SMALL:
+        return ""
+    try:
+        given = parse_json(request.get_data(cache=True))
+    except Unparseable:
+        return ""
+    return str(given.get(CSRF, "")) if isinstance(given, Mapping) else ""
 
 
 def holds_what_no_text_has(given: Any) -> bool:

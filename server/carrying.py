@@ -56,9 +56,12 @@ class Carried:
         """As a field of another form."""
         return orjson.dumps(asdict(self)).decode()
 
-    def texts(self) -> Iterator[tuple[str, str]]:
-        """What a person has written in it, each with what the field is called; not what the page itself put there."""
+    def texts(self, *, answers: bool = True) -> Iterator[tuple[str, str]]:
+        """What a person has written in it, each with what the field is called; not what the page itself put there.
+        Fields of `answers`, which are called by their paths, can be left out."""
         for name, value in self.fields:
+            if name.startswith("/") and not answers:
+                continue
             if value.strip() and (name in _CALLED or len(value.split()) > 1):
                 yield str(_CALLED.get(name, name)), value
 
@@ -102,7 +105,7 @@ def page_to_send(carried: Carried, token: bytes, csrf: str, back: str | None) ->
     filled it in."""
     if not carried.csrf.isprintable() or not same_person(session(), token, carried.csrf):
         return None
-    return render_template("sign_in_carried.html", carried=carried, csrf=csrf, back=back)
+    return render_template("sign_in_carried.html", carried=carried, token=token, csrf=csrf, back=back)
 
 
 def note_mark() -> None:

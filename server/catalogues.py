@@ -6,6 +6,9 @@ has to compile them and none is out of date.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +27,9 @@ FOLDER = Path(__file__).parent / "translations"
 REFUSALS = "refusals"
 # Who reads Bambara reads French, wherever nobody has translated yet.
 INSTEAD = {"bm": "fr"}
+# Around a text in that other language while a page is drawn, and where no element can stand around it afterwards.
+_FROM, _TO = "\ue000", "\ue001"
+_BARE = re.compile(r"<(title|option|textarea|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
 
 
 def install_catalogues(app: Flask) -> None:
@@ -37,8 +43,42 @@ def install_catalogues(app: Flask) -> None:
     )
 
 
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Meanwhile what is said in another language than the page's is marked, for `in_their_languages`."""
+    before = g.get("drawing", False)
+    g.drawing = True
+    try:
+        yield
+    finally:
+        g.drawing = before
+
+
+def in_their_languages(page: str) -> str:
+    """The page in which elements say which texts are in another language; not in attributes and titles."""
+    language = INSTEAD.get(words().locale)
+    if language is None:
+        return page
+    bare = _BARE.sub(lambda found: found[0].replace(_FROM, "").replace(_TO, ""), page)
+    return bare.replace(_FROM, f'<span lang="{language}">').replace(_TO, "</span>")
+
+
+class _Marked(NullTranslations):
+    """Says in which texts another language stands in."""
+
+    def __init__(self, instead: NullTranslations) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def gettext(self, message: str) -> str:
+        return f"{_FROM}{self._instead.gettext(message)}{_TO}"
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return f"{_FROM}{self._instead.ngettext(one, many, number)}{_TO}"
+
+
 @cache
-def catalogue_of(language: str) -> NullTranslations:
+def catalogue_of(language: str, marked: bool = False) -> NullTranslations:
     """All catalogues of a language; English is what stands in the code."""
     merged: NullTranslations = NullTranslations()
     for path in sorted((FOLDER / language).glob("*.po")):
@@ -55,7 +95,8 @@ def catalogue_of(language: str) -> NullTranslations:
         # The first brings along how the language makes its plurals.
         merged = merged.add(read) if isinstance(merged, Translations) else read
     if language in INSTEAD:
-        merged.add_fallback(catalogue_of(INSTEAD[language]))
+        instead = catalogue_of(INSTEAD[language])
+        merged.add_fallback(_Marked(instead) if marked else instead)
     return merged
 
 
@@ -68,9 +109,9 @@ def _tie(catalogue: Catalog) -> None:
 def _of_visitor() -> NullTranslations:
     if not has_app_context():
         return catalogue_of("en")
-    if "catalogue" not in g:
-        g.catalogue = catalogue_of(words().locale)
-    found: NullTranslations = g.catalogue
+    if "catalogues" not in g:
+        g.catalogues = [catalogue_of(words().locale, marked) for marked in (False, True)]
+    found: NullTranslations = g.catalogues[g.get("drawing", False)]
     return found
 
 

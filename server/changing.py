@@ -12,7 +12,7 @@ from sync.journal import Journal, open_journal
 
 def begin(pid: int) -> Journal:
     """The right to change the project, in the visitor's name. Raises NotFound."""
-    return open_journal(session(), pid, current.visitor().actor_id, current.now())
+    return open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
 
 
 def finish(journal: Journal, action: str, subject: str | None = None, details: dict[str, Any] | None = None) -> None:

@@ -92,7 +92,7 @@ def _validation() -> Line:
     """Nothing stops without Java; only nobody tells an author that ODK Collect will not open a form."""
     program = java()
     if program is None:
-        words = "No Java: forms are published untried by ODK Validate. Install Java 11 or newer"
+        words = "No Java: workbooks are checked by pyxform alone, no form by ODK Validate. Install Java 11 or newer"
         return Line(True, words, advises=True)
     return Line(True, f"Forms are tried with ODK Validate before they are published ({program})")
 

@@ -123,7 +123,7 @@ def load(folder: Path, project: str | None) -> None:
     with installation_opened():
         programme = read_programme(files_of(folder))
         project_id = project_named(project).id if project else None
-        journal, report = load_programme(session(), programme, None, clock.now(), project_id)
+        journal, report = load_programme(session(), programme, None, clock.now, project_id)
         details = {"published": report.published, "changed": report.changed}
         record_act(session(), journal.project_id, HERE, "programme.loaded", clock.now(), details=details)
         journal.close()
@@ -167,7 +167,7 @@ def doctor() -> None:
     with installation_opened(checked=False):
         well = True
         for line in examine(current.settings()):
-            click.echo(f"{'ok  ' if line.good else 'BAD '} {line.text}")
+            click.echo(f"{'BAD ' if not line.good else 'todo' if line.advises else 'ok  '} {line.text}")
             well = well and line.good
         if not well:
             raise click.ClickException("Something needs to be looked at.")

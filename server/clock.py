@@ -52,8 +52,9 @@ _clock = _Clock()
 
 
 def now() -> dt.datetime:
-    """This moment, aware, in UTC."""
-    return true_now() - _clock.behind()
+    """This moment, aware, in UTC, in whole milliseconds: what is shown of a moment is then all of it."""
+    moment = true_now() - _clock.behind()
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def true_now() -> dt.datetime:

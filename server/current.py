@@ -84,10 +84,15 @@ def give_slot_back() -> None:
 
 
 def now() -> dt.datetime:
-    """The moment at which this request came in: the same for everything that it does."""
+    """The moment at which this request came in, or last began to write: the same for everything that it does then."""
     moment: dt.datetime | None = g.get("now")
-    if moment is None:
-        moment = g.now = clock.now()
+    return moment if moment is not None else writing_now()
+
+
+def writing_now() -> dt.datetime:
+    """This very moment, and from now on the request's: the clock for whoever is about to write."""
+    moment: dt.datetime
+    moment = g.now = clock.now()
     return moment
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from server import current
+from server import clock, current
 from server.db import release
 from server.logs import log
 from sync.accounts.audit import Origin, record_act
@@ -40,7 +40,7 @@ def apply_held(opened: Session, now: dt.datetime) -> int:
     """Apply the entity steps that have waited too long, each project in a transaction of its own; gives how many."""
     count = 0
     for project_id in opened.scalars(select(Project.id).where(Project.deleted_at.is_(None))).all():
-        journal = open_journal(opened, project_id, None, now)
+        journal = open_journal(opened, project_id, None, clock.now)
         if forced := force_held(journal, now - _HELD_FOR):
             journal.close()
             opened.commit()

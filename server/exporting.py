@@ -12,6 +12,7 @@ from typing import BinaryIO, NoReturn
 
 from flask import Flask, Response, current_app, request
 from werkzeug.datastructures import Range
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import quote_etag, unquote_etag
 
 from server import current
@@ -81,8 +82,8 @@ def is_known(export: Export) -> bool:
 
 
 def described(export: Export, status: int) -> Response:
-    """What there is to say of an export without its bytes."""
-    return _told(Response(status=status), export.tag, export.facts)
+    """What there is to say of an export without its bytes, of which nobody knows how many they will be."""
+    return _told(Response(iter(()), status), export.tag, export.facts)
 
 
 def resume(export: Export, tag: str, patience: float) -> Response | None:
@@ -195,7 +196,11 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
 def _whole(export: Export, tag: str, facts: Facts, file: BinaryIO) -> Response:
     _exports().files.pay(_debt(export.wish))
     size = file.seek(0, 2)
-    asked = _range_of(tag, size)
+    try:
+        asked = _range_of(tag, size)
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        raise
     start, stop = asked if asked is not None else (0, size)
     file.seek(start)
     response = Response(_read(file, stop - start), 206 if asked is not None else 200)
@@ -215,13 +220,17 @@ def _followed(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _range_of(tag: str, size: int) -> tuple[int, int] | None:
     """The part that was asked for, of the very file that the request names; None for all of it.
 
-    Without If-Range nobody can know of which file the client has the beginning: it gets the whole one.
+    Without If-Range nobody can know of which file the client has the beginning: it gets the whole one. Raises
+    RequestedRangeNotSatisfiable for a part beyond its end.
     """
     named, weak = unquote_etag(request.headers.get("If-Range"))
     wanted: Range | None = request.range
-    if weak or named != tag or wanted is None or wanted.units != "bytes":
+    if weak or named != tag or wanted is None or wanted.units != "bytes" or len(wanted.ranges) > 1:
         return None
-    return wanted.range_for_length(size)
+    part = wanted.range_for_length(size)
+    if part is None:
+        raise RequestedRangeNotSatisfiable(size)
+    return part
 
 
 def _told(response: Response, tag: str, facts: Facts) -> Response:

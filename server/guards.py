@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from flask import Flask, current_app, g, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import bindparam, exists, select
 from werkzeug.exceptions import HTTPException
@@ -127,6 +127,10 @@ def _whoever() -> current.Visitor | None:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if for_programs():
         raise Unauthenticated
+    if "HX-Request" in request.headers:
+        # A part of a page: it is the whole page that has to be asked for again.
+        onwards = url_for("signing.sign_in", next=_page_before(), ended="yes")
+        return Response(status=204, headers={"HX-Redirect": onwards})
     if request.method in ("GET", "HEAD"):
         return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
     if request.endpoint == "signing.sign_out":

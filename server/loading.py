@@ -49,7 +49,7 @@ def take(pid: int, programme: Programme) -> Report:
 
 def _load(pid: int, programme: Programme, kept: bool = False) -> Report:
     try:
-        journal, report = load_programme(session(), programme, current.visitor().actor_id, current.now(), pid)
+        journal, report = load_programme(session(), programme, current.visitor().actor_id, current.writing_now, pid)
     except Faulty as faulty:
         raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
     if kept:

@@ -27,6 +27,7 @@ from sync.models import Project
 _AT_FAULT = 500
 _FULL = ("database or disk is full", "disk i/o error", "could not extend file", "no space left")
 _CUT = "The body ended before it was whole, or its sender paused for too long; send it again"
+_KEPT = frozenset({"Allow", "Content-Range", "Retry-After"})
 _LATER = (
     *("database is locked", "database is busy", "deadlock detected", "could not serialize", "too many clients"),
     *("connection failed", "connection refused", "server closed the connection", "terminating connection"),
@@ -87,7 +88,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, RequestEntityTooLarge):
         limits = current.settings()
         details = {"max_items": limits.batch_items, "max_bytes": limits.max_batch, "max_request": limits.max_request}
-    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    headers = {name: value for name, value in error.get_headers() if name in _KEPT}
     return _answer(status, status + 0.1, error.description or error.name, details, headers)
 
 

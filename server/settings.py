@@ -39,7 +39,7 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
             number = int(value)
         except (TypeError, ValueError):
             number = low - 1
-        if isinstance(value, bool) or not low <= number <= high:
+        if isinstance(value, bool | float) or not low <= number <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return number
 

@@ -15,6 +15,7 @@ from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 
 from server import clock, current
+from server.bodies import CSRF, csrf_in_json
 from server.current import Visitor
 from server.db import session
 from server.front import DRAFT, KEY
@@ -223,7 +224,7 @@ def require_own_page() -> None:
         return
     sent = request.headers.get("X-CSRF-Token", "")
     if not sent and not speaks_openrosa():  # whose bodies are read as they arrive, and by nobody before
-        sent = request.form.get("__csrf", "")
+        sent = request.form.get(CSRF, "") or csrf_in_json()
     if not hmac.compare_digest(sent.encode("utf-8", "replace"), (visitor.csrf or secrets.token_hex()).encode()):
         raise OfAnEarlierSession("The page was open for too long; load it again and repeat.")
 

@@ -12,16 +12,21 @@ from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
+from forms.xforms.corrections import not_filled_in
+from forms.xforms.model import Form
 from server import current
 from server.bodies import read_body
 from server.db import release, session
 from sync.errors import Missing, TooLarge, Unexpected, WorkbookFaulty, WorkbookWarnings
-from sync.projects.catalogue import latest_sheets
+from sync.exports.fields import common_kind
+from sync.models import Form as FormRow
+from sync.projects.catalogue import Unpublished, latest_sheets, published
 from sync.projects.validate import require_loadable
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XLS = "application/vnd.ms-excel"
 MOST_BYTES = 16 * 1024 * 1024
+_XML = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # how it begins, or the mark before it
 _ENDINGS = (".xls", ".xlsx", ".xml")
 
 
@@ -74,7 +79,7 @@ def tried(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
         raise WorkbookFaulty(
             f"The form cannot be taken: {faulty}", findings=faulty.findings, details={"error": str(faulty)}
         ) from faulty
-    return Handed(workbook, list(workbook.warnings), notes)
+    return Handed(workbook, [*workbook.warnings, *not_filled_in(workbook.form)], notes)
 
 
 def fallback_id(default: str) -> str:
@@ -95,10 +100,39 @@ def require_no_warnings(handed: Handed, workflow: Sequence[Finding], ignored: bo
     raise WorkbookWarnings(findings=[*handed.warnings, *workflow], details=details)
 
 
+def since_published(pid: int, form: Form) -> list[Finding]:
+    """What happens to the columns that the published version's questions have in exports. A question that has left the
+    form keeps its column; one that was only renamed should say so. One whose type has changed makes a text of it.
+    """
+    row = session().get(FormRow, (pid, form.form_id))
+    before = published(session(), pid, form.form_id, row.version) if row is not None else None
+    if before is None or isinstance(before, Unpublished):
+        return []
+    pairs = [(field, form.by_identity.get(identity)) for identity, field in before.form.by_identity.items()]
+    gone = [was.name for was, now in pairs if now is None]
+    changed = [
+        f"{now.name} ({was.type} → {now.type})"
+        for was, now in pairs
+        if now is not None and was.type != now.type and common_kind((was.type, now.type)) == "string"
+    ]
+    findings = []
+    if gone:
+        fault = f"The form has no more: {', '.join(gone)}."
+        remedy = "If they were renamed, say so in the column ‘was’ of the survey."
+        findings.append(Finding(fault, remedy, form.form_id, column="structureChanged"))
+    if changed:
+        fault = f"These questions have another type than before: {', '.join(changed)}."
+        remedy = "Their columns in exports and feeds become text. What asks something else needs another name."
+        findings.append(Finding(fault, remedy, form.form_id, column="typeChanged"))
+    return findings
+
+
 def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Workbook:
     if body.startswith(b"PK") or is_old_excel(body):
         draft = draft_workbook(body, f"{fallback}.xlsx")
         return finish(draft, [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id])
+    if not body.lstrip().startswith(_XML):
+        raise Faulty([Finding("This is neither a workbook nor an XForm.", "Send it as .xlsx, .xls or XML.", fallback)])
     return read_xform(body, f"{fallback}.xml")
 
 

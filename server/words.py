@@ -124,7 +124,7 @@ class Words:
         if number is None:
             return "—"
         write = percent_words if definition.row.unit == "%" else number_words
-        return write(number, self.language, definition.row.decimals_shown + finer).replace("-", "−")
+        return write(number, self.language, definition.row.decimals_shown + finer)
 
     def change(self, number: Fraction | None, definition: Definition, finer: int = 0) -> str:
         """The same with its sign; what comes to nought has none."""

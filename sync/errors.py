@@ -179,7 +179,7 @@ class Stale(Refusal):
 
 
 class AlreadyDecided(Refusal):
-    code = 409.30
+    code = 409.33
     title = "Somebody has decided this already"
 
 

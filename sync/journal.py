@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -19,6 +19,9 @@ from sync.errors import NotFound
 from sync.models import Event, Project
 from sync.models.database import begin_writing, insert_rows
 from sync.models.probing import change_ahead, rows_of, rows_of_each
+
+# What is written down is dated under the lock, by the clock; or by a moment, if everything is to have the same.
+When = dt.datetime | Callable[[], dt.datetime]
 
 
 @dataclass(slots=True)
@@ -147,27 +150,38 @@ class Journal:
         self.session.info[CLOSED] = Closed(self.project_id, keys, tenfold)
 
 
-def open_journal(session: Session, project_id: int, actor_id: int | None, now: dt.datetime) -> Journal:
+def open_journal(session: Session, project_id: int, actor_id: int | None, now: When) -> Journal:
     """Wait for the other writers of the project, then begin to change it. Raises NotFound for an unknown project.
 
-    What the session read before is forgotten: it may have changed while waiting.
+    What the session read before is forgotten: it may have changed while waiting. A clock is asked afterwards, so that
+    nothing is dated before what others have committed meanwhile: who reads on from the last moment misses none.
     """
     rows = rows_of(begin_writing(session), _LOCK, {"project": project_id})
     return _journal(session, rows, actor_id, now)
 
 
 def open_journal_and_look(
-    session: Session, project_id: int, actor_id: int | None, now: dt.datetime, look: tuple[Any, Mapping[str, Any]]
-) -> tuple[Journal, list[Any]]:
-    """The same, and what a statement finds under the lock, given what belongs to it: on PostgreSQL in one go."""
-    rows, found = rows_of_each(begin_writing(session), (_LOCK, {"project": project_id}), look)
+    session: Session,
+    project_id: int,
+    actor_id: int | None,
+    now: When,
+    *looks: tuple[Any, Mapping[str, Any]],
+) -> tuple[Journal, list[list[Any]]]:
+    """The same, and what each of some statements finds under the lock, given what belongs to it: on PostgreSQL in one
+    go."""
+    rows, *found = rows_of_each(begin_writing(session), (_LOCK, {"project": project_id}), *looks)
     return _journal(session, rows, actor_id, now), found
 
 
-def _journal(session: Session, rows: Sequence[Any], actor_id: int | None, now: dt.datetime) -> Journal:
+def _journal(session: Session, rows: Sequence[Any], actor_id: int | None, now: When) -> Journal:
     if not rows:
         raise NotFound
-    return Journal(session, Found(*rows[0]), actor_id, now)
+    return Journal(session, Found(*rows[0]), actor_id, moment_of(now))
+
+
+def moment_of(now: When) -> dt.datetime:
+    """The moment itself, or what the clock says."""
+    return now() if callable(now) else now
 
 
 # Made once: to put them together costs more than to run them.

@@ -15,11 +15,12 @@ from forms.records import record
 from forms.xforms.entities import is_true, plain_id
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Scope, walk_of
+from forms.xpath.dates import is_date, is_moment, read_date, read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable, Value, as_string
 
 __all__ = ["Contribution", "Feeds", "compile_feeds", "contributed", "contributions_of"]
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _LONGEST_NUMBER = 40
 _LONGEST = 500  # bytes of a code, an id or a key: they stand in indexes
 _BEYOND = Decimal(10) ** 12
@@ -77,28 +78,36 @@ class Row:
 
     def too_long(self, reading: Reading, what: str) -> None:
         """Flags an answer that no code, id or key can be meant by."""
-        place = reading.path and f"{self.around(reading.within).place}{reading.path[len(reading.within) :]}"
-        flag = Flag("type", place or self.scope.place, f"This is too long for {what} (more than {_LONGEST} bytes).")
+        self.flag("type", reading, f"This is too long for {what} (more than {_LONGEST} bytes).")
+
+    def flag(self, code: str, reading: Reading | None, message: str) -> None:
+        """Once, at the question that is read, if it is one."""
+        place = ""
+        if reading is not None and reading.path:
+            place = f"{self.around(reading.within).place}{reading.path[len(reading.within) :]}"
+        flag = Flag(code, place or self.scope.place, message)
         if flag not in self.flags:
             self.flags.append(flag)
 
 
 def contributions_of(
-    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists
+    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists, dated: bool = True
 ) -> list[Contribution]:
     """In the order of the sheet `indicators`, then of rows. Nothing for a ratio: it is worked out from others.
 
     A row is dated by the indicator's `date`, where that is blank by the day of the visit: the form's today, end or
-    start, else `recorded_at`, in the time zone `tz`. A place or key of more than 500 bytes is none; a subject of more
-    is known by its hash.
+    start, else `recorded_at`, in the time zone `tz`; with none of them there is no row, and where it is not `dated`,
+    `recorded_at` is only when it arrived. A place or key of more than 500 bytes is none; a subject of more is known by
+    its hash. A number of more than twelve digits before the point is none.
     """
-    return contributed(feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)[0]
+    return contributed(feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists, dated=dated)[0]
 
 
 def contributed(
-    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists
+    feeds: Feeds, instance: Instance, *, recorded_at: dt.datetime, tz: dt.tzinfo, lists: Lists, dated: bool = True
 ) -> tuple[list[Contribution], list[Flag]]:
-    """`contributions_of`, and a flag for each answer that was too long for what it is used as."""
+    """`contributions_of`, and a flag for each answer that was too long or too large for what it is used as, and where
+    nothing dates a row."""
     if instance.encrypted:
         return [], []
     flags: list[Flag] = []
@@ -109,7 +118,7 @@ def contributed(
         return Context(root, scope.element, lists, feeds.form, recorded_at, tz, seed, scope=known)
 
     rows: dict[str | None, list[Row]] = {None: [Row(walk.root, context, flags)]}
-    visited = _day_of_visit(feeds, walk.root, recorded_at, tz)
+    visited = _day_of_visit(feeds, walk.root, recorded_at if dated else None, tz)
     found = []
     for feed in feeds.feeds:
         if feed.repeat not in rows:
@@ -121,7 +130,7 @@ def contributed(
     return found, flags
 
 
-def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date, tz: dt.tzinfo) -> Contribution | None:
+def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date | None, tz: dt.tzinfo) -> Contribution | None:
     indicator = feed.indicator
     if feed.where is not None and not _holds(feed.where, row):
         return None
@@ -137,6 +146,9 @@ def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date, tz: dt.t
     if subject is None and indicator.counts_subjects:
         return None  # Without a subject the row cannot be counted once.
     date = (_date(feed.date, row, tz) if feed.date is not None else None) or visited
+    if date is None:
+        row.flag("required", feed.date, "Nothing says on which day this was, so it counts in no indicator.")
+        return None
     until = _date(feed.until, row, tz) if feed.until is not None else None
     return Contribution(
         indicator.name,
@@ -179,18 +191,18 @@ def _text(reading: Reading, row: Row) -> str:
 
 
 def _number(reading: Reading, row: Row) -> Decimal | None:
+    """Exactly the number that is written; None for none, and beyond twelve digits before the point."""
     found = _evaluated(reading, row)
     if isinstance(found, float | bool):
-        return _decimal(repr(float(found))) if isfinite(found) else None
-    return _decimal(as_string(found).strip())
-
-
-def _decimal(text: str) -> Decimal | None:
-    """Exactly the number that the text writes; None for none, and beyond twelve digits before the point."""
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        text = repr(float(found)) if isfinite(found) else ""
+    else:
+        text = as_string(found).strip()
+    if not _NUMBER.fullmatch(text):
         return None
-    number = Decimal(text)
-    return number if abs(number) < _BEYOND else None
+    if len(text) <= _LONGEST_NUMBER and abs(number := Decimal(text)) < _BEYOND:
+        return number
+    row.flag("type", reading, "This number is too long to be counted (12 digits before the point at most).")
+    return None
 
 
 def _date(reading: Reading, row: Row, tz: dt.tzinfo) -> dt.date | None:
@@ -209,21 +221,18 @@ def _day_number(days: float) -> dt.date | None:
 
 def _day(text: str, tz: dt.tzinfo) -> dt.date | None:
     """The date of a date or, in the time zone, of a moment."""
-    try:
-        if len(text) == 10:
-            return dt.date.fromisoformat(text)
-        moment = dt.datetime.fromisoformat(text)
-        return (moment.astimezone(tz) if moment.tzinfo else moment).date()
-    except (ValueError, OverflowError):
-        return None
+    if is_date(text):
+        return read_date(text)
+    moment = read_moment(text, tz) if is_moment(text) else None
+    return moment.date() if moment is not None else None
 
 
-def _day_of_visit(feeds: Feeds, root: Scope, recorded_at: dt.datetime, tz: dt.tzinfo) -> dt.date:
+def _day_of_visit(feeds: Feeds, root: Scope, recorded_at: dt.datetime | None, tz: dt.tzinfo) -> dt.date | None:
     for path in feeds.days:
         day = _day(root.texts.get(path, "").strip(), tz)
         if day is not None:
             return day
-    return recorded_at.astimezone(tz).date()
+    return recorded_at.astimezone(tz).date() if recorded_at is not None else None
 
 
 def _subject(feed: Feed, row: Row) -> str | None:

@@ -295,17 +295,18 @@ class Sheets:
 def value_labels(form: Form, sheets: Sheets, breakdown: str) -> dict[str, dict[str, str]]:
     """What the cells of a breakdown are called: key → language → label.
 
-    From the form's choices where the breakdown is a question with a choice list of its own; a band is called by its
-    bounds, under the language `""`; empty where the keys are free (a calculation, an entity list).
+    From the form's choices where the breakdown is a question with a choice list of its own, or a calculation of the
+    same name as a list; a band is called by its bounds, under the language `""`; empty where the keys are free.
     """
     defined = sheets.breakdown(breakdown)
     if defined and defined.bands:
         return {band.text: {"": _band_label(band)} for band in defined.bands}
     name = plain_reference(defined.value) if defined else breakdown
     asked = field_called(form, sheets, name) if name else None
-    if asked is None or asked.itemset is None or asked.external:
+    if asked is None or asked.external:
         return {}
-    return {choice.value: dict(choice.labels) for choice in form.choices.get(asked.itemset, {}).values()}
+    called = asked.itemset or name or ""
+    return {choice.value: dict(choice.labels) for choice in form.choices.get(called, {}).values()}
 
 
 def field_called(form: Form, sheets: Sheets, name: str) -> Field | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from forms.findings import Faulty
-from forms.spelling import did_you_mean
+from forms.spelling import did_you_mean, folded
 from forms.tables import Row, Table, cut, read_table, require_columns
 
 COLUMNS = ("code", "name", "level", "parent", "latitude", "longitude", "aliases")
@@ -45,6 +45,7 @@ def read_places(csv: bytes, place: str = "places.csv") -> tuple[Place, ...]:
     places = {code: _place(row, table) for code, row in rows.items()}
     _check_parents(places, rows, table)
     _check_levels(places, rows, table)
+    _check_aliases(places, rows, table)
     if table.findings:
         raise Faulty(cut(table.findings, place))
     return tuple(_parents_first(places))
@@ -160,6 +161,22 @@ def _check_levels(places: Mapping[str, Place], rows: Mapping[str, Row], table: T
             )
         else:
             inside.setdefault((place.level, around.level), code)
+
+
+def _check_aliases(places: Mapping[str, Place], rows: Mapping[str, Row], table: Table) -> None:
+    """What one place is called is no other's alias, whatever its accents and capitals."""
+    codes = {folded(code): code for code in places}
+    first: dict[str, str] = {}
+    for code, place in places.items():
+        for alias in place.aliases:
+            name = folded(alias)
+            taken = codes.get(name, code)
+            if taken != code:
+                fault = f"‘{alias}’ is the code of the place in row {rows[taken].number}."
+                table.fault(rows[code], "aliases", fault, "Take it out here, or give that place another code.")
+            elif (other := first.setdefault(name, code)) != code:
+                fault = f"‘{alias}’ is also an alias of ‘{other}’ in row {rows[other].number}."
+                table.fault(rows[code], "aliases", fault, "Take it out at one of the two: it can mean one place only.")
 
 
 def _parents_first(places: Mapping[str, Place]) -> Iterable[Place]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from forms.findings import Finding
 from forms.workbooks.desk import Desk
 from forms.workbooks.spreadsheet import Sheet, SheetRow
 
@@ -25,6 +26,38 @@ def read_renames(sheet: Sheet | None, desk: Desk) -> dict[str, str]:
         identities[path] = _identity(sheet, row, identities[around], name, desk)
     _check_identities(sheet, identities, rows, desk)
     return {path: identity for path, identity in identities.items() if path != identity}
+
+
+def identities_after(
+    paths: Iterable[str], renames: Mapping[str, str], earlier: Mapping[str, str]
+) -> tuple[dict[str, str], list[Finding]]:
+    """Path → identity of everything in a version that follows others, and what would go on as the same as another.
+
+    `paths` has groups before what is in them, `renames` is what this version's own column says, `earlier` path →
+    identity of what the versions before it have renamed. What stands where it stood goes on as what it was, marked
+    again or not; `was` may give the first name or the last one.
+    """
+    identities = {"/data": "/data"}
+    for path in paths:
+        around, _, name = path.rpartition("/")
+        said = renames.get(path, path)
+        if said != f"{renames.get(around, around)}/{name}":
+            identities[path] = said if earlier.get(path) == said else earlier.get(said, said)
+        elif path in earlier and identities[around] == earlier.get(around, around):
+            identities[path] = earlier[path]
+        else:
+            identities[path] = earlier.get(said, f"{identities[around]}/{name}")
+    first: dict[str, str] = {}
+    twice = [path for path, identity in identities.items() if first.setdefault(identity, path) != path]
+    return identities, [_taken(path, first[identities[path]], identities[path]) for path in twice]
+
+
+def _taken(path: str, other: str, identity: str) -> Finding:
+    return Finding(
+        f"Both ‘{other}’ and ‘{path}’ would go on as ‘{identity}’: one of them was renamed in an earlier version.",
+        "Give the new question a name that the form has not had.",
+        place=path,
+    )
 
 
 def rows_by_path(survey: Sheet) -> dict[str, SheetRow]:

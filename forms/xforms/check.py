@@ -293,6 +293,6 @@ def _same(sent: str, expected: str, tz: dt.tzinfo) -> bool:
 def _number(text: str) -> float:
     """Also as Java writes very large and very small ones."""
     mantissa, _, exponent = text.partition("E")
-    if exponent.lstrip("-").isdigit() and len(exponent) < 5:
+    if exponent.isascii() and exponent.lstrip("-").isdigit() and len(exponent) < 5:
         return read_number(mantissa) * 10.0 ** max(-300, min(300, int(exponent)))
     return read_number(text)

@@ -76,7 +76,7 @@ class _Blank:
     inside: Mapping[str, _Blank]  # nothing in a question or an entity block
     repeat: bool
     entity: bool
-    type: str  # of its question
+    type: str  # of its question; `calculated` for what is worked out and has no type of its own
 
 
 def _blank_of(form: Form) -> _Blank:
@@ -102,7 +102,10 @@ def _blank(form: Form, template: etree._Element, path: str) -> _Blank:
         element.extend([below.element for below in inside.values()])
         if not inside:
             element.text = template.text
-    return _Blank(path, element, inside, repeat, entity, asked.type if asked else "string")
+    kind = asked.type if asked else "string"
+    return _Blank(
+        path, element, inside, repeat, entity, "calculated" if asked and asked.calculated and kind == "string" else kind
+    )
 
 
 def _fill(filling: Filling, blank: _Blank, element: etree._Element, given: Any, place: str) -> None:

@@ -156,7 +156,8 @@ def _parse(document: bytes) -> etree._Element:
     try:
         root = etree.fromstring(document, _own.parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise _unreadable(f"It is not readable XML: {error}.") from error
+        said = getattr(error, "msg", None) or error  # without what it calls the file
+        raise _unreadable(f"The filled form cannot be read; it may be cut short or damaged: {said}.") from error
     if b"<!DOCTYPE" in document and root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise _doctype()
     if _many(document, b"<", MAX_ELEMENTS) and _TOO_MANY(root):

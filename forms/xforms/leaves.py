@@ -24,7 +24,7 @@ def text_of(findings: list[Finding], value: Any, kind: str, place: str) -> str |
         if kind == "boolean":
             return "true" if value else "false"
     elif isinstance(value, int | float):
-        if kind in ("int", "decimal"):
+        if kind in ("int", "decimal", "calculated"):
             return _number(findings, value, kind, place)
     elif isinstance(value, list):
         if kind in ("select", "rank"):

@@ -49,7 +49,7 @@ def opened_again(xform: bytes) -> bytes:
     """What `encrypted_with` was given: the form without a key, under the version that its author wrote."""
     document = etree.fromstring(xform, parser())
     primary = _primary(document)
-    primary.set("version", _MARK.sub("", primary.get("version", "")))
+    primary.set("version", open_version(primary.get("version", "")))
     submission = _model(document).find(f"{_XF}submission")
     if submission is not None and _KEY in submission.attrib:
         del submission.attrib[_KEY]
@@ -60,6 +60,11 @@ def encrypted_version(version: str, public_key: str) -> str:
     """`3[encrypted:Xb2…]`, the same for the same version and key, so that publishing twice is publishing once."""
     mark = hashlib.sha256(f"{public_key}\0{version}".encode()).digest()[:6]
     return f"{version}[encrypted:{base64.urlsafe_b64encode(mark).decode()}]"
+
+
+def open_version(version: str) -> str:
+    """The version as its author wrote it."""
+    return _MARK.sub("", version)
 
 
 def _model(document: etree._Element) -> etree._Element:

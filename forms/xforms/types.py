@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from forms.xpath.dates import read_date, read_time
+from forms.xpath.dates import is_date, is_moment, read_time
 from forms.xpath.geography import points_of
 from forms.xpath.numbers import read_number
 from forms.xpath.values import Unevaluable
 
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 def _whole(text: str) -> bool:
@@ -28,12 +28,11 @@ def _boolean(text: str) -> bool:
 
 def _date(text: str) -> bool:
     # Collect writes a moment where a date question's value was calculated from one.
-    return read_date(text) is not None or _moment(text)
+    return is_date(text) or is_moment(text)
 
 
 def _moment(text: str) -> bool:
-    day, separator, time = text.partition("T")
-    return read_date(day) is not None and (not separator or read_time(time) is not None)
+    return is_moment(text) or is_date(text)
 
 
 def _time(text: str) -> bool:

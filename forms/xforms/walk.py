@@ -19,6 +19,9 @@ from forms.xpath.numbers import LARGEST
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
+_WRITTEN = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?\s*", re.ASCII)
+_LONGEST_NUMBER = 40
+_ELEMENTS = "There are elements in this answer; only a text before them counts."
 # What servers and clients add to an instance of their own accord.
 _ENVELOPE = frozenset({"meta", "formhub"})
 # Said beside the answers in our wire, and worked out again from them.
@@ -53,6 +56,7 @@ class Plan:
     answer: bool = False  # whether it has a place among the answers
     convert: Callable[[str], Any] | None = None  # from its text to JSON, if that is not the text itself
     identity: str | None = None  # of a question that tells visits from each other
+    number: bool = False  # whether what tells visits from each other is a number, however it is written
     file: int | None = None  # of a question for a file: its place among them
 
 
@@ -183,6 +187,7 @@ def _planned(
         plan.answer = path not in _NOT_ANSWERS
         plan.convert = _CONVERSIONS.get(question.type)
         plan.identity = None if question.metadata or question.calculated else question.identity
+        plan.number = question.type in ("int", "decimal")
         plan.file = files.index(path) if question.type == "binary" else None
         if plan.itemset and question.type == "select1" and not plan.itemset.external and plan.itemset.chosen is None:
             plan.among = form.choices.get(plan.itemset.list_name or "", ())
@@ -231,12 +236,14 @@ class _Walker:
             elif below.path in texts:
                 self.leaf_again(child, below, scope, found)
             else:
-                whole = text = texts[below.path] = child.text or ""
-                if len(child):
+                text = texts[below.path] = child.text or ""
+                elements = len(child)
+                if elements:
                     self.walk.plain = False
-                    whole = _whole(child)
-                if below.rules:
-                    looks.append(Look(below, child, scope, whole) if keep else (below, scope, text))
+                if elements and answered(child):
+                    looks.append(Flag("type", scope.place_of(below), _ELEMENTS))
+                elif below.rules:
+                    looks.append(Look(below, child, scope, text) if keep else (below, scope, text))
                 if not text or text.isspace():
                     if below.answer:
                         found[tag] = None
@@ -300,7 +307,7 @@ class _Walker:
 
     def told(self, plan: Plan, scope: Scope, text: str) -> None:
         if plan.identity is not None:
-            self.walk.telling.append((plan.identity, scope.position, text))
+            self.walk.telling.append((plan.identity, scope.position, same_number(text) if plan.number else text))
         if plan.file is not None:
             self.walk.files.append((plan.file, text.strip()))
 
@@ -327,10 +334,6 @@ def shortly(text: str) -> str:
     return plain if len(plain) <= 60 else plain[:59] + "…"
 
 
-def _whole(element: etree._Element) -> str:
-    return "".join(map(str, element.itertext()))
-
-
 def _entity(element: etree._Element) -> dict[str, str]:
     """The entity's attributes that say something, and its label."""
     said = {str(name): str(value) for name, value in element.items()}
@@ -351,6 +354,18 @@ def _number(text: str) -> int | float | str:
         if repr(number) == text or Decimal(repr(number)) == Decimal(text):
             return number
     return text
+
+
+def same_number(text: str) -> str:
+    """One text for all ways to write a number (`7.37`, `+7.370`); what is none stays as it is."""
+    if text.isdecimal() and text[0] != "0" and text.isascii():
+        return text
+    if len(text) > _LONGEST_NUMBER or not _WRITTEN.fullmatch(text):
+        return text
+    plain = format(Decimal(text.strip()), "f")
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return "0" if plain == "-0" else plain
 
 
 def _boolean(text: str) -> bool | str:

@@ -56,7 +56,8 @@ def compile_form(xform: bytes, renames: Mapping[str, str] | None = None) -> Form
     try:
         document = etree.fromstring(xform, parser())
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise Faulty([Finding(f"This is not a readable XForm: {error}.")]) from error
+        said = getattr(error, "msg", None) or error  # without where the parser thinks that it found it
+        raise Faulty([Finding(f"This is not a readable XForm: {said}.")]) from error
     if document.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise Faulty([Finding("The XForm has a DOCTYPE, which is not taken.", "Take it out.")])
     model = document.find(f"{_H}head/{_XF}model")

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 EPOCH = dt.date(1970, 1, 1)
 _DAY = dt.timedelta(days=1)
-_DATE = re.compile(r"(\d{1,4})-(\d{1,2})-(\d{1,2})")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{1,2}(?::?\d{2})?)?")
+_DATE = re.compile(r"(\d{1,4})-(\d{1,2})-(\d{1,2})", re.ASCII)
+_WHOLE_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{1,2}(?::?\d{2})?)?", re.ASCII)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",
@@ -38,6 +39,17 @@ def read_date(text: str) -> dt.date | None:
         return dt.date(int(found[1]), int(found[2]), int(found[3])) if found else None
     except ValueError:
         return None
+
+
+def is_date(text: str) -> bool:
+    """Whether it is a date as XML Schema writes it, which is how an answer has to be written: `2026-03-01`."""
+    return _WHOLE_DATE.fullmatch(text) is not None and read_date(text) is not None
+
+
+def is_moment(text: str) -> bool:
+    """The same of a dateTime; its time may be written in any way that is read."""
+    day, _, time = text.partition("T")
+    return is_date(day) and read_time(time) is not None
 
 
 def read_moment(text: str, tz: dt.tzinfo) -> dt.datetime | None:

@@ -6,7 +6,7 @@ import math
 import re
 from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 
-_PLAIN = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
+_PLAIN = re.compile(r"-?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 CLOSE = 1e-12
 # The largest whole number of 64 bits, which is the largest that databases hold.
 LARGEST = 2**63 - 1

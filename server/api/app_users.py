@@ -20,7 +20,7 @@ from server.front import KEY
 from server.guards import needs
 from server.logs import log
 from server.openrosa.answers import LANGUAGES
-from server.qr import code_png, code_svg, device_setup, settings_text
+from server.qr import AUTOSEND, IMAGE_SIZES, code_png, code_svg, device_setup, settings_text
 from sync.accounts.audit import record_act
 from sync.accounts.people import add_device, disable, find_device, on_one_line
 from sync.entities.reach import tree_of
@@ -30,6 +30,8 @@ from sync.models.database import begin_writing
 
 bp = Blueprint("app_users", __name__, url_prefix="/v1/projects/<int:pid>")
 
+# In place of a token that is kept as a hash: by null clients know devices that were shut out.
+SHOWN_ONCE = "shown-once"
 _PROPERTY = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
 _PROPERTIES = fields.Dict(
     keys=fields.String(validate=validate.Length(max=200)),
@@ -51,6 +53,13 @@ class NewDeviceSchema(DeviceChangeSchema):
 
     displayName = fields.String(required=True, validate=validate.Length(min=1, max=200))  # noqa: N815
     all_forms = fields.Boolean(load_default=False)
+
+
+class CodeQuery(Strict):
+    """What ODK Collect is set to beside the way to the server; what is left out it sets to its own default."""
+
+    image_size = fields.String(validate=validate.OneOf(IMAGE_SIZES))
+    autosend = fields.String(validate=validate.OneOf(AUTOSEND))
 
 
 class PropertySchema(Strict):
@@ -75,7 +84,7 @@ def get_devices(pid: int) -> ResponseReturnValue:
         .limit(asked["limit"])
     )
     rows = session().execute(query).all()
-    return answer([_shown(actor, None, last) for actor, last in rows])
+    return answer([_shown(actor, last) for actor, last in rows])
 
 
 @bp.post("/app-users")
@@ -84,7 +93,7 @@ def get_devices(pid: int) -> ResponseReturnValue:
 def post_device(pid: int) -> ResponseReturnValue:
     """Make a device. The answer carries its token, this once."""
     actor, token = make_device(pid, read_json(NewDeviceSchema()))
-    return answer(_shown(actor, token, None))
+    return answer(_shown(actor, None, token))
 
 
 @bp.get("/app-users/<int:number>")
@@ -93,7 +102,7 @@ def post_device(pid: int) -> ResponseReturnValue:
 def get_device(pid: int, number: int) -> ResponseReturnValue:
     """One device."""
     last = session().scalar(select(func.max(Token.last_used_at)).where(Token.actor_id == number))
-    return answer(_shown(device_of(pid, number), None, last))
+    return answer(_shown(device_of(pid, number), last))
 
 
 @bp.patch("/app-users/<int:number>")
@@ -101,7 +110,7 @@ def get_device(pid: int, number: int) -> ResponseReturnValue:
 @documented("devices", body=DeviceChangeSchema, answer="application/json")
 def patch_device(pid: int, number: int) -> ResponseReturnValue:
     """Change a device's name, places, language or properties."""
-    return answer(_shown(change_device(pid, number, read_json(DeviceChangeSchema())), None, None))
+    return answer(_shown(change_device(pid, number, read_json(DeviceChangeSchema())), None))
 
 
 @bp.delete("/app-users/<int:number>")
@@ -115,15 +124,19 @@ def delete_device(pid: int, number: int) -> ResponseReturnValue:
 
 @bp.get("/qr.<any(png, svg):kind>")
 @needs("forms.fill")
-@documented("devices", answer="image/png")
+@documented("devices", query=CodeQuery, answer="image/png")
 def get_code(pid: int, kind: str) -> ResponseReturnValue:
-    """The code that sets ODK Collect up for the device whose token is in the address: nobody else can know it."""
+    """The code that sets ODK Collect up for the device whose token is in the address: nobody else can know it.
+
+    `image_size` and `autosend` are settings of Collect that the code then carries.
+    """
+    asked = read_query(CodeQuery())
     token, visitor = request.environ.get(KEY), current.visitor()
     if token is None or visitor.kind != "device":
         raise NotFound("Ask for the code with the device's token in the address: /v1/key/TOKEN/projects/NUMBER/qr.png.")
     base = current.public_address()
     project = session().get_one(Project, pid)
-    text = settings_text(device_setup(base, pid, project.name, visitor.name, token, language=visitor.language))
+    text = settings_text(device_setup(base, pid, project.name, visitor.name, token, language=visitor.language, **asked))
     if kind == "png":
         return Response(code_png(text), content_type="image/png")
     return Response(code_svg(text), content_type="image/svg+xml")
@@ -224,7 +237,7 @@ def device_of(pid: int, number: int) -> Actor:
     return actor
 
 
-def _shown(actor: Actor, token: str | None, last_used: Any) -> dict[str, Any]:
+def _shown(actor: Actor, last_used: Any, token: str = SHOWN_ONCE) -> dict[str, Any]:
     shown = {
         **show_actor(actor),
         "projectId": actor.project_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ from sync.models.probing import rows_of_ids, rows_of_keys
 bp = Blueprint("batches", __name__, url_prefix="/v1/projects/<int:pid>")
 
 _batch_schema = BatchSchema()
+_SENT_AT = re.compile(rb'"sent_at"\s*:\s*"[^"\\]*"')  # it may be sent again at another time; no text can hold this
 _MOST_SAID = 2000  # flags of a batch; what has more was not filled in by a person
 
 
@@ -47,14 +49,14 @@ def post_batch(pid: int) -> ResponseReturnValue:
     """
     body = read_body(current.settings().max_batch)
     batch = read_batch(parse_batch(body))
-    now, actor_id, bound = current.now(), current.visitor().actor_id, current.fillable()
-    sha256 = hashlib.sha256(body).digest()
+    actor_id, bound = current.visitor().actor_id, current.fillable()
+    sha256 = hashlib.sha256(_SENT_AT.sub(b"", body, count=1)).digest()
     with one_at_a_time:
         found = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256) or prepare_batch(
-            session(), pid, batch, sha256, now, bound
+            session(), pid, batch, sha256, current.now(), bound
         )
     if isinstance(found, PreparedBatch):
-        result = store_batch(session(), found, actor_id, now, user_agent())
+        result = store_batch(session(), found, actor_id, current.writing_now, user_agent())
         session().commit()
     else:
         result = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -9,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select
 
-from forms.findings import Finding
 from server import current
-from server.answers import answer, done, download
+from server.answers import answer, disposition, done, download
+from server.api.exports import ExportQuery, asked_for
 from server.api.form_files import send_file
 from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
@@ -25,12 +26,17 @@ from server.openrosa.formlist import form_path, maker_of
 from server.problems import as_json
 from server.qr import Setup, code_png, code_svg, settings_text
 from server.queries.forms import drafts_of
-from server.uploads import XLS, XLSX, Handed, has_body, read_handed, require_no_warnings
+from server.uploads import XLS, XLSX, Handed, has_body, read_handed, require_no_warnings, since_published
 from sync.errors import FormDeleted, NotFound, Unexpected
+from sync.exports.csvfiles import write_csv, write_csv_zip
+from sync.exports.exporting import name_of
+from sync.exports.fields import tables_of_draft
+from sync.exports.options import FORMATS
+from sync.exports.trials import trials_for
 from sync.intake.prepare import unpack
 from sync.journal import Journal
 from sync.models import DraftFile, DraftSubmission, Form, FormDraft, StoredFile
-from sync.projects.catalogue import Unpublished, compiled_draft, published
+from sync.projects.catalogue import compiled_draft
 from sync.projects.drafts import (
     copy_to_draft,
     discard_draft,
@@ -86,7 +92,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
         return done()
     handed = read_handed(pid, fid)
     require_same_form(handed, fid)
-    require_no_warnings(handed, _fields_gone(pid, fid, set(handed.workbook.form.by_identity)), ignored)
+    require_no_warnings(handed, since_published(pid, handed.workbook.form), ignored)
     journal = begin(pid)
     put_draft(journal, handed.workbook)
     finish(journal, "form.drafted", fid)
@@ -251,6 +257,23 @@ def get_trials(pid: int, fid: str) -> ResponseReturnValue:
     return answer([_trial(draft, trial) for trial in session().scalars(query)])
 
 
+@bp.get("/draft/submissions.<any('csv', 'csv.zip'):kind>")
+@needs("submissions.read")
+@documented("drafts", query=ExportQuery, answer="application/octet-stream")
+def export_trials(pid: int, fid: str, kind: str) -> ResponseReturnValue:
+    """The same as a file of rows, laid out as ODK Central does. The files that were sent along are not in it."""
+    options = asked_for(kind)
+    tables = tables_of_draft(session(), pid, fid)
+    source, file = trials_for(session(), pid, fid, tables, options, current.now()), io.BytesIO()
+    if kind == "csv":
+        write_csv(source, file)
+    else:
+        write_csv_zip(source, file, current.store(), 0)
+    response = Response(file.getvalue(), content_type=FORMATS[kind])
+    response.headers["Content-Disposition"] = disposition(name_of(fid, source.options))
+    return response
+
+
 @bp.get("/draft/submissions/<iid>")
 @needs("project.manage")
 @documented("drafts", answer="application/json")
@@ -306,25 +329,6 @@ def _require_form(pid: int, fid: str) -> None:
         raise FormDeleted(details={"form": fid})
     if form is None and session().get(FormDraft, (pid, fid)) is None:
         raise NotFound
-
-
-def _fields_gone(pid: int, fid: str, there: set[str]) -> list[Finding]:
-    """A question that has left the form keeps its column in exports; one that was only renamed should say so."""
-    form = session().get(Form, (pid, fid))
-    before = published(session(), pid, fid, form.version) if form is not None else None
-    if before is None or isinstance(before, Unpublished):
-        return []
-    gone = [field.name for identity, field in before.form.by_identity.items() if identity not in there]
-    if not gone:
-        return []
-    return [
-        Finding(
-            f"The form has no more: {', '.join(gone)}.",
-            "If they were renamed, say so in the column ‘was’ of the survey.",
-            fid,
-            column="structureChanged",
-        )
-    ]
 
 
 def _finish_file(journal: Journal, file: DraftFile, action: str) -> ResponseReturnValue:

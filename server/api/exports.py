@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,7 +13,7 @@ from marshmallow import fields, validate
 from server import current
 from server.answers import done
 from server.api.schemas import Strict, text
-from server.bodies import load
+from server.bodies import holds_what_no_text_has, load, parse_json, read_body
 from server.db import db, release, session
 from server.documents import documented
 from server.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_known, kept_for, resume
@@ -31,6 +32,8 @@ bp = Blueprint("exports", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fi
 _CENTRAL = ("csv", "csv.zip")
 _LONGEST_PASSPHRASE = 1000
 _MOST_KEYS = 5
+_OF_FORMS = ("", "application/x-www-form-urlencoded", "multipart/form-data")
+_NEITHER = "The body is a form or a JSON object: options by name, passphrases by the number of their key."
 
 
 class ExportQuery(Strict):
@@ -126,6 +129,11 @@ def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:
     log("exported", project=pid, form=fid, format=options.format, rows=export.facts.rows)
 
 
+def asked_for(kind: str) -> Options:
+    """What the request asks of a file of this kind."""
+    return _options(kind, _given()[0], None)
+
+
 def _options(kind: str, given: dict[str, Any], iid: str | None) -> Options:
     sees_all = current.has_right("submissions.read")
     pseudonyms: bool = given["pseudonyms"]
@@ -156,20 +164,41 @@ def _options(kind: str, given: dict[str, Any], iid: str | None) -> Options:
 
 
 def _given() -> tuple[dict[str, Any], dict[int, str]]:
-    """The options, from the address or a form in the body, and the passphrases, from the body alone."""
+    """The options, from the address or the body, and the passphrases, from the body alone."""
     plain, passphrases = dict[str, str](), dict[int, str]()
-    for source in (request.args, request.form):
-        for name, values in source.lists():
-            if name in ("st", "lang", "__csrf"):
-                continue
-            if len(values) > 1 or name in plain:
-                raise Unexpected(f"Given more than once: {name}.")
-            if not (name.isascii() and name.isdecimal()):
-                plain[name] = values[0]
-            elif source is request.args:
-                raise Unexpected("Passphrases come in the body of a POST: addresses end up in logs.")
-            elif values[0]:
-                passphrases[int(name[:18])] = values[0][:_LONGEST_PASSPHRASE]
+    said = [(True, name, values) for name, values in request.args.lists()]
+    for in_address, name, values in [*said, *((False, name, values) for name, values in _in_body())]:
+        if name in ("st", "lang", "__csrf"):
+            continue
+        if len(values) > 1 or name in plain:
+            raise Unexpected(f"Given more than once: {name}.")
+        if not (name.isascii() and name.isdecimal()):
+            plain[name] = values[0]
+        elif in_address:
+            raise Unexpected("Passphrases come in the body of a POST: addresses end up in logs.")
+        elif values[0]:
+            passphrases[int(name[:18])] = values[0][:_LONGEST_PASSPHRASE]
     if len(passphrases) > _MOST_KEYS:
         raise Unexpected(f"At most {_MOST_KEYS} passphrases in one export.")
     return load(ExportQuery(), plain), passphrases
+
+
+def _in_body() -> Iterator[tuple[str, list[str]]]:
+    """What a form or a JSON object says; ruODK sends an empty list where it has nothing to say."""
+    if not request.is_json or request.method in ("GET", "HEAD"):
+        if request.content_length and request.mimetype not in _OF_FORMS:
+            raise Unexpected(_NEITHER)
+        return iter(request.form.lists())
+    body = read_body()
+    current.give_slot_back()  # the export is made elsewhere
+    given = parse_json(body) if body.strip() else {}
+    if holds_what_no_text_has(given) or not (isinstance(given, dict) or given == []):
+        raise Unexpected(_NEITHER)
+    odd = [name for name, value in dict(given).items() if not isinstance(value, str | int | None)]
+    if odd:
+        raise Unexpected(f"Of each option the body says a text, a number, true or false: {', '.join(odd)}.")
+    return ((name, [_text(value)]) for name, value in dict(given).items() if value is not None)
+
+
+def _text(value: str | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

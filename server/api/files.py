@@ -10,6 +10,7 @@ from typing import IO, BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import http_date
 
 from server import current
@@ -31,6 +32,7 @@ EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
 _BYTES = "application/offset+octet-stream"
 _IN_MEMORY = 1024 * 1024
 _PIECE = 1 << 16
+_MOST_DIGITS = 15  # of a number that any file or offset could have
 _ALGORITHMS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1, "md5": hashlib.md5}
 
 
@@ -120,6 +122,18 @@ def patch_file(pid: int, upload_id: str) -> ResponseReturnValue:
     return Response(status=204, headers=_standing(upload, _take(upload, offset)))
 
 
+@bp.post("/<upload_id>")
+@needs("data.send")
+@documented("files", body=_BYTES, status=204)
+def post_instead(pid: int, upload_id: str) -> ResponseReturnValue:
+    """Whatever X-HTTP-Method-Override says (PATCH, HEAD or DELETE), for those whose proxies let nothing else pass."""
+    meant = {"PATCH": patch_file, "HEAD": head_file, "DELETE": delete_file}
+    view = meant.get(request.headers.get("X-HTTP-Method-Override", "").upper())
+    if view is None:
+        raise MethodNotAllowed(valid_methods=list(meant))
+    return view(pid, upload_id)
+
+
 @bp.delete("/<upload_id>")
 @needs("data.send")
 @documented("files", status=204)
@@ -180,7 +194,7 @@ def _settle(upload: Upload, offset: int) -> int:
     release()
     if offset == upload.length and session().get(StoredFile, (upload.project_id, upload.sha256)) is None:
         current.take_slot()
-        journal = open_journal(session(), upload.project_id, upload.actor_id, current.now())
+        journal = open_journal(session(), upload.project_id, upload.actor_id, current.writing_now)
         completed = finish(journal, upload)
         journal.close()
         session().commit()
@@ -204,9 +218,10 @@ def _carries_bytes() -> bool:
 
 def _number(header: str) -> int:
     text = request.headers.get(header, "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+    if not (text.isascii() and text.isdecimal()):
         raise Missing(f"{header} has to be a whole number.")
-    return int(text)
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _metadata() -> dict[str, str]:

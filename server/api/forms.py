@@ -81,7 +81,7 @@ def post_form(pid: int) -> ResponseReturnValue:
     handed = read_handed(pid, fallback_id("form"))
     form_id = handed.workbook.form.form_id
     require_no_warnings(handed, in_the_bin(pid, form_id), asked["ignoreWarnings"])
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     _require_new(journal, form_id)
     if asked["publish"]:
         publish_form(journal, handed.workbook)
@@ -105,7 +105,7 @@ def get_form(pid: int, fid: str) -> ResponseReturnValue:
 def patch_form(pid: int, fid: str) -> ResponseReturnValue:
     """Open a form, close it, or let it run out: `closing` takes what was begun and gives the form out no more."""
     state = read_json(FormChange())["state"]
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     if set_state(journal, fid, state):
         finish(journal, "form.changed", fid, {"state": state})
     return answer(show_form(pid, form_of(session(), pid, fid)))
@@ -116,7 +116,7 @@ def patch_form(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms")
 def remove_form(pid: int, fid: str) -> ResponseReturnValue:
     """Put a form into the bin, with everything that came in for it."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     if session().get(Form, (pid, fid)) is None and session().get(FormDraft, (pid, fid)) is None:
         raise NotFound
     delete_form(journal, fid)
@@ -129,7 +129,7 @@ def remove_form(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms")
 def restore(pid: int, number: int) -> ResponseReturnValue:
     """Take the form with this number (`id` in the list of deleted forms) out of the bin."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     form_id = restore_form(journal, number).form_id
     finish(journal, "form.restored", form_id)
     return done()

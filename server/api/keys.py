@@ -41,7 +41,7 @@ def post_key(pid: int) -> ResponseReturnValue:
     given = read_json(KeySchema())
     release()
     key = make_key(given["passphrase"], given["hint"])
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     row = encrypt_project(journal, key)
     workbooks = open_forms(journal)
     for workbook in workbooks:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError, fields, validate, validates_schema
 
@@ -19,9 +18,11 @@ from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.logs import log
+from server.logs import log, log_failure
 from server.queries.totals import totals_of
+from server.sentences import said_in
 from server.words import words
+from sync.indicators.moving import Totals
 from sync.review.bulk import (
     MOST_AT_ONCE,
     WORDS,
@@ -36,9 +37,10 @@ from sync.review.bulk import (
 from sync.review.decide import STATES
 from sync.review.queue import STATES as FOUND_BY
 from sync.review.queue import Sought, Waiting, review_queue
-from sync.review.shifts import shifts_between
+from sync.review.shifts import Shift, Span, shifts_between
 
 bp = Blueprint("review", __name__, url_prefix="/v1/projects/<int:pid>/review")
+_UNCOUNTED = "This is done. How far it has moved the figures could not be counted yet: look at the indicators later."
 
 
 class ReviewQuery(CursorQuery):
@@ -109,6 +111,7 @@ def post_bulk(pid: int) -> ResponseReturnValue:
     asked = given["filter"]
     meant = given["ids"] if asked is None else Sought(asked["state"], asked["form"], asked["place"], asked["collector"])
     state, preview = given["state"], given["preview"]
+    known = None if preview else totals_of(session(), pid)
     found = decide_many(pid, meant, state, comment=given["comment"], seen=given["seen"], preview=preview)
     shown = {
         "state": state,
@@ -116,7 +119,7 @@ def post_bulk(pid: int) -> ResponseReturnValue:
         "unchanged": found.unchanged,
         "left_out": [_left_out(one) for one in found.left_out],
         "more": found.more,
-        "figures": [show_shift(shift) for shift in found.shifts],
+        **(_figures(found.shifts) if found.bulk is None else _figures_since(pid, found.span, known)),
         "seen": found.seen,
         "undo": str(found.bulk) if found.bulk is not None else None,
     }
@@ -130,12 +133,11 @@ def undo_bulk(pid: int, number: int) -> ResponseReturnValue:
     """Give back the states that submissions had before a decision about many, but for those touched since."""
     known = totals_of(session(), pid)
     found = undo_many(pid, number)
-    shifts = shifts_between(session(), pid, found.span, known)
     return answer(
         {
             "submissions": [_moved(one) for one in found.restored],
             "left_out": [_left_out(one) for one in found.left_out],
-            "figures": [show_shift(shift) for shift in shifts],
+            **_figures_since(pid, found.span, known),
             "event": found.event,
         }
     )
@@ -149,12 +151,11 @@ def decide_many(
     comment: str | None = None,
     seen: int | None = None,
     preview: bool = False,
-    figures: bool = True,
 ) -> Reviewed:
-    """Decide about many with the act in the audit trail, and commit; a preview leaves nothing behind. Figures are
-    worked out where somebody wants to hear of them, and while nobody has to wait."""
-    known = totals_of(session(), pid) if figures else None
+    """Decide about many with the act in the audit trail, and commit; a preview tells the figures too, and leaves
+    nothing behind."""
     if preview:
+        known = totals_of(session(), pid)
         return preview_review(lambda: begin(pid), meant, state, comment=comment, seen=seen, known=known)
     journal = begin(pid)
     found = review_many(journal, meant, state, comment=comment, seen=seen)
@@ -164,7 +165,7 @@ def decide_many(
     details = {"state": state, "submissions": len(found.moved), "left_out": len(found.left_out)}
     finish(journal, "review.decided", str(found.bulk), details | {"event": journal.last_event})
     log("many_reviewed", project=pid, submissions=len(found.moved), state=state)
-    return replace(found, shifts=shifts_between(session(), pid, found.span, known)) if figures else found
+    return found
 
 
 def undo_many(pid: int, number: int) -> Undone:
@@ -175,6 +176,20 @@ def undo_many(pid: int, number: int) -> Undone:
     finish(journal, "review.undone", str(number), details)
     log("many_reviews_undone", project=pid, submissions=len(found.restored))
     return found
+
+
+def _figures_since(pid: int, span: Span, known: Totals | None) -> dict[str, Any]:
+    """Which figures a decision has moved. It stands, whatever becomes of the counting."""
+    try:
+        return _figures(shifts_between(session(), pid, span, known))
+    except Exception:
+        session().rollback()
+        log_failure("figures_not_counted", request=g.get("request_id"), project=pid)
+        return {"figures": None, "note": said_in(words().locale, _UNCOUNTED)}
+
+
+def _figures(shifts: Sequence[Shift]) -> dict[str, Any]:
+    return {"figures": [show_shift(shift) for shift in shifts], "note": None}
 
 
 def _moved(one: Moved) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -36,6 +36,7 @@ from sync.indicators.statements import (
     issue_statement,
     issues_of,
     pairs_behind_statement,
+    pairs_issued,
     statements_at,
 )
 from sync.indicators.word import write_word
@@ -49,6 +50,7 @@ bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statem
 _written: Remembered[Statement] = Remembered()
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_SAVED = {"docx": DOCX, "md": "text/markdown; charset=utf-8"}
 _FORMATS = ("json", "html", "md", "docx")
 
 
@@ -106,7 +108,7 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
         statement = _written.get(session(), pid, what, written, event=reading.as_of.event)
     if query["format"] == "docx":
         return word_file(pid, reading, statement, query["period"], query["place"], None)
-    return _in_format(pid, statement, query["format"], {})
+    return _in_format(pid, statement, query["format"], query["period"], None)
 
 
 @bp.get("/<name>/issues")
@@ -139,7 +141,7 @@ def get_issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     if query["format"] == "docx":
         reading = reading_of(pid, str(issue.as_of))
         return word_file(pid, reading, statement, issue.period, issue.place, issue)
-    return _in_format(pid, statement, query["format"], {"issue": issue_json(issue)})
+    return _in_format(pid, statement, query["format"], issue.period, issue)
 
 
 @bp.get("/<name>/issues/<int:number>/changes")
@@ -159,13 +161,13 @@ def give_out(
     pid: int, name: str, as_of: str, title: str, period: str, place: str | None, pairs: Pairs | None = None
 ) -> StatementIssue:
     """Give a statement out as it reads at an event, with the `pairs` that it was read with, and commit."""
-    now = current.now()
-    moment = resolve_as_of(session(), pid, as_of, now)
+    moment = resolve_as_of(session(), pid, as_of, current.now())
     if pairs is None:
         pairs = pairs_behind_statement(Reading(session(), pid, moment), name, period, place)
-    journal = open_journal(session(), pid, current.visitor().actor_id, now)
+    pairs = {**pairs_issued(session(), pid, name, moment.event), **pairs}
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     issue = issue_statement(journal, name, as_of=moment, title=title, period=period, place=place, pairs=pairs)
-    record_act(session(), pid, current.origin(), "statement.issued", now, f"{name}/{issue.number}")
+    record_act(session(), pid, current.origin(), "statement.issued", current.now(), f"{name}/{issue.number}")
     journal.close()
     session().commit()
     log("statement_issued", project=pid, statement=name, number=issue.number)
@@ -186,7 +188,7 @@ def word_file(
         notes=[note.sentence for note in notes],
         of_marks=of_marks,
     )
-    return _download(statement, written)
+    return _download(pid, statement, "docx", written, period, issue)
 
 
 def as_word(
@@ -212,7 +214,7 @@ def as_word(
         sees_small_cells=sees_small_cells(),
         link=_from_afar(pid, statement),
     )
-    return _download(statement, written)
+    return _download(pid, statement, "docx", written, period, issue)
 
 
 def _from_afar(pid: int, statement: Statement) -> Link:
@@ -220,9 +222,16 @@ def _from_afar(pid: int, statement: Statement) -> Link:
     return lambda mark: f"{current.public_address()}{page_of(pid, statement, mark)}"
 
 
-def _download(statement: Statement, document: bytes) -> Response:
-    headers = {"Content-Disposition": disposition(f"{statement.name}.{statement.language}.docx")}
-    return Response(document, content_type=DOCX, headers=headers)
+def _download(
+    pid: int, statement: Statement, form: str, document: bytes | str, period: str, issue: StatementIssue | None
+) -> Response:
+    """A file that is called by its statement, its period and its issue, or else the day as of which it reads."""
+    zone = ZoneInfo(session().get_one(Project, pid).time_zone)
+    day = statement.as_of.at.astimezone(zone).date().isoformat()
+    parts = statement.name, "" if period == "all" else period, f"issue-{issue.number}" if issue else day
+    name = "_".join(part for part in parts if part).replace("/", "--")
+    headers = {"Content-Disposition": disposition(f"{name}.{statement.language}.{form}")}
+    return Response(document, content_type=_SAVED[form], headers=headers)
 
 
 def first_language(reading: Reading) -> str:
@@ -250,7 +259,9 @@ def _asked(statement: Statement, figure: Figure, **more: str | int | None) -> st
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
 
 
-def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) -> ResponseReturnValue:
+def _in_format(
+    pid: int, statement: Statement, form: str, period: str, issue: StatementIssue | None
+) -> ResponseReturnValue:
     match form:
         case "html":
             body = statement.to_html(lambda mark: page_of(pid, statement, mark))
@@ -258,8 +269,9 @@ def _in_format(pid: int, statement: Statement, form: str, more: dict[str, Any]) 
                 "statement_alone.html", body=body, title=statement.title, language=statement.language
             )
         case "md":
-            return Response(statement.to_markdown(), content_type="text/markdown; charset=utf-8")
+            return _download(pid, statement, "md", statement.to_markdown(), period, issue)
         case _:
+            more = {"issue": issue_json(issue)} if issue else {}
             return answer(statement.to_json(lambda mark: _evidence_of(pid, statement, mark)) | more)
 
 

@@ -61,7 +61,7 @@ def post_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnVa
     release()  # the body may take its time
     sha256, size = _body()
     current.take_slot()
-    journal = open_journal(session(), pid, _visitor_id(), current.now())
+    journal = open_journal(session(), pid, _visitor_id(), current.writing_now)
     if attach_file(journal, named.id, name, sha256, size, request.mimetype or None, replace=replaces):
         details = {"sha256": sha256}
         subject = f"{named.id}/{name}"
@@ -77,7 +77,7 @@ def post_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnVa
 @documented("submissions")
 def delete_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnValue:
     """Take a file away."""
-    journal = open_journal(session(), pid, _visitor_id(), current.now())
+    journal = open_journal(session(), pid, _visitor_id(), current.writing_now)
     named = find_submission(session(), pid, fid, iid)
     detach_file(journal, named.id, name)
     record_act(session(), pid, current.origin(), "submission.file_removed", current.now(), f"{named.id}/{name}")

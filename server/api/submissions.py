@@ -240,12 +240,13 @@ def _receive(pid: int, instance: Instance, edited: int | None = None) -> Posted:
         user_agent=storable(request.user_agent.string)[:1000] or None,
         anonymous=current.visitor().kind == "public_link",
     )
-    posted = receive_post(session(), pid, current.visitor().actor_id, post, current.now())
-    if edited is not None and posted.outcome == "edited":
-        details = {"instance": instance.instance_id}
-        record_act(session(), pid, current.origin(), "submission.edited", current.now(), str(edited), details)
-    # What cannot be filed waits in quarantine, so it is committed in any case.
-    session().commit()
+
+    def note_edit(posted: Posted) -> None:
+        if edited is not None and posted.outcome == "edited":
+            details = {"instance": instance.instance_id}
+            record_act(session(), pid, current.origin(), "submission.edited", current.now(), str(edited), details)
+
+    posted = receive_post(session(), pid, current.visitor().actor_id, post, current.writing_now, note_edit)
     log("submission_posted", project=pid, outcome=posted.outcome)
     if posted.refusal is not None:
         raise posted.refusal

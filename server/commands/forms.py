@@ -10,7 +10,7 @@ from server import clock
 from server.commands.common import HERE, installation_opened, project_named
 from server.db import release, session
 from server.plurals import counted
-from server.uploads import require_no_warnings, tried
+from server.uploads import require_no_warnings, since_published, tried
 from sync.accounts.audit import record_act
 from sync.journal import open_journal
 from sync.projects.catalogue import latest_sheets
@@ -40,10 +40,10 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
         release()
         handed = tried(file.read_bytes(), file.stem, neighbours)
         require_no_warnings(handed, (), ignore_warnings)  # it tells them itself
-        for finding in (*handed.warnings, *handed.notes):
-            click.echo(f"Warning: {finding}", err=True)
         made = handed.workbook.form
-        journal = open_journal(session(), project_id, None, clock.now())
+        for finding in (*handed.warnings, *since_published(project_id, made), *handed.notes):
+            click.echo(f"Warning: {finding}", err=True)
+        journal = open_journal(session(), project_id, None, clock.now)
         released = publish_form(journal, handed.workbook, {path.name: path.read_bytes() for path in media})
         record_act(session(), project_id, HERE, "form.published", clock.now(), made.form_id, {"version": made.version})
         journal.close()

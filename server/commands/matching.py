@@ -63,7 +63,7 @@ def matches_command(name: str, limit: int, lang: str, project: str | None) -> No
 def train(name: str, project: str | None, decisions: bool) -> None:
     """Learn from the records of a list how they are to be compared, and compare them anew. Decisions stay."""
     with installation_opened():
-        journal = open_journal(session(), project_named(project).id, None, clock.now())
+        journal = open_journal(session(), project_named(project).id, None, clock.now)
         matching_list(session(), journal.project_id, name)
         learnt = (calibrate_list if decisions else train_list)(journal, name)
         told = [f"Version {learnt.version}:", *_explained(learnt.explanation)]
@@ -88,7 +88,7 @@ def import_command(file: Path, name: str, preview: bool, project: str | None) ->
             _note("people.viewed", project_id, name, {"compared": len(found.rows)})
             click.echo("\n".join(_told(found)))
             return
-        journal = open_journal(session(), project_id, None, clock.now())
+        journal = open_journal(session(), project_id, None, clock.now)
         known = matching_list(session(), project_id, name)
         loaded = load_list(journal, known, data, file.name, {"name": file.name, "size": len(data)})
         details = {"created": loaded.created, "changed": loaded.changed, "matches": loaded.matches}

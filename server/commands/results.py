@@ -19,9 +19,11 @@ from server.serve import spare_what_is_loaded
 from sync.indicators.figures import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_portion, verify_portion
-from sync.indicators.statements import compose
+from sync.indicators.statements import compose, statements_at
 from sync.intake.receive import prepare_batch, store_batch
 from sync.journal import open_journal
+
+_NOT_ALL_FILED = 3
 
 
 @click.command()
@@ -39,6 +41,9 @@ def statement(
         project_id = project_named(project).id
         reading = Reading(session(), project_id, resolve_as_of(session(), project_id, as_of, clock.now()))
         language = lang or next(iter(reading.settings["languages"]), "en")
+        known = statements_at(session(), project_id, reading.as_of.event).get(name, [])
+        if lang is not None and known and lang not in known:
+            raise click.UsageError(f"‘{name}’ is not written in ‘{lang}’; it is in {', '.join(known)}.")
         written = compose(reading, name, language, period=period, place=place, sees_small_cells=True)
         click.echo(written.to_markdown().rstrip())
 
@@ -61,7 +66,7 @@ def rebuild(project: str | None, restart: bool) -> None:
         with _progress(total, "Rebuilding") as progress:
             going = True
             while going:
-                journal = open_journal(session(), project_id, None, clock.now())
+                journal = open_journal(session(), project_id, None, clock.now)
                 portion = rebuild_portion(journal, after)
                 journal.close()
                 session().commit()
@@ -99,7 +104,10 @@ def verify(project: str | None) -> None:
 @click.option("--device", "name", help="Name of the device that filled it; else the one that the batch names.")
 @click.option("--project", help="Number or name; not needed if there is one project only.")
 def intake(file: Path, name: str | None, project: str | None) -> None:
-    """Take a batch from a file, as from a USB stick: JSON, or packed as .gz or .zst. Taking it again is safe."""
+    """Take a batch from a file, as from a USB stick: JSON, or packed as .gz or .zst. Taking it again is safe.
+
+    Ends with 3 if something of it was not filed: it waits in quarantine, or was refused.
+    """
     with installation_opened():
         project_id = project_named(project).id
         packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
@@ -112,9 +120,12 @@ def intake(file: Path, name: str | None, project: str | None) -> None:
         session().commit()
         for outcome, count in sorted(result.counts.items()):
             click.echo(f"{count} {outcome}")
-        for receipt in result.receipts:
-            if receipt["reason"]:
-                click.echo(f"{receipt['instance_id'] or 'An item'}: {receipt['outcome']}: {receipt['reason']}")
+        left = [(number, receipt) for number, receipt in enumerate(result.receipts, 1) if receipt["reason"]]
+        for number, receipt in left:
+            named = f" ({receipt['instance_id']})" if receipt["instance_id"] else ""
+            click.echo(f"item {number}{named}: {receipt['outcome']}: {receipt['reason']}")
+    if left:
+        sys.exit(_NOT_ALL_FILED)
 
 
 def _submissions(project_id: int) -> int:

@@ -8,14 +8,13 @@ from lxml import etree
 from sqlalchemy import select
 
 from forms.findings import Faulty
+from forms.xforms.corrections import ROOT
 from forms.xforms.instance import read_instance
 from forms.xforms.xml import parser
 from server.db import session
 from server.moving.found import FoundInstance
 from sync.intake.prepare import unpack
 from sync.models import Actor, Submission, SubmissionVersion
-
-_ROOT = "rootUuid"  # in the meta block, by KoboToolbox and by us: the id of a submission's first instance
 
 
 def continuing(project_id: int, found: FoundInstance, origin: str) -> tuple[bytes, dt.datetime | None]:
@@ -46,8 +45,8 @@ def continuing(project_id: int, found: FoundInstance, origin: str) -> tuple[byte
         for said in meta.findall("{*}deprecatedID"):
             if here is not None:
                 said.text = here
-            elif meta.find(f"{{*}}{_ROOT}") is None:
-                said.tag, said.text = str(said.tag).replace("deprecatedID", _ROOT), found.root
+            elif meta.find(f"{{*}}{ROOT}") is None:
+                said.tag, said.text = str(said.tag).replace("deprecatedID", ROOT), found.root
             else:
                 meta.remove(said)
     return etree.tostring(document, xml_declaration=True, encoding="utf-8"), None if here else found.sent_at
@@ -84,7 +83,7 @@ def _came_from(origin: str, project_id: int, form_id: str, instance_id: str) -> 
 
 
 def _roots(instance_id: str, xml: bytes) -> set[str]:
-    said = read_instance(unpack(xml)).root.iterfind(f"meta/{_ROOT}")
+    said = read_instance(unpack(xml)).root.iterfind(f"meta/{ROOT}")
     return {_bare(instance_id), *(_bare(element.text) for element in said)}
 
 

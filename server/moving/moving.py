@@ -153,7 +153,7 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
         return
     try:
         workbook = _workbook(found)
-        journal = open_journal(session(), moved.project_id, None, clock.now())
+        journal = open_journal(session(), moved.project_id, None, clock.now)
         publish_form(journal, workbook, found.files)
     except (Faulty, Refusal) as problem:
         session().rollback()
@@ -182,7 +182,7 @@ def _publish_lacking(moved: Moved, elsewhere: Elsewhere, form: FoundForm, xml: b
         return
     workbook = _lacking(elsewhere, form.form_id, xml, version)
     about = f"{form.form_id} {version}"
-    journal = open_journal(session(), moved.project_id, None, clock.now())
+    journal = open_journal(session(), moved.project_id, None, clock.now)
     publish_beside(journal, workbook or read_xform(with_version(last.xform, version), f"{form.form_id}.xml"))
     detail = None if workbook else {"as": last.version}
     record_act(session(), moved.project_id, HERE, "form.published", clock.now(), about, detail)
@@ -225,7 +225,7 @@ def _set_state(moved: Moved, form_id: str, state: str) -> None:
     differs = row is not None and row.state != state
     session().rollback()
     if differs:
-        journal = open_journal(session(), moved.project_id, None, clock.now())
+        journal = open_journal(session(), moved.project_id, None, clock.now)
         set_state(journal, form_id, state)
         journal.close()
         session().commit()
@@ -268,7 +268,7 @@ def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
     if submission_id is None:
         return
     if found.review_state is not None:
-        journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now())
+        journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now)
         set_review_state(journal, submission_id, found.review_state)
         journal.close()
         session().commit()
@@ -286,7 +286,7 @@ def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundCom
     for comment in comments:
         if (comment.body.strip(), comment.at) not in said:
             speaker = _sender(moved.project_id, f"{comment.by or 'unknown'} ({origin})")
-            journal = open_journal(session(), moved.project_id, speaker, clock.now())
+            journal = open_journal(session(), moved.project_id, speaker, clock.now)
             add_comment(journal, submission_id, comment.body, comment.at)
             journal.close()
             session().commit()
@@ -294,15 +294,13 @@ def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundCom
 
 def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | None:
     """The submission that it belongs to here; None, and a problem told, if it could not be filed."""
-    now = clock.now()
     sender = _sender(moved.project_id, f"{found.sender or 'unknown'} ({origin})")
     files = tuple(
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
     )
     xml, sent_at = (found.xml, found.sent_at) if found.root is None else continuing(moved.project_id, found, origin)
     post = Post(xml, files, found.device, first_received=sent_at)
-    posted = receive_post(session(), moved.project_id, sender, post, now)
-    session().commit()
+    posted = receive_post(session(), moved.project_id, sender, post, clock.now)
     if posted.outcome not in _FILED:
         moved.problems.append(f"{found.instance_id}: {posted.outcome}; it waits in quarantine: {posted.refusal}")
         return None
@@ -359,7 +357,7 @@ def _set_rules(moved: Moved, found: FoundRules) -> None:
         moved.problems.append(f"list {found.name}: the rule which rows reach which tablets; every tablet gets all")
     if as_here == (found.approval_required, found.owner_only):
         return
-    journal = open_journal(session(), moved.project_id, None, clock.now())
+    journal = open_journal(session(), moved.project_id, None, clock.now)
     if here is None:
         make_list(journal, found.name)
     wanted = {"approvalRequired": found.approval_required, "ownerOnly": found.owner_only}
@@ -373,7 +371,7 @@ def _move_list(moved: Moved, found: FoundList, began: dt.datetime) -> None:
 
     A row that was here before `began` may have been changed here: it is left alone, unless it was changed there later.
     """
-    journal = open_journal(session(), moved.project_id, None, clock.now())
+    journal = open_journal(session(), moved.project_id, None, clock.now)
     here = session().get(EntityList, (moved.project_id, found.name)) or make_list(journal, found.name)
     for name in found.properties:
         if name not in here.properties:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from lxml import etree
 
+from forms.xforms.corrections import ROOT
 from forms.xforms.xml import parser
 from server.moving.fetching import Fetcher, basic, moment
 from server.moving.found import (
@@ -114,12 +115,16 @@ class OpenRosa:
 
 
 def _call(instance: etree._Element, instance_id: str) -> None:
-    """Only the latest version of a submission is given, under the id of the first: it is no edit of anything here."""
+    """Only the latest version of a submission is given, under the id of the first: it is no edit of anything here,
+    also if it became one by what was chosen in it."""
     instance.set("instanceID", instance_id)
-    for said in instance.iterfind("{*}meta/{*}instanceID"):
-        said.text = instance_id
-    for said in instance.findall("{*}meta/{*}deprecatedID"):
-        said.getparent().remove(said)  # type: ignore[union-attr]
+    for meta in instance.iterfind("{*}meta"):
+        for said in meta.findall("{*}instanceID"):
+            if said.text != instance_id and meta.find(f"{{*}}{ROOT}") is None:
+                etree.SubElement(meta, str(said.tag).replace("instanceID", ROOT)).text = instance_id
+            said.text = instance_id
+        for said in meta.findall("{*}deprecatedID"):
+            meta.remove(said)
 
 
 def _read(body: bytes) -> etree._Element:

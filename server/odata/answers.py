@@ -19,6 +19,7 @@ from sync.errors import BadFilter
 
 JSON = "application/json; odata.metadata=minimal"
 XML = "application/xml"
+TEXT = "text/plain; charset=utf-8"
 _PLAIN = "/()'"
 _VERSION = ("OData-Version", "4.0")
 
@@ -69,6 +70,11 @@ def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     if known_already(tag):
         return tagged(b"", JSON, tag)
     return tagged(to_json(make()), JSON, tag)
+
+
+def counted(count: int | None) -> Response:
+    """How many rows there are, as the address ending in `/$count` gives it."""
+    return tagged(str(count or 0).encode(), TEXT)
 
 
 def written(row: Mapping[str, Any]) -> orjson.Fragment:

@@ -13,11 +13,11 @@ from server.answers import tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import XML, data, rows_document, speak_odata, tag_of
+from server.odata.answers import XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import Feed, Shown
-from server.odata.forms import Target, find_target, is_meant, sought_by
+from server.odata.forms import Target, find_target, is_meant, require_expandable, sought_by
 from server.odata.metadata import form_metadata, service_document
-from server.odata.options import read_options, require_type, require_version
+from server.odata.options import COUNT, MOST_INSIDE, read_options, require_type, require_version, to_count
 from sync.errors import NotFound
 from sync.exports.fields import Table, tables_of_draft
 from sync.exports.naming import wire_table
@@ -56,12 +56,18 @@ def get_draft_metadata(pid: int, fid: str) -> ResponseReturnValue:
 @needs("submissions.read")
 @documented("odata", answer="application/json")
 def get_draft_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
-    """Rows of what was filled in to try the draft out, newest first."""
+    """Rows of what was filled in to try the draft out, newest first; with `/$count` at the end how many there are."""
     require_version()
-    require_type("application/json")
-    options = read_options()
+    options, counting = read_options(), resource.endswith(COUNT)
+    if counting:
+        options = to_count(options, MOST_INSIDE)
+    else:
+        require_type("application/json")
     tables = tables_of_draft(session(), pid, fid)
-    target = find_target(tables, resource)
+    target = find_target(tables, resource.removesuffix(COUNT))
+    if counting and target.key is not None:
+        raise NotFound
+    require_expandable(tables, target, options)
     sought = sought_by(options, identifying=True, of=_number(pid, fid, target))
     feed = Feed(tables, target.table, Shown(True, options.wkt, options.select, options.expand))
     name = wire_table(tables, target.table)
@@ -73,6 +79,8 @@ def get_draft_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
         repeated = trial_repeat_page(session(), pid, fid, tables, target.table, sought)
         rows = [feed.iteration(row) for row in repeated.rows if is_meant(tables, target, row)]
         following, count = repeated.next, repeated.count
+    if counting:
+        return counted(count if target.instance_id is None else len(rows))
     document = rows_document(_root(pid, fid), name, resource, rows, options, following, count)
     return data(_tag(pid, fid, tables, repr(document)), lambda: document)
 

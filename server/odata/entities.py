@@ -15,11 +15,11 @@ from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, data, rows_document, speak_odata, tag_of
+from server.odata.answers import JSON, XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import moment
 from server.odata.forms import sought_by
 from server.odata.metadata import entity_list_metadata, service_document
-from server.odata.options import Options, read_options, require_type, require_version
+from server.odata.options import COUNT, Options, read_options, require_type, require_version, to_count
 from sync.accounts.audit import record_act
 from sync.entities.feed import entity_page
 from sync.entities.reading import names_of
@@ -65,11 +65,15 @@ def get_list_metadata(pid: int, name: str) -> ResponseReturnValue:
 @needs("submissions.read")
 @documented("odata", answer="application/json")
 def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
-    """The entities of a list, or one. They stand in the order of their ids, so that every page costs the same."""
+    """The entities of a list, or one. They stand in the order of their ids, so that every page costs the same. With
+    `/$count` at the end it is how many there are, as plain text.
+    """
     require_version()
-    require_type("application/json")
     options = read_options()
     known = list_of(session(), pid, name)
+    if resource == f"{ENTITIES}{COUNT}":
+        return counted(entity_page(session(), known, sought_by(to_count(options, 0), identifying=True)).count)
+    require_type("application/json")
     one = _ONE.fullmatch(resource)
     if resource != ENTITIES and one is None:
         raise NotFound

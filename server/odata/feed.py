@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from forms.spelling import did_you_mean
-from server.odata.metadata import parent_key
 from sync.errors import Unexpected
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table, repeats_in
 from sync.exports.flat import moment_text
-from sync.exports.naming import WireNames, wire_path
+from sync.exports.naming import WireNames, parent_key, wire_path
+from sync.exports.row_ids import parent_id, row_id, steps
 from sync.exports.rows import RepeatedRow, SubmissionRow
 from sync.exports.values import DATE, MOMENT
 
@@ -40,12 +39,13 @@ _WHO = ("submitterName", "deviceId")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How rows are shown to this visitor. `link` makes the address under which a file is shown; None for its name."""
+    """How rows are shown to this visitor. `expand` names the repeats that come inside, as their table does, or all by
+    `*`. `link` makes the address under which a file is shown; None for its name."""
 
     identifying: bool
     wkt: bool = False
     select: tuple[str, ...] | None = None
-    expand: bool = False
+    expand: frozenset[str] = frozenset()
     link: Callable[[str, str], str] | None = None  # of the instance's first id and the file's name
 
 
@@ -63,7 +63,7 @@ class Feed:
         self._blocks = self._planned()
         links = ((self.names.of(repeat.within), repeat) for repeat in self.repeats)
         self._links = [(wire, repeat) for wire, repeat in links if self._wants("/".join(wire))]
-        self._inner = {repeat.identity: Feed(tables, repeat, shown) for repeat in self.repeats} if shown.expand else {}
+        self._inner = self._expanded()
         self._parent_key = parent_key(tables, table)
         self._steps = steps(tables, table)
 
@@ -122,9 +122,8 @@ class Feed:
             for name in wire[:-1]:
                 target = target.setdefault(name, {})
             target[f"{wire[-1]}@odata.navigationLink"] = f"{own}/{'/'.join(wire)}"
-            if self._inner:
+            if (feed := self._inner.get(repeat.identity)) is not None:
                 rows = _at(answers, repeat.within)
-                feed = self._inner[repeat.identity]
                 target[wire[-1]] = [
                     feed._iterated(inner, instance_id, (*places, place))
                     for place, inner in enumerate(rows if isinstance(rows, list) else ())
@@ -146,6 +145,18 @@ class Feed:
                 block[2].append((wire[-1], column.path[-1], _EXACT.get(column.kind), convert))
         return list(blocks.values())
 
+    def _expanded(self) -> dict[str, Feed]:
+        """The repeats that come inside; those in them too, if all do. Raises Unexpected for one that there is not."""
+        wanted = self.shown.expand
+        if "*" in wanted:
+            return {repeat.identity: Feed(self.tables, repeat, self.shown) for repeat in self.repeats}
+        named = {"/".join(self.names.of(repeat.within)): repeat for repeat in self.repeats}
+        for name in sorted(wanted - named.keys()):
+            remedy = did_you_mean(name, named)
+            raise Unexpected(f"$expand: there is no repeat ‘{name[:100]}’ directly in this table. {remedy}".strip())
+        plain = replace(self.shown, expand=frozenset())
+        return {named[name].identity: Feed(self.tables, named[name], plain) for name in wanted}
+
     def _wants(self, name: str) -> bool:
         if self._selected is None:
             return True
@@ -166,30 +177,6 @@ def key_of(text: str) -> str:
     if _UUID.fullmatch(text):
         return f"'uuid%3A{text[5:]}'"
     return f"'{quote(text.replace(chr(39), chr(39) * 2), safe='')}'"
-
-
-def steps(tables: Sequence[Table], table: Table) -> list[tuple[str, bool]]:
-    """The groups and repeats on the way to a table, each with whether it is a repeat."""
-    if table.parent is None:
-        return []
-    *groups, last = table.within
-    return [*steps(tables, table.parent), *((group, False) for group in groups), (last, True)]
-
-
-def row_id(instance_id: str, way: Sequence[tuple[str, bool]], places: Sequence[int]) -> str:
-    """The id of a repeat's row: SHA-1 over its way from the submission, with the positions of repeats."""
-    parts = [f"{SUBMISSIONS}#{instance_id}"]
-    position = iter(places)
-    parts += [f"{name}#{next(position, 0) if repeated else ''}" for name, repeated in way]
-    return hashlib.sha1("%%".join(parts).encode(), usedforsecurity=False).hexdigest()
-
-
-def parent_id(instance_id: str, tables: Sequence[Table], table: Table, places: Sequence[int]) -> str:
-    """The id of the row around a repeat's row: the instance's, or that of another iteration."""
-    parent = table.parent
-    if parent is None or parent.parent is None:
-        return instance_id
-    return row_id(instance_id, steps(tables, parent), places[:-1])
 
 
 def address_of(instance_id: str, tables: Sequence[Table], table: Table, places: Sequence[int]) -> str:

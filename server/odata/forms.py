@@ -17,17 +17,28 @@ from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, data, rows_document, speak_odata, streamed, tag_of, written
-from server.odata.feed import Feed, Shown, parent_id, row_id, steps
+from server.odata.answers import JSON, XML, counted, data, rows_document, speak_odata, streamed, tag_of, written
+from server.odata.feed import Feed, Shown
 from server.odata.metadata import form_metadata, service_document
-from server.odata.options import Options, read_options, require_type, require_version, seen, wants_all_at_once
+from server.odata.options import (
+    COUNT,
+    MOST_INSIDE,
+    Options,
+    read_options,
+    require_type,
+    require_version,
+    seen,
+    to_count,
+    wants_all_at_once,
+)
 from server.odata.photos import linker
 from sync.accounts.audit import record_act
-from sync.errors import NotFound
+from sync.errors import NotFound, NotImplementedHere
 from sync.exports.fields import SUBMISSIONS, Table, repeats_in, tables_of
 from sync.exports.filters import hangs_on_time
 from sync.exports.naming import WireNames, wire_table
 from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
+from sync.exports.row_ids import parent_id, row_id, steps
 from sync.exports.rows import RepeatedRow
 from sync.models import Project, SubmissionVersion
 from sync.models.database import begin_reading, begin_writing
@@ -87,9 +98,12 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
 
     `$filter` and `$orderby` take any field, `$top`, `$skip`, `$count`, `$select`, `$expand=*`, `$search` and `$wkt` as
     OData has them. More than fits one answer goes on at `@odata.nextLink`, each row once while new ones arrive.
-    `links=true` puts addresses that show files in place of their names, for those who may see files.
+    `links=true` puts addresses that show files in place of their names, for those who may see files. With `/$count` at
+    the end it is how many rows there are, as plain text.
     """
     require_version()
+    if resource.endswith(COUNT):
+        return _count(pid, fid, resource.removesuffix(COUNT))
     require_type("application/json")
     options = read_options()
     begin_reading(session())
@@ -99,6 +113,7 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     tag = _tag(pid, sees, current.now() if _moves(options) else None, current.now().date() if links else None)
     tables = tables_of(session(), pid, fid)
     target = find_target(tables, resource)
+    require_expandable(tables, target, options)
     if known_already(tag):
         return tagged(b"", JSON, tag)
     shown = Shown(sees, options.wkt, options.select, options.expand, linker(pid, fid) if links else None)
@@ -117,6 +132,18 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
 
         return streamed(tag, rows(), f"{_root(pid, fid)}/$metadata#{name}", page.count if options.count else None)
     return data(tag, lambda: rows_document(_root(pid, fid), name, resource, page.rows, options, page.next, page.count))
+
+
+def _count(pid: int, fid: str, resource: str) -> ResponseReturnValue:
+    options = read_options()
+    begin_reading(session())
+    tables = tables_of(session(), pid, fid)
+    target = find_target(tables, resource)
+    if target.key is not None:
+        raise NotFound
+    whole = target.instance_id is None
+    page = _page(pid, fid, tables, target, to_count(options, 0 if whole else MOST_INSIDE), Shown(_sees_people()))
+    return counted(page.count if whole else len(page.rows))
 
 
 def find_target(tables: Sequence[Table], resource: str) -> Target:
@@ -170,6 +197,12 @@ def _page(
     if target.key is not None and not kept:
         raise NotFound
     return RowsPage(kept, inside.next, inside.count)
+
+
+def require_expandable(tables: Sequence[Table], target: Target, options: Options) -> None:
+    """Rows of a repeat hold nothing of the repeats inside. Raises NotImplementedHere where those are wanted."""
+    if options.expand and target.table.parent is not None and repeats_in(tables, target.table):
+        raise NotImplementedHere("$expand is done in Submissions: $expand=* brings all repeats, each in its place.")
 
 
 def sought_by(options: Options, *, identifying: bool, of: int | None = None) -> Sought:

@@ -8,7 +8,7 @@ from typing import Any
 from lxml import etree
 
 from sync.exports.fields import Path, Table, repeats_in
-from sync.exports.naming import WireNames, wire_name, wire_table
+from sync.exports.naming import WireNames, parent_key, wire_name, wire_table
 
 EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 EDM = "http://docs.oasis-open.org/odata/ns/edm"
@@ -164,12 +164,6 @@ class _Entity:
         called = _free("_".join((self.name, *wire)), self.taken)
         _property(kind, wire[-1], f"{self.namespace}.{called}")
         self.fill(etree.SubElement(self.schema, f"{_E}ComplexType", Name=called), path)
-
-
-def parent_key(tables: Sequence[Table], table: Table) -> str:
-    """The property of a repeat's row that names the row around it: `__Submissions-visit-id`."""
-    around = wire_table(tables, table.parent) if table.parent else ""
-    return f"__{around.replace('.', '-')}-id"
 
 
 def _type_names(tables: Sequence[Table]) -> dict[str, str]:

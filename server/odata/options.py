@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from sync.errors import NotAcceptable, NotFound, NotImplementedHere, Unexpected
 
 # So many rows are in an answer at most; a link leads to the next ones.
 LARGEST_PAGE = 2_000
+MOST_INSIDE = 20_000  # of one submission: a form has no more elements
+COUNT = "/$count"  # at the end of a table's address
 _KNOWN = frozenset(
     f"${name}"
     for name in (
@@ -49,7 +51,7 @@ class Options:
     skip: int
     count: bool
     wkt: bool
-    expand: bool
+    expand: frozenset[str]
     links: bool
     filter: str | None
     orderby: str | None
@@ -65,8 +67,8 @@ def read_options() -> Options:
         raise NotImplementedHere(f"The query option {unknown[0][:50]} is not done here.")
     top = _whole("$top")
     expand = request.args.get("$expand")
-    if expand not in (None, "*"):
-        raise NotImplementedHere("Of $expand, only $expand=* is done here: all repeats in their places.")
+    if expand is not None and "(" in expand:
+        raise NotImplementedHere("$expand names repeats here, or is * for all of them; nothing is asked of them there.")
     select = request.args.get("$select")
     if select is not None and expand is not None:
         raise NotImplementedHere("$select and $expand do not go together here.")
@@ -77,7 +79,7 @@ def read_options() -> Options:
         skip=_whole("$skip") or 0,
         count=_truth("$count"),
         wkt=_truth("$wkt"),
-        expand=expand is not None,
+        expand=frozenset(_listed(expand) or "*") if expand is not None else frozenset(),
         links=_truth("links"),
         filter=_LOST_PLUS.sub(r"\1+\2", request.args.get("$filter", "")) or None,
         orderby=request.args.get("$orderby") or None,
@@ -85,6 +87,11 @@ def read_options() -> Options:
         select=_listed(select),
         after=_token(request.args.get("$skiptoken")),
     )
+
+
+def to_count(options: Options, page: int) -> Options:
+    """Asking how many rows there are, of which only the filter and the search decide."""
+    return replace(options, count=True, top=None, page=page, skip=0, after=None, orderby=None, expand=frozenset())
 
 
 def wants_all_at_once(options: Options) -> bool:

@@ -103,7 +103,7 @@ def post_form_upload(pid: int) -> ResponseReturnValue:
     neighbours = latest_sheets(session(), pid)
     release()  # ODK Validate takes its time
     workbook = tried(form, given.names[-1].removesuffix(".xml"), neighbours).workbook
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     publish_form(journal, workbook, media)
     record_act(session(), pid, current.origin(), "form.published", current.now(), workbook.form.form_id)
     journal.close()

@@ -9,16 +9,22 @@ from xml.sax.saxutils import escape, quoteattr
 
 from flask import Blueprint, Response, current_app, g, request
 from flask.sansio.app import App
+from sqlalchemy import select
 
 from server import current
+from server.db import session
+from server.openrosa.unchanged import token_in
 from server.sentences import said_in
+from sync.accounts.tokens import digest
 from sync.intake.luck import Luck, advised
+from sync.models import Actor, Project, Token
 
 LANGUAGES = ("fr", "en", "bm")
 XML = "text/xml; charset=utf-8"
 _NAMESPACE = "http://openrosa.org/http/response"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPEAKING = "openrosa"
+_AT_FAULT = 500
 
 
 def speak_openrosa(bp: Blueprint) -> None:
@@ -45,6 +51,9 @@ def openrosa_message(text: str, status: int = 201, nature: str = "") -> Response
 
 def openrosa_error(status: int, text: str, headers: Mapping[str, str]) -> Response:
     """The same for what went wrong, in the visitor's language as far as it is known there."""
+    if status < _AT_FAULT:  # else the database may be the one that fails
+        session().rollback()
+        speak_as_the_project()
     response = openrosa_message(said_in(language(), text), status, "error")
     response.headers.update(headers)
     return response
@@ -57,12 +66,30 @@ def accepted_length() -> int:
     return min(advised(luck, current.now()), current.settings().max_file)
 
 
+def speak_as_the_project() -> None:
+    """Have the message be in a language of the project, unless the visitor has another.
+
+    To whoever is not let in, or no more, it is that of the token: others could tell by it which projects there are.
+    """
+    if "project_languages" in g:
+        return
+    known = select(Project.languages)
+    if g.get("role") is not None:
+        known = known.where(Project.id == (request.view_args or {})["pid"])
+    elif (token := token_in(request.environ)) is not None:
+        of_token = (Token.actor_id == Actor.id) & (Token.sha256 == digest(token))
+        known = known.join(Actor, Actor.project_id == Project.id).join(Token, of_token)
+    else:
+        return
+    g.project_languages = session().scalar(known) or ()
+
+
 def language() -> str:
-    """The language of messages: the visitor's own, else what the client asks for, else the project's, else French."""
+    """The language of messages: the visitor's own, else the project's, else what the client asks for, else French."""
     known = current.visitor_or_none()
     own = known.language if known else None
     asked = request.accept_languages  # which most clients leave empty
-    for chosen in (own, asked.best_match(LANGUAGES) if asked else None, *g.get("project_languages", ())):
+    for chosen in (own, *g.get("project_languages", ()), asked.best_match(LANGUAGES) if asked else None):
         code = str(chosen or "").split("-")[0].lower()
         if code in LANGUAGES:
             return code

@@ -13,7 +13,7 @@ from server.db import release, session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
-from server.openrosa.answers import language, openrosa_message, speak_openrosa
+from server.openrosa.answers import language, openrosa_message, speak_as_the_project, speak_openrosa
 from server.openrosa.multipart import Arrived, Body, Limits, Part, receive_parts
 from server.openrosa.receipts import receipt, trial_receipt
 from sync.errors import FieldMissing
@@ -57,8 +57,7 @@ def post_submission(pid: int) -> ResponseReturnValue:
         if arrived.fault is not None:
             raise arrived.fault from None
         raise
-    posted = receive_post(session(), pid, current.visitor().actor_id, post, current.now())
-    session().commit()
+    posted = receive_post(session(), pid, current.visitor().actor_id, post, current.writing_now)
     _note_luck(arrived)
     _tell_log(pid, posted, arrived)
     g.project_languages = posted.languages
@@ -87,10 +86,11 @@ def post_draft_submission(pid: int, fid: str) -> ResponseReturnValue:
         post = post_of(arrived)
     except FieldMissing:
         raise arrived.fault or FieldMissing(_NO_XML) from None
-    tried = receive_trial(session(), pid, fid, current.visitor().actor_id or None, post, current.now())
+    tried = receive_trial(session(), pid, fid, current.visitor().actor_id or None, post, current.writing_now)
     session().commit()
     if arrived.fault is not None:
         raise arrived.fault
+    speak_as_the_project()
     return openrosa_message(trial_receipt(tried.missing, language()), 201 if tried.news else 202)
 
 

@@ -81,7 +81,7 @@ class Unchanged:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        token = _token_in(environ) if environ.get("REQUEST_METHOD") == "GET" else None
+        token = token_in(environ) if environ.get("REQUEST_METHOD") == "GET" else None
         if token is None:
             return self._app(environ, start_response)  # type: ignore[no-any-return]
         sha256 = digest(token)
@@ -165,8 +165,8 @@ def _say_so(known: _Answered, environ: dict[str, Any], start_response: Any, bega
     return []
 
 
-def _token_in(environ: dict[str, Any]) -> str | None:
-    """The token in the path, or in a header; None where something else is shown."""
+def token_in(environ: dict[str, Any]) -> str | None:
+    """The token in the path, or in a header; None where something else is shown, or it is in the query."""
     if "st=" in environ.get("QUERY_STRING", ""):
         return None
     if (key := environ.get(KEY)) is not None:

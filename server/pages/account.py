@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from markupsafe import Markup
 
 from server import clock, current
 from server.api.users import set_password
 from server.db import session
 from server.guards import signed_in
-from server.pages.frame import LANGUAGES
+from server.pages.frame import LANGUAGES, ask_first
 from server.qr import code_svg
 from server.signing_in import check_code, check_password
 from sync.accounts.audit import NO_PROJECT, record_act
@@ -125,6 +126,21 @@ def post_end() -> ResponseReturnValue:
         _note("session.ended" if row.kind == "session" else "token.revoked")
     session().commit()
     return redirect(url_for(_ACCOUNT, done="ended"), 303)
+
+
+@bp.get("/tokens/<which>/revoke")
+@signed_in
+def ask_revoke(which: str) -> ResponseReturnValue:
+    """What will happen."""
+    row = _own_token(which)
+    return ask_first(
+        gettext("Revoke the token “%(name)s”?", name=row.name or "—"),
+        gettext("Programs that show it are refused from now on. It cannot be brought back; make another one for them."),
+        url_for("account.post_end"),
+        gettext("Revoke"),
+        url_for(_ACCOUNT),
+        which=which,
+    )
 
 
 @bp.post("/tokens")

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, g, has_request_context, request, url_for
+from flask import Flask, Response, after_this_request, g, has_request_context, render_template, request, url_for
 from flask_babel import lazy_gettext
 from jinja2 import Template
 from jinja2.runtime import Context
 
 from server import clock, current
+from server.answers import FRESH
+from server.catalogues import drawing, in_their_languages
 from server.db import session
 from server.sentences import said_in
 from server.words import words
@@ -55,13 +57,19 @@ SECTIONS = (
 class _Page(Template):
     """A template whose variables are let go at the end of the request. Its macros and their context hold each other,
     and with them all that the page was drawn from, until garbage is collected: a statement of a year 100 MB. What is
-    imported without context is kept for all requests, and may therefore not import or include anything with it."""
+    imported without context is kept for all requests, and may therefore not import or include anything with it.
+
+    What is said in another language than the page's is said to be."""
 
     def new_context(self, vars: dict[str, Any] | None = None, *rest: Any, **named: Any) -> Context:  # noqa: A002
         context = super().new_context(vars, *rest, **named)
         if vars and has_request_context():
             g.setdefault("drawn", []).append(context)
         return context
+
+    def render(self, *given: Any, **named: Any) -> str:
+        with drawing():
+            return in_their_languages(super().render(*given, **named))
 
 
 def _let_go(_error: BaseException | None) -> None:
@@ -92,6 +100,42 @@ def install_frame(app: Flask) -> None:
 def project_of(pid: int) -> Project:
     """The project of this page."""
     return session().get_one(Project, pid)
+
+
+def ask_first(
+    question: str,
+    told: str,
+    to: str,
+    button: str,
+    back: str,
+    *,
+    section: str = "",
+    pid: int | None = None,
+    **fields: str,
+) -> str:
+    """A page that asks before something is done that cannot be undone: what will happen, and the way back."""
+    return render_template(
+        "ask_first.html",
+        around="base.html" if pid is None else "project_page.html",
+        section=section,
+        project=None if pid is None else project_of(pid),
+        question=question,
+        told=told,
+        to=to,
+        button=button,
+        back=back,
+        fields=fields,
+    )
+
+
+def let_it_come_back() -> None:
+    """The page that answers this form may be shown again to who goes back to it; it holds no secrets. Signing out makes
+    the browser forget it."""
+
+    @after_this_request
+    def keep(response: Response) -> Response:
+        response.headers["Cache-Control"] = FRESH
+        return response
 
 
 def called(project: Project, kind: str, name: str) -> str:

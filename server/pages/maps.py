@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
+
+from sync.projects.places import PlaceTree
 
 Point = tuple[float, float]  # longitude, latitude
 _WIDTH = 420.0
@@ -17,6 +19,8 @@ _MARGIN = 14.0
 _OUTLINES = Path(__file__).with_name("outlines.json")
 # Without a country around them, points keep this many degrees of room.
 _ROOM = 1.0
+# About how wide a letter of a map is, and how high its line.
+_LETTER, _LINE = 6.0, 14.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,26 @@ class Map:
         longitude, latitude = point
         x = _MARGIN + (longitude - self.west) * self.flat * self.scale
         return round(x, 1), round(_MARGIN + (self.north - latitude) * self.scale, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A place on a map, with what it has, in words too; `named` where there is room for its name."""
+
+    name: str
+    said: str
+    number: float
+    at: Point
+    radius: float
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesDrawn:
+    """Places on their land, the largest first."""
+
+    land: Map
+    dots: Sequence[Dot]
 
 
 @lru_cache(maxsize=64)
@@ -57,6 +81,33 @@ def map_around(points: tuple[Point, ...]) -> Map | None:
     bare = Map(round(width, 1), round(height, 1), (), west, north, scale, flat)
     outlines = tuple(_drawn(bare, ring) for ring in rings)
     return Map(bare.width, bare.height, outlines, west, north, scale, flat)
+
+
+def map_of_places(tree: PlaceTree, places: Iterable[tuple[str | None, float, str]]) -> PlacesDrawn | None:
+    """By code, what each has, and that in words; None where no place says where it lies. The area of a circle is what
+    the eye compares; those are named whose names have room, the largest first."""
+    known = [
+        (place.name, (float(place.longitude), float(place.latitude)), number, said)
+        for code, number, said in places
+        if (place := tree.places.get(code or "")) is not None
+        and place.longitude is not None
+        and place.latitude is not None
+    ]
+    land = map_around(tuple(point for _, point, _, _ in known))
+    if land is None:
+        return None
+    most = max(number for _, _, number, _ in known)
+    taken: list[tuple[float, float, float]] = []
+    dots = []
+    for name, point, number, said in sorted(known, key=lambda one: -one[2]):
+        radius = round(3 + 17 * (max(number, 0) / most) ** 0.5, 1) if most > 0 else 3.0
+        x, y = land.at(point)
+        wide, high = len(name) * _LETTER / 2, y - radius
+        free = all(abs(x - other) > wide + half or abs(high - top) > _LINE for other, top, half in taken)
+        if free:
+            taken.append((x, high, wide))
+        dots.append(Dot(name, said, number, (x, y), radius, free))
+    return PlacesDrawn(land, dots)
 
 
 def _drawn(onto: Map, ring: Sequence[Point]) -> str:

@@ -21,7 +21,9 @@ FLAGS = {
     "double_save": _("saved twice"),
     "same_day": _("same subject on the same day"),
     "rival_file": _("two files of one name"),
-    "clock": _("clock of the tablet"),
+    "left_out": _("less than before the correction"),
+    "clock": _("dated wrongly, or clock of the tablet"),
+    "place": _("unknown place"),
     "match": _("perhaps registered already"),
 }
 REASONS = {
@@ -52,13 +54,14 @@ EVENTS = {
 }
 # A decision as forms and addresses have it → the state that it gives.
 DECISIONS = {state or "received": state for state in STATES}
-# Sentences to send a submission back with, each a key of its own.
+# Sentences to send a submission back with, each a key of its own; with the last one it is flagged.
 TEMPLATES = {
     "photo": _("The photo is missing or cannot be made out. Please take it again."),
     "number": _("A number looks wrong. Please check it and correct it."),
     "place": _("The village or the position is not right. Please correct it."),
     "twice": _("This visit seems to have been recorded twice. Please say which one stands."),
     "empty": _("Answers are missing. Please complete them."),
+    "again": _("Something looks odd. Please look at it again."),
 }
 # What the settings of ODK Collect are called on its own screens.
 NETWORKS_SAID = {

@@ -85,6 +85,13 @@ def names_of_actors(session: Session, actor_ids: Iterable[int]) -> dict[int, str
     return dict(session.execute(select(Actor.id, Actor.name).where(Actor.id.in_(wanted))).all())
 
 
+def labels_of_subjects(session: Session, project_id: int, subjects: Iterable[str | None]) -> dict[str, str]:
+    """What those are called whom visits are about, `{list}/{id}`, as far as that is known."""
+    ids = {subject: subject.partition("/")[2] for subject in subjects if subject}
+    labels = labels_of_entities(session, project_id, ids.values())
+    return {subject: labels[one] for subject, one in ids.items() if one in labels}
+
+
 def labels_of_entities(session: Session, project_id: int, entity_ids: Iterable[str]) -> dict[str, str]:
     """What entities are called."""
     wanted = set(entity_ids)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from sync.accounts.audit import NO_PROJECT
-from sync.models import Audit, Project
+from sync.models import Audit, Event, Form, FormDraft, Project, Submission
 
 _AT_ONCE = 500
 # How ODK's REST calls what we call by our own words; what is not here keeps its name.
@@ -39,6 +39,11 @@ ACTIONS = {
     "project.deleted": "project.delete",
     "programme.loaded": "project.update",
     "form.published": "form.update.publish",
+    "form.drafted": "form.update.draft.set",
+    "form.draft_discarded": "form.update.draft.delete",
+    "form.file_given": "form.attachment.update",
+    "form.file_linked": "form.attachment.update",
+    "form.file_taken": "form.attachment.update",
     "form.changed": "form.update",
     "form.deleted": "form.delete",
     "form.restored": "form.restore",
@@ -61,6 +66,15 @@ _VERBOSE = (
     "people.viewed",
     "submission.file_added",
     "submission.file_removed",
+)
+_CAME, _MADE = "submission.create", "form.create"
+_ARRIVAL = (
+    Event.number,
+    Event.at,
+    Event.actor_id,
+    Event.submission_id,
+    Submission.form_id,
+    Submission.instance_id,
 )
 _ABOUT_ACTORS = frozenset({"user", "device", "role", "session", "public_link", "token", "link"})
 
@@ -108,32 +122,87 @@ def acts(
 
     `action` is a word of ODK's or ours, or what several begin with (`submission`), or `nonverbose`.
     """
-    where = _filters(action, start, end)
     projects = [NO_PROJECT, *session.scalars(select(Project.id).order_by(Project.id))]
-    merged = heapq.merge(
-        *(_trail(session, project_id, where) for project_id in projects), key=lambda act: act.at, reverse=True
-    )
+    trails = [
+        _trail(session, project_id, [*_filters(action), *_between(Audit.at, start, end)]) for project_id in projects
+    ]
+    if _means(action, _MADE):
+        trails += [_made(session, project_id, start, end) for project_id in projects]
+    if _means(action, _CAME) and action != "nonverbose":
+        trails += [_came(session, project_id, _between(Event.at, start, end)) for project_id in projects]
+    merged = heapq.merge(*trails, key=lambda act: act.at, reverse=True)
     return islice(merged, offset, None if limit is None else offset + limit)
 
 
 def _trail(session: Session, project_id: int, where: list[ColumnElement[bool]]) -> Iterator[Act]:
-    """One project's, a portion at a time along its key: numbers and times go together."""
-    below: int | None = None
-    while True:
-        query = select(Audit).where(Audit.project_id == project_id, *where).order_by(Audit.number.desc())
-        rows = session.scalars((query if below is None else query.where(Audit.number < below)).limit(_AT_ONCE)).all()
-        yield from map(_act, rows)
-        if len(rows) < _AT_ONCE:
-            return
-        below = rows[-1].number
+    """One project's acts."""
+    for row in _portioned(session, select(Audit.__table__).where(Audit.project_id == project_id, *where), Audit.number):
+        yield Act(
+            project_id=project_id if project_id != NO_PROJECT else None,
+            number=row.number,
+            at=row.at,
+            actor_id=row.actor_id,
+            action=ACTIONS.get(row.action, row.action),
+            own=row.action,
+            subject=row.subject,
+            details=row.details,
+            address=row.address,
+            request_id=row.request_id,
+        )
 
 
-def _filters(action: str | None, start: dt.datetime | None, end: dt.datetime | None) -> list[ColumnElement[bool]]:
+def _came(session: Session, project_id: int, where: list[ColumnElement[bool]]) -> Iterator[Act]:
+    """The submissions that came, by the journal: of what tablets send no act is written."""
+    of = and_(Submission.project_id == Event.project_id, Submission.id == Event.submission_id)
+    query = select(*_ARRIVAL).outerjoin(Submission, of)
+    query = query.where(Event.project_id == project_id, Event.kind == "submitted", *where)
+    for row in _portioned(session, query, Event.number):
+        details = {"form": row.form_id, "instanceId": row.instance_id}
+        yield _known(project_id, row.number, row.at, row.actor_id, _CAME, str(row.submission_id), details)
+
+
+def _made(session: Session, project_id: int, start: dt.datetime | None, end: dt.datetime | None) -> Iterator[Act]:
+    """The forms that were made, in whatever way; those that never were more than a draft too."""
+    published = select(Form.form_id, Form.actor_id, Form.created_at).where(
+        Form.project_id == project_id, *_between(Form.created_at, start, end)
+    )
+    drafted = select(FormDraft.form_id, FormDraft.actor_id, FormDraft.created_at).where(
+        FormDraft.project_id == project_id,
+        FormDraft.form_id.not_in(select(Form.form_id).where(Form.project_id == project_id)),
+        *_between(FormDraft.created_at, start, end),
+    )
+    rows = [row for query in (published, drafted) for row in session.execute(query)]
+    for form_id, actor_id, at in sorted(rows, key=lambda row: row.created_at, reverse=True):
+        yield _known(project_id, 0, at, actor_id, _MADE, form_id, {})
+
+
+def _known(
+    project_id: int, number: int, at: dt.datetime, actor_id: int | None, action: str, subject: str, details: Any
+) -> Act:
+    """What is known without an act, by its word of ODK's; from where it was done nobody has noted."""
+    return Act(project_id, number, at, actor_id, action, action, subject, details, None, None)
+
+
+def _portioned(session: Session, query: Select[*tuple[Any, ...]], number: Any) -> Iterator[Row[Any]]:
+    """A portion at a time along the key: numbers and times go together."""
+    query = query.order_by(number.desc()).limit(_AT_ONCE)
+    rows = session.execute(query).all()
+    while rows:
+        yield from rows
+        rows = session.execute(query.where(number < rows[-1].number)).all() if len(rows) == _AT_ONCE else []
+
+
+def _means(action: str | None, name: str) -> bool:
+    return action in (None, "nonverbose", name) or name.startswith(f"{action}.")
+
+
+def _between(at: Any, start: dt.datetime | None, end: dt.datetime | None) -> list[ColumnElement[bool]]:
+    since = [at >= start] if start is not None else []
+    return [*since, at <= end] if end is not None else since
+
+
+def _filters(action: str | None) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
-    if start is not None:
-        where.append(Audit.at >= start)
-    if end is not None:
-        where.append(Audit.at <= end)
     if action == "nonverbose":
         where.append(Audit.action.not_in(_VERBOSE))
     elif action:
@@ -144,18 +213,3 @@ def _filters(action: str | None, start: dt.datetime | None, end: dt.datetime | N
             or_(Audit.action.in_(meant), and_(named, or_(Audit.action == action, Audit.action.not_in(list(ACTIONS)))))
         )
     return where
-
-
-def _act(row: Audit) -> Act:
-    return Act(
-        project_id=row.project_id if row.project_id != NO_PROJECT else None,
-        number=row.number,
-        at=row.at,
-        actor_id=row.actor_id,
-        action=ACTIONS.get(row.action, row.action),
-        own=row.action,
-        subject=row.subject,
-        details=row.details,
-        address=row.address,
-        request_id=row.request_id,
-    )

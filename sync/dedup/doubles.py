@@ -64,22 +64,38 @@ def settle_doubles(
     event: int,
     former: Iterable[Former] = (),
     stored: Mapping[int, Saved] | None = None,
-) -> set[int]:
+) -> dict[int, int | None]:
     """Decide `double_of`, `counts` and the flags `double_save` and `same_day` of submissions and their neighbours.
 
     To be called once their rows are stored, after every change of answers or review state; `former` is what edits took
     away. Of `stored` ones the rows are known and not fetched; they follow what is written. Of one visit saved twice the
     earlier counts, by `recorded_at`, then instance id; any order of arrival ends the same. Gives the ids of those whose
-    `counts` or `double_of` changed.
+    `counts` or `double_of` changed, each with that of which it is a second copy now, or was one.
     """
     left = list(former)
     ids = list(dict.fromkeys(submission_ids))
-    changed: set[int] = set()
+    changed: dict[int, int | None] = {}
     for start in range(0, max(len(ids), 1), _AT_ONCE):
         settling = _Settling(journal, stored or {})
         settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
         changed |= settling.write(event)
     return changed
+
+
+def causing_events(changed: Mapping[int, int | None], events: Mapping[int, int]) -> dict[int, int]:
+    """By which of a transaction's events, given by submission, each that `settle_doubles` gives changed: its own or
+    that of its original, whichever is later."""
+    found = {}
+    for id_, original in changed.items():
+        behind = [id_]
+        while original is not None and original not in behind:
+            behind.append(original)
+            # An original that has no event counts otherwise because of its own one.
+            original = None if original in events else changed.get(original)
+        numbers = [events[one] for one in behind if one in events]
+        if numbers:
+            found[id_] = max(numbers)
+    return found
 
 
 def doubles_among(saved: Iterable[Saved]) -> dict[int, Saved]:
@@ -138,14 +154,15 @@ class _Settling:
         moved = [one for one in self._known.values() if self._original_id(one) != one.double_of]
         self._settle_days([*given, *moved], [(one.subject, one.day) for one in former])
 
-    def write(self, event: int) -> set[int]:
-        rows, changed = [], set()
+    def write(self, event: int) -> dict[int, int | None]:
+        rows = []
+        changed: dict[int, int | None] = {}
         for one in self._known.values():
             original_id = self._original_id(one)
             counted = counts(self._journal.counts, one.review_state, original_id, one.deleted_at)
             flags = self._flags.get(one.id, one.flags)
             if (original_id, counted) != (one.double_of, one.counts):
-                changed.add(one.id)
+                changed[one.id] = one.double_of if original_id is None else original_id
             elif flags == one.flags:
                 continue
             rows.append(

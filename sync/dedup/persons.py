@@ -172,24 +172,35 @@ def _write(
 
 def _since(looks: Collection[_Look], events: Mapping[str, int], last: int) -> dict[str, int]:
     """By which event each came to stand for whom it should: the last that changed one of those with whom it is, or was,
-    one in the value.
+    one in the value; where these are the same as before, one in the low bound.
 
-    All of these change at once, so at no event is anybody one in the value and several in the low bound, or several in
-    the value and one in the high bound.
+    All that are one in the value change at once, so at no event is anybody one in the value and several in the low
+    bound, or several in the value and one in the high bound.
     """
-    classes = Classes()
-    for look in looks:
-        if look.is_wrong or look.entity_id in events:
-            classes.join(look.entity_id, look.person)
-            classes.join(look.entity_id, look.wanted[0] if look.wanted else look.entity_id)
+    persons, nearly = Classes(), Classes()
+    concerned = [look for look in looks if look.is_wrong or look.entity_id in events]
+    for look in concerned:
+        for person, fewest in look.classes:
+            persons.join(look.entity_id, person)
+            nearly.join(look.entity_id, person)
+            nearly.join(look.entity_id, fewest)
+    moving = {persons.of(look.entity_id) for look in concerned if look.is_another}
+    by_person, by_fewest = _last_events(persons, events), _last_events(nearly, events)
+    found: dict[str, int] = {}
+    for look in concerned:
+        name = persons.of(look.entity_id)
+        number = by_person.get(name) if name in moving else None
+        number = number or by_fewest.get(nearly.of(look.entity_id), last)
+        found[name] = max(number, look.last, found.get(name, 0))
+    return {look.entity_id: found[persons.of(look.entity_id)] for look in concerned}
+
+
+def _last_events(classes: Classes, events: Mapping[str, int]) -> dict[str, int]:
+    """By class, the last event that changed one of it."""
     found: dict[str, int] = {}
     for entity_id, number in events.items():
         found[classes.of(entity_id)] = max(number, found.get(classes.of(entity_id), number))
-    for look in looks:
-        name = classes.of(look.entity_id)
-        if look.is_wrong and name in found:
-            found[name] = max(found[name], look.last)
-    return {look.entity_id: found.get(classes.of(look.entity_id), last) for look in looks}
+    return found
 
 
 def _said(entity_id: str, standing: Standing | None) -> tuple[str, str, str] | None:
@@ -218,9 +229,17 @@ class _Look:
         return self.wanted != (tuple(self.held[-3:]) if self.held is not None else None)
 
     @property
-    def person(self) -> str:
-        """For whom it stands in the value."""
-        return self.held.person_id if self.held is not None else self.entity_id
+    def classes(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """For whom it stands in the value and in the low bound: up to now, and from now on."""
+        alone = self.entity_id, self.entity_id
+        held, wanted = self.held, self.wanted
+        return (held.person_id, held.fewest_id) if held is not None else alone, wanted[:2] if wanted else alone
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it comes to stand for somebody else in the value."""
+        (before, _), (after, _) = self.classes
+        return before != after
 
     @property
     def last(self) -> int:

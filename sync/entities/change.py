@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sync.dedup.following import Appearing, follow
 from sync.entities.folding import APPLIED, FORCED, HELD, RESOLVES, WITHDRAWN, Step, changed_by, fold
 from sync.entities.reach import place_named, tree_of
+from sync.entities.recalling import recall
 from sync.entities.stored import (
     SAID,
     EntityNow,
@@ -96,7 +97,7 @@ class Change:
     def force(self, keys: Collection[Key], upto: int) -> None:
         """Have the updates of these entities that are held since this event, or before, wait no longer."""
         self._fetch(keys)
-        stored = steps_of_entities(self._connection, self._project_id, keys)
+        stored = self._stored(keys)
         for key in keys:
             steps = stored.get(key, [])
             before = [(step.state, step.version) for step in steps]
@@ -203,7 +204,7 @@ class Change:
         ordered = sorted(steps, key=lambda step: (step.event, step.submission_id))
         version = entity.version
         for step in ordered:
-            if step.create or step.branch_id is not None or step.path == RESOLVES or entity.withdrawn:
+            if step.create or step.branch_id is not None or step.path == RESOLVES or entity.withdrawn or step.former:
                 return False
             if step.event <= entity.event:
                 return False  # of a correction that names another entity now: it keeps its place before what came since
@@ -238,15 +239,20 @@ class Change:
         """Fold these entities with all that is stored of them."""
         if not keys:
             return
-        stored = steps_of_entities(self._connection, self._project_id, keys)
+        stored = self._stored(keys)
         changed = {place_of(step): step for step in self._changed_steps.values()}
         for key in keys:
-            steps = [changed.get(place_of(step), step) for step in stored.get(key, ())]
+            steps = [_as_changed(step, changed.get(place_of(step))) for step in stored.get(key, ())]
             before = [(step.state, step.version) for step in steps]
             self._fold(key, [*steps, *coming.get(key, ())])
             for step, was in zip(steps, before, strict=True):
                 if (step.state, step.version) != was:
                     self._changed_steps[id(step)] = step
+
+    def _stored(self, keys: Collection[Key]) -> dict[Key, list[Step]]:
+        found = steps_of_entities(self._connection, self._project_id, keys)
+        recall(self._journal.session, self._project_id, (step for steps in found.values() for step in steps))
+        return found
 
     def _fold(self, key: Key, steps: Sequence[Step]) -> None:
         known = self._entities.get(key)
@@ -270,6 +276,13 @@ class Change:
                 self._creations[step.submission_id].add(step.path)
             for step in folded.twice:
                 self._twice[step.submission_id].append(step.path)
+
+
+def _as_changed(stored: Step, changed: Step | None) -> Step:
+    if changed is None:
+        return stored
+    changed.former = stored.former
+    return changed
 
 
 def place_of(step: Step) -> tuple[str, str, int, str]:

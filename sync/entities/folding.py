@@ -6,7 +6,7 @@ After the ODK Entities specification 2022.1 to 2025.1: creations, updates, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,19 @@ _LABEL = "label"  # reserved by the specification: no property has this name
 _DIGITS = re.compile(r"(\d+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a step said before the event `until` corrected its submission."""
+
+    until: int
+    label: str | None
+    data: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Step:
-    """A row of `entity_steps`. `version` is the one that the entity had when the step was first applied; it stays."""
+    """A row of `entity_steps`. `version` is the one that the entity had when the step was first applied; it stays.
+    `former` is what it said before, the oldest first, as far as anybody has looked (`recall`)."""
 
     list_name: str
     entity_id: str
@@ -37,6 +47,7 @@ class Step:
     actor_id: int | None
     state: str
     version: int | None
+    former: Sequence[Former] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,8 @@ class Snapshot:
 @dataclass(slots=True)
 class Folded:
     """The entity after its steps. `begun` is false when none of them creates it; `version` has risen with each step
-    that was applied for the first time; `twice` are the creations that came too late. `creator` made it."""
+    that was applied for the first time, and with each correction; `twice` are the creations that came too late.
+    `creator` made it."""
 
     begun: bool
     withdrawn: bool
@@ -75,7 +87,8 @@ def fold(steps: Sequence[Step], version: int, *, remember: bool = False) -> Fold
     Each step changes what differs from the version that it was made upon, and nothing else: two that changed different
     properties of one version are merged. States and versions are set on the steps themselves. A withdrawn step changes
     nothing, but what follows it in its branch need not wait for it, and what it had said is not taken for said by those
-    who were made upon it. `version` is the entity's so far, 0 for a new one; `remember` gives the `history`.
+    who were made upon it. Nor is what a step said before it was corrected: whoever only passed that on has not touched
+    it. `version` is the entity's so far, 0 for a new one; `remember` gives the `history`.
     """
     ordered = sorted(steps, key=_place) if len(steps) > 1 else list(steps)
     first = _beginning(ordered)
@@ -117,9 +130,42 @@ class _Said:
     """What a step changed, whether it holds now or was withdrawn: a tablet with its version had it before its eyes."""
 
     version: int
+    event: int
     branch_id: str | None
     changes: dict[str, Any]
+    former: Sequence[tuple[int, dict[str, Any]]]  # what it changed before, each until an event
     holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Eyes:
+    """What a tablet had before its eyes, properties and label. `or_else`, by property: what else that may have been,
+    because a submission that it had built upon was corrected and nobody knows whether it knew."""
+
+    seen: dict[str, Any]
+    or_else: Mapping[str, Collection[Any]]
+
+    def touched_by(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in said.items()
+            if _differs(self.seen.get(name), value) and (value or "") not in self.or_else.get(name, ())
+        }
+
+    def after(self, step: Step) -> _Eyes:
+        """The same when it had made this step too."""
+        now = _said_by(step)
+        seen = self.seen | now
+        if not step.former and not self.or_else:
+            return _Eyes(seen, {})
+        sayings = [now, *map(_said_by, step.former)]
+        or_else = {}
+        for name in seen.keys() | {name for said in sayings for name in said}:
+            before = {self.seen.get(name) or "", *self.or_else.get(name, ())}
+            said_of_it = {said[name] or "" for said in sayings if name in said}
+            passed_on = said_of_it & before or any(name not in said for said in sayings)
+            or_else[name] = said_of_it | before if passed_on else said_of_it
+        return _Eyes(seen, or_else)
 
 
 class _Folding:
@@ -130,9 +176,9 @@ class _Folding:
         self._data = dict(first.data)
         self._conflict: str | None = None
         self._said: list[_Said] = []
-        self._view = {**first.data, _LABEL: first.label or ""}  # everything said so far, withdrawn or not
+        self._view = _whole(first)  # everything said so far, withdrawn or not
         self._highest = 0
-        self._branches: dict[str, dict[str, Any]] = {}
+        self._branches: dict[str, _Eyes] = {}
         self._reached: dict[str, dict[int, int]] = {}
         self._coming = {(step.branch_id, step.base_version) for step in ordered if step.branch_id is not None}
         self._waiting: dict[str, list[Step]] = {}
@@ -142,8 +188,11 @@ class _Folding:
         if not self._withdrawn:
             self._count(first)
         self._reach(first, first.version or 0)
+        former = [(one.until, _whole(one)) for one in first.former]
+        self._begun = _Said(first.version or 0, first.event, first.branch_id, dict(self._view), former, holds=True)
+        self._corrected = bool(former)
         if first.branch_id is not None:
-            self._branches[first.branch_id] = dict(self._view)
+            self._branches[first.branch_id] = _Eyes(dict(self._view), self._begun_with())
         self._remember(first, first.base_version, None, ())
 
     def take(self, step: Step) -> None:
@@ -166,7 +215,7 @@ class _Folding:
         return Folded(
             begun=True,
             withdrawn=self._withdrawn,
-            version=self._version,
+            version=max([self._version, *(until for said in self._everything() for until, _ in self._ended(said))]),
             label=self._label,
             data=self._data,
             conflict=self._conflict,
@@ -196,8 +245,11 @@ class _Folding:
 
     def _apply(self, step: Step) -> None:
         trunk = self._trunk(step)
-        base = self._base_of(step, trunk)
-        changes = _differing(step, base) if base is not None else _said_by(step)
+        eyes = self._eyes_of(step, trunk)
+        changes = eyes.touched_by(_said_by(step)) if eyes is not None else _said_by(step)
+        former = [
+            (one.until, eyes.touched_by(_said_by(one)) if eyes is not None else _said_by(one)) for one in step.former
+        ]
         holds = step.state != WITHDRAWN
         conflict, conflicting = self._compare(step, trunk, changes) if holds and trunk is not None else (None, [])
         if holds:
@@ -207,12 +259,13 @@ class _Folding:
                 self._conflict = None
             elif self._conflict != HARD:
                 self._conflict = conflict or self._conflict
-        said = _Said(step.version or trunk or 0, step.branch_id, changes, holds)
+        said = _Said(step.version or trunk or 0, step.event, step.branch_id, changes, former, holds)
         self._said.append(said)
+        self._corrected = self._corrected or bool(former)
         self._view |= changes
         self._highest = max(self._highest, said.version)
         if step.branch_id is not None:
-            self._branches[step.branch_id] = (base or self._view) | _said_by(step)
+            self._branches[step.branch_id] = (eyes or _Eyes(dict(self._view), {})).after(step)
         self._reach(step, step.version or trunk or 0)
         if holds:
             self._remember(step, trunk, conflict, conflicting)
@@ -245,21 +298,45 @@ class _Folding:
             return step.base_version
         return step.trunk_version if step.trunk_version is not None else self._first.version
 
-    def _base_of(self, step: Step, trunk: int | None) -> dict[str, Any] | None:
-        """What the tablet had before its eyes, properties and label; None if nobody can say."""
+    def _eyes_of(self, step: Step, trunk: int | None) -> _Eyes | None:
+        """What the tablet had before its eyes; None if nobody can say."""
         if step.branch_id is not None and step.branch_id in self._branches:
             return self._branches[step.branch_id]
-        return None if trunk is None else self._seen(trunk)
+        if trunk is None:
+            return None
+        made_offline = step.branch_id is not None and step.trunk_version is None
+        return _Eyes(self._seen(trunk), self._begun_with() if made_offline else {})
+
+    def _begun_with(self) -> dict[str, set[Any]]:
+        """All that the first step ever said, by property, if it was corrected."""
+        found: dict[str, set[Any]] = {}
+        for changes in (self._begun.changes, *(changes for _, changes in self._begun.former)):
+            for name, value in changes.items():
+                found.setdefault(name, set()).add(value or "")
+        return found if self._begun.former else {}
 
     def _seen(self, version: int) -> dict[str, Any]:
-        """The entity at a version, with what was withdrawn since: it had not been when the tablet saw it."""
-        if version >= self._highest:
+        """The entity at a version, with what was withdrawn or corrected since: it had not been when the tablet saw
+        it."""
+        if version >= self._highest and not self._corrected:
             return self._view
-        found = {**self._first.data, _LABEL: self._first.label or ""}
-        for said in self._said:
-            if said.version <= version:
-                found |= said.changes
+        found: dict[str, Any] = {}
+        for said in self._everything():
+            if said is self._begun or said.version <= version:
+                found |= next((changes for until, changes in self._ended(said) if version < until), said.changes)
         return found
+
+    def _everything(self) -> Iterator[_Said]:
+        yield self._begun
+        yield from self._said
+
+    def _ended(self, said: _Said) -> Iterator[tuple[int, dict[str, Any]]]:
+        """What a step changed before, with the first version in which it did not any more. Of versions themselves it
+        is only known which step brought them: a correction brought the next one after those steps that had come."""
+        until = 0
+        for event, changes in said.former:
+            until = max([until, *(one.version for one in self._everything() if one.event < event)]) + 1
+            yield until, changes
 
     def _compare(self, step: Step, trunk: int, changes: dict[str, Any]) -> tuple[str | None, list[str]]:
         """Soft when others have changed the entity since, hard when they changed the same to something else."""
@@ -283,12 +360,12 @@ class _Folding:
             )
 
 
-def _said_by(step: Step) -> dict[str, Any]:
-    return step.data | {_LABEL: step.label} if step.label else dict(step.data)
+def _said_by(one: Step | Former) -> dict[str, Any]:
+    return {**one.data, _LABEL: one.label} if one.label else dict(one.data)
 
 
-def _differing(step: Step, base: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in _said_by(step).items() if _differs(base.get(name), value)}
+def _whole(one: Step | Former) -> dict[str, Any]:
+    return {**one.data, _LABEL: one.label or ""}
 
 
 def changed_by(step: Step, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sync.review.counting import APPROVED, REJECTED
 
 HAS_ISSUES = "hasIssues"
 RECEIVED, COMPLETE, LACKS_FILES, SENT_BACK, ACCEPTED = "received", "complete", "missing_photos", "sent_back", "approved"
+KEPT = "kept"
 LANGUAGES = ("fr", "en", "bm")
 # As a tablet's user reads it; Bambara as it is said in short messages, without what would need a longer sentence.
 WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -32,6 +33,7 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     LACKS_FILES: ("photos manquantes", "photos are missing", "jaw ma se fɔlɔ"),
     SENT_BACK: ("à corriger", "to correct", "a ka kan ka labɛn"),
     ACCEPTED: ("approuvé", "approved", "a sɔnna"),
+    KEPT: ("gardé, le bureau s’en occupe", "kept, the office sees to it", "gardé, le bureau s’en occupe"),
 }
 _AT_MOST = 200
 _RECENT = dt.timedelta(days=60)  # before the last one
@@ -194,7 +196,7 @@ def _sent(around: _Around) -> Notices:
 
 
 def _waiting(around: _Around, titles: Mapping[str, str]) -> list[tuple[str, str, int, dict[str, str]]]:
-    """What is kept and waits for the coordinator: it was received, that is all that can be said."""
+    """What could not be filed and waits for the coordinator."""
     found = around.session.execute(
         select(Quarantined.id, Quarantined.instance_id, Quarantined.form_id, Quarantined.received_at)
         .where(
@@ -211,13 +213,13 @@ def _waiting(around: _Around, titles: Mapping[str, str]) -> list[tuple[str, str,
         name = row_of_instance(str(instance_id))
         title = titles.get(form_id or "", form_id or "")
         said = {
-            "state": RECEIVED,
+            "state": KEPT,
             "form": form_id or "",
             "sent_at": around.when(received_at),
             "missing": "",
             "comment": "",
         }
-        label = around.label(title, None, received_at, words_of(RECEIVED, around.language))
+        label = around.label(title, None, received_at, words_of(KEPT, around.language))
         rows.setdefault(name, (name, label, number, said))
     return list(rows.values())
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from forms.xforms.xform import Form as XForm
 from sync.entities.folding import RESOLVES, Snapshot, fold
+from sync.entities.recalling import recall
 from sync.entities.registers import list_of
 from sync.entities.stored import LIST_FILE, steps_of_entities
 from sync.errors import EntityNotFound
@@ -227,6 +228,7 @@ def versions_of(session: Session, entity: Entity) -> list[Version]:
     """Every version with what brought it, the oldest first; the last one is the current."""
     key = (entity.list_name, entity.id)
     steps = steps_of_entities(session.connection(), entity.project_id, [key]).get(key, [])
+    recall(session, entity.project_id, steps)
     history = sorted(fold(steps, entity.version, remember=True).history, key=lambda shot: shot.version)
     events = _events(session, entity.project_id, {shot.step.event for shot in history})
     submissions = _submissions(session, entity.project_id, {shot.step.submission_id for shot in history})

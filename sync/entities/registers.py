@@ -21,7 +21,8 @@ from sync.errors import Exists, NotFound, PendingSubmissions, Unexpected
 from sync.journal import Journal
 from sync.models import Actor, Entity, EntityAssignment, EntityList
 from sync.models.database import insert_rows
-from sync.projects.places import put_places
+from sync.projects.places import places_at, put_places
+from sync.review.placed import settle_place_flags
 
 _NAME = re.compile(r"[^\W\d][\w.\-]*\Z")
 _AT_ONCE = 2000
@@ -80,16 +81,15 @@ def change_list(journal: Journal, name: str, changes: Mapping[str, Any], *, conv
     """Change `approvalRequired`, `ownerOnly`, `accessFilter`, `place_property`; what follows from them follows.
 
     Approval is asked of submissions that come from then on. Where it is not asked for any more, those that wait for it
-    act; PendingSubmissions if there are any and nobody said `convert`. An `accessFilter` goes before `ownerOnly`.
+    act; PendingSubmissions if there are any and nobody said `convert`. `ownerOnly` holds whatever the `accessFilter`,
+    which lets through nothing more while it does.
     """
     known = list_of(journal.session, journal.project_id, name)
     event = journal.record("list", None, {"list": name, "changed": sorted(changes)})
-    if "ownerOnly" in changes and "accessFilter" not in changes:
-        known.owner_only = bool(changes["ownerOnly"])
-        if known.owner_only:
-            known.access_filter = None
     if "accessFilter" in changes:
         _set_filter(journal, known, changes["accessFilter"])
+    if "ownerOnly" in changes:
+        known.owner_only = bool(changes["ownerOnly"])
     if "place_property" in changes and changes["place_property"] != known.place_property:
         _require_property(known, changes["place_property"])
         known.place_property = changes["place_property"]
@@ -178,9 +178,11 @@ def assigned_rows(session: Session, project_id: int, name: str, actor_id: int) -
 def change_places(journal: Journal, places: Sequence[PlaceRow], event: int) -> bool:
     """Make these the places of the project from `event` on; the rows of lists find their devices by them. False, and
     nothing written, if they were its places before."""
+    before = places_at(journal.session, journal.project_id, None)
     if not put_places(journal, places, event):
         return False
     settle_places(journal, event)
+    settle_place_flags(journal, before, places_at(journal.session, journal.project_id, None), event)
     return True
 
 
@@ -212,7 +214,7 @@ def _set_filter(journal: Journal, known: EntityList, wanted: Mapping[str, Any] |
                 raise Unexpected(f"Devices have no property called {rule['actorProperty']}.")
     elif kind not in (None, OWNER, ASSIGNED):
         raise Unexpected(f"There is no access filter of type {kind!r}; it is {OWNER}, {BY_PROPERTY} or {ASSIGNED}.")
-    known.owner_only = kind == OWNER
+    known.owner_only = known.owner_only or kind == OWNER
     known.access_filter = orjson.dumps(wanted).decode() if kind in (BY_PROPERTY, ASSIGNED) else None
 
 

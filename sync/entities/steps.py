@@ -18,6 +18,7 @@ from forms.xforms.xform import Form
 from sync.dedup.following import follow_list
 from sync.entities.change import Change, place_of, said_by
 from sync.entities.folding import HELD, WITHDRAWN, Step
+from sync.entities.recalling import recall
 from sync.entities.stored import (
     AT_ONCE,
     LIST_FILE,
@@ -41,7 +42,7 @@ class Arrived:
     """A submission whose entity actions are to hold now. `event` brought its version in.
 
     Lists that want approval pass over what was not `approved`. `actor_id` sent it; it is looked up if it is not given.
-    `new` promises that the submission has no steps yet, so that nobody needs to look.
+    `new` promises that this is its first version and that it has no steps yet, so that nobody needs to look.
     """
 
     submission_id: int
@@ -83,6 +84,7 @@ def apply_actions(journal: Journal, arrived: Sequence[Arrived]) -> Applied:
             for submission_id in some
             for action in _effective(wanted[submission_id], rules, places[submission_id])
         ]
+        recall(journal.session, journal.project_id, (step for step in steps if not wanted[step.submission_id].new))
         change = Change(journal, connection, rules)
         change.make(before, steps, journal.last_event)
         flagged |= change.flagged
@@ -256,8 +258,7 @@ def _places(
     known: dict[int, int] = {}
     for step in before:
         known[step.submission_id] = min(step.event, known.get(step.submission_id, step.event))
-    # Ids only grow: what an earlier transaction stored has one that the project had reached when this one began.
-    older = [id_ for id_ in places if id_ <= journal.found.last_id and id_ not in known]
+    older = [arrival.submission_id for arrival in arrived if not arrival.new and arrival.submission_id not in known]
     if older:
         known |= first_events(connection, journal.project_id, older)
     return places | known

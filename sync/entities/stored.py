@@ -320,7 +320,7 @@ _RULES = (
     EntityList.matching,
 )
 _UNSETTLED = EntityStep.state != APPLIED
-_STEP_FIELDS = [each.name for each in fields(Step)]
+_STEP_FIELDS = [each.name for each in fields(Step) if each.name != "former"]
 _of_step = attrgetter(*_STEP_FIELDS)
 _ENTITY_FIELDS = [each.name for each in fields(EntityNow)]
 _MADE_ONCE = ("created_at", "deleted_at")  # steps do not change these

@@ -7,16 +7,18 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import IO, Any, cast
 
-from sqlalchemy import and_, select, true
+from sqlalchemy import and_, not_, select, true
 
+from sync.encryption.decrypting import plain_name
 from sync.exports.cells import Cell, csv_pieces, file_name
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, key_of, moment_text, row_maker
 from sync.exports.growing import Sink, Unseekable
-from sync.exports.rows import SubmissionRow
+from sync.exports.rows import RepeatedRow, SubmissionRow
 from sync.exports.source import Source
 from sync.intake.content import ContentStore
 from sync.models import Attachment, Submission, SubmissionVersion
@@ -64,13 +66,14 @@ def write_csv(source: Source, sink: Sink) -> int:
 def write_csv_zip(source: Source, sink: Sink, store: ContentStore, rows: int) -> int:
     """All tables, and on demand the files; gives how many submissions. The archive's comment says it too."""
     tally = Tally()
+    media = Media(source, store) if source.options.attachments else None
     with zipped(sink) as archive:
         for table, name in file_names(source.form_id, source.tables):
             with entry(archive, name, large=rows > _MANY) as file:
-                for piece in _pieces(source, table, tally):
+                for piece in _pieces(source, table, tally, media):
                     file.write(piece)
-        if source.options.attachments:
-            _write_files(source, archive, store)
+        if media is not None:
+            _write_files(source, archive, store, media)
             _write_audits(source, archive, store)
         archive.comment = f"rows={tally.rows}".encode()
     return tally.rows
@@ -113,18 +116,31 @@ def header_of(table: Table, outlets: Sequence[Outlet]) -> list[str]:
 
 
 def rows_of(
-    source: Source, table: Table, outlets: Sequence[Outlet], count: Callable[[Iterable[Any]], Iterator[Any]]
+    source: Source,
+    table: Table,
+    outlets: Sequence[Outlet],
+    count: Callable[[Iterable[Any]], Iterator[Any]],
+    media: Media | None = None,
 ) -> Iterator[list[Cell]]:
-    """The rows under that line. Only submissions are counted."""
+    """The rows under that line. Only submissions are counted. Files are called as they are in `media`, if given."""
     cells = row_maker(outlets)
+    files = [index for index, outlet in enumerate(outlets) if outlet.column.kind == "binary"] if media else []
+
+    def told(row: SubmissionRow | RepeatedRow) -> list[Cell]:
+        found = cells(row.answers)
+        for index in files:
+            if media is not None and (name := found[index]):
+                found[index] = media.path(row.instance_id, str(name))
+        return found
+
     if table.parent is None:
         for row in count(source.submissions()):
-            yield [moment_text(row.created), *cells(row.answers), *_after(row)]
+            yield [moment_text(row.created), *told(row), *_after(row)]
         return
     for repeated in source.repeats(table):
         key = key_of(table, repeated.instance_id, repeated.places)
         parent = key_of(table.parent, repeated.instance_id, repeated.places[:-1])
-        yield [*cells(repeated.answers), parent, key]
+        yield [*told(repeated), parent, key]
 
 
 def _after(row: SubmissionRow) -> tuple[Cell, ...]:
@@ -142,9 +158,9 @@ def _after(row: SubmissionRow) -> tuple[Cell, ...]:
     )
 
 
-def _pieces(source: Source, table: Table, tally: Tally) -> Iterator[bytes]:
+def _pieces(source: Source, table: Table, tally: Tally, media: Media | None = None) -> Iterator[bytes]:
     outlets, options = source.outlets(table), source.options
-    rows = rows_of(source, table, outlets, tally)
+    rows = rows_of(source, table, outlets, tally, media)
     return csv_pieces(header_of(table, outlets), rows, guarded=options.guarded, bom=options.bom)
 
 
@@ -158,18 +174,45 @@ class Attached:
     pieces: Iterator[bytes]
 
 
-def _write_files(source: Source, archive: zipfile.ZipFile, store: ContentStore) -> None:
-    """Files under media/, each once; one that has the name of another goes into a folder of its submission."""
-    taken: dict[str, int] = {}
+class Media:
+    """Where the files of an export lie in its archive under media/: by their names, as far as these are free.
+
+    Of several with one name, the newest has it and all with the same bytes. The others lie in folders of their
+    submissions, where those that have not come yet would lie too: no row is to show the picture of another one.
+    """
+
+    def __init__(self, source: Source, store: ContentStore) -> None:
+        self._source = source
+        self._store = store
+
+    def path(self, instance_id: str, name: str) -> str:
+        """Of a submission's file."""
+        plain = file_name(name)
+        return f"{file_name(instance_id)}/{plain}" if (instance_id, plain) in self._aside else plain
+
+    @cached_property
+    def _aside(self) -> set[tuple[str, str]]:
+        """The submissions and names of files that do not lie under their names."""
+        owners, aside = dict[str, int](), set[tuple[str, str]]()
+        for file in _attached(self._source, self._store):
+            name, content = file_name(file.name), hash(file.content)
+            if file.name != AUDIT and owners.setdefault(name, content) != content:
+                aside.add((file.instance_id, name))
+        for row in _stored(self._source, here=False):
+            name = file_name(plain_name(row.name) if row.encrypted else row.name)
+            if name in owners:
+                aside.add((row.instance_id, name))
+        return aside
+
+
+def _write_files(source: Source, archive: zipfile.ZipFile, store: ContentStore, media: Media) -> None:
+    """Files under media/, each once."""
+    written = set[str]()
     for file in _attached(source, store):
-        if file.name == AUDIT:
-            continue
-        name, content = file_name(file.name), hash(file.content)
-        if name not in taken:
-            taken[name] = content
-            _put(archive, f"media/{name}", file.pieces)
-        elif taken[name] != content:
-            _put(archive, f"media/{file_name(file.instance_id)}/{name}", file.pieces)
+        path = media.path(file.instance_id, file.name)
+        if file.name != AUDIT and path not in written:
+            written.add(path)
+            _put(archive, f"media/{path}", file.pieces)
 
 
 def _put(archive: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
@@ -237,15 +280,15 @@ def _read(store: ContentStore, sha256: str) -> Iterator[bytes]:
             yield piece
 
 
-def _stored(source: Source) -> Iterator[Any]:
-    """In the order of submissions, then by name."""
+def _stored(source: Source, *, here: bool = True) -> Iterator[Any]:
+    """In the order of submissions, then by name; those that have come, or those that have not."""
     query = (
         select(
             Submission.id,
             Submission.instance_id,
             Submission.current_instance_id,
             Submission.form_version,
-            SubmissionVersion.encrypted_key.is_not(None),
+            SubmissionVersion.encrypted_key.is_not(None).label("encrypted"),
             Attachment.name,
             Attachment.sha256,
         )
@@ -269,8 +312,7 @@ def _stored(source: Source) -> Iterator[Any]:
             Submission.project_id == source.project_id,
             Submission.form_id == source.form_id,
             true() if source.deleted else Submission.deleted_at.is_(None),
-            Attachment.present,
-            Attachment.sha256.is_not(None),
+            *([Attachment.present, Attachment.sha256.is_not(None)] if here else [not_(Attachment.present)]),
         )
         .order_by(Submission.id.desc(), Attachment.name)
     )

@@ -17,6 +17,7 @@ from sync.exports.csvfiles import Tally, entry, file_names, write_csv, write_csv
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.fields import Table, tables_of
 from sync.exports.filters import compile_filter, hangs_on_time, names_in
+from sync.exports.flat import is_called
 from sync.exports.growing import Facts, Scratch, Sink
 from sync.exports.lines import write_lines
 from sync.exports.maps import position_column, write_geojson, write_kml
@@ -131,6 +132,9 @@ def _narrowed(
 
 def _require_possible(source: Source, whole: list[Table]) -> None:
     options = source.options
+    languages = _languages(whole)
+    if options.labels and languages and not any(is_called(name, options.labels) for name in languages):
+        raise Unexpected(f"The form has no labels in ‘{options.labels}’. It has them in: {', '.join(languages)}.")
     if options.format in ("geojson", "kml"):
         try:
             position_column(source.tables, options.field)
@@ -143,6 +147,16 @@ def _require_possible(source: Source, whole: list[Table]) -> None:
         require_library()
     if options.format == "sav" and len(source.tables) > 1:
         raise Unexpected("This form has repeats, and a .sav file holds one table: ask for submissions.sav.zip.")
+
+
+def _languages(tables: Sequence[Table]) -> list[str]:
+    """Of the form's labels, as the workbook calls them; none where it has them in one that it does not name."""
+    found = dict[str, None]()
+    for table in tables:
+        for column in table.columns:
+            for labels in (column.labels, *(labels for _, labels in column.choices)):
+                found |= dict.fromkeys(name for name in labels if name)
+    return list(found)
 
 
 def _csv(source: Source, sink: Sink, _scratch: Scratch, _rows: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from forms.form import Field
 from forms.indicators.sheets import Sheets
+from forms.xforms.persons import asks_who
 from forms.xforms.xform import Form
 from sync.errors import NotFound
 from sync.models import EntityList, FormDraft
@@ -22,7 +23,10 @@ Path = tuple[str, ...]
 # What a matching sheet says of a property that tells who somebody is.
 IDENTIFYING_ROLES = frozenset({"first_name", "last_name", "full_name", "birth_date", "phone", "id_number", "address"})
 _IDENTIFYING_KINDS = frozenset({"geopoint", "geotrace", "geoshape", "binary"})
-_IDENTIFYING_PROPERTIES = frozenset({"username", "email", "phonenumber", "phone number", "simserial", "subscriberid"})
+_IDENTIFYING_PROPERTIES = frozenset(
+    {"username", "email", "phonenumber", "phone number", "simserial", "subscriberid", "deviceid"}
+)
+_TYPED = frozenset({"string", "int"})
 _KINDS = {"select1": "select_one", "barcode": "string"}
 
 
@@ -257,7 +261,7 @@ class _Merge:
             path=path,
             identity=asked.identity,
             name=path[-1],
-            kind=_common_kind([question.type for _, question, _ in asked.fields]),
+            kind=common_kind([question.type for _, question, _ in asked.fields]),
             labels=next((question.labels for _, question, _ in asked.fields if question.labels), {}),
             choices=tuple(choices.items()),
             identifying=self.said.get(asked.identity, asked.identity in self.told),
@@ -317,11 +321,14 @@ def _inside(path: str, outer: str) -> Path:
 
 def _tells(form: Form, asked: Field) -> bool:
     bind = form.binds.get(asked.path)
-    by_device = bind is not None and bind.preload == "property" and bind.preload_params in _IDENTIFYING_PROPERTIES
-    return by_device or asked.type in _IDENTIFYING_KINDS
+    if bind is not None and bind.preload == "property":
+        return (bind.preload_params or "").removeprefix("uri:") in _IDENTIFYING_PROPERTIES
+    if asked.type in _TYPED and not asked.metadata and (asked.calculated or not asked.readonly):
+        return asks_who(asked.name, asked.labels.values())
+    return asked.type in _IDENTIFYING_KINDS
 
 
-def _common_kind(types: Sequence[str]) -> str:
+def common_kind(types: Sequence[str]) -> str:
     kinds = {_KINDS.get(one, one) for one in types}
     if len(kinds) == 1:
         return kinds.pop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from odatapy.errors import ODataException
 from odatapy.server.uri.expression import (
     Binary,
     BinaryOperatorKind,
+    Enumeration,
     Expression,
     ListExpression,
     Literal,
@@ -64,6 +65,8 @@ _MOST_PARTS, _MOST_WORDS, _MOST_ORDERS = 1_000, 50, 20
 _FARTHEST = 2**30  # in a text; beyond it PostgreSQL counts no more
 _NULL = Value("null", null())
 _WRITTEN_OTHERWISE = re.compile(r'["\\\x00-\x1f]')  # in JSON
+_PARENT_KEY = re.compile(r"\b__Submissions(?:-\w+)*-id\b", re.ASCII)
+_ENUMERATIONS = frozenset({"org.opendatakit.submission.ReviewState", "org.opendatakit.submission.Status"})
 Made = TypeVar("Made")
 _Comparison = Callable[[Any, Any], ColumnElement[bool]]
 
@@ -81,18 +84,20 @@ class Among:
     """What an expression may speak of: a value by each name as it is written (`__system/updatedAt`, `visit/age`).
 
     `now` is the time that `now()` gives. `wholes` are texts that hold whatever a search may look into, some of them as
-    JSON, if those are texts and no numbers: a word that is in none of them need not be looked for in each value.
+    JSON, if those are texts and no numbers: a word that is in none of them need not be looked for in each value. No
+    search looks into what is `unsearched`.
     """
 
     values: Mapping[str, Value]
     now: dt.datetime
     sqlite: bool
     wholes: Sequence[SQLColumnExpression[str]] = ()
+    unsearched: Collection[str] = ()
 
 
 def compile_filter(text: str, among: Among) -> ColumnElement[bool]:
     """The condition. Raises BadFilter with a finding that says where and what to write instead."""
-    return _parsed(text, "$filter", lambda: _Compiler(among).condition(ExpressionParser.parse_string(text)))
+    return _parsed(text, "$filter", lambda: _Compiler(among).condition(_read(text)))
 
 
 def compile_order(text: str, among: Among) -> list[Order]:
@@ -100,7 +105,7 @@ def compile_order(text: str, among: Among) -> list[Order]:
 
     def orders() -> list[Order]:
         compiler = _Compiler(among)
-        items = ExpressionParser.parse_orderby(text)
+        items = ExpressionParser.parse_orderby(_plain(text))
         if len(items) > _MOST_ORDERS:
             raise _bad(f"It names more than {_MOST_ORDERS} things to order by.", "Name the first ones.")
         return [Order(compiler.ordered(expression), descending) for expression, descending in items]
@@ -113,7 +118,9 @@ def compile_search(text: str, among: Among) -> ColumnElement[bool]:
 
     It looks into what was answered, not into what `__system` says nor beyond the table.
     """
-    texts = texts_among([among.values[name] for name in among.values if not name.startswith(("$root", "__system"))])
+    beyond = "$root", "__system"
+    names = [name for name in among.values if not name.startswith(beyond) and name not in among.unsearched]
+    texts = texts_among([among.values[name] for name in names])
 
     def found() -> ColumnElement[bool]:
         search = SearchParser.parse(text)
@@ -126,15 +133,15 @@ def compile_search(text: str, among: Among) -> ColumnElement[bool]:
 
 def names_in(text: str) -> set[str]:
     """The names that a filter mentions, known or not. Raises BadFilter for what cannot be read."""
-    return _parsed(text, "$filter", lambda: set(_names(ExpressionParser.parse_string(text))))
+    return _parsed(text, "$filter", lambda: set(_names(_read(text))))
 
 
 def hangs_on_time(condition: str | None, order: str | None = None) -> bool:
     """Whether the same `$filter` or `$orderby` says another thing a moment later. Raises BadFilter for what cannot be
     read."""
-    asked = [_parsed(condition, "$filter", lambda: ExpressionParser.parse_string(condition))] if condition else []
+    asked = [_parsed(condition, "$filter", lambda: _read(condition))] if condition else []
     if order:
-        asked += _parsed(order, "$orderby", lambda: [each for each, _ in ExpressionParser.parse_orderby(order)])
+        asked += _parsed(order, "$orderby", lambda: [each for each, _ in ExpressionParser.parse_orderby(_plain(order))])
     methods = (part.method for each in asked for part in _parts(each) if isinstance(part, Method))
     return MethodKind.NOW in methods
 
@@ -154,6 +161,23 @@ def _parsed(text: str, option: str, compiled: Callable[[], Made]) -> Made:
     except BadFilter as bad:
         bad.findings = [Finding(each.fault, each.remedy, option) for each in bad.findings]
         raise
+
+
+def plain_key(name: str) -> str:
+    """The key of the row around a repeat's row, `__Submissions-visit-id`, as it stands among values: in an expression
+    its hyphens would be minuses."""
+    return name.replace("-", "_")
+
+
+def _read(text: str) -> Expression:
+    return ExpressionParser.parse_string(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """With such keys put plainly, outside of what is quoted."""
+    parts = text.split("'")
+    parts[::2] = [_PARENT_KEY.sub(lambda found: plain_key(found[0]), part) for part in parts[::2]]
+    return "'".join(parts)
 
 
 def _bad(fault: str, remedy: str = "", place: str = "") -> BadFilter:
@@ -188,6 +212,8 @@ class _Compiler:
         match expression:
             case Literal():
                 return self.constant(expression)
+            case Enumeration() if expression.type_name in _ENUMERATIONS:
+                return Value("text", literal(",".join(expression.values), String()))
             case Member():
                 return self.member(expression)
             case Unary():

@@ -47,9 +47,14 @@ class Words:
 def label_in(labels: Mapping[str, str], language: str) -> str:
     """The label in a language; else in the form's own, else in the first that there is; blank without any."""
     for name, label in labels.items():
-        if language and (name == language or name.endswith(f"({language})")) and label:
+        if language and is_called(name, language) and label:
             return label
     return labels.get("") or next((label for label in labels.values() if label), "")
+
+
+def is_called(name: str, language: str) -> bool:
+    """Whether a workbook's name of a language, such as `Français (fr)`, is this one, or this code's."""
+    return name == language or name.endswith(f"({language})")
 
 
 def outlets_of(columns: Sequence[Column], words: Words, *, split: bool = False) -> list[Outlet]:

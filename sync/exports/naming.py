@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, case, select
 from sqlalchemy.orm import Session
 
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table
-from sync.exports.filters import Among
+from sync.exports.filters import Among, plain_key
+from sync.exports.row_ids import RowIds
 from sync.exports.rows import EXPECTED, PRESENT
 from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
 from sync.models import Actor, RepeatRow, Submission, SubmissionVersion
@@ -66,6 +67,12 @@ def wire_table(tables: Sequence[Table], table: Table) -> str:
     return ".".join((SUBMISSIONS, *wire_path(tables, table)))
 
 
+def parent_key(tables: Sequence[Table], table: Table) -> str:
+    """The property of a repeat's row that names the row around it: `__Submissions-visit-id`."""
+    around = wire_table(tables, table.parent) if table.parent else ""
+    return f"__{around.replace('.', '-')}-id"
+
+
 def among_of(
     session: Session,
     tables: Sequence[Table],
@@ -73,12 +80,14 @@ def among_of(
     *,
     now: dt.datetime,
     identifying: bool = True,
+    ids: RowIds | None = None,
 ) -> Among:
     """What a filter on rows of this table may speak of, for `compile_filter`.
 
     Questions by their names on the wire with `/` between, `__id`, `__system/…`; in a repeat its own questions, and
-    those of its submission after `$root/Submissions/`. Without `identifying` the questions that tell who somebody is
-    are left out, so that nobody finds them out by asking. The condition is for the queries of `sync.exports.rows`.
+    those of its submission after `$root/Submissions/`, and where `ids` are given those of the row and of the one around
+    it. Without `identifying` the questions that tell who somebody is are left out, so that nobody finds them out by
+    asking. The condition is for the queries of `sync.exports.rows`, which the `ids` join.
     """
     sqlite = is_sqlite(session)
     top = tables[0]
@@ -90,7 +99,18 @@ def among_of(
         values |= of_top
     else:
         values |= _answers(tables, table, RepeatRow.answers, sqlite=sqlite, identifying=identifying)
-    return Among(_OnDemand(values), now, sqlite)
+    named = _ids(tables, table, ids) if ids is not None else {}
+    return Among(_OnDemand(values | named), now, sqlite, unsearched=named.keys())
+
+
+def _ids(tables: Sequence[Table], table: Table, ids: RowIds) -> dict[str, Callable[[], Value]]:
+    outermost = table.parent is not None and table.parent.parent is None
+    return {
+        "__id": lambda: text_value(ids.rows.c.own),
+        plain_key(parent_key(tables, table)): lambda: text_value(
+            Submission.instance_id if outermost else ids.rows.c.around
+        ),
+    }
 
 
 class _OnDemand(Mapping[str, Value]):

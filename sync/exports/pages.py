@@ -30,6 +30,7 @@ from sync.errors import Unexpected
 from sync.exports.fields import Table
 from sync.exports.filters import Order, compile_filter, compile_order, compile_search, names_in
 from sync.exports.naming import DELETED, among_of
+from sync.exports.row_ids import RowIds
 from sync.exports.rows import (
     CURRENT,
     WHOSE,
@@ -123,7 +124,8 @@ def repeat_page(
     make: Callable[[RepeatedRow], Made],
 ) -> RowsPage[Made]:
     """The rows of a repeat by the order of their submissions, as `submission_page`."""
-    where, orders = _asked(session, tables, table, sought)
+    ids = RowIds(session, project_id, form_id, tables, table)
+    where, orders = _asked(session, tables, table, sought, ids)
     if sought.of is not None:
         where.append(RepeatRow.submission_id == sought.of)
     deleted = _asks_for_deleted(sought)
@@ -131,7 +133,7 @@ def repeat_page(
     if where or orders or sought.skip:
         query = repeats_of(deleted=deleted).where(*where)
         if sought.filter or sought.orderby or sought.search:
-            query = query.join(SubmissionVersion, CURRENT)
+            query = ids.joined(query.join(SubmissionVersion, CURRENT))
         query = query.order_by(*sorted_by(orders), RepeatRow.submission_id.desc(), RepeatRow.number)
         if sought.after is not None:
             rest = after_repeat(_number(sought.after, "id"), _number(sought.after, "number"))
@@ -144,10 +146,10 @@ def repeat_page(
     following = None
     for last in lasts:
         following = {"id": last.submission_id, "number": last.number}
-        following |= _values(session, project_id, orders, last.submission_id, (form_id, table, last.number))
+        following |= _values(session, project_id, orders, last.submission_id, (form_id, table, last.number, ids))
     count = None
     if sought.count:
-        count = count_repeats(session, project_id, form_id, table, where=_all(where), deleted=deleted)
+        count = count_repeats(session, project_id, form_id, table, where=_all(where), deleted=deleted, join=ids.joined)
     return RowsPage(rows, following, count)
 
 
@@ -164,12 +166,12 @@ def _cut(found: Iterable[Row], limit: int, make: Callable[[Row], Made]) -> tuple
 
 
 def _asked(
-    session: Session, tables: Sequence[Table], table: Table, sought: Sought
+    session: Session, tables: Sequence[Table], table: Table, sought: Sought, ids: RowIds | None = None
 ) -> tuple[list[ColumnElement[bool]], list[Order]]:
     """Which rows are wanted, and in which order; mostly all of them, as they come."""
     if not (sought.filter or sought.search or sought.orderby):
         return [], []
-    among = among_of(session, tables, table, now=sought.now, identifying=sought.identifying)
+    among = among_of(session, tables, table, now=sought.now, identifying=sought.identifying, ids=ids)
     where = []
     if sought.filter:
         where.append(compile_filter(sought.filter, among))
@@ -264,7 +266,7 @@ def _values(
     project_id: int,
     orders: Sequence[Order],
     submission_id: int,
-    repeated: tuple[str, Table, int] | None,
+    repeated: tuple[str, Table, int, RowIds] | None,
 ) -> Place:
     """By what the last row of a page stands where it does."""
     if not orders:
@@ -273,8 +275,8 @@ def _values(
     if repeated is None:
         query = query.select_from(Submission)
     else:
-        form_id, table, number = repeated
-        query = query.select_from(RepeatRow).join(Submission, WHOSE)
+        form_id, table, number, ids = repeated
+        query = ids.joined(query.select_from(RepeatRow).join(Submission, WHOSE))
         query = query.where(
             RepeatRow.project_id == project_id,
             RepeatRow.form_id == form_id,

@@ -196,15 +196,16 @@ def count_repeats(
     *,
     where: ColumnElement[bool] | None = None,
     deleted: bool = False,
+    join: Callable[[Select[Any]], Select[Any]] | None = None,
 ) -> int:
-    """How many rows `repeat_rows` would give."""
+    """How many rows `repeat_rows` would give. `join` adds what `where` speaks of beside."""
     query = select(func.count()).select_from(RepeatRow).join(Submission, WHOSE)
     query = query.where(
         *_of_repeat(project_id, form_id, table.identity), *_of_form(project_id, form_id, deleted=deleted)
     )
     if where is not None:
         query = query.join(SubmissionVersion, CURRENT).where(where)
-    return session.scalar(query) or 0
+    return session.scalar(join(query) if join else query) or 0
 
 
 class Reader:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, func, literal, null, select
 from sqlalchemy.orm import Session
@@ -12,8 +14,10 @@ from sync.errors import NotFound, NotImplementedHere
 from sync.exports.fields import Table
 from sync.exports.filters import Among, compile_filter, compile_search
 from sync.exports.naming import WireNames
+from sync.exports.options import Options
 from sync.exports.pages import RowsPage, Sought
 from sync.exports.rows import RepeatedRow, SubmissionRow
+from sync.exports.source import Source
 from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
 from sync.models import DraftSubmission, FormDraft
 from sync.models.database import is_sqlite
@@ -54,14 +58,48 @@ def trial_repeat_page(
     return RowsPage(page, following, count)
 
 
+class Trials(Source):
+    """The same for a file of rows, which holds none of the files that were sent along."""
+
+    def submissions(self) -> Iterator[SubmissionRow]:
+        """The newest first."""
+        version = _draft(self.session, self.project_id, self.form_id).version
+        for trial in _trials(self.session, self._meant()):
+            yield _row(trial, version)
+
+    def repeats(self, table: Table) -> Iterator[RepeatedRow]:
+        """The rows of a repeat."""
+        draft = _draft(self.session, self.project_id, self.form_id)
+        yield from _iterations(draft, _trials(self.session, self._meant()), table)
+
+    def _meant(self) -> Sequence[ColumnElement[bool]]:
+        return () if self.where is None else (self.where,)
+
+
+def trials_for(
+    session: Session, project_id: int, form_id: str, tables: Sequence[Table], options: Options, now: dt.datetime
+) -> Trials:
+    """Those that the filter of the options lets through."""
+    sought = Sought(limit=0, now=now, filter=options.filter)
+    where = and_(*_where(session, project_id, form_id, tables, sought))
+    return Trials(session, project_id, form_id, replace(options, attachments=False), tables, where=where)
+
+
 def _repeated(
     session: Session, project_id: int, form_id: str, tables: Sequence[Table], table: Table, sought: Sought
 ) -> Iterator[RepeatedRow]:
-    draft = _draft(session, project_id, form_id)
-    form, _ = compiled_draft(draft)
     where = _where(session, project_id, form_id, tables, sought)
+    return _iterations(_draft(session, project_id, form_id), _trials(session, where), table)
+
+
+def _trials(session: Session, where: Sequence[ColumnElement[bool]]) -> Iterable[DraftSubmission]:
     query = select(DraftSubmission).where(*where).order_by(DraftSubmission.number.desc())
-    for trial in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+    return session.scalars(query.execution_options(yield_per=_AT_ONCE))
+
+
+def _iterations(draft: FormDraft, trials: Iterable[DraftSubmission], table: Table) -> Iterator[RepeatedRow]:
+    form, _ = compiled_draft(draft)
+    for trial in trials:
         for one in iterations_of(form, trial.answers):
             if one.repeat == table.identity:
                 yield RepeatedRow(trial.number, trial.instance_id, one.number, one.places, draft.version, one.answers)

@@ -19,6 +19,7 @@ from sync.indicators.reading import Reading
 from sync.indicators.templates import StatementEnvironment
 from sync.indicators.wording import (
     GAP,
+    MOST_DECIMALS,
     Noun,
     date_words,
     figure_words,
@@ -285,6 +286,7 @@ class FigureMark:
         texts = [period, *(() if place is None else (place,)), *(key for key in cells.values() if key is not None)]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f'{self._asked.name} is asked for with texts, such as period="2026"')
+        place = self._page.reading.place(place)
         return FigureMark(self._page, replace(self._asked, period=period, place=place, cells=tuple(cells.items())))
 
     @property
@@ -396,11 +398,30 @@ def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:
 
 
 def words_of(
-    shown: Figure, asked: Asked, language: str, pairs: int | None = None, noun: Noun | None = None, ranged: bool = True
+    shown: Figure,
+    asked: Asked,
+    language: str,
+    pairs: int | None = None,
+    noun: Noun | None = None,
+    ranged: bool = True,
+    decimals: int | None = None,
 ) -> str:
-    """A figure as a text says it: a share as a percentage without decimals."""
-    percent, decimals = (True, 0) if asked.share else (None, None)
-    return figure_words(shown, language, percent, decimals, pairs, noun, ranged)
+    """A figure as a text says it: a share as a percentage without decimals, unless they are told."""
+    percent, usual = (True, 0) if asked.share else (None, None)
+    return figure_words(shown, language, percent, usual if decimals is None else decimals, pairs, noun, ranged)
+
+
+def words_apart(was: Figure, is_now: Figure, asked: Asked, language: str) -> tuple[str, str]:
+    """Two figures as a text says them, with as many decimals as it takes to see that they differ."""
+    usual = 0 if asked.share else is_now.definition.row.decimals_shown
+    words = words_of(was, asked, language), words_of(is_now, asked, language)
+    if words[0] != words[1] or was.value == is_now.value:
+        return words
+    finer = (
+        tuple(words_of(one, asked, language, decimals=decimals) for one in (was, is_now))
+        for decimals in range(usual + 1, MOST_DECIMALS + 1)
+    )
+    return next(((before, after) for before, after in finer if before != after), words)
 
 
 def period_name(page: Page, text: str) -> str:

@@ -16,6 +16,7 @@ from forms.xforms.instance import read_instance
 from sync.dedup.doubles import Former, settle_doubles
 from sync.dedup.rematching import all_differences, rematch_all
 from sync.entities.lists import DatabaseLists
+from sync.entities.reach import tree_of
 from sync.entities.steps import Arrived, apply_actions, entities_differ, rebuild_entities, steps_differ
 from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
@@ -25,10 +26,13 @@ from sync.models import Project, Submission, SubmissionVersion
 from sync.models.probing import Attribute, rows_of_ids
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
+from sync.projects.places import PlaceTree
 from sync.review.names import fill_names, names_lacking
+from sync.review.placed import place_flags
 
 _AT_ONCE = 500
-_NEIGHBOURLY = frozenset({"double_save", "same_day", "match", "rival_file"})  # flags that its answers do not decide
+# Flags that its answers do not decide.
+_NEIGHBOURLY = frozenset({"double_save", "same_day", "match", "rival_file", "left_out"})
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Stored:
     version_event: int
     version_recorded_at: dt.datetime
     version_received_at: dt.datetime
+    dated: bool
     answers: dict[str, Any] | None
     xml: bytes
 
@@ -62,6 +67,7 @@ class Derivation:
 
     submission: Stored
     derived: Derived
+    tree: PlaceTree
 
     def wanted(self, event: int) -> Wanted:
         """The contributions that should be open for it."""
@@ -84,7 +90,8 @@ class Derivation:
         kept = [flag for flag in self.submission.flags if flag[0] in _NEIGHBOURLY]
         found = [
             *self.derived.flags,
-            *clock_flags(self.submission.version_recorded_at, self.submission.version_received_at),
+            *clock_flags(self.submission.version_recorded_at, self.derived.day, self.submission.version_received_at),
+            *place_flags(self.derived.place, self.tree),
         ]
         return {
             "flags": [*([flag.code, flag.place, flag.message] for flag in found), *kept],
@@ -206,7 +213,7 @@ def _mended(journal: Journal, ids: Sequence[int], event: int) -> tuple[list[Deri
     derivations = list(_derivations(session, project_id, ids))
     former = [Former(each.submission.fingerprint, each.submission.subject, each.submission.day) for each in derivations]
     differences = _mend_columns(session, project_id, derivations)
-    recounted = settle_doubles(journal, ids, event, former)
+    recounted = set(settle_doubles(journal, ids, event, former))
     _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
     return derivations, differences, recounted
 
@@ -294,16 +301,20 @@ def _contributed(
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
     for one, found, raw in _raws(session, project_id, [row.id for row in rows if row.counts], lists):
         instance, recorded_at = read_instance(raw), one.version_recorded_at
-        contributions = contributions_of(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
+        contributions = contributions_of(
+            found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists, dated=one.dated
+        )
         yield one.id, one.recorded_at, contributions
 
 
 def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:
     lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
     stored = _raws(session, project_id, ids, lists)
-    derived = derive_all(((found, raw, one.version_recorded_at) for one, found, raw in stored), lists, tz)
+    raws = ((found, raw, one.version_recorded_at, one.dated) for one, found, raw in stored)
+    derived = derive_all(raws, lists, tz)
+    tree = tree_of(session, project_id)
     for (one, _, _), each in zip(stored, derived, strict=True):
-        yield Derivation(one, each)
+        yield Derivation(one, each, tree)
 
 
 def _raws(
@@ -360,6 +371,7 @@ _OF_VERSION = [
     SubmissionVersion.event,
     SubmissionVersion.recorded_at,
     SubmissionVersion.received_at,
+    SubmissionVersion.dated,
     SubmissionVersion.answers,
     SubmissionVersion.xml,
 ]

@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ from sync.indicators.marks import (
     figure_of,
     period_name,
     read_pairs,
+    words_apart,
     words_of,
     write_pairs,
 )
@@ -293,6 +295,16 @@ def pairs_behind_statement(reading: Reading, name: str, period: str, place: str 
     return found
 
 
+def pairs_issued(session: Session, project_id: int, name: str, event: int) -> Pairs:
+    """On how many open pairs the figures of a statement hung at an event as of which it was given out before."""
+    written = session.scalars(
+        select(StatementIssue.pairs)
+        .where(StatementIssue.project_id == project_id, StatementIssue.name == name, StatementIssue.as_of == event)
+        .order_by(StatementIssue.number)
+    )
+    return read_pairs(chain.from_iterable(written))
+
+
 def issue_statement(
     journal: Journal,
     name: str,
@@ -403,8 +415,10 @@ def issue_changes(
     for asked in issued.asked:
         begin(asked.name)
         was = figure_of(before, asked, sees_small_cells)
-        words, is_now = words_of(was, asked, language), _now(after, asked, sees_small_cells)
-        words_now = GAP if is_now is None else words_of(is_now, asked, language)
+        is_now = _now(after, asked, sees_small_cells)
+        words, words_now = (
+            (words_of(was, asked, language), GAP) if is_now is None else words_apart(was, is_now, asked, language)
+        )
         if words == words_now and (is_now is None or was.value == is_now.value):
             continue
         found.append(

@@ -17,7 +17,7 @@ from sync.indicators.figures import Figure
 from sync.indicators.periods import Period
 
 GAP = "—"
-_MOST_DECIMALS = 6  # figures are exact to so many
+MOST_DECIMALS = 6  # figures are exact to so many
 # Bambara writes numbers and dates as French does, which Bambara speakers in offices read.
 _WRITTEN_LIKE = {"bm": "fr", "en": "en_GB"}
 _PHRASES: Mapping[str, Mapping[str, str]] = {
@@ -128,9 +128,9 @@ class Noun:
     several: str
 
     def for_(self, count: Fraction, language: str) -> str:
-        """The one that goes with a count; in French, one and a half are still one."""
+        """The one that goes with a count; in French, none and one and a half are still one."""
         french = _WRITTEN_LIKE.get(language, language).partition("-")[0] == "fr"
-        return self.one if count == 1 or (french and 0 < count < 2) else self.several
+        return self.one if count == 1 or (french and abs(count) < 2) else self.several
 
 
 def locale_of(language: str) -> Locale:
@@ -148,9 +148,10 @@ def phrase(name: str, language: str, **filled: object) -> str:
 
 
 def number_words(number: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
-    """With the language's groups and decimal sign, halves rounded up."""
+    """With the language's groups and decimal sign and a minus that is no hyphen, halves rounded up."""
     places = f".{'0' * decimals}" if decimals else ""
-    return format_decimal(cut(Fraction(number), decimals), format=f"#,##0{places}", locale=locale_of(language))
+    said = format_decimal(cut(Fraction(number), decimals), format=f"#,##0{places}", locale=locale_of(language))
+    return said.replace("-", "−")
 
 
 def percent_words(share: Fraction | Decimal | int, language: str, decimals: int = 0) -> str:
@@ -229,7 +230,7 @@ def decimals_beside_target(figure: Figure) -> int:
     if value is None or target is None:
         return usual
     scale = 100 if row.unit == "%" else 1
-    enough = range(usual, _MOST_DECIMALS + 1)
+    enough = range(usual, MOST_DECIMALS + 1)
     return next((count for count in enough if cut(value * scale, count) != cut(target * scale, count)), usual)
 
 

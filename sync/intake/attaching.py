@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from sync.intake.files import held_files, recount_missing
 from sync.intake.items import shortened
-from sync.intake.prepare import Ready
+from sync.intake.prepare import Ready, Waiting
 from sync.journal import Journal
 from sync.models import Attachment, SubmissionVersion
 from sync.models.database import insert_rows
@@ -48,7 +48,7 @@ class Attaching:
         """Find out which of this content the project has."""
         self._held |= held_files(self._journal.session, self._journal.project_id, set(hashes) - self._held)
 
-    def missing(self, item: Ready) -> list[str]:
+    def missing(self, item: Ready | Waiting) -> list[str]:
         """The content that the item announced and that has to be sent."""
         asked = dict.fromkeys(attachment["sha256"] for attachment in item.attachments)
         return [sha256 for sha256 in asked if sha256 not in self._held]

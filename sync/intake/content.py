@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from sqlalchemy.orm import Session
 
-from sync.errors import Busy, DiskFull
+from sync.errors import Busy, DiskFull, TooLarge
 
 _IN_SESSION = "content_store"
 
@@ -59,10 +59,10 @@ class ContentStore:
         return self._part(part).open("w+b")
 
     def append(self, part: str, offset: int, source: BinaryIO, limit: int) -> int:
-        """Write at most `limit` bytes from `source` at `offset`, which must be the end; gives the new size.
+        """Write what `source` has at `offset`, which must be the end; gives the new size.
 
         What arrived before a cut stays. Raises Busy while another request writes to the same part, ValueError when
-        `offset` is not where the part ends.
+        `offset` is not where the part ends, TooLarge for more than `limit` bytes: of those nothing is written.
         """
         with self._part(part).open("r+b") as target:
             try:
@@ -79,6 +79,9 @@ class ContentStore:
                     target.write(chunk)
                     written += len(chunk)
                     limit -= len(chunk)
+                if limit == 0 and source.read(1):
+                    target.truncate(offset)
+                    raise TooLarge(f"The upload was announced with {written} bytes and goes on after them.")
             finally:
                 target.flush()
                 os.fsync(target.fileno())
@@ -196,6 +199,7 @@ class Incoming:
         self._memory = bytearray()
         self._part = secrets.token_hex(16)
         self._file: BinaryIO | None = None
+        self._kept = False
 
     @property
     def sha256(self) -> str:
@@ -223,13 +227,17 @@ class Incoming:
         return self._file.read()
 
     def keep(self) -> str:
-        """Give their SHA-256, under which they are flushed to the disk now."""
+        """Give their SHA-256, under which they are flushed to the disk now. Once more does nothing."""
+        if self._kept:
+            return self.sha256
         if self._file is None:
-            return self._store.put(bytes(self._memory))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._store.keep(self._part, self.sha256)
+            self._store.put(bytes(self._memory))
+        else:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._store.keep(self._part, self.sha256)
+        self._kept = True
         return self.sha256
 
     def drop(self) -> None:

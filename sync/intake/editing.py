@@ -40,6 +40,7 @@ class Taken:
     instance_id: str
     version: str
     recorded_at: dt.datetime
+    dated: bool
     form: Form
     instance: Instance
     answers: Mapping[str, Any]
@@ -57,6 +58,7 @@ def take_up(around: Surroundings, submission_id: int, instance_id: str | None = 
             SubmissionVersion.instance_id,
             SubmissionVersion.form_version,
             SubmissionVersion.recorded_at,
+            SubmissionVersion.dated,
             SubmissionVersion.xml,
         )
         .join(
@@ -89,6 +91,7 @@ def take_up(around: Surroundings, submission_id: int, instance_id: str | None = 
         instance_id=row.instance_id,
         version=row.form_version,
         recorded_at=row.recorded_at,
+        dated=row.dated,
         form=found.form,
         instance=instance,
         answers=texts_of(found.form, instance),
@@ -106,7 +109,7 @@ def edited(around: Surroundings, taken: Taken, answers: Mapping[str, Any], insta
         "version": taken.version,
         "answers": answers,
         "edits": taken.current,
-        "recorded_at": taken.recorded_at.isoformat(),
+        "recorded_at": taken.recorded_at.isoformat() if taken.dated else None,
     }
     prepared = prepare_item(around, item, taken.first)
     if isinstance(prepared, Ready):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.form import Flag
 from sync.errors import Gone, HashDiffers, NotFound, OffsetDiffers, TooLarge, Unexpected
-from sync.intake.content import ContentStore, store_of
+from sync.intake.content import store_of
 from sync.intake.items import SHA256
 from sync.journal import Journal
 from sync.models import Attachment, StoredFile, Submission, Upload
@@ -80,7 +80,7 @@ def append(session: Session, upload: Upload, offset: int, source: BinaryIO) -> i
     """Write what the request carries; gives the new offset. Touches no row, so it needs no lock on the project.
 
     Raises OffsetDiffers when the upload stands elsewhere, Busy when two requests write to it at once, TooLarge when
-    more comes than was announced; then the upload begins at its first byte again.
+    more comes than was announced; then the upload stands where it stood before.
     """
     store = store_of(session)
     size = store.size(upload.id)
@@ -92,13 +92,9 @@ def append(session: Session, upload: Upload, offset: int, source: BinaryIO) -> i
     if offset != size:
         raise OffsetDiffers(details={"offset": size})
     try:
-        written = store.append(upload.id, offset, source, upload.length - offset)
+        return store.append(upload.id, offset, source, upload.length - offset)
     except ValueError as error:
         raise OffsetDiffers from error
-    if written == upload.length and source.read(1):
-        _begin_anew(store, upload)
-        raise TooLarge(f"The upload was announced with {upload.length} bytes and goes on after them.")
-    return written
 
 
 def finish(journal: Journal, upload: Upload) -> int:
@@ -110,16 +106,12 @@ def finish(journal: Journal, upload: Upload) -> int:
     if store.size(upload.id) is None and offset_of(journal.session, upload) == upload.length:
         return 0
     if store.hash_of(upload.id) != upload.sha256:
-        _begin_anew(store, upload)
+        store.drop(upload.id)
+        store.begin(upload.id)
         raise HashDiffers
     store.keep(upload.id, upload.sha256)
     keep_file(journal, upload.sha256, upload.length, upload.type)
     return complete(journal, upload.sha256)
-
-
-def _begin_anew(store: ContentStore, upload: Upload) -> None:
-    store.drop(upload.id)
-    store.begin(upload.id)
 
 
 def keep_file(journal: Journal, sha256: str, size: int, type: str | None = None) -> str:  # noqa: A002

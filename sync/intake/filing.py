@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -14,22 +15,31 @@ from sqlalchemy import bindparam, select, tuple_, update
 
 from forms.form import Flag
 from forms.records import record
-from sync.dedup.doubles import Former, Saved, settle_doubles
+from forms.xforms.corrections import left_out
+from forms.xforms.instance import read_instance
+from sync.dedup.doubles import Former, Saved, causing_events, settle_doubles
 from sync.dedup.telling import Alike, flags_about
+from sync.entities.reach import tree_of
 from sync.entities.steps import Applied, Arrived, apply_actions
 from sync.exports.repeats import Repeated, replace_repeat_rows
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.recount import recount
 from sync.intake.attaching import Attaching, Brought
 from sync.intake.files import flag_rivals
-from sync.intake.prepare import Prepared, Ready, Refused, Waiting, canonical_hash, pack, sha256_of, unpack
+from sync.intake.prepare import Prepared, Ready, Refused, Waiting, canonical_hash, clock_flags, pack, sha256_of, unpack
 from sync.journal import Journal
-from sync.models import Quarantined, Submission, SubmissionVersion
+from sync.models import Form, Quarantined, Submission, SubmissionVersion
 from sync.models.database import insert_rows
 from sync.models.probing import rows_of_ids, rows_of_keys
+from sync.projects.catalogue import Unpublished, published
+from sync.projects.places import PlaceTree
 from sync.review.counting import counts
+from sync.review.flags import LEFT_OUT, PLACE
+from sync.review.placed import place_flags
 
 Key = tuple[str, str]  # form id, instance id
+# What makes a row of its own in quarantine: instance id, form id, what it corrects, hash of the bytes, reason.
+Put = tuple[str | None, str | None, str | None, bytes, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,7 @@ class Receipt:
     alike: Sequence[Flag] = ()  # about others, and told only once
     reason: str | None = None
     why: str | None = None
+    filed_as: str | None = None  # the instance id of its version, where another content has its own
     news: Brought = Brought.NOTHING
     superseded: bool = False
     deleted: bool = False
@@ -107,6 +118,14 @@ _XML = select(SubmissionVersion.xml).where(
     SubmissionVersion.instance_id == bindparam("instance"),
 )
 _saved = itemgetter(*(each.name for each in fields(Saved)))
+_PUT = (
+    Quarantined.instance_id,
+    Quarantined.form_id,
+    Quarantined.edits,
+    Quarantined.sha256,
+    Quarantined.reason,
+    Quarantined.state,
+)
 _CHAIN = (
     Submission.id,
     Submission.form_id,
@@ -138,7 +157,7 @@ class Filing:
         self._prepare_again = prepare_again
         self._versions: dict[Key, Version] = {}
         self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
-        self._parked: set[tuple[bytes, str]] = set()
+        self._parked: set[Put] = set()
         self._looked_for: set[bytes] = set()
         self._awaited: set[str] = set()
         self._said: dict[tuple[str, str], bytes] = {}  # canonical hashes of what is stored
@@ -245,12 +264,12 @@ class Filing:
         self._looked_for |= set(unasked)
         found = rows_of_keys(
             self._connection,
-            [Quarantined.sha256, Quarantined.reason],
+            _PUT,
             [Quarantined.sha256],
             [(sha256,) for sha256 in unasked],
             (Quarantined.project_id, self._journal.project_id),
         )
-        self._parked |= {(row.sha256, row.reason) for row in found}
+        self._parked |= {tuple(row[:-1]) for row in found if row.state != "discarded"}
 
     # What becomes of each item.
 
@@ -259,6 +278,7 @@ class Filing:
             return Receipt(item.instance_id, "refused", reason=item.reason)
         if isinstance(item, Waiting):
             return self._park(item)
+        item = self._placed_in_time(item)
         known = self._versions.get((item.form, item.instance_id))
         parent = self._versions.get((item.form, item.edits)) if item.edits else None
         filed = known or parent
@@ -271,14 +291,32 @@ class Filing:
         if item.edits is None:
             return self._add(item)
         if parent is None:
-            return self._park(_waits(item, "edits_unknown", f"It corrects {item.edits}, which has not arrived yet."))
+            return self._park(self._without_original(item))
         if parent.chain.current != item.edits:
             message = f"{item.edits} has been corrected by another edit already; a coordinator decides."
             return self._park(_waits(item, "conflict", message), outcome="conflict", why="superseded")
         return self._edit(item, parent.chain)
 
+    def _placed_in_time(self, item: Ready) -> Ready:
+        """With its tablet's clock judged by the moment that is written down and its place by those that there are, as a
+        rebuild does."""
+        flags = clock_flags(item.recorded_at, item.day, self._sender.received_at or self._journal.now)
+        if item.place is not None:
+            flags += place_flags(item.place, self._places)
+        others = [flag for flag in item.flags if flag.code not in ("clock", PLACE)]
+        return item if [*others, *flags] == item.flags else replace(item, flags=[*others, *flags])
+
+    @cached_property
+    def _places(self) -> PlaceTree:
+        journal = self._journal
+        return tree_of(journal.session, journal.project_id, journal.found.last_event, journal.seen.places)
+
     def _recognise(self, item: Ready, known: Version) -> Receipt:
         if known.sha256 != item.sha256 and not self._says_the_same(item, known):
+            if accepted := self._accepted(item, known.chain):
+                receipt = self._recognise(replace(item, instance_id=item.other_id), accepted)
+                receipt.instance_id, receipt.filed_as = item.instance_id, item.other_id
+                return receipt
             message = "An instance with this id and other content is stored; the first one stays."
             why = "deleted" if known.chain.deleted_at else "other_content"
             return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
@@ -293,6 +331,13 @@ class Filing:
             self._no_more.add(chain.submission_id)
             receipt.news = Brought.MISSING
         return receipt
+
+    def _accepted(self, item: Ready, chain: Chain) -> Version | None:
+        """The version that a coordinator made of it, when it waited because another content has its id."""
+        key = item.form, item.other_id
+        self._fetch_versions({key} - self._versions.keys())
+        found = self._versions.get(key)
+        return found if found is not None and found.chain is chain else None
 
     def _says_the_same(self, item: Ready, known: Version) -> bool:
         """Whether it is what is filed under its id, written otherwise. Few ask, so nothing is hashed before."""
@@ -340,6 +385,8 @@ class Filing:
         journal = self._journal
         event = journal.record("edited", chain.submission_id)
         parent = chain.current
+        if item.by_row:
+            item = self._told_what_is_left_out(item, parent)
         chain.current, chain.flags = item.instance_id, item.flags
         chain.versions += 1
         change = {
@@ -359,6 +406,32 @@ class Filing:
         self._latest[chain.submission_id] = receipt
         self._release((item.form, item.instance_id), chain)
         return receipt
+
+    def _told_what_is_left_out(self, item: Ready, parent: str) -> Ready:
+        """A row of the list brings neither files nor rows of repeats along: whoever looks at the correction is told of
+        those that the version before has."""
+        session, project_id = self._journal.session, self._journal.project_id
+        version, packed = self._said_by_version(item.form, parent)
+        now, then = (published(session, project_id, item.form, each) for each in (item.version, version))
+        if isinstance(now, Unpublished) or isinstance(then, Unpublished):
+            return item
+        names = left_out(now.form, read_instance(item.xml), then.form, read_instance(unpack(packed)))
+        if not names:
+            return item
+        message = f"This correction came without what the version before has: {', '.join(names)}."
+        return replace(item, flags=[*item.flags, Flag(LEFT_OUT, "/data", message)])
+
+    def _said_by_version(self, form_id: str, instance_id: str) -> tuple[str, bytes]:
+        for row in self._version_rows:
+            if (row["form_id"], row["instance_id"]) == (form_id, instance_id):
+                return row["form_version"], row["xml"]
+        query = select(SubmissionVersion.form_version, SubmissionVersion.xml).where(
+            SubmissionVersion.project_id == self._journal.project_id,
+            SubmissionVersion.form_id == form_id,
+            SubmissionVersion.instance_id == instance_id,
+        )
+        version, packed = self._connection.execute(query).one()
+        return version, packed
 
     def _current(self, item: Ready, event: int) -> dict[str, Any]:
         """The columns of a submission that its current version decides."""
@@ -401,6 +474,7 @@ class Filing:
                 "instance_name": item.instance_name,
                 "received_at": self._sender.received_at or journal.now,
                 "recorded_at": item.recorded_at,
+                "dated": item.dated,
                 "event": event,
             }
         )
@@ -413,7 +487,7 @@ class Filing:
         if item.actions or not chain.new or chain.submission_id in self._arrived:
             actions = item.actions if chain.deleted_at is None else ()
             self._arrived[chain.submission_id] = Arrived(
-                chain.submission_id, event, actions, self._sender.actor_id, new=chain.new
+                chain.submission_id, event, actions, self._sender.actor_id, new=chain.new and number == 1
             )
         if item.fingerprint is not None or item.subject is not None or not chain.new:
             self._comparable[chain.submission_id] = chain.former
@@ -441,11 +515,29 @@ class Filing:
 
     # Quarantine.
 
+    def _without_original(self, item: Ready) -> Waiting:
+        if item.edits == item.instance_id:
+            return _waits(item, "malformed", "It says that it corrects itself; nothing can be filed as that.")
+        forms = self._connection.scalars(select(Form.form_id).where(Form.project_id == self._journal.project_id)).all()
+        version = SubmissionVersion
+        elsewhere = rows_of_keys(
+            self._connection,
+            [version.form_id],
+            [version.form_id, version.instance_id],
+            [(form_id, item.edits) for form_id in forms],
+            (version.project_id, self._journal.project_id),
+        )
+        message = f"It corrects {item.edits}, which has not arrived yet."
+        if elsewhere:
+            message = f"It corrects {item.edits}, which is of the form {elsewhere[0].form_id!r}; a coordinator decides."
+        return _waits(item, "edits_unknown", message)
+
     def _park(self, item: Waiting, outcome: str = "quarantined", why: str | None = None) -> Receipt:
         journal = self._journal
         sha256 = sha256_of(item.raw)
+        put = (item.instance_id, item.form, item.edits, sha256, item.reason)
         self._fetch_parked([sha256])
-        if (sha256, item.reason) not in self._parked:
+        if put not in self._parked:
             parked_id = journal.new_id()
             journal.record("quarantined", None, {"quarantine": str(parked_id), "reason": item.reason})
             row = {
@@ -467,10 +559,12 @@ class Filing:
                 "resolution": None,
             }
             self._park_rows.append(row)
-            self._parked.add((sha256, item.reason))
+            self._parked.add(put)
             if item.reason == "edits_unknown":
                 self._waiting[(item.form or "", item.edits or "")].append(Quarantined(**row))
-        return Receipt(item.instance_id, outcome, reason=item.message, why=why or item.reason)
+        self._files.look_for(said["sha256"] for said in item.attachments)
+        missing = self._files.missing(item)
+        return Receipt(item.instance_id, outcome, missing=missing, reason=item.message, why=why or item.reason)
 
     def _release(self, key: Key, chain: Chain) -> None:
         """File the edits that waited for this instance, in the order in which they came."""
@@ -540,7 +634,7 @@ class Filing:
         journal = self._journal
         uncounted = {row["id"] for row in self._new if not row["counts"]}
         uncounted |= {submission_id for submission_id, change in self._edited.items() if not change["counts"]}
-        changed: set[int] = set()
+        changed: dict[int, int | None] = {}
         if self._comparable:
             former = [before for before in self._comparable.values() if before is not None]
             changed = settle_doubles(journal, self._comparable.keys(), journal.last_event, former, self._saved)
@@ -564,17 +658,10 @@ class Filing:
                 for submission_id, wanted in self._wanted.items()
             ],
         )
-        others = changed - self._wanted.keys()
+        others = changed.keys() - self._wanted.keys()
         if others:
-            recount(journal, others, journal.last_event, self._copied(others))
-
-    def _copied(self, submission_ids: Collection[int]) -> dict[int, int]:
-        """Of these submissions, the events that brought those in of which they turned out to be second copies."""
-        fixed = [(Submission.project_id, self._journal.project_id)]
-        columns = [Submission.id, Submission.double_of]
-        rows = rows_of_ids(self._connection, columns, fixed, Submission.id, sorted(submission_ids))
-        events = self._journal.events_about({row.double_of for row in rows})
-        return {row.id: events[row.double_of] for row in rows if row.double_of in events}
+            events = {wanted.submission_id: wanted.event for wanted in self._wanted.values()}
+            recount(journal, others, journal.last_event, causing_events(changed, events))
 
 
 def raw_item(parked: Quarantined) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from sync.entities.reach import LAST_CHANGES
 from sync.intake.prepare import Ready
-from sync.journal import Journal, open_journal_and_look
+from sync.journal import Journal, When, open_journal_and_look
 from sync.models import Entity, EntityList, EntityStep, Indicator, Quarantined, Submission, SubmissionVersion
 from sync.models.probing import Attribute, Probe, look
+from sync.projects.catalogue import Catalogue
 
 _MOST_ENTITIES = 4  # those of a form with more are looked for when they are needed
 
@@ -22,8 +22,9 @@ def open_and_look_ahead(
     session: Session,
     project_id: int,
     actor_id: int,
-    now: dt.datetime,
+    now: When,
     item: Ready,
+    catalogue: Catalogue,
     also: tuple[Any, ...],
     given: Mapping[str, Any],
 ) -> tuple[Journal, list[Any]]:
@@ -31,7 +32,7 @@ def open_and_look_ahead(
     dozen look-ups, each of which would find nothing, one is left. Gives the scalars `also` too, which take the project
     and what is `given`.
 
-    For an item that corrects nothing.
+    For an item that corrects nothing. Raises OutOfDate if it was prepared by what the catalogue recalled wrongly.
     """
     asked: list[tuple[tuple[Attribute, ...], tuple[Any, ...], bool]] = [
         (_VERSION, (item.form, item.instance_id), True),
@@ -47,7 +48,8 @@ def open_and_look_ahead(
     probes = [Probe(columns, (project_id, *values), by_id) for columns, values, by_id in asked]
     dialect = session.get_bind().dialect.name
     asking = look(dialect, probes, (*_STAMPS, *also), {"project": project_id, **given})
-    journal, (found,) = open_journal_and_look(session, project_id, actor_id, now, asking)
+    journal, ((found,), *forms) = open_journal_and_look(session, project_id, actor_id, now, asking, *catalogue.recalled)
+    catalogue.confirm(forms)
     seen = journal.seen
     seen.absent = {
         (columns[0].class_, *values) for (columns, values, _), there in zip(asked, found, strict=False) if not there

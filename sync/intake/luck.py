@@ -51,7 +51,8 @@ def after_post(luck: Luck | None, now: dt.datetime, received: int, seconds: floa
         carried = min(MOST, max(LEAST, round(received / max(seconds, 0.001) * _SECONDS)))
         length = min(carried, 2 * before) if carried > before else max(carried, before // 2)
     known = luck.length if luck else USUAL
-    if all(max(length, other) < min(length, other) * _WORTH_WRITING for other in (before, known)):
+    reached = length == MOST != known
+    if not reached and all(max(length, other) < min(length, other) * _WORTH_WRITING for other in (before, known)):
         return None
     return Luck(length, now)
 

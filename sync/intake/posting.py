@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,11 +36,16 @@ from sync.intake.looking import open_and_look_ahead
 from sync.intake.prepare import Prepared, Ready, Refused, Surroundings, Waiting, sha256_of
 from sync.intake.receive import file_item, prepare_xml, unstorable, within
 from sync.intake.tally import TALLY, Tally, counted, tally_of
-from sync.journal import Journal, open_journal
+from sync.journal import Journal, When, moment_of, open_journal
 from sync.models import Attachment, StoredFile, SubmissionVersion
 from sync.models.database import insert_rows, sent_ahead
+from sync.projects.catalogue import OutOfDate
 
 _FEW, _AT_ONCE = 3, 8
+_SUPERSEDED = "This has been corrected meanwhile. The submission is kept; the office decides."
+_VERSION_UNKNOWN = "This version of the form is not published here. The submission is kept; the office sees to it."
+_ORIGINAL_UNKNOWN = "It corrects a submission that has not arrived yet. It is kept, and counts once that is here."
+_CONTENT_DIFFERS = "A submission with this id and other content is stored. Both are kept; the office decides."
 _NO_ANSWER = frozenset({"unreadable", "malformed", "unknown_form", "not_allowed"})
 
 
@@ -79,8 +84,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of it. With a `refusal` it was not filed, but its bytes wait in quarantine all the same: the caller
-    commits in any case, and says no afterwards.
+    """What became of it. With a `refusal` it was not filed, but its bytes wait in quarantine all the same.
 
     `missing` are the names of files that are not here; `news` says whether anything came that was not here before.
     """
@@ -101,27 +105,50 @@ class Posted:
     deleted: bool = False
 
 
-def receive_post(session: Session, project_id: int, actor_id: int, post: Post, now: dt.datetime) -> Posted:
-    """File it under the project's lock, with whatever files came along. The caller commits, and only then answers.
+def receive_post(
+    session: Session,
+    project_id: int,
+    actor_id: int,
+    post: Post,
+    now: When,
+    also: Callable[[Posted], None] | None = None,
+) -> Posted:
+    """File it under the project's lock, with whatever files came along and what is to be done `also` in the same
+    transaction, and commit: only then may the sender be answered.
 
     Raises NotFound for an unknown project.
     """
-    around = Surroundings(session, project_id, now)
+    try:
+        return _receive(Surroundings(session, project_id, moment_of(now), recalling=True), actor_id, post, now, also)
+    except OutOfDate:
+        session.rollback()
+        return _receive(Surroundings(session, project_id, moment_of(now)), actor_id, post, now, also)
+
+
+def _receive(
+    around: Surroundings, actor_id: int, post: Post, now: When, also: Callable[[Posted], None] | None
+) -> Posted:
+    session, project_id = around.session, around.project_id
     item = Item(None, None, None, post.xml, None, None, None, raw={"attachments": [_said(file) for file in post.files]})
     prepared = _allowed(prepare_xml(around, item), post)
     kept = _kept(prepared, post)
+    sender = Sender(actor_id, post.device, post.user_agent, post.incomplete, _first_received(post, around.now))
+    plain = isinstance(kept, Ready) and kept.edits is None and sender.received_at is None
+    if around.catalogue.recalled and not plain:
+        raise OutOfDate  # it is confirmed on the common way alone
     settle_bytes(post.files, keep=not isinstance(kept, Refused))
     if isinstance(kept, Waiting) and kept.reason == "form_closed" and _is_stored(session, project_id, kept):
         prepared = kept = prepare_xml(around, item, even_if_closed=True)
     if isinstance(kept, Ready) and post.files:
         prepared = kept = _with_files(kept, post.files)
-    sender = Sender(actor_id, post.device, post.user_agent, post.incomplete, _first_received(post, now))
 
     def file(kept: Prepared) -> Posted:
         told = None
-        if isinstance(kept, Ready) and kept.edits is None and sender.received_at is None:
-            given = counted(actor_id, now, around.tz)
-            journal, both = open_and_look_ahead(session, project_id, actor_id, now, kept, TALLY, given)
+        if plain and isinstance(kept, Ready):
+            given = counted(actor_id, around.now, around.tz)
+            journal, both = open_and_look_ahead(
+                session, project_id, actor_id, now, kept, around.catalogue, TALLY, given
+            )
             told = Tally(*both)  # before it is filed
         else:  # filing may change more of the tally
             journal = open_journal(session, project_id, actor_id, now)
@@ -133,11 +160,14 @@ def receive_post(session: Session, project_id: int, actor_id: int, post: Post, n
             for sha256 in new:
                 complete(journal, sha256)
             if told is None:
-                tally = tally_of(session, project_id, actor_id, now, around.tz)
+                tally = tally_of(session, project_id, actor_id, journal.now, around.tz)
             else:
                 tally = replace(told, today=told.today + (receipt.outcome == "stored"))
-            posted = _posted(journal, prepared, receipt, tally, sender.received_at or now)
+            posted = _posted(journal, prepared, receipt, tally, sender.received_at or journal.now)
             journal.close()
+            if also is not None:
+                also(posted)
+            session.commit()
         return posted
 
     try:
@@ -270,7 +300,7 @@ def _missing(journal: Journal, prepared: Prepared, receipt: Receipt) -> Sequence
     lacking = select(Attachment.name).where(
         Attachment.project_id == journal.project_id,
         Attachment.submission_id == receipt.submission,
-        Attachment.instance_id == receipt.instance_id,
+        Attachment.instance_id == (receipt.filed_as or receipt.instance_id),
         Attachment.present.is_(False),
     )
     return journal.session.scalars(lacking.order_by(Attachment.name)).all()
@@ -299,7 +329,7 @@ def _refusal(prepared: Prepared, receipt: Receipt) -> Refusal | None:
     """The decision table of OpenRosa (docs/decisions/0004): what it says no to, though nothing is thrown away."""
     edit = isinstance(prepared, Ready | Waiting) and prepared.edits is not None
     if receipt.superseded and receipt.news and edit:
-        return Superseded()
+        return Superseded(_SUPERSEDED)
     match receipt.why:
         case None if isinstance(prepared, Refused):
             return Unparseable(prepared.reason)
@@ -310,15 +340,17 @@ def _refusal(prepared: Prepared, receipt: Receipt) -> Refusal | None:
                 return NotFound("There is no such form here, or not for you. It is kept for the office.")
             return NotFound("There is no such form here, or not for you.")
         case "unknown_version":
-            return VersionUnknown()
+            return VersionUnknown(_VERSION_UNKNOWN)
         case "form_closed":
-            return FormClosed()
+            return FormClosed("The form takes no submissions now. This one is kept; the office may still accept it.")
         case "edits_unknown":
-            return OriginalUnknown()
+            return OriginalUnknown(_ORIGINAL_UNKNOWN)
         case "superseded":
-            return Superseded()
+            return Superseded(_SUPERSEDED)
         case "deleted":
-            return Deleted()
+            return Deleted("The submission with this id has been deleted. This one is kept; the office decides.")
+        case "other_content" if edit:
+            return IdTaken("The id of this correction belongs to another submission. It is kept; the office decides.")
         case "other_content":
-            return IdTaken() if edit else ContentDiffers()
+            return ContentDiffers(_CONTENT_DIFFERS)
     return Unparseable(receipt.reason)

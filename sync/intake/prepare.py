@@ -29,11 +29,13 @@ from forms.xforms.corrections import TO_CORRECT, corrected_instance
 from forms.xforms.entities import EntityAction, entity_actions
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.repeated import Iteration, iterations_of
+from forms.xpath.dates import is_date, is_moment, read_moment
 from sync.entities.lists import DatabaseLists
 from sync.errors import NotFound
 from sync.intake.items import (
     DEEPEST,
     LONGEST_ID,
+    SHA256,
     Item,
     bytes_of,
     envelope_of,
@@ -52,6 +54,7 @@ _IDS = rb"((?: ?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})+)"
 _IN_XML, _IN_JSON = re.compile(rb">" + _IDS + rb"<"), re.compile(rb'"' + _IDS + rb'"')
 MAX_XML = 10 * 1024 * 1024
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
+_A_DAY = dt.timedelta(days=1)
 _BEFORE_TABLETS = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
 # So many small items are worked on side by side, while what they were read into takes a few megabytes.
 # Of answers nobody knows the weight before they are XML.
@@ -78,6 +81,14 @@ class Waiting:
     message: str
     raw: bytes
     envelope: Mapping[str, Any]
+
+    @property
+    def attachments(self) -> list[Mapping[str, Any]]:
+        """The files that it announces, as far as that can be read: they are kept with it, and it is whole when it is
+        filed."""
+        said = self.envelope.get("attachments")
+        files = said if isinstance(said, list) else []
+        return [file for file in files if isinstance(file, Mapping) and SHA256.fullmatch(str(file.get("sha256", "")))]
 
 
 @record
@@ -109,11 +120,19 @@ class Ready:
     instance_name: str | None = None
     encrypted_key: str | None = None
     iterations: Sequence[Iteration] = ()
+    dated: bool = True  # else nothing said when it was recorded
+    by_row: bool = False  # it is an edit because of the row of `a_corriger` that it chose
 
     @property
     def raw(self) -> bytes:
         """What the quarantine keeps of it."""
         return bytes_of(self.answered) if self.answered is not None else self.xml
+
+    @property
+    def other_id(self) -> str:
+        """The instance id that it gets as an edit where another content has its own."""
+        said = self.canonical_sha256 and self.instance_id.encode() + self.canonical_sha256
+        return id_from_content(said or self.xml)
 
 
 class _Roots:
@@ -164,14 +183,15 @@ class Derived:
 
 
 class Surroundings:
-    """What an item is read against: the project's forms, lists and time zone."""
+    """What an item is read against: the project's forms, lists and time zone. Whoever has them `recalling` is to have
+    the catalogue confirmed."""
 
-    def __init__(self, session: Session, project_id: int, now: dt.datetime) -> None:
+    def __init__(self, session: Session, project_id: int, now: dt.datetime, recalling: bool = False) -> None:
         self.session = session
         self.project_id = project_id
         self.now = now
         self.lists = lists_of(session, project_id)
-        self.catalogue = Catalogue(session, project_id, living=True)
+        self.catalogue = Catalogue(session, project_id, living=True, recalling=recalling)
 
     @cached_property
     def tz(self) -> ZoneInfo:
@@ -319,17 +339,20 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
         if not found.form_known:
             return waits("unknown_form", f"There is no form {form_id!r} in this project.")
         return waits("unknown_version", f"Version {version!r} of the form {form_id!r} has not been published here.")
+    if not instance.form_id and instance.root.tag != found.form.root.tag:
+        said = f"Its XML is a ‘{instance.root.tag}’ that names no form: no answer to ‘{form_id}’."
+        return waits("unreadable", said)
     if found.state == "closed" and not even_if_closed:
         return waits("form_closed", f"The form {form_id!r} is closed; a coordinator may open it and retry.")
-    if edits is None and TO_CORRECT in found.outside:
-        edits = corrected_instance(found.form, instance)
-    recorded_at = item.recorded_at or _recorded_at(instance, around.tz) or around.now
-    derived = yield from _derived(found, instance, recorded_at, around.lists, around.tz)
+    chosen = corrected_instance(found.form, instance) if edits is None and TO_CORRECT in found.outside else None
+    said_at = item.recorded_at or _recorded_at(instance, around.tz)
+    recorded_at, dated = said_at or around.now, said_at is not None
+    derived = yield from _derived(found, instance, recorded_at, dated, around.lists, around.tz)
     return Ready(
         instance_id=instance_id,
         form=form_id,
         version=version,
-        edits=edits,
+        edits=edits or chosen,
         xml=xml,
         packed=pack(xml),
         sha256=sha256_of(xml),
@@ -337,7 +360,7 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
         recorded_at=recorded_at,
         attachments=item.attachments,
         named=derived.named,
-        flags=[*derived.flags, *clock_flags(recorded_at, around.now)],
+        flags=[*derived.flags, *clock_flags(recorded_at, derived.day, around.now)],
         answers=derived.answers,
         fingerprint=derived.fingerprint,
         actions=derived.actions,
@@ -349,23 +372,30 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
         instance_name=instance.instance_name,
         encrypted_key=instance.root.findtext("base64EncryptedKey") if instance.encrypted else None,
         iterations=derived.iterations,
+        dated=dated,
+        by_row=chosen is not None,
     )
 
 
-def derive_all(raws: Iterable[tuple[Published, bytes, dt.datetime]], lists: Lists, tz: dt.tzinfo) -> Iterator[Derived]:
-    """What is rebuilt from raw instances, each with its form and when it was recorded, in their order."""
+def derive_all(
+    raws: Iterable[tuple[Published, bytes, dt.datetime, bool]], lists: Lists, tz: dt.tzinfo
+) -> Iterator[Derived]:
+    """What is rebuilt from raw instances, each with its form, when it was recorded and whether anything said so, in
+    their order."""
     for some in _portions(raws, lambda raw: len(raw[1])):
         yield from _side_by_side([_rebuilt(*raw, lists, tz) for raw in some])
 
 
-def _rebuilt(found: Published, raw: bytes, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo) -> _Work[Derived]:
+def _rebuilt(
+    found: Published, raw: bytes, recorded_at: dt.datetime, dated: bool, lists: Lists, tz: dt.tzinfo
+) -> _Work[Derived]:
     instance = read_instance(raw)
     yield
-    return (yield from _derived(found, instance, recorded_at, lists, tz))
+    return (yield from _derived(found, instance, recorded_at, dated, lists, tz))
 
 
 def _derived(
-    found: Published, instance: Instance, recorded_at: dt.datetime, lists: Lists, tz: dt.tzinfo
+    found: Published, instance: Instance, recorded_at: dt.datetime, dated: bool, lists: Lists, tz: dt.tzinfo
 ) -> _Work[Derived]:
     """Everything that follows from the raw instance. An encrypted one says nothing about itself."""
     if instance.encrypted:
@@ -375,8 +405,8 @@ def _derived(
     yield
     answers = answers_of(found.form, instance)
     actions = entity_actions(found.form, instance)
-    contributions, too_long = contributed(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists)
-    flags.extend(too_long)
+    contributions, faults = contributed(found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists, dated=dated)
+    flags.extend(faults)
     for action in actions:
         flags.extend(action.flags)
     sound = [action for action in actions if not action.flags]
@@ -404,12 +434,15 @@ def _is_edit_by_answers(raw: Any) -> TypeGuard[Mapping[str, Any]]:
     )
 
 
-def clock_flags(recorded_at: dt.datetime, now: dt.datetime) -> list[Flag]:
-    """A visit from the future, or from before there were tablets, was dated by a wrong clock."""
+def clock_flags(recorded_at: dt.datetime, day: dt.date, now: dt.datetime) -> list[Flag]:
+    """A visit from the future, or from before there were tablets, was dated by a wrong clock or by a slip: `day` is the
+    one on which it counts, wherever that comes from."""
     if recorded_at > now + CLOCK_TOLERANCE:
         return [Flag("clock", "", f"The tablet dated this visit {recorded_at:%Y-%m-%d %H:%M} UTC, after it arrived.")]
     if recorded_at < _BEFORE_TABLETS:
         return [Flag("clock", "", f"The tablet dated this visit {recorded_at:%Y-%m-%d}; its clock was wrong.")]
+    if day > (now + _A_DAY).date():
+        return [Flag("clock", "", f"It is dated {day}, more than a day after it arrived.")]
     return []
 
 
@@ -530,12 +563,10 @@ def _recorded_at(instance: Instance, tz: dt.tzinfo) -> dt.datetime | None:
         node = instance.root.find(name)
         if node is None or not node.text:
             continue
-        try:
-            moment = dt.datetime.fromisoformat(node.text.strip())
-        except ValueError:
-            continue
-        if 1 < moment.year < dt.MAXYEAR:  # else there may be no such time in another zone
-            return (moment if moment.tzinfo else moment.replace(tzinfo=tz)).astimezone(dt.UTC)
+        text = node.text.strip()
+        moment = read_moment(text, tz) if is_moment(text) or is_date(text) else None
+        if moment is not None and 1 < moment.year < dt.MAXYEAR:  # else there may be no such time in another zone
+            return moment.astimezone(dt.UTC)
     return None
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from forms.findings import Faulty
 from sync.intake.files import held_files
 from sync.intake.filing import Filing, Receipt, Sender, raw_item
-from sync.intake.items import Item, id_from_content, read_item, storable
+from sync.intake.items import Item, read_item, storable
 from sync.intake.prepare import (
     Prepared,
     Ready,
@@ -26,7 +26,7 @@ from sync.intake.prepare import (
     prepare_item,
     prepare_items,
 )
-from sync.journal import Journal, open_journal
+from sync.journal import Journal, When, open_journal
 from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
 
 _TOO_LONG_FOR_AN_INDEX = "54000"
@@ -121,7 +121,7 @@ def answered_before(
 
 
 def store_batch(
-    session: Session, prepared: PreparedBatch, actor_id: int, now: dt.datetime, user_agent: str | None = None
+    session: Session, prepared: PreparedBatch, actor_id: int, now: When, user_agent: str | None = None
 ) -> BatchAnswer:
     """File the batch under the project's lock; the caller commits, and only then may the answer leave.
 
@@ -141,7 +141,7 @@ def _store(
     prepared: PreparedBatch,
     sender: Sender,
     actor_id: int,
-    now: dt.datetime,
+    now: When,
     file: Callable[[Journal, Sequence[Prepared], Sender], list[Receipt]],
 ) -> BatchAnswer:
     journal = open_journal(session, prepared.project_id, actor_id, now)
@@ -161,13 +161,13 @@ def _store(
                 sha256=prepared.sha256,
                 device=prepared.device,
                 sent_at=prepared.sent_at,
-                received_at=now,
+                received_at=journal.now,
                 receipts=[receipt.to_json(again=True) for receipt in filed],
                 event=journal.last_event,
             )
         )
     journal.close()
-    return BatchAnswer(prepared.batch_id, epoch, now, journal.last_event, receipts, again=False)
+    return BatchAnswer(prepared.batch_id, epoch, journal.now, journal.last_event, receipts, again=False)
 
 
 def _file_together(journal: Journal, items: Sequence[Prepared], sender: Sender) -> list[Receipt]:
@@ -291,6 +291,4 @@ def _as_edit(session: Session, project_id: int, item: Ready) -> Ready:
     if not row:
         return item
     taken = any(instance_id == item.instance_id for _, instance_id in row)
-    return replace(
-        item, instance_id=id_from_content(item.xml) if taken else item.instance_id, edits=row[-1].current_instance_id
-    )
+    return replace(item, instance_id=item.other_id if taken else item.instance_id, edits=row[-1].current_instance_id)

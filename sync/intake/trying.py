@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from sync.errors import ContentDiffers, DraftGone, NotFound, Unparseable, Versio
 from sync.intake.items import id_from_content
 from sync.intake.posting import Post, keep_files, named_files, settle_bytes
 from sync.intake.prepare import pack, time_zone_of, unpack
-from sync.journal import open_journal
+from sync.journal import When, open_journal
 from sync.models import DraftSubmission, FormDraft
 from sync.projects.catalogue import compiled_draft
 from sync.projects.lookups import lists_of
@@ -33,7 +32,7 @@ class Tried:
 
 
 def receive_trial(
-    session: Session, project_id: int, form_id: str, actor_id: int | None, post: Post, now: dt.datetime
+    session: Session, project_id: int, form_id: str, actor_id: int | None, post: Post, now: When
 ) -> Tried:
     """Keep a trial answer with its files. The caller commits.
 
@@ -60,7 +59,7 @@ def receive_trial(
     keep_files(journal, post.files)
     known = session.get(DraftSubmission, (project_id, form_id, instance_id))
     if known is None:
-        flags = check(form, instance, lists_of(session, project_id), now, time_zone_of(session, project_id))
+        flags = check(form, instance, lists_of(session, project_id), journal.now, time_zone_of(session, project_id))
         last = select(func.max(DraftSubmission.number)).where(
             DraftSubmission.project_id == project_id, DraftSubmission.form_id == form_id
         )
@@ -76,7 +75,7 @@ def receive_trial(
                 files=files,
                 device=post.device,
                 user_agent=post.user_agent,
-                received_at=now,
+                received_at=journal.now,
             )
         )
         news = True

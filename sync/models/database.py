@@ -83,7 +83,7 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _try_if_idle(engine.dialect))
         event.listen(engine, "before_cursor_execute", _keep_in_order)
-        event.listen(engine, "commit", _catch_up_to_commit)
+        event.listen(engine, "commit", _commit_what_was_sent)
         event.listen(engine, "rollback", _doubt_unless_lost)
         event.listen(engine, "reset", lambda _driver, record, _state: _doubt(record.info))
 
@@ -220,6 +220,7 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
     """Inside, PostgreSQL is sent what is to be sent `ahead` without waiting for what it says to each.
 
     It has answered, and what it refused is raised, before the next statement that is none of these, and at the end.
+    Whoever commits inside has that sent along, and waits once for all.
     """
     if connection.dialect.name != "postgresql":
         yield
@@ -228,10 +229,11 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
     info[_MAY_BE_AHEAD] = True
     try:
         yield
-        _catch_up(connection)
+        if not connection.closed:
+            _catch_up(connection)
     finally:
-        info.pop(_MAY_BE_AHEAD, None)
         if not connection.invalidated and not connection.closed:
+            info.pop(_MAY_BE_AHEAD, None)
             with suppress(DBAPIError):  # there is another error already, or all was well
                 _catch_up(connection)
 
@@ -470,6 +472,7 @@ def _set_postgres_up(connection: Any, _record: object) -> None:
 
 def _note_use(_connection: object, record: Any) -> None:
     record.info[_USED_AT] = time.monotonic()
+    record.info.pop(_MAY_BE_AHEAD, None)  # whoever gets it next has not said so
 
 
 def _try_if_idle(dialect: Dialect) -> Callable[..., None]:
@@ -496,21 +499,22 @@ def _keep_in_order(connection: Connection, _cursor: object, statement: str, *_mo
         straight.doubt()
 
 
-def _catch_up(connection: Connection) -> None:
+def _catch_up(connection: Connection, *, commit: bool = False) -> None:
     """Wait for the answers to what was sent ahead. Raises what executing it would have raised."""
     straight: Straight | None = connection.info.get(_STRAIGHT)
     if straight is None:
         return
     try:
-        straight.catch_up()
+        straight.commit() if commit else straight.catch_up()
     except connection.dialect.loaded_dbapi.Error as error:
         raise _raised(connection, error) from error
 
 
-def _catch_up_to_commit(connection: Connection) -> None:
-    """SQLAlchemy takes the transaction for ended, whether or not what was sent had failed."""
+def _commit_what_was_sent(connection: Connection) -> None:
+    """psycopg, which is told to commit next, finds nothing left to do. SQLAlchemy takes the transaction for ended,
+    whether or not what was sent had failed."""
     try:
-        _catch_up(connection)
+        _catch_up(connection, commit=True)
     except DBAPIError:
         if not connection.invalidated:
             _doubt(connection.info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -19,7 +19,7 @@ class Batch(Base):
     project_id: Mapped[int] = mapped_column(primary_key=True)
     actor_id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[str] = mapped_column(primary_key=True)
-    sha256: Mapped[bytes]  # of its unpacked body
+    sha256: Mapped[bytes]  # of its unpacked body, without `sent_at`
     device: Mapped[str | None]
     sent_at: Mapped[dt.datetime | None]
     received_at: Mapped[dt.datetime]
@@ -33,7 +33,7 @@ class Quarantined(Base):
 
     __tablename__ = "quarantine"
     __table_args__ = (
-        UniqueConstraint("project_id", "sha256", "reason"),
+        Index("ix_quarantine_sha256", "project_id", "sha256"),
         Index("ix_quarantine_instance_id", "project_id", "instance_id"),
         Index("ix_quarantine_edits", "project_id", "edits"),
         Index("ix_quarantine_state", "project_id", "state", "id"),

@@ -122,6 +122,14 @@ class Straight:
             raise fault
         self._let_go()
 
+    def commit(self) -> None:
+        """Catch up, and have the transaction committed if all went well: in the same round trip as the last of what was
+        sent. If nothing was, psycopg is as good."""
+        if self._sent and not self._driver.autocommit:
+            self._pg.send_query_params(b"COMMIT", None)
+            self._sent.append((None, None))
+        self.catch_up()
+
     def _answers(self, sent: list[tuple[Answer | None, Key | None]]) -> Any:
         fault: Exception | None = None
         for answer, prepared in sent:

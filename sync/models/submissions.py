@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, false, text
+from sqlalchemy import ForeignKeyConstraint, Index, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -118,6 +118,9 @@ class SubmissionVersion(Base):
     instance_name: Mapped[str | None]
     received_at: Mapped[dt.datetime]
     recorded_at: Mapped[dt.datetime]
+    dated: Mapped[bool] = mapped_column(  # else nothing said when it was recorded, and `recorded_at` is when it arrived
+        default=True, server_default=true()
+    )
     event: Mapped[int]
 
 

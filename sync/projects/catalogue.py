@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -42,29 +42,61 @@ class Unpublished:
     form_known: bool
 
 
+class OutOfDate(Exception):
+    """What a catalogue recalled is not so any more, or nobody will confirm it."""
+
+
 class Catalogue:
     """The forms of a project as they stand now, each looked up once: for one batch or one portion of a rebuild.
 
-    With `living`, there are none in it that were deleted: what arrives for them waits.
+    With `living`, there are none in it that were deleted: what arrives for them waits. With `recalling`, a form is
+    taken to be as this process last saw it; whoever builds on that asks for `recalled` too, and has it `confirm`ed.
     """
 
-    def __init__(self, session: Session, project_id: int, living: bool = False) -> None:
+    def __init__(self, session: Session, project_id: int, living: bool = False, recalling: bool = False) -> None:
         self._session = session
         self._project_id = project_id
         self._living = living
+        self._recalling = recalling
         self._found: dict[tuple[str, str], Published | Unpublished] = {}
+        self._recalled: list[tuple[Mapping[str, Any], Sequence[Any]]] = []
         self.time_zone: str | None = None  # of the project, once a form of it was found
+
+    @property
+    def recalled(self) -> list[tuple[Any, Mapping[str, Any]]]:
+        """The statements that show how what was recalled is now, each with what it is to be given."""
+        return [(_PUBLISHED, asked) for asked, _ in self._recalled]
+
+    def confirm(self, found: Sequence[Sequence[Any]]) -> None:
+        """`found` are the rows of each of the statements. Raises OutOfDate if anything is no more as it was."""
+        for rows, (_, told) in zip(found, self._recalled, strict=True):
+            if rows != told:
+                raise OutOfDate
 
     def published(self, form_id: str, version: str) -> Published | Unpublished:
         """The version that a submission names."""
         found = self._found.get((form_id, version))
         if found is None:
-            found = published(self._session, self._project_id, form_id, version)
+            found = self._look_up(form_id, version)
             if isinstance(found, Published):
                 self.time_zone = found.time_zone
             if self._living and isinstance(found, Published) and found.state == DELETED:
                 found = Unpublished(form_known=False)
             self._found[(form_id, version)] = found
+        return found
+
+    def _look_up(self, form_id: str, version: str) -> Published | Unpublished:
+        asked = {"project_id": self._project_id, "form_id": form_id, "version": version}
+        key = (self._session.get_bind().engine.url, self._project_id, form_id, version)
+        if self._recalling and (seen := _last_seen.get(key)) is not None:
+            self._recalled.append((asked, seen[0]))
+            return seen[1]
+        rows = look_up(self._session, _PUBLISHED, asked)
+        found = _published(self._session, self._project_id, form_id, version, rows)
+        if isinstance(found, Published):
+            if len(_last_seen) >= _MOST_SEEN:
+                _last_seen.clear()
+            _last_seen[key] = rows, found
         return found
 
 
@@ -74,7 +106,12 @@ def published(session: Session, project_id: int, form_id: str, version: str) -> 
     A deleted form is there too, for what it has in store; it feeds nothing.
     """
     asked = {"project_id": project_id, "form_id": form_id, "version": version}
-    rows = look_up(session, _PUBLISHED, asked)
+    return _published(session, project_id, form_id, version, look_up(session, _PUBLISHED, asked))
+
+
+def _published(
+    session: Session, project_id: int, form_id: str, version: str, rows: Sequence[Any]
+) -> Published | Unpublished:
     if not rows or rows[0][4] is None:
         return Unpublished(form_known=bool(rows))
     state, deleted_at, latest_version, latest_sha256, sha256, time_zone = rows[0]
@@ -203,4 +240,7 @@ class Shelf(Generic[Kept]):
 
 
 _forms: Shelf[Form] = Shelf(200)
+# By database, project, form and version: what the database said of it last, and what that came to.
+_last_seen: dict[tuple[Any, ...], tuple[Sequence[Any], Published]] = {}
+_MOST_SEEN = 200
 _feeds: Shelf[tuple[Sheets, Feeds]] = Shelf(200)

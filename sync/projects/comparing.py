@@ -14,9 +14,11 @@ from forms.programmes.places import Place as PlaceRow
 from forms.programmes.programme import Programme
 from forms.workbooks.differences import Change, changes_between
 from forms.workbooks.workbook import Workbook
+from sync.errors import WorkbookFaulty
 from sync.models import Form
 from sync.models.projects import Place, Project
 from sync.projects.catalogue import StoredVersion, form_versions
+from sync.projects.identities import Renames, carried_on, renames_before
 from sync.projects.publish import SETTINGS
 
 NEW, VERSION, SAME = "new", "version", "same"
@@ -84,9 +86,18 @@ def _forms(session: Session, project_id: int, programme: Programme) -> Iterator[
             yield FormCompared(form.form_id, form.title, form.version, SAME, [])
             continue
         before = last.get(form.form_id) or next(iter(versions), None)
+        workbook = _carried_on(workbook, before, renames_before(session, project_id, form.form_id))
         state = VERSION if form.form_id in titles or form.form_id in last else NEW
         yield FormCompared(form.form_id, form.title, form.version, state, _changes(before, workbook))
         last[form.form_id] = workbook
+
+
+def _carried_on(workbook: Workbook, before: Workbook | StoredVersion | None, stored: list[Renames]) -> Workbook:
+    """As it will be published, after others of the folder that come before it; as it is where that is refused."""
+    try:
+        return carried_on(workbook, [*([before.sheets.renames] if isinstance(before, Workbook) else []), *stored])
+    except WorkbookFaulty:
+        return workbook
 
 
 def _changes(before: Workbook | StoredVersion | None, after: Workbook) -> list[Change]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from forms.programmes.places import Place as PlaceRow
+from forms.spelling import folded
 from sync.journal import Journal
 from sync.models.projects import Place
 
@@ -27,13 +27,11 @@ class PlaceTree:
     places: dict[str, PlaceRow]
 
     @cached_property
-    def _codes(self) -> dict[str, str]:
-        """Folded code or alias → code. A code goes before an alias, an earlier alias before a later one."""
-        codes = {folded(code): code for code in self.places}
-        for place in self.places.values():
-            for alias in place.aliases:
-                codes.setdefault(folded(alias), place.code)
-        return codes
+    def _codes(self) -> dict[str, str | None]:
+        """Folded code or alias → code. A code goes before an alias; what two places would be called is none of them."""
+        codes = _meant((code, code) for code in self.places)
+        aliases = _meant((alias, place.code) for place in self.places.values() for alias in place.aliases)
+        return aliases | codes
 
     @cached_property
     def _children(self) -> dict[str | None, list[str]]:
@@ -139,10 +137,12 @@ def places_at(session: Session, project_id: int, as_of: int | None) -> PlaceTree
     return PlaceTree({place.code: place for place in places})
 
 
-def folded(text: str) -> str:
-    """Without accents, capitals and doubled spaces: how spellings of one place agree."""
-    plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    return " ".join("".join(plain).casefold().split())
+def _meant(names: Iterable[tuple[str, str]]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name, code in names:
+        if found.setdefault(folded(name), code) != code:
+            found[folded(name)] = None
+    return found
 
 
 def _values(place: Place | PlaceRow) -> dict[str, Any]:

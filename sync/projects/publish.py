@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
-from forms.programmes.programme import Programme
+from forms.programmes.programme import Programme, version_order
 from forms.workbooks.workbook import Workbook
+from forms.xforms.rewriting import open_version
 from sync.entities.registers import change_places
 from sync.entities.steps import declare_lists, load_list
 from sync.errors import FormDeleted, Unexpected, VersionDiffers
@@ -22,9 +23,10 @@ from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
 from sync.indicators.statements import put_statement
 from sync.intake.receive import receive_again
-from sync.journal import Found, Journal, open_journal
+from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
+from sync.projects.identities import carried_on, renames_before
 from sync.projects.keys import locked
 from sync.projects.media import Filled, attach_files, content_hash
 
@@ -100,18 +102,22 @@ def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes
 
     In a project with a key it is published encrypted, under a version that says so. Submissions that waited in
     quarantine for the version are filed now; gives how many. Raises VersionDiffers when the version exists with other
-    content, FormDeleted for the id of a form in the bin.
+    content, FormDeleted for the id of a form in the bin, WorkbookFaulty where two questions would go on as one.
     """
-    workbook, key_id = locked(journal, workbook)
-    form, session = workbook.form, journal.session
+    given, key_id = locked(journal, workbook)
+    form, session = given.form, journal.session
     row = session.get(Form, (journal.project_id, form.form_id))
     if row is not None and row.deleted_at is not None:
         raise FormDeleted(details={"form": form.form_id})
     known = session.get(FormVersion, (journal.project_id, form.form_id, form.version))
+    before = renames_before(session, journal.project_id, form.form_id, form.version if known is not None else None)
+    workbook = carried_on(given, before)
+    form = workbook.form
     sheets = workbook.sheets.to_json()
     sha256 = content_hash(workbook)
     if known is not None:
-        if known.sha256 != sha256:
+        # As it was given: so were versions published before the names of others were carried on.
+        if known.sha256 not in (sha256, content_hash(given)):
             raise VersionDiffers(details={"form": form.form_id, "version": form.version})
         attach_files(journal, form.form_id, workbook.xform, media or {}, None)
         return None
@@ -145,7 +151,7 @@ def publish_beside(journal: Journal, workbook: Workbook) -> int:
 
 
 def load_programme(
-    session: Session, programme: Programme, actor_id: int | None, now: dt.datetime, project_id: int | None = None
+    session: Session, programme: Programme, actor_id: int | None, now: When, project_id: int | None = None
 ) -> tuple[Journal, Report]:
     """Make or update a project from its folder; doing it again changes nothing. The caller closes and commits.
 
@@ -164,6 +170,7 @@ def load_programme(
     for name, rows in sorted(programme.lists.items()):
         _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
     findings: list[Finding] = []
+    before = _current_versions(journal)
     for workbook in programme.workbooks:
         report.warnings += workbook.warnings
         try:
@@ -176,6 +183,7 @@ def load_programme(
             report.released += released
     if findings:
         raise VersionDiffers(findings=findings)
+    report.warnings += _older_versions(before, _current_versions(journal), programme)
     for (name, language), source in sorted(programme.statements.items()):
         try:
             _if_changed(
@@ -195,7 +203,7 @@ def _journal_for(
     session: Session,
     settings: Mapping[str, Any],
     actor_id: int | None,
-    now: dt.datetime,
+    now: When,
     project_id: int | None,
 ) -> tuple[Journal, bool]:
     if project_id is None:
@@ -205,7 +213,7 @@ def _journal_for(
         if len(same_name) > 1:
             raise Unexpected(f"{len(same_name)} projects are called {settings['name']!r}; say which by its number.")
         if not same_name:
-            return create_project(session, settings, actor_id, now), True
+            return create_project(session, settings, actor_id, moment_of(now)), True
         project_id = same_name[0]
     return open_journal(session, project_id, actor_id, now), False
 
@@ -216,6 +224,27 @@ def _if_changed(journal: Journal, report: Report, what: str, change: Any) -> Non
         report.changed.append(what)
     else:
         journal.return_to(mark)
+
+
+def _current_versions(journal: Journal) -> dict[str, str]:
+    """Of each form the version that devices get, as its author wrote it."""
+    rows = journal.session.execute(select(Form.form_id, Form.version).where(Form.project_id == journal.project_id))
+    return {form_id: open_version(version) for form_id, version in rows}
+
+
+def _older_versions(before: Mapping[str, str], after: Mapping[str, str], programme: Programme) -> Iterator[Finding]:
+    """The forms of which the folder's newest version is older than the one that devices had."""
+    newest = {workbook.form.form_id: workbook.form.version for workbook in programme.workbooks}
+    for form_id, version in newest.items():
+        had = before.get(form_id)
+        if had is None or version_order(version) >= version_order(had):
+            continue
+        fault = f"Version ‘{version}’ is older than ‘{had}’, which the project has."
+        if after[form_id] == had:
+            remedy = f"Nothing of it was published, and devices go on getting ‘{had}’."
+        else:
+            remedy = "It was published all the same, and devices get it from now on."
+        yield Finding(fault, remedy, place=form_id)
 
 
 def _differs(workbook: Workbook) -> Finding:

@@ -25,6 +25,9 @@ _CHATTER = re.compile(
     r"^(Validating: .*|>> Xform parsing completed!.*|>> Something broke the parser.*|\s+at .*|\s*\.\.\. \d+ more"
     r"|>> XForm is invalid.*|The following files failed validation:|Result: Invalid|Caused by: .*)$"
 )
+_BROKE = ">> Something broke the parser"
+_TRANSLATED = re.compile(rb"""jr:itext\(\s*['"]([^'"]{1,200})""")
+_TRANSLATIONS = re.compile(rb"<(?:[\w.-]+:)?itext[\s>/]")
 _EXCEPTION = re.compile(r"^(?:[\w$]+\.)+\w*(?:Exception|Error)\w*:\s*")
 
 
@@ -63,9 +66,12 @@ def require_loadable(xform: bytes, place: str, seconds: float = SECONDS) -> list
             return [_unfinished(place, f"it could not be started: {error}")]
     if done.returncode == 0:
         return []
-    said = _told((done.stderr + done.stdout).decode("utf-8", "replace"), str(file))
+    output = (done.stderr + done.stdout).decode("utf-8", "replace")
+    said = _told(output, str(file))
     if done.returncode != 1 or not said:
         return [_unfinished(place, f"it ended with {done.returncode}")]
+    if _BROKE in output:
+        raise Faulty([_broken_by(xform, " ".join(said), place)])
     raise Faulty([Finding(f"ODK Collect cannot open the form: {' '.join(said)}", "", place)])
 
 
@@ -75,6 +81,19 @@ def jar() -> Path:
     if found is None or found.origin is None:
         raise RuntimeError("pyxform is not installed")
     return Path(found.origin).parent / "validators" / "odk_validate" / "bin" / "ODK_Validate.jar"
+
+
+def _broken_by(xform: bytes, said: str, place: str) -> Finding:
+    """What it stumbled over without a word of its own; what Java says then is of no use to an author."""
+    referred = _TRANSLATED.search(xform)
+    if referred is not None and not _TRANSLATIONS.search(xform):
+        name = referred[1].decode("utf-8", "replace")
+        fault = (
+            f"ODK Validate failed on the form itself, at ‘{name}’: translations are referred to, but there are none."
+        )
+        return Finding(fault, "Write the texts where they are referred to, or add an itext that has them.", place)
+    fault = f"ODK Validate failed on the form itself, and could not say where: {said}"
+    return Finding(fault, "Take out again what was added last, until it passes.", place)
 
 
 def _unfinished(place: str, why: str) -> Finding:

@@ -194,7 +194,7 @@ def _move(journal: Journal, moving: Sequence[tuple[Any, str | None]]) -> Collect
     Gives the submissions that were counted anew."""
     if not moving:
         return ()
-    # Those that leave or enter what counts come last: the copies beside them follow by the last event.
+    # Those that leave or enter what counts come last: a copy that is decided about too follows by their event.
     order = sorted(moving, key=lambda one: (REJECTED in (one[0].review_state, one[1]), one[0].id))
     events: dict[int, int] = {}
     for row, state in order:

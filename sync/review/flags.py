@@ -13,8 +13,10 @@ from forms.form import Flag
 DOUBLE_SAVE = "double_save"
 SAME_DAY = "same_day"
 MATCH = "match"
+PLACE = "place"
 RIVAL_FILE = "rival_file"  # of its files, which come and go after its check
-OF_NEIGHBOURS = frozenset({DOUBLE_SAVE, SAME_DAY, MATCH, RIVAL_FILE})
+LEFT_OUT = "left_out"  # of the version before it
+OF_NEIGHBOURS = frozenset({DOUBLE_SAVE, SAME_DAY, MATCH, RIVAL_FILE, LEFT_OUT})
 _CREATED_TWICE = "Another submission created this entity first, and what that one says stays."
 
 

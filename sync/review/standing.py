@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from forms.xforms.entities import EntityAction, entity_actions
 from forms.xforms.instance import read_instance
-from sync.dedup.doubles import settle_doubles
+from sync.dedup.doubles import causing_events, settle_doubles
 from sync.entities.steps import Arrived, apply_actions
 from sync.errors import NotFound
 from sync.indicators.recount import recount
@@ -78,11 +78,11 @@ def figures_follow(
     """Decide anew which copies count, among these submissions and their neighbours, and count accordingly; gives all
     that were counted anew.
 
-    `events` says by which event a submission changed; the others changed by `event`, the last of all.
+    `events` says by which event a submission changed, where several come at once; `event` is the last.
     """
     changed = settle_doubles(journal, submission_ids, event)
-    recount(journal, changed, event, events)
-    return changed
+    recount(journal, changed.keys(), event, causing_events(changed, events or {}))
+    return changed.keys()
 
 
 _STANDING = select(

@@ -104,8 +104,10 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(house: House) -> No
     assert token not in page
     assert "&lt;b&gt;Excel" in page
     row = page[page.index("&lt;b&gt;Excel") :]
-    which = re.search(r'name="which" value="([0-9a-f]{64})"', row)[1]  # type: ignore[index]
-    assert send(client, "/account", "/account/sessions/end", {"which": which}).status_code == 303
+    asked = re.search(r"/account/tokens/([0-9a-f]{64})/revoke", row)[0]  # type: ignore[index]
+    which = Page(read(client, asked)).hidden["which"]
+    assert program.get("/v1/projects", headers=shown).status_code == 200
+    assert send(client, asked, "/account/sessions/end", {"which": which}).status_code == 303
     assert program.get("/v1/projects", headers=shown).status_code == 401
     coumba = signed_in(house, "coumba")
     assert send(coumba, "/account", "/account/sessions/end", {"which": which}).status_code == 404
@@ -130,8 +132,12 @@ def test_an_invitation_that_was_withdrawn_or_has_expired_opens_nothing(house: Ho
     page = send(client, team, f"{team}/invitations", {"email": "n@example.org", "role": "viewer"})
     link = re.search(r"/invitation/siby_[\w-]{43}", page.get_data(as_text=True))[0]  # type: ignore[index]
     key = re.search(r"invitations/([0-9a-f]{64})/revoke", read(client, team))[1]  # type: ignore[index]
+    asked = f"{team}/invitations/{key}/revoke"
 
-    assert send(client, team, f"{team}/invitations/{key}/revoke", {}).status_code == 303
+    assert "n@example.org" in read(client, asked)
+    assert house.app.test_client().get(link).status_code == 200
+    assert send(client, asked, asked, {}).status_code == 303
+    assert client.get(asked).status_code == 404
     assert house.app.test_client().get(link).status_code == 410
     assert house.app.test_client().get(link[:-1] + "!").status_code == 404
 
@@ -146,6 +152,8 @@ def test_the_last_administrator_stays_and_the_trail_says_what_was_done(house: Ho
     assert "dernier administrateur" in own.get_data(as_text=True)
     assert send(client, team, f"{team}/{numbers['djeneba']}/remove", {}).status_code == 409
     assert send(client, team, f"{team}/{numbers['fanta']}/role", {"role": "administrator"}).status_code == 303
+    asked = f"{team}/{numbers['fanta']}/role"
+    assert send(client, asked, asked, {"role": "administrator", "sure": "yes"}).status_code == 303
     assert "a donné un rôle" in read(client, f"{team}/trail?act=role.given")
     assert "a donné un rôle : " not in read(client, f"{team}/trail?act=role.given&day=2001-01-01")
     assert send(client, team, f"{team}/{numbers['fanta']}/remove", {}).status_code == 303

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
+import zlib
 
 import pytest
 from sqlalchemy import select
 
+from server import qr
 from server.db import session
 from sync.models import Audit
 from tests.support.web import PASSWORD, House, refused, shown
@@ -117,7 +120,8 @@ def test_a_device_is_made_with_the_keys_that_clients_ask_for_and_its_token_is_sh
     assert {"projectId", "id", "displayName", "createdAt", "type", "token", "updatedAt", "deletedAt"} <= set(made)
     assert made["type"] == "field_key"
     listed = next(row for row in shown(house.baraka.get("app-users")) if row["id"] == made["id"])
-    assert listed["token"] is None
+    assert listed["token"] == "shown-once"  # by null, clients know those that were shut out
+    assert refused(house.app.test_client().get(f"/v1/key/{listed['token']}/projects/{house.pid}")) == 401.2
     door = f"/v1/key/{made['token']}/projects/{house.pid}"
     assert house.app.test_client().get(door).status_code == 200
     shown(house.baraka.ask("DELETE", f"app-users/{made['id']}"))
@@ -235,11 +239,26 @@ def test_a_tablet_speaks_a_language_that_receipts_have(house: House) -> None:
     assert shown(house.baraka.patch(path, json={"language": "fr"}))["language"] == "fr"
 
 
+def test_the_code_of_a_device_carries_the_settings_that_were_asked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    plain = qr.code_svg
+    monkeypatch.setattr("server.api.app_users.code_svg", lambda text: (drawn.append(text), plain(text))[1])
+    door = f"/v1/key/{house.amina.token}/projects/{house.pid}/qr.svg"
+
+    house.app.test_client().get(f"{door}?image_size=small&autosend=wifi_only")
+
+    told = json.loads(zlib.decompress(base64.b64decode(drawn[0])))["general"]
+    assert (told["image_size"], told["autosend"]) == ("small", "wifi_only")
+
+
 def test_the_code_of_a_device_is_drawn_for_whoever_has_its_token(house: House) -> None:
     door = f"/v1/key/{house.amina.token}/projects/{house.pid}"
     client = house.app.test_client()
 
     assert client.get(f"{door}/qr.png").data.startswith(b"\x89PNG")
     assert client.get(f"{door}/qr.svg").data.startswith(b"<svg")
+    assert refused(client.get(f"{door}/qr.svg?image_size=tiny")) == 400.8
     assert refused(house.amina.get("qr.png")) == 404.1
     assert refused(house.baraka.get("qr.png")) == 404.1

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import PASSWORD, House, refused, shown
+from tests.support.workbooks import a_workbook
 
 AUDITS = "/v1/audits"
 KEYS = {"actorId", "action", "acteeId", "details", "loggedAt", "notes"}
@@ -48,7 +49,7 @@ def test_what_was_done_is_told_newest_first_in_the_words_of_odk(busy: House) -> 
     [
         ("action=submission.delete", ["submission.delete"]),
         ("action=submission.deleted", ["submission.delete"]),
-        ("action=submission", ["submission.delete", "submission.update"]),
+        ("action=submission", ["submission.delete", "submission.update", "submission.create"]),
         ("action=user.create", ["user.create"]),
         ("action=field_key&limit=1", ["field_key.create"]),
         ("action=comment&offset=1", []),
@@ -62,6 +63,36 @@ def test_what_was_done_is_told_newest_first_in_the_words_of_odk(busy: House) -> 
 )
 def test_acts_are_filtered_and_cut(busy: House, query: str, actions: list[str]) -> None:
     assert [one["action"] for one in shown(busy.sekou.get(f"{AUDITS}?{query}"))] == actions
+
+
+def test_what_came_from_tablets_and_each_new_form_are_found_by_the_words_of_odk(busy: House) -> None:
+    (came,) = shown(busy.sekou.get(f"{AUDITS}?action=submission.create"))
+    made = shown(busy.sekou.get(f"{AUDITS}?action=form.create"))
+    nobody = busy.sekou.get(f"{AUDITS}?action=submission.create&end=2001-01-01")
+    everything = [one["action"] for one in shown(busy.sekou.get(AUDITS))]
+    important = [one["action"] for one in shown(busy.sekou.get(f"{AUDITS}?action=nonverbose"))]
+
+    assert (came["actorId"], came["project"]) == (busy.amina.actor_id, busy.pid)
+    assert came["details"] == {"form": "sale", "instanceId": instance_id(1)}
+    assert came["acteeId"].startswith("submission:")
+    assert {(one["project"], one["acteeId"]) for one in made} == {(busy.pid, "form:sale"), (busy.other, "form:sale")}
+    assert shown(nobody) == []
+    assert {"submission.create", "form.create"} <= set(everything)
+    assert "form.create" in important
+    assert "submission.create" not in important
+
+
+def test_a_draft_is_a_form_that_was_made_and_publishing_it_makes_no_second_one(house: House) -> None:
+    workbook = a_workbook("tried", "1", "| survey | | |\n| type | name | label |\n| text | a | A |")
+    kind = {"content_type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+    house.djeneba.post("forms", data=workbook, **kind)
+    drafted = shown(house.sekou.get(f"{AUDITS}?action=form.create&limit=1"))
+    house.djeneba.post("forms/tried/draft/publish")
+    actions = [one["action"] for one in shown(house.sekou.get(f"{AUDITS}?action=form")) if "tried" in one["acteeId"]]
+
+    assert [one["acteeId"] for one in drafted] == ["form:tried"]
+    assert sorted(actions) == ["form.create", "form.update.draft.set", "form.update.publish"]
 
 
 @pytest.mark.parametrize("query", ["start=yesterday", "end=2026-13-01", "limit=-1", "offset=x"])

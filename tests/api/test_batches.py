@@ -35,6 +35,15 @@ def test_the_same_batch_again_gets_the_same_receipts(house: House) -> None:
     assert second["received_at"] == first["received_at"]
 
 
+def test_a_batch_that_is_sent_again_at_another_time_is_the_same_batch(house: House) -> None:
+    twice = [a_sale(1), a_sale(1)]
+    first = shown(house.amina.send(*twice, batch="again", sent_at="2026-11-23T08:15:00+00:00"))
+    second = shown(house.amina.send(*twice, batch="again", sent_at="2026-11-23T09:00:00+00:00"))
+
+    assert [receipt["outcome"] for receipt in first["receipts"]] == ["stored", "duplicate"]
+    assert second["receipts"] == first["receipts"]
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 def test_a_batch_may_be_compressed(house: House, encoding: str) -> None:
     body = json.dumps({"batch": "packed", "items": [a_sale(1)]}).encode()

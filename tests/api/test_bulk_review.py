@@ -161,7 +161,42 @@ def test_what_a_filter_finds_is_decided_at_once_and_taken_back_as_one(village: H
         (instance_id(1), "rejected", None),
     }
     assert [(one["before"]["value"], one["after"]["value"]) for one in back["figures"]] == [(0, 16), (0, 4)]
-    assert refused(village.baraka.post(f"review/bulk/{told['undo']}/undo")) == 409.30
+    assert refused(village.baraka.post(f"review/bulk/{told['undo']}/undo")) == 409.33
+
+
+def test_a_decision_whose_figures_cannot_be_counted_is_told_and_taken_back_like_any_other(village: House) -> None:
+    body, french = {"filter": {"form": "sale"}, "state": "rejected"}, {"Accept-Language": "fr"}
+
+    with counting_fails(village):
+        told = shown(village.baraka.post("review/bulk", json=body))
+        decided = states(village)
+    with counting_fails(village):
+        back = shown(village.baraka.post(f"review/bulk/{told['undo']}/undo", headers=french))
+
+    assert (len(told["submissions"]), told["figures"], decided) == (4, None, ["rejected"] * 4)
+    assert told["note"].startswith("This is done. How far it has moved the figures could not be counted yet")
+    assert (len(back["submissions"]), back["figures"], states(village)) == (4, None, [None] * 4)
+    assert back["note"].startswith("C’est fait. On n’a pas encore pu calculer l’effet sur les chiffres")
+    assert review(village, **body)["note"] is None
+
+
+@contextmanager
+def counting_fails(house: House) -> Iterator[None]:
+    """As soon as a decision is committed, whoever reads contributions finds the database gone."""
+    seen: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "committed" in seen and "contributions" in statement:
+            raise ConnectionError("gone")
+        seen.extend(["decided"] * ("UPDATE submissions" in statement))
+
+    def commit(_connection: Any) -> None:
+        seen.extend(["committed"] * ("decided" in seen))
+
+    with house.app.app_context():
+        engine = session().get_bind()
+    with heard(engine, "before_cursor_execute", listen), heard(engine, "commit", commit):
+        yield
 
 
 def test_undoing_leaves_alone_and_names_what_somebody_has_touched_since(village: House) -> None:

@@ -215,6 +215,19 @@ def test_questions_that_would_leave_the_form_are_told_before_they_do(house: Hous
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_question_whose_type_has_changed_is_told_before_its_column_becomes_text(house: House) -> None:
+    survey = "| survey |\n| type | name | label |\n| text | sacks | Sacks |\n| decimal | price | Price |"
+    other = a_workbook("sale", "2", survey)
+
+    warned = house.djeneba.post("forms/sale/draft", data=other, headers={"Content-Type": XLSX})
+    told = {one["type"]: one["details"] for one in warned.get_json()["details"]["warnings"]["workflowWarnings"]}
+
+    assert refused(warned) == 400.16
+    assert told["typeChanged"] == "These questions have another type than before: sacks (int → string)."
+    assert set(told) == {"structureChanged", "typeChanged"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_draft_has_a_code_that_leads_to_its_door(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     plain = qr.code_png

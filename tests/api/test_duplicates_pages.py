@@ -365,6 +365,27 @@ def test_what_hangs_on_pairs_is_said_as_the_api_says_it(village: House) -> None:
     assert ("People reached" in of_pair) == bool(the_pair(village)["effect"])
 
 
+def test_each_issue_of_one_moment_says_on_how_many_pairs_its_figures_hung_and_so_do_their_pages(house: House) -> None:
+    places = "code,name,level,parent,latitude,longitude,aliases\nML-2-S,Siby,commune,,,,Siby|Siby-ville\n"
+    shown(house.djeneba.put("places", data=places, headers={"Content-Type": "text/csv"}))
+    head, row = "| date      | unit    |", "| ${day}    | people  |"
+    publish_gathering(house, GATHERING.replace(head, f"{head} place |").replace(row, f"{row} ${{village}} |"))
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali", phone="", born=""))
+    shown(house.djeneba.put("statements/results/en", data="We reached {{ reached(place='siby-VILLE') }}."))
+    event = shown(house.djeneba.get("figures?indicator=reached"))["as_of"]["event"]
+    client, said = signed_in(house, language="en"), "(1 to 2, depending on one pair not reviewed)"
+
+    for number in (1, 2):
+        shown(house.djeneba.post("statements/results/issues", json={"as_of": event, "title": f"No. {number}"}))
+        house.amina.send(a_gathering(2 + number, first="Oumou", last="Keita", phone="", born="1975"))
+
+    for number in (1, 2):
+        issue = read(client, f"/projects/{house.pid}/statements/results/issues/{number}")
+        [figure] = re.findall(r'<a class="figure" href="([^"]*)">', issue)
+        assert said in issue
+        assert said in read(client, html.unescape(figure))
+
+
 @ONCE
 def test_what_hangs_on_many_pairs_is_told_as_of_when_it_was_worked_out(
     village: House, monkeypatch: pytest.MonkeyPatch

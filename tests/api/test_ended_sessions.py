@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,11 +13,13 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from server.db import session
-from sync.models import Token
+from sync.models import Assignment, Token
 from sync.models.database import begin_writing
 from tests.support.pages import Page, read, signed_in
+from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import a_sale
 from tests.support.web import PASSWORD, House
+from tests.support.web import shown as shown_of
 
 COMMENT = "Vu « sur place »,\r\n<b>12</b> sacs"
 
@@ -211,3 +214,73 @@ def test_bytes_in_a_query_that_are_no_text_are_refused(house: House, path: str) 
     answer = signed_in(house).get(path, environ_overrides={"QUERY_STRING": "x=\xff"})
 
     assert answer.status_code == 400
+
+
+def test_a_part_of_a_page_has_the_whole_page_sign_in_and_come_back(sold: House) -> None:
+    client, page = signed_in(sold), f"/projects/{sold.pid}/indicators?period=all"
+    read(client, page)
+    end_sessions(sold)
+
+    headers = {"HX-Request": "true", "Referer": f"https://localhost{page}"}
+    answer = client.get(f"/projects/{sold.pid}/indicators/of?name=sacks", headers=headers)
+
+    assert (answer.status_code, answer.get_data()) == (204, b"")
+    back = parse_qs(urlsplit(answer.headers["HX-Redirect"]).query)
+    assert back == {"next": [page], "ended": ["yes"]}
+
+
+def late(house: House, client: FlaskClient, page: str, to: str, **given: str) -> str:
+    """What is shown to who sends a form after the session has ended, and signs in."""
+    hidden = Page(read(client, page)).hidden
+    end_sessions(house)
+    headers = {"Referer": f"https://localhost{page}"}
+    asked = client.post(to, data={**hidden, **given}, headers=headers)
+    return html.unescape(sign_in(client, asked, "baraka").get_data(as_text=True))
+
+
+def test_a_decision_that_waits_says_which_one_and_about_which_visit(sold: House) -> None:
+    page = visit(sold)
+
+    shown = late(sold, signed_in(sold, language="fr"), page, f"{page}/decision", decision="approved")
+
+    assert "Décision\N{NO-BREAK SPACE}: approuvée" in shown
+    assert f'<a href="{page}">sale\N{NO-BREAK SPACE}: ' in shown
+
+
+def test_a_decision_about_a_pair_that_waits_names_the_two(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    number = shown_of(house.baraka.get("matches?list=people"))["matches"][0]["id"]
+    page = f"/projects/{house.pid}/duplicates/{number}"
+
+    shown = late(house, signed_in(house, language="fr"), page, page, decision="different", reason="Deux sœurs")
+
+    assert "Décision\N{NO-BREAK SPACE}: deux personnes" in shown
+    assert "Dieneba Koulibali" in shown
+    assert "Deux sœurs" in shown
+
+
+def test_answers_that_wait_are_called_as_their_questions_are(sold: House) -> None:
+    page, client = f"{visit(sold)}/edit", signed_in(sold, language="fr")
+
+    shown = late(sold, client, page, page, act="check", **{"/data/seller": "Awa Diarra"})
+
+    assert "/data/seller</dt>" not in shown
+    assert "<ins>Awa Diarra</ins>" in shown
+    assert f'<a href="{visit(sold)}">' in shown
+
+
+def test_who_may_not_do_it_any_more_is_told_nothing_about_it(sold: House) -> None:
+    client, page = signed_in(sold, language="fr"), visit(sold)
+    hidden = Page(read(client, page)).hidden
+    end_sessions(sold)
+    asked = client.post(f"{page}/decision", data={**hidden, "decision": "approved"})
+    with sold.app.app_context():
+        begin_writing(session())
+        session().execute(update(Assignment).values(role="viewer"))
+        session().commit()
+
+    shown = sign_in(client, asked, "baraka").get_data(as_text=True)
+
+    assert "Pas encore envoyé" in shown
+    assert page not in Page(shown).links

@@ -261,13 +261,26 @@ def test_who_gets_which_rows_is_set_as_on_the_reference_server(office: House) ->
 
     by_property = shown(office.baraka.patch("datasets/villages", json={"accessFilter": rule}))
     by_owner = shown(office.baraka.patch("datasets/villages", json={"ownerOnly": True}))
+    by_property_again = shown(office.baraka.patch("datasets/villages", json={"ownerOnly": False}))
     open_again = shown(office.baraka.patch("datasets/villages", json={"accessFilter": None}))
 
     assert (by_property["accessFilter"], by_property["ownerOnly"]) == (rule, False)
     assert (by_owner["accessFilter"], by_owner["ownerOnly"]) == ({"type": "ownerOnly"}, True)
+    assert by_property_again == by_property | {"updatedAt": by_property_again["updatedAt"]}
     assert "accessFilter" not in open_again
     unknown = {"type": "property", "rules": [{"datasetProperty": "x", "actorProperty": "zone"}]}
     assert refused(office.baraka.patch("datasets/villages", json={"accessFilter": unknown})) == 400.8
+
+
+def test_taking_a_filter_away_never_opens_a_list_of_own_rows(office: House) -> None:
+    both = shown(office.baraka.patch("datasets/villages", json={"accessFilter": None, "ownerOnly": True}))
+    filtered = shown(office.baraka.patch("datasets/villages", json={"accessFilter": {"type": "assigned"}}))
+    alone = shown(office.baraka.patch("datasets/villages", json={"accessFilter": None}))
+    opened = shown(office.baraka.patch("datasets/villages", json={"ownerOnly": False}))
+
+    assert [each["ownerOnly"] for each in (both, filtered, alone, opened)] == [True, True, True, False]
+    assert alone["accessFilter"] == {"type": "ownerOnly"}
+    assert "accessFilter" not in opened
 
 
 def test_the_tablet_learns_which_of_its_entities_were_deleted(office: House) -> None:

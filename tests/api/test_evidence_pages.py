@@ -107,6 +107,18 @@ def test_what_does_not_count_stands_apart_with_its_number(house: House) -> None:
     assert re.findall(r'<td class="day".*?>([^<]*)</a>', rest) == ["1er mars 2026", "1er févr. 2026", "1er janv. 2026"]
 
 
+def test_on_paper_a_page_of_rows_says_which_part_it_is(house: House) -> None:
+    house.amina.send(*(a_sale(number, seller=f"Awa {number}") for number in range(1, 4)))
+    client, address = signed_in(house, language="en"), f"/projects/{house.pid}/figures/sacks"
+
+    first = read(client, f"{address}?limit=2")
+    last = read(client, next(link for link in Page(first).links if "cursor=" in link))
+
+    assert '<p class="printed">These are 2 of 3 rows.</p>' in first
+    assert '<p class="printed">These are 1 of 3 rows.</p>' in last
+    assert "These are" not in read(client, address)
+
+
 def test_a_share_says_of_what_it_is_one_and_is_not_rounded_to_its_target(house: House) -> None:
     publish(
         house,

@@ -89,6 +89,27 @@ def test_a_range_of_a_file_that_nobody_names_is_the_whole_file(house: House) -> 
 
 
 @one_database
+def test_a_range_past_the_end_of_the_file_is_none(house: House) -> None:
+    send_sales(house, 1, 5)
+    whole = house.baraka.get(f"{SALES}.csv")
+    size = len(whole.get_data())
+
+    answer = house.baraka.get(f"{SALES}.csv", headers={"Range": f"bytes={size}-", "If-Range": whole.headers["ETag"]})
+
+    assert (answer.status_code, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
+
+
+@one_database
+def test_whoever_asks_about_an_export_is_told_of_no_length(house: House) -> None:
+    send_sales(house, 1, 5)
+
+    answer = house.baraka.ask("HEAD", f"{SALES}.csv.zip")
+
+    assert (answer.status_code, answer.headers["X-Total-Rows"]) == (200, "5")
+    assert "Content-Length" not in answer.headers
+
+
+@one_database
 def test_who_may_see_less_cannot_go_on_with_the_file_of_who_sees_more(house: House) -> None:
     with_visits(house, 4)
     tag = house.baraka.get("forms/visit/submissions.csv").headers["ETag"]
@@ -443,6 +464,9 @@ def test_encrypted_submissions_are_listed_and_opened_for_whoever_has_the_passphr
     (row,) = [row for row in tables_in(opened)["sale.csv"] if row["KEY"] == "uuid:e1"]
     assert (row["Status"], row["seller"], row["sacks"]) == ("", "Awa", "7")
     assert zipfile.ZipFile(io.BytesIO(opened)).read("media/p.jpg") == photo
+    in_json = house.baraka.post(f"{SALES}.csv.zip", json={"77": PASSPHRASE})
+    assert tables_in(in_json.get_data()) == tables_in(opened)
+    in_json.close()
     assert refused(house.baraka.post(f"{SALES}.csv", data={"77": "another one"})) == 400.12
     assert "ETag" not in answer.headers
     answer.close()

@@ -21,6 +21,7 @@ from server.db import session
 from sync.exports.cells import safe
 from sync.models import Audit
 from tests.support.exports import a_visit, read_csv, tables_in, with_visits
+from tests.support.pages import signed_in
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused
 
@@ -234,6 +235,8 @@ def test_spss_files_have_labels_and_the_values_that_were_sent(house: House, tmp_
             assert row["visit_spot_Latitude"] == answers["visit"]["spot"][0]
         else:
             assert pandas.isna(row["visit_spot_Latitude"])
+    page = signed_in(house).get(f"/projects/{house.pid}/exports/visit.sav?labels=fr", follow_redirects=True)
+    assert list(_entries(page.get_data())) == list(entries)
     loans, _ = _read_sav(tmp_path, entries["visit-loans.sav"])
     assert sorted(loans["sum"]) == sorted(
         loan["sum"] for answers in visits.values() for person in answers["people"] for loan in person["loans"]
@@ -266,6 +269,24 @@ def test_files_come_along_under_media_and_two_of_one_name_both(house: House) -> 
     assert files == {"media/a.jpg": photos[2], f"media/{instance_id(2).replace(':', '_')}/a.jpg": photos[1]}
     assert list(_entries(bare.get_data())) == ["sale.csv"]
     assert read_csv(_entries(whole.get_data())["sale.csv"])[0]["AttachmentsPresent"] == "1"
+    shown = [row["photo"] for row in tables_in(whole.get_data())["sale.csv"]]
+    assert [files[f"media/{path}"] for path in shown] == photos[::-1]
+    assert [row["photo"] for row in tables_in(bare.get_data())["sale.csv"]] == ["a.jpg"] * 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_photo_that_has_not_come_yet_is_not_shown_as_that_of_somebody_else(house: House) -> None:
+    for number, photo in ((1, b"\xff\xd8one"), (2, b"\xff\xd8two")):
+        sha256 = hashlib.sha256(photo).hexdigest()
+        attached = [{"name": "a.jpg", "sha256": sha256, "size": len(photo), "type": "image/jpeg"}]
+        assert house.amina.outcomes(a_sale(number, photo="a.jpg") | {"attachments": attached}, batch=f"b{number}")
+    _upload(house, hashlib.sha256(b"\xff\xd8one").hexdigest(), b"\xff\xd8one")
+
+    archive = house.baraka.get("forms/sale/submissions.csv.zip").get_data()
+
+    assert [name for name in _entries(archive) if name.startswith("media/")] == ["media/a.jpg"]
+    shown = [row["photo"] for row in tables_in(archive)["sale.csv"]]
+    assert shown == [f"{instance_id(2).replace(':', '_')}/a.jpg", "a.jpg"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -327,6 +348,21 @@ def test_each_export_stands_in_the_audit_trail(house: House) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_body_says_what_is_wanted_as_a_form_or_as_json(house: House) -> None:
+    with_visits(house, 4)
+
+    asked = {"attachments": False, "groupPaths": False, "limit": 3, "$filter": None}
+    in_json = house.baraka.post(f"{FILE}.csv.zip", json=asked)
+    in_form = house.baraka.post(f"{FILE}.csv.zip", data={"attachments": "false", "groupPaths": "false", "limit": "3"})
+    nothing = [house.baraka.post(f"{FILE}.csv", json=body) for body in ({}, [])]
+
+    assert tables_in(in_json.get_data()) == tables_in(in_form.get_data())
+    assert in_json.headers["Content-Disposition"].startswith('attachment; filename="visit.csv.zip"')
+    assert "crops" in tables_in(in_json.get_data())["visit.csv"][0]
+    assert [answer.headers["X-Total-Rows"] for answer in (in_json, *nothing)] == ["3", "4", "4"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_is_asked_for_wrongly_is_refused(house: House) -> None:
     with_visits(house, 1)
     for query in (
@@ -336,10 +372,18 @@ def test_what_is_asked_for_wrongly_is_refused(house: House) -> None:
         "?labels=a&labels=b",
         "?7=secret",
         "?pseudonyms=true&identifying=true",
+        "?labels=xx",
     ):
         assert refused(house.baraka.get(f"{FILE}.csv{query}")) == 400.8, query
     assert refused(house.baraka.get("forms/none/submissions.csv")) == 404.1
     assert refused(house.baraka.post(f"{FILE}.csv", data={"7": "a passphrase"})) == 400.12
+    assert refused(house.baraka.post(f"{FILE}.csv", json={"7": "a passphrase"})) == 400.12
+    for body in (["7"], "7", {"7": ["a passphrase"]}, {"bom": "perhaps"}, {"7": "\0"}):
+        assert refused(house.baraka.post(f"{FILE}.csv", json=body)) == 400.8, body
+    assert refused(house.baraka.post(f"{FILE}.csv", data="{", content_type="application/json")) == 400.1
+    assert refused(house.baraka.post(f"{FILE}.csv", data="7=secret", content_type="text/plain")) == 400.8
+    unknown = house.baraka.get(f"{FILE}.xlsx?labels=xx").get_json()["message"]
+    assert unknown == "The form has no labels in ‘xx’. It has them in: English (en), Français (fr)."
 
 
 def _upload(house: House, sha256: str, content: bytes) -> None:

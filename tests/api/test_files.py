@@ -144,6 +144,31 @@ def test_more_bytes_than_announced_are_refused_and_the_upload_begins_anew(house:
     assert patch(house, place, 0, PHOTO).status_code == 204
 
 
+def test_more_bytes_than_announced_cost_none_that_were_acknowledged(house: House) -> None:
+    place = where(begin(house))
+    patch(house, place, 0, PHOTO[:600])
+
+    assert refused(patch(house, place, 600, PHOTO[600:] + b"x")) == 413.1
+    assert standing(house, place) == 600
+    assert patch(house, place, 600, PHOTO[600:]).status_code == 204
+
+
+def test_a_method_may_be_named_in_a_header_where_only_posts_pass(house: House) -> None:
+    place = where(begin(house))
+    headers = TUS | BYTES | {"Upload-Offset": "0"}
+
+    sent = house.amina.post(place, headers=headers | {"X-HTTP-Method-Override": "PATCH"}, data=PHOTO[:600])
+    stands = house.amina.post(place, headers=TUS | {"X-HTTP-Method-Override": "HEAD"})
+    odd = [house.amina.post(place, headers=TUS | more) for more in ({}, {"X-HTTP-Method-Override": "PUT"})]
+    given_up = house.amina.post(place, headers=TUS | {"X-HTTP-Method-Override": "DELETE"})
+
+    assert (sent.status_code, sent.headers["Upload-Offset"]) == (204, "600")
+    assert (stands.status_code, stands.headers["Upload-Offset"]) == (200, "600")
+    assert [refused(answer) for answer in odd] == [405.1, 405.1]
+    assert given_up.status_code == 204
+    assert house.amina.ask("HEAD", place, headers=TUS).status_code == 404
+
+
 def test_nobody_else_sees_an_upload(house: House) -> None:
     place = where(begin(house))
 
@@ -164,7 +189,9 @@ def test_an_upload_can_be_given_up(house: House) -> None:
         ({"Tus-Resumable": "0.2.2"}, 412),
         ({"Upload-Length": "-1"}, 400),
         ({"Upload-Length": "many"}, 400),
-        ({"Upload-Length": "9" * 30}, 400),
+        ({"Upload-Length": "9" * 30}, 413),
+        ({"Upload-Length": "9" * 5000}, 413),
+        ({"Upload-Length": str(10**15)}, 413),
         ({"Upload-Length": str(101 * 2**20)}, 413),
         ({"Upload-Metadata": ""}, 400),
         ({"Upload-Metadata": "sha256 ***"}, 400),
@@ -187,6 +214,37 @@ def test_options_tell_what_is_spoken(house: House) -> None:
     assert answer.headers["Tus-Version"] == "1.0.0"
     assert "checksum" in answer.headers["Tus-Extension"].split(",")
     assert answer.headers["Tus-Max-Size"] == str(100 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "told"),
+    [
+        (b"\x89PNG\r\n\x1a\n....", "image/jpeg", "image/png"),
+        (b"\xff\xd8\xff\xe0....", "application/octet-stream", "image/jpeg"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "application/octet-stream", "image/webp"),
+        (b"\0\0\0\x18ftypheic....", "application/octet-stream", "image/heic"),
+        (b"GIF89a<script>", "text/html", "image/gif"),
+        (b"\0\0\0\x18ftypmp42....", "application/octet-stream", "video/mp4"),
+        (b"\0\0\0\x18ftypmp42....", "audio/mp4", "audio/mp4"),
+        (b"#!AMR\n....", "application/octet-stream", "audio/amr"),
+        (b"name,label\n", "text/csv", "text/csv"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", "application/octet-stream"),
+        (b"<html>", "text/html", "application/octet-stream"),
+        (b"", "application/octet-stream", "application/octet-stream"),
+    ],
+)
+def test_a_file_is_served_as_what_its_first_bytes_say_and_never_as_what_would_run(
+    house: House, content: bytes, said: str, told: str
+) -> None:
+    house.amina.send(a_sale(1, photo="p.jpg"))
+    path = f"forms/sale/submissions/{instance_id(1)}/attachments/p.jpg"
+    shown(house.baraka.post(path, data=content, headers={"Content-Type": said}))
+
+    got = house.baraka.get(path)
+
+    assert (got.mimetype, got.get_data()) == (told, content)
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+    assert got.headers["Content-Disposition"].startswith("attachment")
 
 
 def test_a_hostile_name_stays_a_name(house: House) -> None:

@@ -143,8 +143,9 @@ def test_a_file_is_given_bound_to_a_list_and_taken_away(house: House, client: Fl
     files = {file["name"]: file for file in shown(house.djeneba.get("forms/visit/draft/attachments"))}
     assert (files["prices.csv"]["blobExists"], files["people.csv"]["datasetExists"]) == (True, True)
 
-    press(house, client, f"{to}/people.csv", draft, action="empty")
-    press(house, client, f"{to}/prices.csv", draft, action="empty")
+    for name in ("people.csv", "prices.csv"):
+        assert f"{name} away?" in read(client, f"/projects/{house.pid}/{to}/{name}/empty")
+        press(house, client, f"{to}/{name}", f"{to}/{name}/empty", action="empty")
     files = {file["name"]: file for file in shown(house.djeneba.get("forms/visit/draft/attachments"))}
     assert (files["prices.csv"]["exists"], files["people.csv"]["exists"]) == (False, False)
 

@@ -84,12 +84,13 @@ def test_an_old_excel_workbook_is_read_like_a_new_one(house: House) -> None:
         (a_workbook("x", "1", NOTE + "| indicators |\n| name | label |\n| A | x |"), "‘A’"),
         (b"PK not a workbook", "damaged"),
         (b"\xd0\xcf\x11\xe0 neither", ".xls"),
+        (b"\x89PNG neither", "neither a workbook nor an XForm"),
         (b"<html/>", "XForm"),
         (b"<!DOCTYPE x><html/>", "DOCTYPE"),
         (a_workbook("x.xlsx", "1", NOTE), "cannot end"),
         (b"", "no form"),
     ],
-    ids=["pyxform", "function", "our sheet", "zip", "ole", "no xform", "doctype", "id", "nothing"],
+    ids=["pyxform", "function", "our sheet", "zip", "ole", "picture", "no xform", "doctype", "id", "nothing"],
 )
 def test_what_cannot_be_published_is_refused_with_the_reason(house: House, workbook: bytes, told: str) -> None:
     answer = post(house, workbook, publish="true")
@@ -129,6 +130,33 @@ def test_warnings_stop_a_form_unless_they_are_passed_over(house: House) -> None:
     assert refused(warned) == 400.16
     assert "max-pixels" in warned.get_json()["details"]["warnings"]["xlsFormWarnings"][0]
     assert shown(taken)["xmlFormId"] == "photo"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_form_for_corrections_is_warned_of_what_a_correction_begins_without(house: House) -> None:
+    filled = "instance('a_corriger')/root/item[name = ${which}]/sacks"
+    form = f"""
+        | survey       |          |          |             |          |                |
+        | type         | name     | label    | calculation | trigger  | parameters     |
+        | select_one_from_file a_corriger.csv | which | Which | | |                   |
+        | integer      | sacks    | Sacks    | {filled}    | ${{which}} |              |
+        | text         | remark   | Remark   |             |          |                |
+        | calculate    | double   |          | ${{sacks}} * 2 |       |                |
+        | note         | thanks   | Thanks   |             |          |                |
+        | image        | photo    | Photo    |             |          | max-pixels=900 |
+        | begin_repeat | buyers   | Buyers   |             |          |                |
+        | text         | buyer    | Buyer    |             |          |                |
+        | end_repeat   | buyers   |          |             |          |                |
+    """
+
+    warned = post(house, a_workbook("fix", "1", form))
+
+    assert refused(warned) == 400.16
+    told = warned.get_json()["details"]["warnings"]["xlsFormWarnings"]
+    assert [warning.split(": ", 1)[1].split(". ")[0] for warning in told] == [
+        "A correction by a row of a_corriger.csv brings no files and no rows along: photo, buyers",
+        "A correction by a row of a_corriger.csv begins without an answer to: remark",
+    ]
 
 
 def test_an_id_that_is_taken_and_a_version_that_is_are_told_apart(house: House) -> None:

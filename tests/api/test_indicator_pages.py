@@ -287,6 +287,19 @@ def test_why_a_cell_of_an_issue_changed_is_told_of_that_cell(sold: House) -> Non
     assert "<strong>9,0</strong>" in told
 
 
+def test_a_share_that_rounds_to_what_it_was_is_compared_with_as_many_decimals_as_it_takes(sold: House) -> None:
+    sold.djeneba.put("statements/results/fr", data="{{ sacks(village='Siby').share }} des sacs.\n")
+    sold.amina.send(a_sale(3, sacks=400), a_sale(4, sacks=597, village="Kalassa"), batch="b2")
+    issued_at = last_event(sold)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": issued_at, "title": "Mi-parcours"}))
+    sold.amina.send(a_sale(5, sacks=1), batch="b3")
+
+    [change] = shown(sold.djeneba.get("statements/results/issues/1/changes?lang=fr"))["changes"]
+
+    assert change["before"]["text"] != change["after"]["text"]
+    assert "," in change["before"]["text"]
+
+
 def test_a_comparison_with_today_is_told_as_of_when_it_was_worked_out(
     sold: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,7 @@ def test_whoever_was_second_gets_a_conflict_and_changes_nothing(village: House) 
 
     late = village.djeneba.post(f"matches/{pair['id']}", json={"decision": "different", "seen": pair["event"]})
 
-    assert refused(late) == 409.30
+    assert refused(late) == 409.33
     assert late.get_json()["details"]["state"] == "same"
     assert reached(village)[0] == 2
 
@@ -128,7 +128,7 @@ def test_two_records_that_nobody_proposed_can_be_decided(village: House) -> None
     made = shown(village.baraka.post("matches", json={"a": other, "b": pair["a"]["id"], "decision": "same"}))
     assert (made["weight"], made["reasons"], made["state"]) == (None, [], "same")
     again = village.djeneba.post("matches", json={"a": pair["a"]["id"], "b": other, "decision": "different"})
-    assert refused(again) == 409.30
+    assert refused(again) == 409.33
 
     gone = shown(decide(village, made, "open"))
     assert gone["state"] == "open"

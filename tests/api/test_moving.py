@@ -46,6 +46,12 @@ from tests.support.live import served
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import PASSWORD, House, shown
 
+VISIT = """
+    | survey  |      |       |
+    | type    | name | label |
+    | select_one_from_file a_corriger.csv | to_correct | Which? |
+    | integer | sacks | Sacks |
+"""
 PHOTO = b"\xff\xd8\xff a photo of sacks"
 
 
@@ -245,6 +251,25 @@ def test_forms_and_submissions_come_from_a_server_that_speaks_openrosa(
         )
         assert (edited.answers or {})["sacks"] == 9
     assert all_of(Attachment.present) == [True]
+
+
+def test_what_was_corrected_by_choosing_it_on_the_tablet_comes_over_openrosa_in_its_last_state(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    publish(house.app, house.pid, "visit", "1", VISIT)
+    for number, chosen, sacks in ((11, None, 4), (12, 11, 6), (13, 12, 7)):
+        row = instance_id(chosen).removeprefix("uuid:") if chosen else ""
+        body = f"<to_correct>{row}</to_correct><sacks>{sacks}</sacks>"
+        xml = f'<data id="visit" version="1">{body}<meta><instanceID>{instance_id(number)}</instanceID></meta></data>'
+        sent = house.amina.post("forms/visit/submissions", data=xml, headers={"Content-Type": "application/xml"})
+        assert sent.status_code == 200, sent.get_data(as_text=True)
+
+    moved = move_in(OpenRosa(elsewhere, "djeneba@example.org", PASSWORD), None, "kc.example.org", lambda _: None)
+
+    assert (moved.problems, moved.counted["visit"]) == ([], (1, 1))
+    with here.app_context():
+        kept = session().scalars(select(SubmissionVersion).where(SubmissionVersion.form_id == "visit")).one()
+        assert (kept.instance_id, (kept.answers or {})["sacks"]) == (instance_id(11), 7)
 
 
 def test_submissions_of_versions_that_the_other_server_hands_out_no_more_are_filed_by_the_last(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import csv
 import datetime as dt
+import io
 import json
 import threading
+import time
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +30,12 @@ from server import clock
 from server.db import session
 from server.odata import options
 from sync.accounts.roles import withdraw
+from sync.exports.fields import SUBMISSIONS
 from sync.journal import open_journal
 from sync.models import Audit, DraftSubmission, FormDraft
 from sync.models.database import begin_writing
 from sync.projects.publish import publish_form
+from tests.support.collect import a_filled_sale, multipart
 from tests.support.projects import NOON, a_sale, instance_id
 from tests.support.web import PASSWORD, House, Voice, refused, shown
 from tests.support.workbooks import a_workbook
@@ -288,6 +295,89 @@ def test_repeats_come_along_inside_the_row_on_demand(house: House) -> None:
     assert row["people"][0]["loans"][0]["__id"] == flat[0]["__id"]
 
 
+def test_a_repeat_comes_along_by_its_name_and_those_in_it_stay_links(house: House) -> None:
+    house.amina.send(a_visit(1, people=[{"nick": "Awa", "age": 30, "loans": [{"amount": 5}]}]))
+
+    (row,) = rows(house.baraka, "Submissions", **{"$expand": "people"})
+    inside = house.baraka.get(f"{SVC}/Submissions.people", query_string={"$expand": "loans"})
+    unknown = house.baraka.get(f"{SVC}/Submissions", query_string={"$expand": "peeple"})
+
+    assert [inner["nick"] for inner in row["people"]] == ["Awa"]
+    assert "loans@odata.navigationLink" in row["people"][0]
+    assert "loans" not in row["people"][0]
+    assert refused(inside) == 501.1
+    assert refused(unknown) == 400.8
+    assert "‘people’" in unknown.get_json()["message"]
+
+
+def with_loans(house: House) -> None:
+    """Three submissions, and in each two people with two loans."""
+    for number in (1, 2, 3):
+        people = [{"nick": f"{number}/{at}", "loans": [{"amount": 10 * number + at}] * 2} for at in (0, 1)]
+        house.amina.send(a_visit(number, people=people), batch=f"b{number}")
+
+
+@pytest.mark.parametrize("table", ["Submissions.people", "Submissions.people.loans"])
+@pytest.mark.parametrize("key", ["__id", "parent"])
+def test_the_rows_of_repeats_are_sought_and_ordered_by_their_keys(house: House, table: str, key: str) -> None:
+    with_loans(house)
+    listed = rows(house.baraka, table)
+    if key == "parent":
+        key = next(name for name in listed[0] if name.startswith("__Submissions-"))
+    keys, wanted = [row[key] for row in listed], listed[3][key]
+
+    found = rows(house.baraka, table, **{"$filter": f"{key} eq '{wanted}' and '-' ne '{key}'", "$count": "true"})
+    others = rows(house.baraka, table, **{"$filter": f"not ({key} in ('{wanted}'))"})
+    counted = house.baraka.get(f"{SVC}/{table}/$count", query_string={"$filter": f"{key} eq '{wanted}'"})
+    nobody = rows(house.baraka, table, **{"$filter": f"{key} eq 'uuid:x'"})
+    pages, link = [], f"/v1/projects/{house.pid}/{SVC}/{table}?$top=5&$orderby={key}%20desc"
+    while link:
+        page = shown(house.baraka.get(link))
+        pages.append([row[key] for row in page["value"]])
+        link = local(page["@odata.nextLink"]) if "@odata.nextLink" in page else ""
+
+    assert found == [row for row in listed if row[key] == wanted]
+    assert others == [row for row in listed if row[key] != wanted]
+    assert counted.get_data(as_text=True) == str(len(found))
+    assert nobody == []
+    assert [len(page) for page in pages[:-1]] == [5] * (len(pages) - 1)
+    assert [one for page in pages for one in page] == sorted(keys, reverse=True)
+
+
+def test_no_search_looks_into_the_keys_of_a_repeats_rows(house: House) -> None:
+    with_loans(house)
+
+    assert rows(house.baraka, "Submissions.people", **{"$search": "uuid"}) == []
+    assert [row["nick"] for row in rows(house.baraka, "Submissions.people", **{"$search": '"3/0"'})] == ["3/0"]
+
+
+def test_how_many_rows_there_are_is_a_number_in_plain_text(house: House) -> None:
+    with_loans(house)
+    first = f"Submissions('{instance_id(1)}')"
+    person = rows(house.baraka, f"{first}/people")[1]["__id"]
+
+    def count(path: str, **query: str) -> str:
+        answer = house.baraka.get(f"{SVC}/{path}/$count", query_string=query, headers={"Accept": "text/plain"})
+        assert (answer.content_type, answer.headers["OData-Version"]) == ("text/plain; charset=utf-8", "4.0")
+        return answer.get_data(as_text=True)
+
+    assert count("Submissions") == "3"
+    assert count("Submissions", **{"$filter": "sacks gt 1", "$top": "1", "$skip": "1", "$orderby": "sacks"}) == "2"
+    assert count("Submissions.people.loans") == "12"
+    assert count(f"{first}/people") == "2"
+    assert count(f"{first}/people('{person}')/loans") == "2"
+    assert refused(house.baraka.get(f"{SVC}/{first}/$count")) == 404.1
+
+
+def test_a_review_state_is_asked_for_as_the_schema_has_it(house: House) -> None:
+    house.amina.send(a_visit(1), a_visit(2))
+    house.baraka.patch(f"forms/visit/submissions/{instance_id(1)}", json={"reviewState": "approved"})
+    state = "org.opendatakit.submission.ReviewState"
+
+    assert numbers(house.baraka, **{"$filter": f"__system/reviewState eq {state}'approved'"}) == [1]
+    assert numbers(house.baraka, **{"$filter": f"__system/reviewState in ({state}'approved',{state}'rejected')"}) == [1]
+
+
 def test_columns_can_be_chosen(house: House) -> None:
     house.amina.send(a_visit(1, head={"head_age": 40}))
 
@@ -381,6 +471,36 @@ def test_deletion_shows_to_whoever_asks_and_edits_and_reviews_move_the_date(hous
     assert numbers(house.baraka, **changed) == [2, 1]
 
 
+def test_reading_on_from_the_last_moment_finds_what_took_long_to_arrive_and_nothing_twice(house: House) -> None:
+    sales, seen = f"forms/sale.svc/{SUBMISSIONS}", []
+
+    def meanwhile() -> None:
+        house.amina.send(a_sale(1))
+        time.sleep(0.005)
+        seen.append(shown(house.baraka.get(sales))["value"][0]["__system"]["updatedAt"])
+
+    body, kind = multipart(a_filled_sale(2), {})
+    sent = house.amina.post("submission", input_stream=Slow(body, meanwhile), content_type=kind)
+    late = shown(house.baraka.get(sales, query_string={"$filter": f"__system/updatedAt gt {seen[0]}"}))["value"]
+
+    assert sent.status_code == 201
+    assert [row["__id"] for row in late] == [instance_id(2)]
+    assert late[0]["__system"]["submissionDate"] == late[0]["__system"]["updatedAt"] > seen[0]
+
+
+class Slow(io.BytesIO):
+    """A body on whose way something else happens."""
+
+    def __init__(self, content: bytes, meanwhile: Callable[[], None]) -> None:
+        super().__init__(content)
+        self.happens = [meanwhile]
+
+    def read(self, size: int | None = -1) -> bytes:
+        while self.happens:
+            self.happens.pop()()
+        return super().read(size)
+
+
 def test_a_document_that_has_not_changed_is_not_sent_again(house: House) -> None:
     house.amina.send(a_visit(1))
     first = house.baraka.get(f"{SVC}/Submissions")
@@ -398,7 +518,7 @@ def test_a_document_that_has_not_changed_is_not_sent_again(house: House) -> None
         ("Submissions?$apply=x", {}, 501.1),
         ("Submissions?$top=-1", {}, 400.8),
         ("Submissions?$skiptoken=01xx", {}, 400.8),
-        ("Submissions?$expand=people", {}, 501.1),
+        ("Submissions?$expand=people($select=nick)", {}, 501.1),
         ("Submissions?$format=xml", {}, 406.1),
         ("Submissions", {"Accept": "application/xml"}, 406.1),
         ("$metadata", {"Accept": "application/json"}, 406.1),
@@ -675,6 +795,16 @@ def test_what_was_tried_out_in_a_draft_is_a_feed_of_its_own(house: House) -> Non
     first = shown(house.baraka.get("forms/visit/draft.svc/Submissions.people?$top=1"))
     following = shown(house.baraka.get(local(first["@odata.nextLink"])))
     assert [row["nick"] for row in following["value"]] == ["n1"]
+    assert house.baraka.get("forms/visit/draft.svc/Submissions/$count").get_data(as_text=True) == "2"
+    assert house.baraka.get("forms/visit/draft.svc/Submissions.people/$count").get_data(as_text=True) == "2"
+
+    file = house.baraka.get("forms/visit/draft/submissions.csv", query_string={"$filter": "sacks lt 2"})
+    archive = zipfile.ZipFile(io.BytesIO(house.baraka.get("forms/visit/draft/submissions.csv.zip").data))
+    lines = list(csv.DictReader(io.StringIO(file.get_data(as_text=True))))
+    inside = list(csv.DictReader(io.StringIO(archive.read("visit-people.csv").decode())))
+    assert [(row["sacks"], row["KEY"]) for row in lines] == [("1", "uuid:1")]
+    assert [(row["nick"], row["PARENT_KEY"]) for row in inside] == [("n2", "uuid:2"), ("n1", "uuid:1")]
+    assert file.headers["Content-Disposition"].startswith('attachment; filename="visit.csv"')
 
 
 def local(link: str) -> str:

@@ -105,6 +105,22 @@ def test_a_list_has_another_hash_only_when_a_row_is_another(house: House) -> Non
     assert same_rows.status_code == 304
 
 
+def test_all_that_a_tablet_fetches_is_answered_in_the_version_that_it_speaks(house: House) -> None:
+    publish(house, "fix", PLAIN + "    | select_one_from_file a_corriger.csv | which | Which |\n")
+    asked = {"X-OpenRosa-Version": "1.0"}
+
+    for path in (
+        "formList",
+        "forms/fix/manifest",
+        "forms/fix.xml",
+        "forms/fix/attachments/a_corriger.csv",
+        "forms/no.xml",
+    ):
+        answer = house.amina.get(path, headers=asked)
+        assert (path, answer.headers.get("X-OpenRosa-Version")) == (path, "1.0")
+    assert "X-OpenRosa-Version" not in house.baraka.get("forms/fix.xml").headers
+
+
 def test_only_open_forms_that_one_may_fill_in_are_listed(house: House) -> None:
     publish(house, "plain", PLAIN)
     publish(house, "shut", PLAIN)

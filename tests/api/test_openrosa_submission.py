@@ -31,6 +31,7 @@ from tests.support.collect import (
     AGENT,
     Collect,
     Filled,
+    Heard,
     a_filled_sale,
     a_part,
     is_rfc_1123,
@@ -40,7 +41,7 @@ from tests.support.collect import (
     through,
 )
 from tests.support.projects import NOON
-from tests.support.web import PASSWORD, House
+from tests.support.web import PASSWORD, House, shown
 
 PHOTO, OTHER = b"\xff\xd8photo" * 100, b"\xff\xd8other" * 100
 
@@ -223,7 +224,7 @@ def test_a_form_with_another_byte_is_a_conflict_that_loses_nothing(house: House)
     heard = tablet.post(a_filled_sale(sacks=5, photo="p.jpg"), {"p.jpg": PHOTO})
 
     assert (heard.status, heard.nature) == (409, "error")
-    assert heard.message
+    assert heard.message.endswith("Both are kept; the office decides.")
     (parked,) = quarantine(house)
     assert unpack(parked.raw) == a_filled_sale(sacks=5, photo="p.jpg")
     assert parked.envelope["attachments"][0]["sha256"] == sha256_of(PHOTO)
@@ -315,7 +316,8 @@ def test_unknown_forms_and_versions_are_said_no_to_and_kept(house: House) -> Non
     tablet = a_tablet(house)
 
     assert tablet.post(a_filled_sale(1, form="census")).status == 404
-    assert tablet.post(a_filled_sale(2, version="7")).status == 404
+    heard = tablet.post(a_filled_sale(2, version="7"))
+    assert (heard.status, heard.message.partition(". ")[2]) == (404, "The submission is kept; the office sees to it.")
 
     assert [parked.reason for parked in quarantine(house)] == ["unknown_form", "unknown_version"]
     assert [unpack(parked.raw) for parked in quarantine(house)] == [
@@ -324,12 +326,36 @@ def test_unknown_forms_and_versions_are_said_no_to_and_kept(house: House) -> Non
     ]
 
 
+def test_a_form_is_taken_as_it_is_and_not_as_the_process_last_saw_it(house: House) -> None:
+    tablet = a_tablet(house)
+    for number in (1, 2):  # from the second on, what was seen of the form may be recalled
+        assert tablet.post(a_filled_sale(number)).status == 201
+    change_form(house, deleted_at=NOON)
+    assert tablet.post(a_filled_sale(3, photo="a.jpg"), {"a.jpg": PHOTO}).status == 404
+    change_form(house, deleted_at=None)
+    assert tablet.post(a_filled_sale(4, photo="b.jpg"), {"b.jpg": OTHER}).status == 201
+    with house.app.app_context():
+        begin_writing(session())
+        session().get_one(Project, house.pid).time_zone = "Pacific/Kiritimati"
+        session().commit()
+    assert tablet.post(a_filled_sale(5, start="2026-11-01T23:30:00.000+00:00")).status == 201
+
+    assert [parked.reason for parked in quarantine(house)] == ["unknown_form"]
+    assert [one.missing for one in stored(house)] == [0] * 4
+    with house.app.app_context():
+        assert verify_portion(session(), house.pid, 0).differences == []
+
+
 def test_a_closed_form_takes_nothing_new_and_acknowledges_what_it_has(house: House) -> None:
     tablet = a_tablet(house)
     tablet.post(a_filled_sale(1, photo="a.jpg"))
     change_form(house, state="closed")
 
-    assert tablet.post(a_filled_sale(2)).status == 409
+    closed = tablet.post(a_filled_sale(2))
+    assert (closed.status, closed.message.partition(";")[0]) == (
+        409,
+        "The form takes no submissions now. This one is kept",
+    )
     assert tablet.post(a_filled_sale(1, photo="a.jpg"), {"a.jpg": PHOTO}).status == 201
     change_form(house, state="closing")
     assert tablet.post(a_filled_sale(3)).status == 201
@@ -553,6 +579,42 @@ def test_the_projects_language_is_used_where_nobody_has_chosen_one(house: House)
         session().commit()
 
     assert a_tablet(house).post(a_filled_sale()).message == "Reçu. Aujourd’hui : 1."
+
+
+@pytest.mark.parametrize(
+    ("languages", "begins"),
+    [
+        (["en"], ("The form ended", "xml_submission_file is", "Trial received", "This token")),
+        (["fr"], ("L’envoi s’est", "Il manque xml_submission_file", "Essai reçu", "Ce code")),
+    ],
+)
+def test_whoever_has_no_language_is_told_in_that_of_the_project_what_went_wrong(
+    house: House, languages: list[str], begins: tuple[str, ...]
+) -> None:
+    assert house.djeneba.post("forms/sale/draft").status_code == 200
+    draft = house.djeneba.get("forms/sale/draft").get_json()
+    with house.app.app_context():
+        begin_writing(session())
+        session().get_one(Project, house.pid).languages = languages
+        session().commit()
+    base, (whole, kind) = f"projects/{house.pid}", multipart(a_filled_sale(version=draft["version"]), {})
+
+    def post(path: str, body: bytes = whole) -> Heard:
+        headers = {"Content-Type": kind, "Accept-Language": "bm"}
+        return through(house.app.test_client().open)("POST", f"/v1/{path}/submission", headers, body)
+
+    heard = [
+        post(f"key/{house.amina.token}/{base}", whole[:200]),
+        post(f"key/{house.amina.token}/{base}", whole.replace(b"xml_submission_file", b"another_field")),
+        post(f"test/{draft['draftToken']}/{base}/forms/sale/draft"),
+    ]
+    shown(house.djeneba.delete(f"app-users/{house.amina.actor_id}"))
+    heard.append(post(f"key/{house.amina.token}/{base}"))
+
+    for answer, beginning in zip(heard, begins, strict=True):
+        assert (answer.message.startswith(beginning), answer.headers["content-language"]) == (True, languages[0])
+    # Who has nothing to do with it cannot tell by the language that it is there.
+    assert [post(path).headers["content-language"] for path in (base, f"key/siby_{'x' * 43}/{base}")] == ["bm"] * 2
 
 
 def test_of_a_token_that_many_share_a_receipt_counts_no_further_than_so_many(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import re
 
 import pytest
@@ -54,6 +56,15 @@ def test_what_waits_leads_to_it_from_the_overview_and_from_the_list_of_projects(
     assert f"{project}/lists/people?conflicts=true" in page.links
     assert f"{project}/duplicates" in home.links
     assert f"{project}/submissions?state=hasIssues" in waiting.links
+
+
+def test_the_latest_say_whose_visit_each_was(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1))
+    client, project = signed_in(house, language="en"), f"/projects/{house.pid}"
+
+    for page in (project, f"{project}/submissions"):
+        assert re.search(r'gathering<br><span class="quiet">Djénéba Coulibaly', read(client, page)), page
 
 
 @on_sqlite
@@ -110,6 +121,38 @@ def test_arrivals_are_counted_by_form_and_by_place_of_the_first_level(house_with
     assert "<title>Koulikoro: 2</title>" in text
 
 
+def test_an_indicator_has_a_map_of_its_figures_by_place(house_with_sales: House) -> None:
+    house, client = house_with_sales, signed_in(house_with_sales, language="en")
+
+    text = read(client, f"/projects/{house.pid}/indicators/sacks/cells?period=all")
+
+    [figure] = shown(house.baraka.get("figures?indicator=sacks&place=K"))["figures"]
+    assert f"<title>Koulikoro: {figure['value']:.1f}</title>" in text
+    assert 'class="land"' in text
+
+
+def test_figures_are_taken_along_by_place_and_period_as_the_api_has_them(house_with_sales: House) -> None:
+    house, client = house_with_sales, signed_in(house_with_sales, language="en")
+    base = f"/projects/{house.pid}/indicators"
+    [koulikoro] = shown(house.baraka.get("figures?indicator=sacks&period=2026&place=K"))["figures"]
+
+    page = read(client, f"{base}/sacks/table?period=2026")
+    every = client.get(f"{base}.csv?period=2026")
+    lines = [
+        list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+        for answer in (every, client.get(f"{base}/sacks/table.csv?period=2026"))
+    ]
+
+    value = f"{koulikoro['value']:.1f}"
+    assert re.search(rf'>Koulikoro</th>(<td[^>]*>[^<]*</td>)*<td class="number">{value}</td></tr>', page)
+    assert f"{base}.csv?period=2026" in Page(read(client, f"{base}?period=2026")).links
+    assert "indicators_2026.csv" in every.headers["Content-Disposition"]
+    for found in lines:
+        [line] = [one for one in found if (one["indicator"], one["period"], one["place"]) == ("sacks", "2026", "K")]
+        assert float(line["value"]) == koulikoro["value"]
+        assert line["place_name"] == "Koulikoro"
+
+
 @on_sqlite
 def test_the_map_is_left_out_where_places_have_no_coordinates(house: House) -> None:
     house.djeneba.put(
@@ -156,6 +199,19 @@ def test_an_empty_project_says_what_to_do_next(house: House) -> None:
 
 
 @on_sqlite
+def test_a_device_that_has_never_called_is_named_and_not_said_to_be_as_usual(house_with_sales: House) -> None:
+    house, part = house_with_sales, f"/projects/{house_with_sales.pid}/overview/devices"
+    client = signed_in(house, language="en")
+    before = read(client, part)
+
+    shown(house.djeneba.post("app-users", json={"displayName": "Tablet <new>"}))
+    after = read(client, part)
+
+    assert "not heard of yet" not in before
+    assert "not heard of yet: Tablet &lt;new&gt;" in after
+    assert "All 2 devices" not in after
+
+
 def test_who_only_reads_sees_no_submissions_and_no_devices(house_with_sales: House) -> None:
     client = signed_in(house_with_sales, "fanta")
     base = f"/projects/{house_with_sales.pid}"

@@ -304,3 +304,25 @@ def clock_turned_back(by: dt.timedelta) -> Iterator[None]:
         yield
     finally:
         clock.turn(None)
+
+
+def test_what_a_bambara_page_says_in_french_is_said_to_be_french(house: House) -> None:
+    address = f"/projects/{house.pid}/indicators"
+    page = read(signed_in(house, language="bm"), address)
+
+    assert '<html lang="bm">' in page
+    assert '<h1><span lang="fr">Indicateurs</span></h1>' in page
+    assert "<title>Indicateurs" in page
+    assert 'aria-label="Langue et compte"' in page
+    assert '="<span' not in page
+    assert not {"\ue000", "\ue001"} & set(page)
+    assert '<span lang="fr">' not in read(signed_in(house, language="fr"), address)
+
+
+def test_pages_on_which_people_decide_or_wonder_have_a_help(sold: House) -> None:
+    client, project = signed_in(sold, "djeneba"), f"/projects/{sold.pid}"
+    paths = ("forms/sale", "statements/results", "statements/results/issue", "lists/people", "team/trail")
+    device = next(link for link in Page(read(client, f"{project}/devices")).links if re.search(r"/devices/\d+$", link))
+
+    for page in ("/account", device, *(f"{project}/{path}" for path in paths)):
+        assert '<details class="help">' in read(client, page), page

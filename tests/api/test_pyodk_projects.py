@@ -104,7 +104,7 @@ def use_entities(client: Client, folder: Path) -> None:
 
 def test_devices_are_made_and_given_their_forms(client: Client, house: House) -> None:
     made = list(client.projects.create_app_users(["Tablette 1", "Tablette 2"], forms=["sale"]))
-    more = list(client.projects.create_app_users(["Tablette 3"]))
+    more = list(client.projects.create_app_users(["Tablette 1", "Tablette 3"]))
 
     doors = [f"/v1/key/{user.token}/projects/{house.pid}" for user in (*made, *more)]
     tablets = [Collect(through(house.app.test_client().open), door) for door in doors]

@@ -121,7 +121,7 @@ def test_the_quarantine_is_read_and_decided(house: House) -> None:
     assert shown(house.baraka.get("quarantine?state=open"))["count"] == 0
     assert house.baraka.get(f"quarantine/{unknown['id']}/raw").status_code == 200
     late = house.baraka.post(f"quarantine/{unknown['id']}/resolve", json={"action": "retry"})
-    assert refused(late) == 409.30
+    assert refused(late) == 409.33
 
 
 def test_each_act_and_each_look_is_in_the_trail_and_the_trail_holds(house: House) -> None:

@@ -97,6 +97,8 @@ POST   /v1/projects/{pid}/forms/sale/draft/attachments/x      a
 PATCH  /v1/projects/{pid}/forms/sale/draft/attachments/x      a
 DELETE /v1/projects/{pid}/forms/sale/draft/attachments/x      a
 GET    /v1/projects/{pid}/forms/sale/draft/submissions        a
+GET    /v1/projects/{pid}/forms/sale/draft/submissions.csv    ac
+GET    /v1/projects/{pid}/forms/sale/draft/submissions.csv.zip ac
 GET    /v1/projects/{pid}/forms/sale/draft/submissions/x      a
 GET    /v1/projects/{pid}/forms/sale/draft/submissions/x.xml  a
 POST   /v1/projects/{pid}/batches                             acd
@@ -105,6 +107,7 @@ GET    /v1/projects/{pid}/capabilities                        acvd
 POST   /v1/projects/{pid}/files                               acd
 HEAD   /v1/projects/{pid}/files/x                             acd
 PATCH  /v1/projects/{pid}/files/x                             acd
+POST   /v1/projects/{pid}/files/x                             acd
 DELETE /v1/projects/{pid}/files/x                             acd
 GET    /v1/projects/{pid}/changes                             acd
 GET    /v1/projects/{pid}/indicators                          acv
@@ -274,6 +277,9 @@ GET    /projects/{pid}/overview/targets                       acv
 GET    /projects/{pid}/overview/registers                     acv
 GET    /projects/{pid}/overview/silent                        acv
 GET    /projects/{pid}/indicators                            acv
+GET    /projects/{pid}/indicators.csv                        acv
+GET    /projects/{pid}/indicators/sacks/table                acv
+GET    /projects/{pid}/indicators/sacks/table.csv            acv
 GET    /projects/{pid}/indicators/of/sale                    acv
 GET    /projects/{pid}/indicators/sacks                      acv
 GET    /projects/{pid}/indicators/sacks/line                 acv
@@ -311,6 +317,7 @@ GET    /projects/{pid}/forms/sale/draft/discard               a
 POST   /projects/{pid}/forms/sale/draft/discard               a
 GET    /projects/{pid}/forms/sale/draft/publish               a
 POST   /projects/{pid}/forms/sale/draft/publish               a
+GET    /projects/{pid}/forms/sale/draft/files/x/empty         a
 POST   /projects/{pid}/forms/sale/draft/files/x               a
 GET    /projects/{pid}/devices                                ac
 POST   /projects/{pid}/devices                                ac
@@ -320,7 +327,9 @@ GET    /projects/{pid}/devices/1/revoke                       ac
 POST   /projects/{pid}/devices/1/revoke                       ac
 GET    /projects/{pid}/team                                   a
 POST   /projects/{pid}/team/invitations                       a
+GET    /projects/{pid}/team/invitations/x/revoke              a
 POST   /projects/{pid}/team/invitations/x/revoke              a
+GET    /projects/{pid}/team/1/role                            a
 POST   /projects/{pid}/team/1/role                            a
 GET    /projects/{pid}/team/1/remove                          a
 POST   /projects/{pid}/team/1/remove                          a

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +143,24 @@ def test_broken_connections_and_lies_leave_the_server_well(server: Server) -> No
     assert server.answers() < 5
 
 
+def test_what_announces_more_than_anybody_may_send_is_refused_before_it_comes(server: Server) -> None:
+    for path in ("batches", "batches/known", "files"):
+        head = (
+            server.head(99_999_999_999)
+            .replace(b"batches ", f"{path} ".encode())
+            .replace(
+                b"\r\n\r\n",
+                b"\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\nContent-Type: application/offset+octet-stream\r\n"
+                b"Upload-Metadata: sha256 " + base64.b64encode(b"ab" * 32) + b"\r\n\r\n",
+            )
+        )
+        with server.connect() as connection:
+            connection.settimeout(10)
+            connection.sendall(head + b"{}")
+
+            assert connection.recv(65536).startswith(b"HTTP/1.1 413"), path
+
+
 def test_a_request_in_work_is_finished_before_the_server_ends(server: Server) -> None:
     body = a_batch("late")
     with server.connect() as connection:
@@ -155,6 +175,44 @@ def test_a_request_in_work_is_finished_before_the_server_ends(server: Server) ->
 
     assert [receipt["outcome"] for receipt in told["receipts"]] == ["stored"]
     assert server.process.wait(timeout=30) == 0
+
+
+def test_a_server_that_ends_leaves_its_background_work_to_the_next_at_once(server: Server, tmp_path: Path) -> None:
+    def held() -> set[str]:
+        with closing(sqlite3.connect(next(tmp_path.rglob("*.sqlite")))) as database:
+            return {name for (name,) in database.execute("SELECT name FROM leases")}
+
+    waited = time.monotonic() + 30
+    while len(held()) < 3 and time.monotonic() < waited:
+        time.sleep(0.2)
+    before = held()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(timeout=30)
+
+    assert before == {"webhooks", "following", "clearing"}
+    assert held() == set()
+
+
+def test_a_kept_connection_takes_one_form_after_the_other_and_keeps_nobody_waiting(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.token}"}
+
+    def send(connection: http.client.HTTPConnection, name: str) -> int:
+        connection.request("POST", "/v1/projects/1/batches", a_batch(name), headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    with ExitStack() as idle:
+        kept = [
+            idle.enter_context(closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)))
+            for _ in range(40)
+        ]
+        for number, connection in enumerate(kept):
+            assert send(connection, f"first {number}") == 200
+        assert server.answers() < 5
+        assert [send(kept[0], f"more {number}") for number in range(20)] == [200] * 20
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=15) == 0
 
 
 def test_a_chunked_body_is_read(server: Server) -> None:

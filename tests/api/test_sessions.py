@@ -19,6 +19,7 @@ from sync.accounts.throttle import keys_of, note_failure
 from sync.accounts.tokens import digest, issue_token, revoke
 from sync.models import Actor, Audit, Token
 from sync.models.database import begin_writing
+from tests.support.projects import a_sale, instance_id
 from tests.support.web import PASSWORD, House, refused, shown
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -203,6 +204,11 @@ def test_a_cookie_changes_nothing_without_the_word_of_our_own_page(house: House)
     assert refused(client.post(path, json=batch, headers={"X-CSRF-Token": "guess"})) == 403.1
     assert client.post(path, json=batch, headers={"X-CSRF-Token": csrf}).status_code == 200
     assert client.post(path, json=batch, headers={"X-Requested-With": "XMLHttpRequest"}).status_code == 200
+    comments = f"/v1/projects/{house.pid}/forms/sale/submissions/{instance_id(1)}/comments"
+    house.amina.send(a_sale(1))
+    assert refused(client.post(comments, json={"body": "Good.", "__csrf": "guess"})) == 403.1
+    assert refused(client.post(comments, json=[{"__csrf": csrf}])) == 403.1
+    assert shown(client.post(comments, json={"body": "Good.", "__csrf": csrf}))["body"] == "Good."
     elsewhere = {"X-CSRF-Token": csrf, "Origin": "https://elsewhere.example"}
     assert refused(client.post(path, json=batch, headers=elsewhere)) == 403.1
 

@@ -364,6 +364,22 @@ def test_a_photo_is_shown_small_without_what_the_camera_wrote(house: House) -> N
     assert signed_in(house, "coumba").get(f"{path}/photos/well.jpg").status_code == 404
 
 
+def test_the_trail_has_the_photos_of_each_submission_on_a_line_of_their_own(house: House) -> None:
+    house.amina.send(a_sale(1, photo="well.jpg"), a_sale(2, photo="well.jpg"))
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "JPEG")
+    client, trail = signed_in(house, "djeneba", "en"), f"/projects/{house.pid}/team/trail"
+    for sale in (1, 2):
+        target = f"forms/sale/submissions/{instance_id(sale)}/attachments/well.jpg"
+        shown(house.baraka.post(target, data=buffer.getvalue(), headers={"Content-Type": "image/jpeg"}))
+    for sale in (1, 1, 2, 2, 2):
+        client.get(f"/projects/{house.pid}/submissions/{number_of(house, sale)}/photos/well.jpg")
+
+    page = read(client, f"{trail}?looks=yes")
+
+    assert re.findall(r"looked at a submission: (?!\d)[^<(]+ \((\d) files\)", page) == ["3", "2"]
+
+
 def test_the_trail_says_what_was_decided_and_has_the_photos_of_a_page_on_one_line(house: House) -> None:
     house.amina.send(a_sale(1, photo="well.jpg"))
     number = number_of(house, 1)
@@ -445,6 +461,20 @@ def test_the_queue_shows_one_after_the_other_with_an_undo_for_the_last(sold: Hou
     assert "4 to be reviewed" in second
     assert in_the_queue(read(client, f"{base}?after={first}")) == number_of(sold, 4)
     assert undone.status_code == 303
+
+
+def test_one_is_flagged_in_the_queue_as_something_to_look_at_again(sold: House) -> None:
+    client, base = signed_in(sold, language="en"), f"/projects/{sold.pid}/review"
+    text = read(client, base)
+    given = {"decision": "hasIssues", "template": "again", "seen": Page(text).hidden["seen"], "queue": "yes"}
+
+    flagged = send(client, base, f"/projects/{sold.pid}/submissions/{in_the_queue(text)}/decision", given)
+
+    assert re.search(r'name="template" value="again"><button name="decision" value="hasIssues"[^>]* data-key="f"', text)
+    assert flagged.status_code == 303
+    assert in_the_queue(read(client, flagged.headers["Location"])) == number_of(sold, 4)
+    assert state_of(sold, 5) == "hasIssues"
+    assert "Something looks odd" in read(client, f"/projects/{sold.pid}/submissions/{number_of(sold, 5)}")
 
 
 def test_two_coordinators_are_shown_two_submissions_and_a_closed_laptop_frees_its_own(

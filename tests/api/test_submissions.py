@@ -308,6 +308,25 @@ def test_files_are_put_listed_fetched_and_taken_away(house: House) -> None:
     assert [one["action"] for one in audits].count("submission.attachment.update") >= 2
 
 
+def test_a_file_whose_download_was_cut_goes_on_where_it_broke(house: House) -> None:
+    create(house.amina, "uuid:1", more="<photo>1.jpg</photo>")
+    path = f"{ALL}/uuid:1/attachments/1.jpg"
+    photo = bytes(range(256)) * 1000
+    house.amina.post(path, data=photo, content_type="image/jpeg")
+    whole = house.baraka.get(path)
+
+    rest = house.baraka.get(path, headers={"Range": "bytes=200000-", "If-Range": whole.headers["ETag"]})
+    other = house.baraka.get(path, headers={"Range": "bytes=200000-", "If-Range": '"another"'})
+    beyond = house.baraka.get(path, headers={"Range": "bytes=256000-"})
+
+    assert (whole.status_code, whole.data, whole.headers["Accept-Ranges"]) == (200, photo, "bytes")
+    assert (rest.status_code, rest.data) == (206, photo[200000:])
+    assert rest.headers["Content-Range"] == "bytes 200000-255999/256000"
+    assert rest.headers["Content-Disposition"].startswith("attachment")
+    assert (other.status_code, other.data) == (200, photo)
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, "bytes */256000")
+
+
 def test_the_staff_may_replace_a_file_and_a_collector_only_adds_to_what_is_hers(house: House) -> None:
     create(house.amina, "uuid:1", more="<photo>1.jpg</photo>")
     create(house.baraka, "uuid:2", more="<photo>1.jpg</photo>")

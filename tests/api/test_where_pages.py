@@ -67,3 +67,12 @@ def test_what_is_no_position_on_earth_is_not_drawn(walked: House) -> None:
 
 def test_a_submission_that_says_nothing_about_where_has_no_drawing(walked: House) -> None:
     assert "geo:" not in page_of(walked, {})
+
+
+def test_the_review_queue_draws_it_too(walked: House) -> None:
+    page_of(walked, {"spot": NEAR_SIBY})
+
+    text = read(signed_in(walked, language="en"), f"/projects/{walked.pid}/review")
+
+    assert 'href="geo:12.380000,-8.330000"' in text
+    assert text.count('<circle class="bar"') == 1

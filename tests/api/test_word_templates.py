@@ -94,6 +94,28 @@ def test_paper_says_where_each_figure_comes_from(sold: House) -> None:
     assert "valeurs additionnées ; 2 contributions.</li>" in page
 
 
+def test_what_is_saved_is_called_by_statement_period_and_issue_or_day(sold: House) -> None:
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": "2100-01-01", "title": "Mid-term"}))
+    day = shown(sold.baraka.get("statements/results"))["as_of"]["at"][:10]
+
+    names = {
+        address: sold.baraka.get(f"statements/results{address}").headers["Content-Disposition"].partition(";")[2]
+        for address in (
+            "?format=md&lang=fr&period=2025-Q1",
+            "?format=docx&lang=fr&period=2025-01-01/2025-06-30",
+            "/issues/1?format=md&lang=fr",
+            "/issues/1?format=docx&lang=fr",
+        )
+    }
+
+    assert [name.split('"')[1] for name in names.values()] == [
+        f"results_2025-Q1_{day}.fr.md",
+        f"results_2025-01-01--2025-06-30_{day}.fr.docx",
+        "results_issue-1.fr.md",
+        "results_issue-1.fr.docx",
+    ]
+
+
 def test_there_is_a_way_to_the_templates_for_those_who_may(sold: House) -> None:
     address = f"/projects/{sold.pid}/word-templates"
     statements = f"/projects/{sold.pid}/statements"

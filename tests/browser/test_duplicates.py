@@ -42,6 +42,19 @@ def test_a_pair_is_decided_with_one_key_and_taken_back_with_another(house: House
     assert [one["state"] for one in shown(house.baraka.get("matches?list=people"))["matches"]] == ["open"]
 
 
+def test_the_buttons_of_a_pair_lie_over_nothing_at_a_desk(house: House, desk_page: Page) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali"))
+    with served(house.app) as base:
+        sign_in(desk_page, base)
+        desk_page.goto(f"{base}/projects/{house.pid}/duplicates/next")
+
+        expect(desk_page.get_by_role("button", name="La même personne")).to_be_in_viewport(ratio=0.9)
+        for height in range(500, 820, 60):
+            desk_page.set_viewport_size({"width": 1280, "height": height})
+            assert (height, faults_of(desk_page)) == (height, [])
+
+
 def test_what_waits_is_read_and_discarded(house: House, page: Page) -> None:
     house.amina.send(a_sale(1, version="9", seller="a" * 400))
     with served(house.app) as base:

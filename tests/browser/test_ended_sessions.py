@@ -114,6 +114,22 @@ def test_what_was_sent_too_late_is_sent_with_one_click_after_signing_in(house: H
         expect(page.get_by_label("Votre commentaire")).to_have_value("")
 
 
+def test_parts_of_a_page_have_the_whole_page_sign_in_and_come_back(house: House, page: Page) -> None:
+    with at_a_visit(house, page) as (base, _visit):
+        indicators = f"{base}/projects/{house.pid}/indicators"
+        page.route("**/indicators/**", lambda route: (end_sessions(house), route.continue_()))
+        page.goto(indicators)
+
+        page.wait_for_url("**/sign-in**")
+        expect(page.get_by_role("heading", name="Se connecter")).to_have_count(1)
+        assert faults_of(page) == []
+        page.unroute("**/indicators/**")
+        sign_in_here(page)
+
+        page.wait_for_url(indicators)
+        page.wait_for_load_state("networkidle")
+
+
 def test_what_did_not_arrive_is_there_again(house: House, page: Page) -> None:
     with at_a_visit(house, page) as (base, visit):
         comment = page.get_by_label("Votre commentaire")

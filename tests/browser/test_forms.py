@@ -34,10 +34,15 @@ def test_the_overview_is_whole_once_its_parts_have_come(house: House, page: Page
         assert page.get_by_role("rowheader", name="sale").is_visible()
         assert faults_of(page) == []
 
+        page.goto(f"{base}/projects/{house.pid}/overview/arrivals")
+        assert faults_of(page) == []
+        page.goto(f"{base}/docs/api")
+        assert faults_of(page) == []
+
 
 def test_a_workbook_is_uploaded_looked_through_and_published(house: House, page: Page, tmp_path: Path) -> None:
     workbook = tmp_path / "sale.xlsx"
-    workbook.write_bytes(a_workbook("sale", "2", SALE.replace("| Village   |", "| Hameau    |")))
+    workbook.write_bytes(a_workbook("sale", "2", SALE.replace("| Village   |", f"| Hameau{'x' * 400} |")))
     with served(house.app) as base:
         sign_in(page, base, "djeneba")
         page.goto(f"{base}/projects/{house.pid}/forms")

@@ -123,6 +123,9 @@ def test_a_submission_is_found_by_a_filter_and_sent_back_in_own_words(house: Hou
         page.get_by_role("button", name="Qu’est-ce qui changerait ?").click()
         page.get_by_text("1 soumission changerait").wait_for()
         assert faults_of(page) == []
+        page.goto(f"{base}/projects/{house.pid}/submissions")
+        page.go_back()
+        expect(page.get_by_text("1 soumission changerait")).to_be_visible()
 
 
 def test_what_takes_long_shows_that_it_is_being_worked_on(

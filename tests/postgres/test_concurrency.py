@@ -84,6 +84,13 @@ def test_the_same_visits_in_eight_requests_at_once_are_stored_once(desk: Desk) -
     assert stored == 5
 
 
+def test_the_same_batch_in_eight_requests_at_once_gets_one_answer(desk: Desk) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: desk.send([a_sale(1), a_sale(1)], batch="b1"), range(8)))
+
+    assert [[receipt["outcome"] for receipt in answer.receipts] for answer in answers] == [["stored", "duplicate"]] * 8
+
+
 def test_an_edit_and_its_original_that_arrive_at_once_end_as_two_versions(desk: Desk) -> None:
     for number in range(1, 9):
         pair = [a_sale(number), a_sale(number + 100, edits=number, sacks=7)]

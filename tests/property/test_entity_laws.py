@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
+from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from forms.xforms.entities import EntityAction
-from sync.models import Entity, EntityStep
+from sync.indicators.recount import verify_portion
+from sync.journal import open_journal
+from sync.models import Entity, EntityStep, Submission
+from sync.review.decide import set_review_state
+from tests.property.test_delivery_laws import deliveries, state
+from tests.support.projects import NOON, Desk, a_desk
 from tests.support.registry import AWA, FANTA, Registry, a_creation, an_action, an_update
 
 IDS = [AWA, FANTA]
@@ -162,3 +172,153 @@ def test_a_version_never_falls_and_rises_when_the_content_changes(engine: Engine
             assert entity.version >= was.version if same else entity.version > was.version
             assert entity.version == was.version or entity.event > was.event
         before = now
+
+
+PROPERTIES = ["village", "phone", "p0", "p1", "p2", "visits", "n1", "n2", "n3"]
+VISIT = "\n".join(
+    [
+        "| survey | | | |",
+        "| type | name | label | save_to |",
+        *(f"| text | {name} | {name} | {name} |" for name in PROPERTIES),
+        "| entities | | | |",
+        "| list_name | label | | |",
+        "| people | ${village} | | |",
+    ]
+)
+Item = dict[str, Any]
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    return a_desk(engine, tmp_path / "files")
+
+
+def a_visit(number: int, attributes: str, said: Mapping[str, str], edits: int | None = None) -> Item:
+    """An item that makes or changes Awa, saying all of this of her."""
+    meta = f"<instanceID>uuid:{uuid.UUID(int=number)}</instanceID>"
+    if edits is not None:
+        meta += f"<deprecatedID>uuid:{uuid.UUID(int=edits)}</deprecatedID>"
+    meta += f'<e:entity dataset="people" id="{AWA}" {attributes}><e:label>Awa</e:label></e:entity>'
+    answers = "".join(f"<{name}>{value}</{name}>" for name, value in said.items())
+    namespace = "http://www.opendatakit.org/xforms/entities"
+    xml = f'<data id="visit" version="1" xmlns:e="{namespace}">{answers}<meta>{meta}</meta></data>'
+    item = {"instance_id": f"uuid:{uuid.UUID(int=number)}", "form": "visit", "version": "1", "xml": xml}
+    return item | {"recorded_at": NOON.isoformat()} | ({"edits": f"uuid:{uuid.UUID(int=edits)}"} if edits else {})
+
+
+@st.composite
+def corrected(draw: st.DrawFn) -> tuple[list[Item], dict[str, str]]:
+    """Visits that say again all that their tablets had before their eyes, each with something new of its own, then
+    corrected up to twice; and what Awa is in the end."""
+    numbers = itertools.count(1)
+    items: list[Item] = []
+    in_the_end: dict[str, str] = {}
+
+    def visit(attributes: str, eyes: Mapping[str, str], own: list[str]) -> dict[str, str]:
+        first: dict[str, str] = {}
+        edits: int | None = None
+        for _ in range(1 + draw(st.integers(0, 2))):
+            number = next(numbers)
+            said = {name: draw(st.sampled_from(["w", "x", "y", ""])) for name in own}
+            items.append(a_visit(number, attributes, {**eyes, **said}, edits))
+            first, edits = first or said, number
+            in_the_end.update(said)
+        return {**eyes, **first}
+
+    made = visit('create="1"', {}, ["village", "phone"])
+    for one in range(draw(st.integers(0, 3))):
+        visit('update="1" baseVersion="1"', made, [f"p{one}"])
+    trunk, eyes = draw(st.sampled_from(["", "1"])), made
+    for step in range(1, draw(st.integers(0, 3)) + 1):
+        branch = f'update="1" baseVersion="{step}" trunkVersion="{trunk}" branchId="{BRANCHES[0]}"'
+        eyes = visit(branch, eyes, [f"n{step}"])
+    return items, in_the_end
+
+
+def of_awa(desk: Desk) -> dict[str, str]:
+    with desk.sessions() as session:
+        data = session.get_one(Entity, (desk.project_id, "people", AWA)).data
+    return {name: value for name, value in data.items() if value}
+
+
+def found_wrong(desk: Desk) -> list[str]:
+    with desk.sessions() as session:
+        return list(verify_portion(session, desk.project_id, 0).differences)
+
+
+@slowly
+@given(data=st.data())
+def test_a_correction_reaches_what_was_built_on_it_for_any_order_of_arrival(desk: Desk, data: st.DataObject) -> None:
+    items, in_the_end = data.draw(corrected())
+    in_order, shuffled = desk.another(), desk.another()
+    for project in (in_order, shuffled):
+        project.publish("visit", "1", VISIT)
+    for item in items:
+        in_order.send([item])
+
+    for batch in data.draw(deliveries(items)):
+        shuffled.send(batch)
+
+    assert of_awa(in_order) == {name: value for name, value in in_the_end.items() if value}
+    assert of_awa(shuffled) == of_awa(in_order)
+    assert state(shuffled) == state(in_order)
+    assert found_wrong(shuffled) == []
+
+
+def anything_said() -> st.SearchStrategy[tuple[str, dict[str, str]]]:
+    """Any attributes of an entity, conflicts and broken branches included, with what is said of it."""
+    attributes = st.builds(
+        lambda act, base, trunk, branch: f'{act} baseVersion="{base}" trunkVersion="{trunk}" branchId="{branch}"',
+        st.sampled_from(['create="1"', 'update="1"', 'update="1"', 'create="1" update="1"']),
+        st.sampled_from(["", "1", "2", "3"]),
+        st.sampled_from(["", "1", "2"]),
+        st.sampled_from(["", BRANCHES[0]]),
+    )
+    value = st.sampled_from(["w", "x", "y"])
+    return st.tuples(attributes, st.fixed_dictionaries({"village": value}, optional={"phone": value}))
+
+
+@slowly
+@given(
+    several=st.lists(
+        st.tuples(
+            st.sampled_from(["new", "new", "edit", "edit", "reject", "restore"]), st.integers(0, 4), anything_said()
+        ),
+        max_size=10,
+    ),
+    apart=st.lists(st.booleans(), min_size=10, max_size=10),
+)
+def test_whatever_was_corrected_a_rebuild_changes_nothing(
+    desk: Desk, several: list[tuple[str, int, tuple[str, dict[str, str]]]], apart: list[bool]
+) -> None:
+    project = desk.another()
+    project.publish("visit", "1", VISIT)
+    chains: list[list[int]] = []
+    waiting: list[Item] = []
+    for number, ((deed, which, (attributes, said)), alone) in enumerate(zip(several, apart, strict=False), start=1):
+        chain = chains[which % len(chains)] if chains else None
+        if deed == "new" or chain is None:
+            waiting.append(a_visit(number, attributes, said))
+            chains.append([number])
+        elif deed == "edit":
+            waiting.append(a_visit(number, attributes, said, chain[-1]))
+            chain.append(number)
+        if alone or deed in ("reject", "restore"):
+            project.send(waiting)
+            waiting = []
+        if deed in ("reject", "restore") and chain is not None:
+            review(project, chain[0], "rejected" if deed == "reject" else None)
+    project.send(waiting)
+
+    assert found_wrong(project) == []
+
+
+def review(desk: Desk, number: int, wanted: str | None) -> None:
+    with desk.sessions() as session:
+        known = session.query(Submission).filter_by(
+            project_id=desk.project_id, instance_id=f"uuid:{uuid.UUID(int=number)}"
+        )
+        journal = open_journal(session, desk.project_id, None, NOON)
+        set_review_state(journal, known.one().id, wanted)
+        journal.close()
+        session.commit()

@@ -106,7 +106,7 @@ def act_of(deed: Deed, moment: dt.datetime) -> Callable[[Journal], object]:
         if kind == "filter":
             rules = [{"datasetProperty": "place", "actorProperty": "zone"}]
             wanted = said[0] and {"type": said[0]} | ({"rules": rules} if said[0] == "property" else {})
-            return change_list(journal, LIST, {"accessFilter": wanted})
+            return change_list(journal, LIST, {"accessFilter": wanted, "ownerOnly": said[0] == "ownerOnly"})
         if kind == "assign":
             return assign_rows(journal, LIST, said[0], [said[1]])
         if kind == "unassign":

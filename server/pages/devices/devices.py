@@ -39,7 +39,7 @@ from sync.accounts.people import add_device
 from sync.accounts.traffic import Used, traffic_since
 from sync.entities.reach import tree_of
 from sync.entities.share import Shares
-from sync.errors import NotFound, Refusal, Unexpected
+from sync.errors import Exists, NotFound, Refusal, Unexpected
 from sync.intake.items import storable
 from sync.models import Form, Project, Submission
 from sync.models.database import begin_writing
@@ -188,6 +188,7 @@ def _list(pid: int, refusal: Refusal | None = None, done: str | None = None) -> 
         act=request.args.get("act", ""),
         typed=request.form if refusal else {},
         problem=refusal.detail if refusal else None,
+        lost=isinstance(refusal, Exists),
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)

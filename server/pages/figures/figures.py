@@ -97,6 +97,7 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
         told=found,
         evidence=rows,
         counts=counts,
+        query_cursor=query["cursor"],
         cells=query["cells"],
         query={key: value for key, value in request.args.items() if key not in ("cursor", "lang", "fresh", "others")},
         parts=_by_part(reading, definition, rows.rows),

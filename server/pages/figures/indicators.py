@@ -41,6 +41,7 @@ from server.pages.figures.happened import happened
 from server.pages.figures.subjects import cells_called, entities_called, key_called, way_called
 from server.pages.figures.way_back import BackQuery, WayBack, way_back
 from server.pages.frame import project_of
+from server.pages.maps import map_of_places
 from server.pages.submissions.answers import label_of
 from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
@@ -127,7 +128,7 @@ class Row:
 @needs("figures.read")
 def indicators(pid: int) -> ResponseReturnValue:
     """All indicators, by the form that feeds them; the figures of each form are a part of their own."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     titles = titles_of_forms(session(), pid)
     groups: dict[str, list[Definition]] = {}
     for definition in asked.reading.definitions.values():
@@ -140,7 +141,7 @@ def indicators(pid: int) -> ResponseReturnValue:
 @needs("figures.read")
 def of_form(pid: int, form: str) -> ResponseReturnValue:
     """The figures of the indicators that a form feeds: value, range, target."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     names = [one.name for one in asked.reading.definitions.values() if _form_of(one) == form]
     if not names:
         raise NotFound
@@ -163,7 +164,7 @@ def of_form(pid: int, form: str) -> ResponseReturnValue:
 @needs("figures.read")
 def line(pid: int, indicator: str) -> ResponseReturnValue:
     """The small chart of an indicator's last periods, which a page asks for when it can be seen."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     known_indicator(asked.reading, indicator)
 
     def shown() -> str:
@@ -178,7 +179,7 @@ def line(pid: int, indicator: str) -> ResponseReturnValue:
 @needs("figures.read")
 def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
     """An indicator opened: its value and what it means; what it is made of is a part of its own."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     definition = known_indicator(asked.reading, indicator)
 
     def head() -> str:
@@ -211,7 +212,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
 @needs("figures.read")
 def cells(pid: int, indicator: str) -> ResponseReturnValue:
     """What an indicator is made of: by breakdown, place and period."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     definition = known_indicator(asked.reading, indicator)
     is_list = definition.aggregate == "list"
 
@@ -221,6 +222,7 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
         whole = _whole(asked, indicator) if parts and definition.aggregate in _ADDING else None
         history = [] if is_list else _history(asked, indicator)
         begun = _from_the_first(history)
+        by_place = [] if is_list else _by_place(asked, indicator)
         return render_template(
             "indicator_cells.html",
             **asked.shown(pid),
@@ -230,7 +232,15 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
             ],
             empty=len(history) - len(begun),
             breakdowns=[(way_called(way), rows, _overlap(rows, whole)) for way, rows in parts],
-            by_place=[] if is_list else _by_place(asked, indicator),
+            by_place=by_place,
+            map=map_of_places(
+                asked.reading.tree,
+                [
+                    (row.place, float(row.figure.value or 0), words().figure(row.figure))
+                    for row in by_place
+                    if not row.figure.hidden
+                ],
+            ),
         )
 
     part = _remembered(pid, asked, ("cells", indicator), shown)
@@ -243,7 +253,7 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
 @needs("figures.read")
 def past(pid: int, indicator: str) -> ResponseReturnValue:
     """How its definition has changed, with the figure around each of the last changes."""
-    asked = _asked(pid)
+    asked = asked_for(pid)
     definition = known_indicator(asked.reading, indicator)
 
     def told() -> list[tuple[Redefined, tuple[Figure, Figure] | None]]:
@@ -391,7 +401,8 @@ class Asked:
         }
 
 
-def _asked(pid: int) -> Asked:
+def asked_for(pid: int) -> Asked:
+    """What the address asks for, of the last fiscal year that is over where it names no period."""
     if moments_are_meant():
         abort(as_meant())
     query = read_query(ShownQuery())

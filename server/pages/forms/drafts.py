@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import func, select
 
 from forms.workbooks.differences import changes_between
@@ -15,9 +16,9 @@ from server.bodies import read_query
 from server.db import release, session
 from server.guards import needs
 from server.pages.forms.forms import grouped, preview, stored_version
-from server.pages.frame import project_of
+from server.pages.frame import ask_first, project_of
 from server.queries.forms import drafts_of, versions_of
-from server.uploads import Handed, tried, uploaded
+from server.uploads import Handed, since_published, tried, uploaded
 from sync.entities.delivery import list_names_of
 from sync.errors import FormDeleted, NotFound, Refusal, Unexpected
 from sync.journal import open_journal
@@ -105,7 +106,7 @@ def findings(pid: int, fid: str) -> ResponseReturnValue:
         project=project_of(pid),
         form=drafts_of(session(), pid, fid)[0],
         faults=faults,
-        warnings=found.warnings if found else (),
+        warnings=[*since_published(pid, found.workbook.form), *found.warnings] if found else (),
         notes=found.notes if found else (),
     )
 
@@ -156,7 +157,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
     if "workbook" in request.files:
         seen(pid, fid)
         return _take_workbook(pid, fid)
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     copy_to_draft(journal, fid)
     finish(journal, "form.drafted", fid)
     return _to_draft(pid, fid, "drafted")
@@ -179,7 +180,7 @@ def ask_to_discard(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_discard(pid: int, fid: str) -> ResponseReturnValue:
     """Throw the draft away."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     discard_draft(journal, fid)
     finish(journal, "form.draft_discarded", fid)
     return redirect(url_for("form_pages.form", pid=pid, fid=fid, done="discarded"), 303)
@@ -201,7 +202,7 @@ def post_publish(pid: int, fid: str) -> ResponseReturnValue:
     try:
         if len(version) > 500:
             raise Unexpected("A version has at most 500 characters.")
-        journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+        journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
         released = publish_draft(journal, fid, version or None)
         details = {"version": session().get_one(Form, (pid, fid)).version, "released": released}
         finish(journal, "form.published", fid, details)
@@ -213,6 +214,27 @@ def post_publish(pid: int, fid: str) -> ResponseReturnValue:
     return redirect(url_for("form_pages.form", pid=pid, fid=fid, done="published", was=str(released)), 303)
 
 
+@bp.get("/forms/<fid>/draft/files/<name>/empty")
+@needs("project.manage")
+def ask_to_empty(pid: int, fid: str, name: str) -> ResponseReturnValue:
+    """What will happen."""
+    draft_of(session(), pid, fid)
+    if session().get(DraftFile, (pid, fid, name)) is None:
+        raise NotFound
+    return ask_first(
+        gettext("Take %(name)s away?", name=name),
+        gettext(
+            "What stands there goes from the draft; a file has to be uploaded again. What is published keeps its own."
+        ),
+        url_for("draft_pages.post_file", pid=pid, fid=fid, name=name),
+        gettext("Take away"),
+        url_for("draft_pages.draft", pid=pid, fid=fid),
+        section="forms",
+        pid=pid,
+        action="empty",
+    )
+
+
 @bp.post("/forms/<fid>/draft/files/<name>")
 @needs("project.manage")
 def post_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
@@ -221,7 +243,7 @@ def post_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     content = uploaded("file", min(current.settings().max_file, current.settings().max_request))
     if action == "give" and not content:
         raise Unexpected("Choose a file first.")
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     draft_of(session(), pid, fid)
     if session().get(DraftFile, (pid, fid, name)) is None:
         raise NotFound
@@ -253,7 +275,7 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
         if fid is not None:
             require_same_form(handed, fid)
         form_id = handed.workbook.form.form_id
-        journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+        journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
         put_draft(journal, handed.workbook)
         finish(journal, "form.drafted", form_id)
     except Refusal as refusal:
@@ -266,7 +288,7 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
             in_bin=isinstance(refusal, FormDeleted),
         )
         return page, refusal.status
-    if handed.warnings or handed.notes:
+    if handed.warnings or handed.notes or since_published(pid, handed.workbook.form):
         row = draft_of(session(), pid, form_id)
         _handed.get(_stamp(pid, row), lambda: handed)
         return redirect(url_for("draft_pages.findings", pid=pid, fid=form_id), 303)

@@ -139,7 +139,7 @@ def form(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_state(pid: int, fid: str) -> ResponseReturnValue:
     """Open the form, close it, or let it run out."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     row = session().get(FormRow, (pid, fid))
     before, state = row.state if row is not None else "", request.form.get("state", "")
     if set_state(journal, fid, state):
@@ -164,7 +164,7 @@ def ask_to_delete(pid: int, fid: str) -> ResponseReturnValue:
 def post_delete(pid: int, fid: str) -> ResponseReturnValue:
     """Put the form into the bin."""
     found = seen(pid, fid)
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     delete_form(journal, fid)
     finish(journal, "form.deleted", fid)
     if found.published_at is None:
@@ -177,7 +177,7 @@ def post_delete(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_restore(pid: int, number: int) -> ResponseReturnValue:
     """Take the form out of the bin."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.now())
+    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     form_id = restore_form(journal, number).form_id
     finish(journal, "form.restored", form_id)
     return redirect(url_for("form_pages.form", pid=pid, fid=form_id, done="restored"), 303)

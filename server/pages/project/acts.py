@@ -137,10 +137,10 @@ def called_in(project: Project, acts: Sequence[Audit]) -> Called:
 
 
 def one_line_each(acts: Sequence[Audit]) -> list[list[Audit]]:
-    """The acts one by one; but the files of a page, which somebody looked at one after the other, together."""
+    """The acts one by one; but the files of a submission, which somebody looked at one after the other, together."""
     lines: list[list[Audit]] = []
     for act in acts:
-        if lines and _is_file(act) and _is_file(lines[-1][0]) and act.actor_id == lines[-1][0].actor_id:
+        if lines and _is_file(act) and _is_file(lines[-1][0]) and _by_and_about(act) == _by_and_about(lines[-1][0]):
             lines[-1].append(act)
         else:
             lines.append([act])
@@ -152,9 +152,8 @@ def sentence(line: Sequence[Audit], known: Called) -> str:
     act = line[0]
     did, about = _did(act), _about(act, known)
     if len(line) > 1:
-        about = ngettext("%(number)s file", "%(number)s files", len(line), number=words().number(len(line)))
-        if len({_visit_in(one) for one in line}) == 1:
-            about = f"{known.visits.get(_visit_in(act) or 0, '')} ({about})"
+        files = ngettext("%(number)s file", "%(number)s files", len(line), number=words().number(len(line)))
+        about = f"{known.visits.get(_visit_in(act) or 0, '')} ({files})"
     return gettext("%(did)s: %(about)s", did=did, about=about) if about else did
 
 
@@ -215,6 +214,10 @@ def _visit_in(act: Audit) -> int | None:
 
 def _is_file(act: Audit) -> bool:
     return act.action == "submission.viewed" and "/" in (act.subject or "")
+
+
+def _by_and_about(act: Audit) -> tuple[int | None, int | None]:
+    return act.actor_id, _visit_in(act)
 
 
 def pair_in(act: Audit) -> int | None:

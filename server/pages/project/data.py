@@ -16,6 +16,7 @@ from server.guards import needs
 from server.pages.frame import project_of
 from server.queries.submissions import titles_of_forms
 from sync.errors import NotFound
+from sync.exports.fields import tables_of
 
 bp = Blueprint("data_pages", __name__)
 
@@ -24,12 +25,13 @@ FILES = {
     "csv.zip": _("CSV with repeats and photos, zipped"),
     "xlsx": _("Excel workbook"),
     "sav": _("SPSS, with labels"),
+    "sav.zip": _("SPSS with repeats, zipped"),
     "geojson": _("GeoJSON: a map layer for QGIS"),
     "kml": _("KML: for Google Earth"),
     "jsonl": _("JSON lines: for programs"),
 }
 # Nothing of them can be sent before all of it is made.
-WAITED_FOR = ("xlsx", "sav")
+WAITED_FOR = ("xlsx", "sav", "sav.zip")
 _PATIENCE_SECONDS, _AGAIN_SECONDS = 10.0, 20
 
 
@@ -53,10 +55,14 @@ def exports(pid: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav):kind>")
+@bp.get("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav, 'sav.zip'):kind>")
 @needs("data.export")
 def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
-    """The file; a page that asks for it again by itself as long as it is being made."""
+    """The file; a page that asks for it again by itself as long as it is being made. What is too much for one .sav
+    comes zipped."""
+    if kind == "sav" and len(tables_of(session(), pid, fid)) > 1:
+        zipped = url_for("data_pages.file", pid=pid, fid=fid, kind="sav.zip")
+        return redirect(f"{zipped}?{request.query_string.decode('latin-1')}".rstrip("?"))
     try:
         return export_file(pid, fid, kind, patience=_PATIENCE_SECONDS)
     except BeingMade:
@@ -75,7 +81,7 @@ def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
         return waiting
 
 
-@bp.post("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav):kind>/stop")
+@bp.post("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav, 'sav.zip'):kind>/stop")
 @needs("data.export")
 def stop(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """Whoever waits for the file wants it no more."""

@@ -19,7 +19,7 @@ from server.guards import needs, signed_in
 from server.pages.frame import SECTIONS, project_of
 from server.pages.said import STATES
 from server.queries.arrivals import in_conflict, last_arrival, open_pairs, quarantined
-from server.queries.submissions import how_many, names_of_actors, titles_of_forms
+from server.queries.submissions import how_many, labels_of_subjects, names_of_actors, titles_of_forms
 from sync.accounts.roles import may, projects_of, role_in
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
@@ -97,6 +97,7 @@ def project(pid: int) -> ResponseReturnValue:
         pairs=_pairs(pid) if reads else [],
         in_conflict=in_conflict(session(), pid) if reads else {},
         latest=latest,
+        subjects=labels_of_subjects(session(), pid, [row.subject for row in latest]),
         actors=names_of_actors(session(), [row.actor_id for row in latest]),
         places=tree_of(session(), pid).names_of([row.place for row in latest]),
         ways=ways_of(pid),

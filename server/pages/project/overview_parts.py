@@ -24,7 +24,7 @@ from server.guards import needs
 from server.pages.asked import FreshQuery, said_of
 from server.pages.charts import Bar, Measured, bars
 from server.pages.frame import project_of
-from server.pages.maps import Map, map_around
+from server.pages.maps import map_of_places
 from server.pages.project.overview import ways_of
 from server.pages.said import STATES
 from server.queries.arrivals import lately, standing
@@ -49,8 +49,6 @@ _DAYS = 30
 _FIGURES = 16
 _DEVICES = 20
 _ROOM = 1.5  # how much longer than a period what is expected in each one may take
-# About how wide a letter of a map is, and how high its line.
-_LETTER, _LINE = 6.0, 14.0
 
 
 class RegistersQuery(FreshQuery):
@@ -78,9 +76,6 @@ class InPlace:
     number: int
     lately: int
     bar: Bar
-    at: tuple[float, float] | None = None  # on the map
-    radius: float = 0.0
-    named: bool = False  # whether there is room for its name there
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ def arrivals(pid: int) -> ResponseReturnValue:
     living = set(session().scalars(select(Form.form_id).where(Form.project_id == pid, Form.deleted_at.is_(None))))
     counts = {form_id: number for form_id, number in how_many(session(), pid).items() if form_id in living}
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
-    drawn = map_around(tuple(point for one in found if (point := _point(tree, one.code)) is not None))
+    drawn = map_of_places(tree, [(one.code, one.number, words().number(one.number)) for one in found])
     return _part(
         "overview_arrivals.html",
         pid,
@@ -137,7 +132,7 @@ def arrivals(pid: int) -> ResponseReturnValue:
         ],
         by_form=recent.by_form,
         titles=titles,
-        places=on_map(drawn, tree, found),
+        places=found,
         level=next((place.level for place in tree.places.values() if place.parent is None), None),
         map=drawn,
     )
@@ -146,10 +141,19 @@ def arrivals(pid: int) -> ResponseReturnValue:
 @bp.get("/devices")
 @needs("devices.manage")
 def devices(pid: int) -> ResponseReturnValue:
-    """The devices that have been silent for longer than they usually are."""
+    """The devices that have been silent for longer than they usually are, and new ones that have never called."""
     found = habits(session(), pid, current.now())
     overdue = sorted((habit for habit in found if habit.is_overdue), key=lambda habit: (-habit.silent, habit.name))
-    return _part("overview_devices.html", pid, devices=len(found), overdue=len(overdue), shown=overdue[:_DEVICES])
+    unheard = [habit.name for habit in found if habit.last is None and not habit.is_overdue]
+    return _part(
+        "overview_devices.html",
+        pid,
+        devices=len(found),
+        overdue=len(overdue),
+        shown=overdue[:_DEVICES],
+        unheard=unheard,
+        named=unheard[:_DEVICES],
+    )
 
 
 @bp.get("/targets")
@@ -362,34 +366,6 @@ def _aim(reading: Reading, target: Target) -> Aim:
 
 def _called(way: Way | None, key: str) -> str:
     return (way.label_of(key, words().language) if way is not None else None) or key
-
-
-def on_map(drawn: Map | None, tree: PlaceTree, places: Sequence[InPlace]) -> list[InPlace]:
-    """Each with its circle, whose area is what the eye compares; and those named whose names have room, the largest
-    first."""
-    most = max((one.number for one in places), default=0)
-    taken: list[tuple[float, float, float]] = []
-    shown = []
-    for one in places:
-        point = _point(tree, one.code)
-        if drawn is None or point is None or one.name is None:
-            shown.append(one)
-            continue
-        radius = round(3 + 17 * (one.number / most) ** 0.5, 1) if most else 3.0
-        x, y = drawn.at(point)
-        wide, high = len(one.name) * _LETTER / 2, y - radius
-        free = all(abs(x - other) > wide + half or abs(high - top) > _LINE for other, top, half in taken)
-        if free:
-            taken.append((x, high, wide))
-        shown.append(replace(one, at=(x, y), radius=radius, named=free))
-    return shown
-
-
-def _point(tree: PlaceTree, code: str | None) -> tuple[float, float] | None:
-    place = tree.places.get(code or "")
-    if place is None or place.longitude is None or place.latitude is None:
-        return None
-    return place.longitude, place.latitude
 
 
 def _length(period: Period) -> int:

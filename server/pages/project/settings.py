@@ -16,7 +16,7 @@ from server.api.schemas import ProjectSettings
 from server.bodies import load
 from server.db import session
 from server.guards import needs
-from server.pages.frame import project_of
+from server.pages.frame import let_it_come_back, project_of
 from server.queries.bin import COUNTED, Erased, erased_under
 from server.words import words
 from sync.errors import Refusal, Stale
@@ -41,6 +41,7 @@ def settings(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_settings(pid: int) -> ResponseReturnValue:
     """Change them; what changes figures is said first."""
+    let_it_come_back()
     form = request.form
     given: dict[str, Any] = {name: form.get(name, "") for name in ("name", "time_zone", "counts")}
     given["description"] = form.get("description", "").replace("\r\n", "\n").strip() or None
@@ -88,6 +89,7 @@ def retention(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_retention(pid: int) -> ResponseReturnValue:
     """Change that; what will be erased by it is said in numbers first."""
+    let_it_come_back()
     try:
         wanted = load(ProjectSettings(), {name: _number(request.form.get(name, "")) for name in _KEPT})
         erased = erased_under(session(), pid, wanted["keep_deleted"], wanted["keep_deliveries"], current.now())

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from markupsafe import Markup
 from marshmallow import fields, pre_load, validate
 
@@ -19,7 +20,7 @@ from server.api.schemas import Strict, text
 from server.bodies import read_query
 from server.db import session
 from server.guards import needs, public
-from server.pages.frame import project_of
+from server.pages.frame import ask_first, project_of
 from server.pages.project.acts import ACTS, LOOKS, ROLES, address_of, called_in, one_line_each, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
 from server.qr import code_svg
@@ -99,27 +100,66 @@ def post_invitation(pid: int) -> ResponseReturnValue:
     )
 
 
+@bp.get("/projects/<int:pid>/team/invitations/<key>/revoke")
+@needs("project.manage")
+def ask_revoked(pid: int, key: str) -> ResponseReturnValue:
+    """What will happen."""
+    sha256 = _key_of(key)
+    found = next((one for one in open_invitations(session(), pid, current.now()) if one.sha256 == sha256), None)
+    if found is None:
+        raise NotFound
+    return ask_first(
+        gettext("Withdraw the invitation?"),
+        gettext(
+            "The link that %(email)s was given opens nothing any more; for another one, invite again.",
+            email=found.email,
+        ),
+        url_for("team_pages.post_revoked", pid=pid, key=key),
+        gettext("Withdraw"),
+        url_for(_TEAM, pid=pid),
+        section="team",
+        pid=pid,
+    )
+
+
 @bp.post("/projects/<int:pid>/team/invitations/<key>/revoke")
 @needs("project.manage")
 def post_revoked(pid: int, key: str) -> ResponseReturnValue:
     """The link opens nothing any more."""
-    try:
-        sha256 = bytes.fromhex(key)
-    except ValueError:
-        raise NotFound from None
     begin_writing(session())
-    revoke_invitation(session(), pid, sha256, current.now())
+    revoke_invitation(session(), pid, _key_of(key), current.now())
     record_act(session(), pid, current.origin(), "invitation.revoked", current.now())
     session().commit()
     return redirect(url_for(_TEAM, pid=pid, done="revoked"), 303)
 
 
+@bp.get("/projects/<int:pid>/team/<int:number>/role")
+@needs("project.manage")
+def ask_administrator(pid: int, number: int) -> ResponseReturnValue:
+    """What it means to be one."""
+    _role_of(pid, number)
+    name = names_of(session(), [number])[number]
+    return ask_first(
+        gettext("Make %(name)s an administrator?", name=name),
+        gettext("%(name)s will be able to do everything in this project, also to take your role away.", name=name),
+        url_for("team_pages.post_role", pid=pid, number=number),
+        gettext("Make an administrator"),
+        url_for(_TEAM, pid=pid),
+        section="team",
+        pid=pid,
+        role="administrator",
+        sure="yes",
+    )
+
+
 @bp.post("/projects/<int:pid>/team/<int:number>/role")
 @needs("project.manage")
 def post_role(pid: int, number: int) -> ResponseReturnValue:
-    """Another role."""
+    """Another role; who is to be an administrator is asked about first."""
     role = request.form.get("role", "")
-    _role_of(pid, number)  # to whom nobody gave one, there is no such person here
+    before = _role_of(pid, number)  # to whom nobody gave one, there is no such person here
+    if role == "administrator" != before and request.form.get("sure") != "yes":
+        return redirect(url_for("team_pages.ask_administrator", pid=pid, number=number), 303)
 
     def give() -> None:
         if role not in ROLES:
@@ -253,6 +293,13 @@ def _tried(pid: int, act: Callable[[], object], done: str) -> ResponseReturnValu
         session().rollback()
         return _page(pid, refusal)
     return redirect(url_for(_TEAM, pid=pid, done=done), 303)
+
+
+def _key_of(key: str) -> bytes:
+    try:
+        return bytes.fromhex(key)
+    except ValueError:
+        raise NotFound from None
 
 
 def _role_of(pid: int, number: int) -> str:

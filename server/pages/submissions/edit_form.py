@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from forms.form import Field
+from forms.spelling import folded
 from forms.xforms.editing import SEVERAL, Typed, field_text, is_typed, names_below, typed_of
 from forms.xforms.instance import read_instance
 from forms.xforms.model import Form, Itemset
@@ -22,7 +23,6 @@ from sync.entities.reading import rows_called
 from sync.indicators.definitions import by_code, label_in
 from sync.intake.editing import Taken
 from sync.intake.prepare import Ready, Surroundings
-from sync.projects.places import folded
 
 GROUP, REPEAT, TURN, SHOWN, RADIOS, CHOICES, TICKS, ORDER, LINES = (
     "group",

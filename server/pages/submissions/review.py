@@ -17,7 +17,7 @@ from server.bodies import load
 from server.db import session
 from server.guards import needs
 from server.pages.asked import without_empty_fields
-from server.pages.frame import project_of
+from server.pages.frame import let_it_come_back, project_of
 from server.pages.said import DECISIONS, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
@@ -155,6 +155,7 @@ def many(pid: int) -> ResponseReturnValue:
 @needs("submissions.review")
 def post_many(pid: int) -> ResponseReturnValue:
     """Say what a decision about all would change, or take it."""
+    let_it_come_back()
     filters, given = filters_asked(), request.form
     template = TEMPLATES.get(given.get("template", ""))
     comment = given.get("comment", "").strip() or (str(template) if template is not None else None)
@@ -167,7 +168,7 @@ def post_many(pid: int) -> ResponseReturnValue:
             raise Unexpected(gettext("Say what is to be corrected: choose a sentence, or write one of your own."))
         if given.get("act") == "decide":
             seen = given.get("seen", type=int)
-            found = decide_many(pid, sought, state, comment=comment, seen=seen, figures=False)
+            found = decide_many(pid, sought, state, comment=comment, seen=seen)
             return redirect(
                 f"{url_for('review_pages.many', pid=pid)}?{urlencode(filters | {'done': str(found.bulk or 0)})}", 303
             )

@@ -84,7 +84,7 @@ class Done:
 
 def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
     """What the templates of a submission take; unless `whole`, no more than it takes to judge it: nothing of its
-    history, of what it counts for and of where it was made. Raises NotFound, also for a deleted one."""
+    history and of what it counts for. Raises NotFound, also for a deleted one."""
     form_id, _ = name_of_submission(session(), pid, number)
     seen = submission_seen(session(), pid, number, whole)
     found = published(session(), pid, seen.form_id, seen.form_version)
@@ -105,7 +105,7 @@ def shown_of(pid: int, number: int, whole: bool = True) -> dict[str, Any]:
         "submission": seen,
         "title": titles_of_forms(session(), pid).get(form_id, form_id),
         "lines": lines,
-        "geography": geography_of(form, instance, seen.place, tree, language) if whole and form is not None else None,
+        "geography": geography_of(form, instance, seen.place, tree, language) if form is not None else None,
         "flags_shown": flags,
         "original": others.get(seen.double_of or ""),
         "receiver": receiver_of(session(), pid, number, current.now()),

@@ -22,7 +22,7 @@ from server.pages.photos import is_picture, small_picture
 from server.pages.said import DECISIONS, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
-from server.queries.submissions import how_many, name_of_submission, names_of_actors
+from server.queries.submissions import how_many, labels_of_subjects, name_of_submission, names_of_actors
 from sync.entities.reach import tree_of
 from sync.errors import NotFound, Refusal
 from sync.review.queue import SEARCHED_AT_ONCE, count_sought, page_searched
@@ -62,6 +62,7 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
         searched=SEARCHED_AT_ONCE,
         place_names=tree.names_of([one.place for one in page.items]),
         actors=names_of_actors(session(), [one.actor_id for one in page.items]),
+        subjects=labels_of_subjects(session(), pid, [one.subject for one in page.items]),
         views=views_of(session(), pid, current.visitor().actor_id),
         visitor_id=current.visitor().actor_id,
         reviews=current.has_right("submissions.review"),

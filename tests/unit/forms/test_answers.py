@@ -155,6 +155,14 @@ def test_a_calculation_that_can_be_worked_out_again_is() -> None:
     assert text(made({"sacks": 2, "kilos": "999"}), "kilos") == "100"
 
 
+def test_a_calculation_may_be_sent_as_the_number_that_it_is() -> None:
+    assert text(made({"sacks": 2, "kilos": 999, "code": 7}), "kilos") == "100"
+    assert text(made({"code": 7.5}), "code") == "7.5"
+    assert faults_of({"kilos": [7]}) == [
+        "answers.kilos: This is a list, which does not answer a question of type calculated."
+    ]
+
+
 def test_a_value_made_once_is_kept_when_it_is_sent() -> None:
     assert text(made({"code": "K-1"}), "code") == "K-1"
     assert text(made({}), "code")
@@ -535,6 +543,20 @@ def test_two_saves_of_one_visit_have_one_fingerprint() -> None:
     assert found is not None
     assert len(found) == 16
     assert found == fingerprint(the_form(), second)
+
+
+@pytest.mark.parametrize("written", ["2.0", "2.00", "+2", "02", "2.", "0.2e1", " 2 "])
+def test_a_number_is_the_same_however_it_is_written(written: str) -> None:
+    other = SAVED.replace("<weight>2<", f"<weight>{written}<")
+
+    assert fingerprint(the_form(), instance_of(other)) == fingerprint(the_form(), instance_of(SAVED))
+
+
+@pytest.mark.parametrize("other", ["2.01", "-2", "20", "2e2", "٢", "2 2", "two", "2" * 50])
+def test_another_number_is_another_visit(other: str) -> None:
+    changed = SAVED.replace("<weight>2<", f"<weight>{other}<")
+
+    assert fingerprint(the_form(), instance_of(changed)) != fingerprint(the_form(), instance_of(SAVED))
 
 
 @pytest.mark.parametrize(

@@ -148,12 +148,20 @@ def test_a_calculation_on_the_clock_is_not_worked_out_again() -> None:
 @pytest.mark.parametrize(
     ("question_type", "good", "bad"),
     [
-        ("integer", ["0", "-3", "2147483648"], ["1.5", "x", "1e3", "--1", "9" * 30]),
-        ("decimal", ["0", "-3.25", ".5", "1.0E-5"], ["1,5", "x", "NaN", "1.2.3"]),
-        ("date", ["2026-02-28", "2026-02-28T00:00:00.000+01:00"], ["2026-02-30", "28/02/2026", "today"]),
-        ("dateTime", ["2026-02-28T10:11:12.000Z", "2026-02-28T10:11:12.000+05:30"], ["2026-02-28T25:00:00", "x"]),
+        ("integer", ["0", "-3", "2147483648"], ["1.5", "x", "1e3", "--1", "9" * 30, "１２"]),
+        ("decimal", ["0", "-3.25", ".5", "1.0E-5"], ["1,5", "x", "NaN", "1.2.3", "١٢"]),
+        (
+            "date",
+            ["2026-02-28", "2026-02-28T00:00:00.000+01:00"],
+            ["2026-02-30", "28/02/2026", "today", "2026-2-8", "٢٠٢٦-02-28"],
+        ),
+        (
+            "dateTime",
+            ["2026-02-28T10:11:12.000Z", "2026-02-28T10:11:12.000+05:30"],
+            ["2026-02-28T25:00:00", "2026-2-8T10:11:12", "x"],
+        ),
         ("time", ["10:30:00.000Z", "10:30"], ["25:00", "noon"]),
-        ("geopoint", ["12.38 -8.33 0 0", "12.38 -8.33"], ["95 0 0 0", "12.38", "12.38;-8.33", "a b"]),
+        ("geopoint", ["12.38 -8.33 0 0", "12.38 -8.33"], ["95 0 0 0", "12.38", "12.38;-8.33", "a b", "١٢ -8"]),
         ("geotrace", ["12 -8 0 0;12.1 -8 0 0"], ["12 -8 0 0", "x;y"]),
     ],
 )
@@ -306,6 +314,16 @@ def test_an_answer_with_elements_in_it_is_looked_at_as_a_whole() -> None:
 
     assert ("type", "/data/picked") in [
         (flag.code, flag.place) for flag in check(VISIT, record, NoLists(), NOW, dt.UTC)
+    ]
+
+
+def test_elements_where_a_value_should_be_are_no_answer() -> None:
+    record = read_instance(b"<data id='visit'><picked><b>12</b></picked></data>")
+
+    found = check(VISIT, record, NoLists(), NOW, dt.UTC)
+
+    assert [(flag.code, flag.message[:17]) for flag in found if flag.place == "/data/picked"] == [
+        ("type", "There are element")
     ]
 
 

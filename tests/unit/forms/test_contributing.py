@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forms.form import NoLists
+from forms.form import Flag, NoLists
 from forms.indicators.contributing import Contribution, compile_feeds, contributed, contributions_of
 from forms.indicators.sheets import Sheets
 from forms.workbooks.workbook import Workbook, read_workbook
@@ -62,6 +62,13 @@ def a_book(own: str) -> Workbook:
 def indicators(columns: str, *rows: str) -> str:
     lines = "\n".join(f"| {row} |" for row in (columns, *rows))
     return f"| indicators | {'| ' * columns.count('|')}|\n{lines}\n"
+
+
+def told(columns: str, row: str, inside: str, dated: bool = True) -> tuple[list[Contribution], list[Flag]]:
+    book = a_book(indicators(f"name | {columns}", f"a | {row}"))
+    instance = read_instance(f'<data id="visit" version="2">{inside}</data>'.encode())
+    feeds = compile_feeds(book.form, book.sheets)
+    return contributed(feeds, instance, recorded_at=RECORDED, tz=BAMAKO, lists=NoLists(), dated=dated)
 
 
 def of(book: Workbook, inside: str, recorded_at: dt.datetime = RECORDED) -> list[Contribution]:
@@ -254,6 +261,9 @@ def test_the_baseline_is_read_from_the_same_row() -> None:
         ("", "<end>yesterday</end><start>2026-03-01T08:00:00Z</start>", "2026-03-01"),
         ("${signed}", "<signed>2025-12-31</signed><end>2026-03-01T08:00:00Z</end>", "2025-12-31"),
         ("${signed}", "<signed/><end>2026-03-01T08:00:00Z</end>", "2026-03-01"),
+        ("${signed}", "<signed>2026-1-1</signed>", "2026-11-20"),
+        ("${signed}", "<signed>2026-W01-1</signed>", "2026-11-20"),
+        ("${signed}", "<signed>2026-01-01T9:30:00.000+03</signed>", "2026-01-01"),
         ("date(${signed}) + 1", "<signed>2025-12-31</signed>", "2026-01-01"),
         ("${sacks} * 1000000000", "<sacks>9</sacks>", "2026-11-20"),
     ],
@@ -517,6 +527,22 @@ def test_an_absurdly_long_place_or_key_is_none_and_is_flagged() -> None:
 
     assert (row.place, row.by) == (None, ((),))
     assert [(flag.code, flag.place) for flag in flags] == [("type", "/data/place"), ("type", "/data/note")]
+
+
+@pytest.mark.parametrize("number", ["1000000000000", "-1e100"])
+def test_a_number_too_large_to_be_counted_is_none_and_is_flagged(number: str) -> None:
+    rows, flags = told("aggregate | value", "sum | ${sacks}", f"<sacks>{number}</sacks>")
+
+    assert rows == []
+    assert [(flag.code, flag.place) for flag in flags] == [("type", "/data/sacks")]
+
+
+@pytest.mark.parametrize(("date", "place"), [("", "/data"), ("${signed}", "/data/signed")])
+def test_the_day_of_arrival_dates_no_row_and_that_nothing_does_is_flagged(date: str, place: str) -> None:
+    rows, flags = told("aggregate | date", f"count | {date}", "<signed>2026-1-1</signed>", dated=False)
+
+    assert rows == []
+    assert [(flag.code, flag.place) for flag in flags] == [("required", place)]
 
 
 def test_absurdly_long_subjects_stay_apart() -> None:

@@ -251,6 +251,27 @@ def test_a_fault_among_the_places_names_its_row(rows: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("Nord", "x|NORD", "row 3, column aliases: ‘NORD’ is also an alias of ‘A’ in row 2."),
+        ("bé", "", "row 2, column aliases: ‘bé’ is the code of the place in row 3."),
+        ("", "a", "row 3, column aliases: ‘a’ is the code of the place in row 2."),
+    ],
+)
+def test_what_one_place_is_called_is_no_alias_of_another(first: str, second: str, words: str) -> None:
+    with pytest.raises(Faulty) as caught:
+        read_places(f"code,name,level,aliases\nA,Ay,region,{first}\nBE,Bee,region,{second}\n".encode())
+
+    assert words in str(caught.value)
+
+
+def test_an_alias_may_be_said_twice_of_one_place() -> None:
+    (place,) = read_places(b"code,name,level,aliases\nA,Ay,region,a|Nord|nord\n")
+
+    assert place.aliases == ("a", "Nord", "nord")
+
+
+@pytest.mark.parametrize(
     ("csv", "words"),
     [
         (b"", "The file is empty."),

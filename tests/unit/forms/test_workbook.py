@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Band, Indicator, Keep, Matching, Sheets, Target, value_labels
 from forms.workbooks.workbook import Workbook, read_workbook
+from tests.support.projects import workbook_of
 from tests.support.workbooks import a_workbook, xlsx_of
 
 SURVEY = """
@@ -124,6 +125,26 @@ def test_cells_of_a_breakdown_are_called_as_the_choices_are() -> None:
     assert value_labels(book.form, book.sheets, "by_sex")["female"] == women
     assert value_labels(book.form, book.sheets, "age_group") == {"0-14": {"": "0–14"}, "15-": {"": "15+"}}
     assert value_labels(book.form, book.sheets, "organisation") == {}
+
+
+def test_what_a_calculation_gives_is_called_as_in_the_list_of_its_name() -> None:
+    book = workbook_of(
+        "arm",
+        "1",
+        """
+        | survey    |        |       |                                  |
+        | type      | name   | label | calculation                      |
+        | integer   | muac   | Arm   |                                  |
+        | calculate | status |       | if(${muac} < 115, 'severe', '')  |
+        | calculate | other  |       | 'severe'                         |
+        | choices   |        |       |                                  |
+        | list_name | name   | label::Français (fr) |                   |
+        | status    | severe | Sévère |                                 |
+        """,
+    )
+
+    assert value_labels(book.form, book.sheets, "status") == {"severe": {"Français (fr)": "Sévère"}}
+    assert value_labels(book.form, book.sheets, "other") == {}
 
 
 def test_the_form_is_called_as_its_file_where_the_settings_do_not_say() -> None:

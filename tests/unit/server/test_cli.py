@@ -14,7 +14,7 @@ import pytest
 
 from server.cli import main
 from tests.support.people import GATHERING
-from tests.support.projects import SALE, a_sale
+from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.workbooks import a_workbook
 
 
@@ -101,6 +101,22 @@ def test_loading_again_changes_nothing(loaded: Run) -> None:
     assert done.code == 0
 
 
+@pytest.mark.parametrize(("other", "says"), [("0", "devices get it from now on"), ("1", "devices go on getting ‘2’")])
+def test_a_folder_with_an_older_version_of_a_form_says_so(loaded: Run, tmp_path: Path, other: str, says: str) -> None:
+    forms = tmp_path / "programme" / "forms"
+    (forms / "sale.xlsx").write_bytes(a_workbook("sale", "2", SALE))
+    newer = loaded("load", "programme")
+    (forms / "sale.xlsx").write_bytes(a_workbook("sale", other, SALE))
+
+    older = loaded("load", "programme")
+
+    assert newer.code == 0
+    assert "older" not in newer.err
+    assert older.code == 0
+    assert f"Warning: sale: Version ‘{other}’ is older than ‘2’" in older.err
+    assert says in older.err
+
+
 def test_a_faulty_programme_is_told_with_every_fault(loaded: Run, tmp_path: Path) -> None:
     (tmp_path / "programme" / "project.toml").write_text("name = 7\ncounts = 'all'\n")
 
@@ -141,6 +157,7 @@ def test_a_device_gets_a_code_to_scan(loaded: Run) -> None:
         (("statement", "nothing"), "there is results"),
         (("statement", "results", "--as-of", "tomorrow"), "moment"),
         (("statement", "results", "--project", "9"), "'9'"),
+        (("statement", "results", "--lang", "de"), "‘results’ is not written in ‘de’; it is in en."),
         (("load", "nowhere"), "nowhere"),
         (("unheard",), "unheard"),
     ],
@@ -177,17 +194,19 @@ def test_a_person_gets_a_role_a_link_and_is_shut_out(loaded: Run) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_batch_from_a_stick_goes_the_same_way_as_one_over_the_net(loaded: Run, tmp_path: Path, packed: bool) -> None:
     loaded("device", "add", "T1")
-    body = json.dumps({"batch": "stick", "items": [a_sale(1), a_sale(2, version="9")]}).encode()
+    body = json.dumps({"batch": "stick", "items": [a_sale(1), a_sale(2, version="9"), 7]}).encode()
     file = tmp_path / ("batch.json.gz" if packed else "batch.json")
     file.write_bytes(gzip.compress(body) if packed else body)
 
     first = loaded("intake", str(file), "--device", "T1")
     again = loaded("intake", str(file), "--device", "T1")
 
-    assert first.code == 0, first.err
+    assert first.code == 3, first.err
     assert "1 stored" in first.out
     assert "1 quarantined" in first.out
-    assert again.out == first.out
+    assert f"item 2 ({instance_id(2)}): quarantined: There is no version '9'" in first.out
+    assert "item 3: refused: An item is a JSON object" in first.out
+    assert (again.code, again.out) == (3, first.out)
     assert "4.0 sacks" in loaded("statement", "results", "--lang", "en").out
 
 
@@ -277,7 +296,9 @@ def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
 ) -> None:
     monkeypatch.setattr("server.checkup.java", lambda: None)
 
-    assert "No Java" in loaded("doctor").out
+    (said,) = [line for line in loaded("doctor").out.splitlines() if "No Java" in line]
+    assert said.startswith("todo")
+    assert "pyxform alone" in said
 
 
 def test_the_doctor_says_where_codes_and_links_lead(loaded: Run, monkeypatch: pytest.MonkeyPatch) -> None:

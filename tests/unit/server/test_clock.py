@@ -35,6 +35,13 @@ def test_a_clock_that_was_turned_goes_on_from_there_in_every_process_that_follow
     assert clock.true_now() - clock.now() > dt.timedelta(days=1)
 
 
+def test_a_moment_is_one_of_whole_milliseconds_whether_the_clock_was_turned_or_not() -> None:
+    right = [clock.now() for _ in range(5)]
+    clock.turn(MARCH)
+
+    assert not any(moment.microsecond % 1000 for moment in (*right, clock.now()))
+
+
 def test_each_turn_is_followed_at_once_and_so_is_the_end_of_it() -> None:
     seen = []
     for days in (0, 30, 60):

@@ -37,6 +37,14 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert all(word in told for word in ("'ports'", "allow_plain", "SIBY_PORT", "SIBY_TRUSTED_PROXIES", "json or text"))
 
 
+@pytest.mark.parametrize("written", ["workers = 1.5", "port = 8000.0", "port = true"])
+def test_a_number_that_has_to_be_whole_is_so_in_the_file_too(tmp_path: Path, written: str) -> None:
+    (tmp_path / "siby.toml").write_text(f"{written}\n")
+
+    with pytest.raises(SettingsFaulty, match="a whole number"):
+        load_settings({}, tmp_path)
+
+
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsFaulty, match="does not exist"):
         load_settings({"SIBY_CONFIG": str(tmp_path / "other.toml")})

@@ -66,3 +66,22 @@ def test_what_falls_short_of_a_target_is_not_all_of_it(value: str, said: str) ->
 )
 def test_shares_are_points_apart_and_never_none_where_they_differ(away: float, said: str) -> None:
     assert Words("en").points(away) == said
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "bm"])
+@pytest.mark.parametrize("row", [{"aggregate": "sum"}, {"aggregate": "ratio", "unit": "%"}])
+def test_figures_targets_and_changes_have_one_minus_sign(language: str, row: dict[str, Any]) -> None:
+    words, figure = Words(language), a_figure("-3", "-4", **row)
+
+    said = [
+        words.figure(figure),
+        words.target(figure),
+        words.amount(figure.value, figure.definition),
+        words.change(figure.value, figure.definition),
+        words.number(-3),
+        words.fixed(-3, 1),
+        words.reached(a_figure("-3", "4", **row)),
+    ]
+
+    assert [one[0] for one in said] == ["\N{MINUS SIGN}"] * len(said)
+    assert figure.to_json()["value"] == -3

@@ -1,6 +1,6 @@
 """What readers are told as the cause of a change, whatever the journal calls it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from sync.indicators.causes import CAUSES, cause_of
 from sync.indicators.changes import changes
 from sync.indicators.evidence import evidence
 from sync.indicators.reading import Reading, resolve_as_of
-from sync.journal import open_journal
+from sync.journal import Journal, open_journal
+from sync.review.bulk import review_many, undo_review
 from sync.review.decide import set_review_state
 from sync.review.view import submission_view
 from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
@@ -66,13 +67,78 @@ def test_a_second_copy_is_out_by_the_visit_of_which_it_is_one_whatever_came_afte
     assert {row.closed.event for row in parts(desk, 1) if row.closed} == {row.opened.event for row in parts(desk, 2)}
 
 
-def decide(desk: Desk, number: int, state: str) -> None:
+def test_a_second_copy_counts_again_by_the_correction_of_its_original(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path / "files")
+    desk.send([*saved_again(1, hours=(1, 2)), a_sale(9)])
+    sent = now(desk)
+
+    desk.send([a_sale(11, edits=1, sacks=100), a_sale(19, edits=9, sacks=5)])
+
+    assert since(desk, sent) == [100, 1]
+    assert seen(desk, 2) == [("edited", None)]
+
+
+def test_a_second_copy_counts_again_by_the_rejection_of_its_original_among_many(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path / "files")
+    desk.send([*saved_again(1, hours=(1, 2)), a_sale(9, sacks=5)])
+    sent = now(desk)
+
+    bulk = change(desk, lambda journal: review_many(journal, ids_of(desk, 1, 9), "rejected")).bulk
+    rejected = now(desk)
+    change(desk, lambda journal: undo_review(journal, bulk))
+
+    assert since(desk, sent, rejected) == [0, -5]
+    assert since(desk, rejected) == [0, 5]
+    assert seen(desk, 2) == [("rejected", "restored")]
+
+
+def test_a_second_copy_of_one_that_becomes_one_counts_again_by_the_same_visit(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path / "files")
+    first, second, third = saved_again(1, hours=(1, 20, 30))
+    desk.send([second, third])
+
+    desk.send([first, a_sale(9)])
+
+    [brought], [out], [again] = (
+        [row for row in parts(desk, number) if row.indicator == "sacks"] for number in (1, 2, 3)
+    )
+    assert out.closed is not None
+    assert out.closed.event == again.opened.event == brought.opened.event
+
+
+def saved_again(number: int, hours: Sequence[int]) -> list[dict[str, Any]]:
+    """One visit, saved at these hours."""
+    at = [f"2026-10-{21 + hour // 24}T{hour % 24:02}:00:00+00:00" for hour in hours]
+    same = a_sale(number, price=7)
+    return [same | {"instance_id": instance_id(number + count), "recorded_at": when} for count, when in enumerate(at)]
+
+
+def since(desk: Desk, first: int, last: int | None = None) -> list[Any]:
+    """What each event did to the sacks."""
     with desk.sessions() as session:
-        submission_id = submission_view(session, desk.project_id, "sale", instance_id(number)).id
+        before, after = (
+            Reading(session, desk.project_id, resolve_as_of(session, desk.project_id, str(event), NOON))
+            for event in (first, last or now(desk))
+        )
+        return [event["effect"] for event in changes(before, after, "sacks", sees_small_cells=True).to_json()["events"]]
+
+
+def ids_of(desk: Desk, *numbers: int) -> list[int]:
+    ids = {one.instance_id: one.id for one in desk.submissions()}
+    return [ids[instance_id(number)] for number in numbers]
+
+
+def change(desk: Desk, act: Callable[[Journal], Any]) -> Any:
+    with desk.sessions() as session:
         journal = open_journal(session, desk.project_id, None, NOON)
-        set_review_state(journal, submission_id, state)
+        found = act(journal)
         journal.close()
         session.commit()
+    return found
+
+
+def decide(desk: Desk, number: int, state: str) -> None:
+    change(desk, lambda journal: set_review_state(journal, *ids_of(desk, number), state))
 
 
 def now(desk: Desk) -> int:

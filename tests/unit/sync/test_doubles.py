@@ -243,7 +243,7 @@ def put(registry: Registry, name: str, former: list[Former] | None = None, **val
             session.execute(update(Submission).where(Submission.id == id_).values(**values))
             session.commit()
     return registry.change(
-        lambda journal: settle_doubles(journal, [id_], journal.record("reviewed", id_), former or [])
+        lambda journal: set(settle_doubles(journal, [id_], journal.record("reviewed", id_), former or []))
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -17,7 +18,7 @@ from sync.entities.writing import force_held, update_entity
 from sync.journal import Journal
 from sync.models import Entity, EntityList, Form, FormFile
 from tests.support.figures import a_place
-from tests.support.projects import SALE, a_desk
+from tests.support.projects import NOON, SALE, Desk, a_desk, instance_id
 from tests.support.registry import AWA, FANTA, NOW, Registry, Seen, a_creation, an_action, an_update
 
 BRANCH = "b0000000-0000-4000-8000-000000000001"
@@ -390,6 +391,85 @@ def test_an_edit_replaces_the_steps_of_its_submission_and_keeps_its_place(regist
     registry.arrive(("registration", a_creation(phone="5", village="Siby")))
 
     assert registry.entity().data == {"phone": "2", "village": "Siby"}
+
+
+VISIT = """
+    | survey  |         |         |         |
+    | type    | name    | label   | save_to |
+    | text    | village | Village | village |
+    | text    | phone   | Phone   | phone   |
+    | entities |        |         |         |
+    | list_name | label |         |         |
+    | people  | ${village} |     |         |
+"""
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path) -> Desk:
+    desk = a_desk(engine, tmp_path / "files")
+    desk.publish("visit", "1", VISIT)
+    return desk
+
+
+def a_visit(number: int, attributes: str, edits: int | None = None, **said: str) -> dict[str, Any]:
+    """An item that says this of Awa."""
+    answers = "".join(f"<{name}>{value}</{name}>" for name, value in said.items())
+    entity = f'<e:entity dataset="people" id="{AWA}" {attributes}><e:label>Awa</e:label></e:entity>'
+    xml = (
+        '<data id="visit" version="1" xmlns:e="http://www.opendatakit.org/xforms/entities">'
+        f"{answers}<meta><instanceID>{instance_id(number)}</instanceID>{entity}</meta></data>"
+    )
+    item = {"instance_id": instance_id(number), "form": "visit", "version": "1", "xml": xml}
+    return item | {"recorded_at": NOON.isoformat()} | ({"edits": instance_id(edits)} if edits is not None else {})
+
+
+def said_of_awa(desk: Desk) -> tuple[dict[str, Any], int, str | None]:
+    with desk.sessions() as session:
+        entity = session.get_one(Entity, (desk.project_id, "people", AWA))
+        return entity.data, entity.version, entity.conflict
+
+
+def test_a_correction_is_not_undone_by_a_visit_that_only_passed_on_what_was_said_before(desk: Desk) -> None:
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1")])
+    desk.send([a_visit(2, 'update="1" baseVersion="1"', village="Siby", phone="2")])
+
+    desk.send([a_visit(3, 'create="1"', edits=1, village="Kati", phone="1")])
+
+    assert said_of_awa(desk) == ({"village": "Kati", "phone": "2"}, 3, None)
+
+
+def test_a_visit_that_saw_the_correction_may_take_it_back(desk: Desk) -> None:
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1")])
+    desk.send([a_visit(2, 'create="1"', edits=1, village="Kati", phone="1")])
+
+    desk.send([a_visit(3, 'update="1" baseVersion="1"', village="Siby", phone="2")])
+    without = said_of_awa(desk)
+    desk.send([a_visit(4, 'update="1" baseVersion="3"', village="Siby", phone="2")])
+
+    assert without == ({"village": "Kati", "phone": "2"}, 3, None)
+    assert said_of_awa(desk) == ({"village": "Siby", "phone": "2"}, 4, None)
+
+
+def test_a_visit_and_its_correction_in_one_batch_do_what_they_do_apart(desk: Desk) -> None:
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1"), a_visit(2, 'create="1"', edits=1, village="Kati")])
+
+    desk.send([a_visit(3, 'update="1" baseVersion="1"', village="Siby", phone="2")])
+
+    assert said_of_awa(desk)[:2] == ({"village": "Kati", "phone": "2"}, 3)
+
+
+def test_a_correction_of_the_first_step_of_a_branch_reaches_those_that_passed_it_on(desk: Desk) -> None:
+    branch = f'trunkVersion="1" branchId="{BRANCH}"'
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1")])
+    steps = [
+        a_visit(base + 1, f'update="1" baseVersion="{base}" {branch}', village="Kati", phone=str(base))
+        for base in (1, 2, 3)
+    ]
+    desk.send(steps)
+
+    desk.send([a_visit(5, f'update="1" baseVersion="1" {branch}', edits=2, village="Kita", phone="1")])
+
+    assert said_of_awa(desk)[0] == {"village": "Kita", "phone": "3"}
 
 
 def test_an_edit_that_names_another_entity_withdraws_the_first_one(registry: Registry) -> None:

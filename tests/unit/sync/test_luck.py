@@ -32,6 +32,12 @@ def test_a_good_link_gets_up_to_twenty_megabytes() -> None:
     assert after((2 * MB, 1, False)) == 20 * MB
     assert after((9 * MB, 1, True), (2 * MB, 1, False)) == 4 * MB
     assert after((9 * MB, 1, True), *[(2 * MB, 1, False)] * 5) == 20 * MB
+    climbing: Luck | None = Luck(MB, NOON)
+    for minute in range(1, 7):
+        moment = NOON + dt.timedelta(minutes=minute)
+        climbing = after_post(climbing, moment, 2 * MB, 1, cut=False) or climbing
+    assert climbing is not None
+    assert climbing.length == 20 * MB
 
 
 def test_a_slow_link_that_holds_gets_what_it_carries_in_a_minute() -> None:

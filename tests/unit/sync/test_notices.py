@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from sync.entities.delivery import csv_for, state_for
 from sync.entities.sent_back import receiver_of
+from sync.indicators.recount import verify_portion
 from sync.journal import open_journal
 from sync.models import Actor, SubmissionVersion, Token
 from sync.review.decide import add_comment, set_review_state
@@ -78,12 +79,23 @@ def test_a_device_reads_what_became_of_each_thing_that_it_sent(desk: Desk) -> No
     told = {row["name"]: row for row in rows(desk, "mes_envois", language="en")}
 
     states = {name[-1]: row["state"] for name, row in told.items()}
-    assert states == {"1": "complete", "2": "missing_photos", "3": "sent_back", "4": "approved", "5": "received"}
+    assert states == {"1": "complete", "2": "missing_photos", "3": "sent_back", "4": "approved", "5": "kept"}
     third = told[instance_id(3).removeprefix("uuid:")]
     assert (third["comment"], third["form"], third["missing"]) == ("The price is missing.", "sale", "0")
     assert third["label"] == "sale – 20/11/2026 – to correct"
     assert third["sent_at"] == "2026-11-20T12:00+00:00"
     assert int(third["__version"]) > 0
+
+
+def test_what_waits_in_quarantine_is_said_to_be_kept_and_seen_to_by_the_office(desk: Desk) -> None:
+    desk.send([a_sale(1, form="unknown")])
+
+    labels = [rows(desk, "mes_envois", language=language)[0]["label"] for language in ("fr", "en")]
+
+    assert labels == [
+        "unknown – 20/11/2026 – gardé, le bureau s’en occupe",
+        "unknown – 20/11/2026 – kept, the office sees to it",
+    ]
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr", "complet"), ("bm", "a bɛɛ sera"), ("xx", "complet")])
@@ -145,6 +157,61 @@ def test_a_correction_by_the_list_becomes_the_next_version_of_the_original(desk:
     with desk.sessions() as session:
         version = session.get_one(SubmissionVersion, (desk.project_id, "visit", instance_id(2)))
         assert version.parent == instance_id(1)
+
+
+FULL = """
+    | survey      |            |         |             |               |
+    | type        | name       | label   | calculation | trigger       |
+    | select_one_from_file a_corriger.csv | to_correct | Which? |  |  |
+    | integer     | sacks      | Sacks   |             |               |
+    | image       | photo      | Photo   |             |               |
+    | begin_repeat | sale      | Sale    |             |               |
+    | text        | buyer      | Buyer   |             |               |
+    | image       | receipt    | Receipt |             |               |
+    | end_repeat  | sale       |         |             |               |
+"""
+
+
+@pytest.mark.parametrize(
+    ("again", "named"),
+    [
+        ("", "photo, receipt, sale"),
+        ("<photo>a.jpg</photo><sale><buyer>A</buyer><receipt>r.jpg</receipt></sale>", "sale"),
+        ("<photo>n.jpg</photo><sale><buyer>A</buyer><receipt/></sale><sale><buyer>B</buyer></sale>", "receipt"),
+        ("<photo>a.jpg</photo><sale><buyer>A</buyer><receipt>r.jpg</receipt></sale><sale><buyer>B</buyer></sale>", ""),
+    ],
+)
+def test_what_a_correction_by_the_list_leaves_out_is_told_by_name(desk: Desk, again: str, named: str) -> None:
+    desk.publish("full", "1", FULL)
+    before = "<sale><buyer>A</buyer><receipt>r.jpg</receipt></sale><sale><buyer>B</buyer></sale>"
+    desk.send([a_full(1, "", "<photo>a.jpg</photo>" + before)])
+
+    outcomes = desk.outcomes(a_full(2, instance_id(1)[5:], again))
+
+    (submission,) = desk.submissions()
+    told = f"This correction came without what the version before has: {named}."
+    assert outcomes == ["edited"]
+    assert submission.flags == ([["left_out", "/data", told]] if named else [])
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
+def test_both_at_once_are_told_the_same_and_the_next_version_begins_anew(desk: Desk) -> None:
+    desk.publish("full", "1", FULL)
+
+    desk.send([a_full(1, "", "<photo>a.jpg</photo>"), a_full(2, instance_id(1)[5:], "")])
+    flagged = [flag[0] for flag in desk.submissions()[0].flags]
+    desk.send([a_full(3, instance_id(2)[5:], "")])
+
+    assert flagged == ["left_out"]
+    assert desk.submissions()[0].flags == []
+
+
+def a_full(number: int, chosen: str, rest: str) -> dict[str, str]:
+    key = instance_id(number)
+    xml = f'<data id="full" version="1"><to_correct>{chosen}</to_correct><sacks>4</sacks>{rest}'
+    xml += f"<meta><instanceID>{key}</instanceID></meta></data>"
+    return {"instance_id": key, "form": "full", "version": "1", "xml": xml, "recorded_at": NOON.isoformat()}
 
 
 def test_a_correction_can_be_sent_back_once_more_and_is_then_the_one_to_correct(desk: Desk) -> None:

@@ -170,6 +170,19 @@ def test_who_is_two_since_a_batch_is_so_by_the_visit_that_corrected_a_record_of_
     assert brought(registry, row.closed) == "one"
 
 
+def test_who_may_be_one_since_a_batch_may_be_so_by_the_visit_that_brought_or_corrected_the_other(
+    registry: Registry,
+) -> None:
+    registry.arrive(("old", a_person(2, sex="female")))
+    registry.arrive(("new", a_person(1, sex="female", born="1975")), ("other", a_stranger(8)))
+    registry.arrive(("new", a_person(1, "Fanta", "Keita", born="1950")), ("another", a_stranger(9)))
+
+    [row] = [row for row in registry.rows(Membership) if row.entity_id == an_id(2)]
+
+    assert (row.person_id, row.fewest_id) == (an_id(2), FIRST)
+    assert [brought(registry, event) for event in (row.opened, row.closed)] == ["new", "new"]
+
+
 def brought(registry: Registry, event: int) -> str:
     """Which submission the event was about."""
     [submission_id] = [row.submission_id for row in registry.rows(Event) if row.number == event]

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from sync.errors import AlreadyDecided, NotFound, Unexpected
+from sync.intake.files import keep_file
 from sync.intake.quarantine import Parked, Resolved, quarantined_item, quarantined_items, raw_of, resolve
 from sync.journal import open_journal
 from sync.models import Contribution, Event, Form
-from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 
 COORDINATOR = 9
 LATER = NOON + dt.timedelta(hours=1)
@@ -82,6 +83,75 @@ def test_a_discarded_item_keeps_its_bytes_and_the_decision(desk: Desk) -> None:
     assert [tuple(event) for event in events] == [("discarded", COORDINATOR)]
 
 
+def test_the_same_bytes_wait_for_each_instance_that_came_with_them(desk: Desk) -> None:
+    emptied = [{"instance_id": f"uuid:E{number}", "form": "sale", "version": "1", "xml": ""} for number in (1, 2)]
+
+    outcomes = [*desk.outcomes(*emptied), *desk.outcomes(*emptied)]
+
+    assert outcomes == ["quarantined"] * 4
+    assert [item.instance_id for item in listed(desk)[0]] == ["uuid:E1", "uuid:E2"]
+
+
+def test_one_text_that_corrects_two_waits_for_either(desk: Desk) -> None:
+    corrected = "<data id='sale' version='1'><sacks>7</sacks><meta><instanceID>uuid:c</instanceID></meta></data>"
+    edits = [
+        {"xml": corrected, "edits": instance_id(number), "recorded_at": "2026-11-02T10:00:00Z"} for number in (1, 2)
+    ]
+
+    waiting = desk.outcomes(*edits)
+    desk.send([a_sale(2)])
+
+    assert waiting == ["quarantined"] * 2
+    assert [item.edits for item in listed(desk)[0]] == [instance_id(1)]
+    assert sorted(values(desk)) == [7_000_000]
+
+
+def test_what_comes_again_after_it_was_discarded_waits_again(desk: Desk) -> None:
+    desk.send([BROKEN])
+    decide(desk, only(desk).id, "discard")
+
+    outcomes = [*desk.outcomes(BROKEN), *desk.outcomes(BROKEN)]
+
+    assert outcomes == ["quarantined"] * 2
+    assert only(desk).instance_id == only(desk, state="discarded").instance_id == "uuid:broken"
+
+
+def test_the_files_of_what_waits_are_asked_for_and_it_is_whole_when_it_is_filed(desk: Desk) -> None:
+    photo = {"name": "1.jpg", "sha256": "ab" * 32, "size": 3, "type": "image/jpeg"}
+    early = {**a_sale(1, version="2", photo="1.jpg"), "attachments": [photo]}
+    odd = {**a_sale(2), "attachments": [{"sha256": 7}, "x"]}
+
+    waiting = desk.send([early, odd]).receipts
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        keep_file(journal, "ab" * 32, 3)
+        journal.close()
+        session.commit()
+    again = desk.send([early]).receipts
+    desk.publish("sale", "2", SALE)
+
+    assert [(receipt["outcome"], receipt["missing"]) for receipt in waiting] == [
+        ("quarantined", ["ab" * 32]),
+        ("quarantined", []),
+    ]
+    assert again[0]["missing"] == []
+    assert [(one.instance_id, one.missing) for one in desk.submissions()] == [(instance_id(1), 0)]
+
+
+def test_what_corrects_nothing_that_could_arrive_is_told_so(desk: Desk) -> None:
+    desk.publish("other", "1", "| survey | | |\n| type | name | label |\n| text | village | Village |")
+    desk.send([a_sale(1)])
+
+    itself, other, unknown = desk.send(
+        [a_sale(2, edits=2), {**a_sale(3, form="other", edits=1), "answers": {}}, a_sale(4, edits=9)]
+    ).receipts
+
+    assert [receipt["outcome"] for receipt in (itself, other, unknown)] == ["quarantined"] * 3
+    assert "corrects itself" in itself["reason"]
+    assert f"{instance_id(1)}, which is of the form 'sale'" in other["reason"]
+    assert "has not arrived yet" in unknown["reason"]
+
+
 def test_nobody_decides_twice(desk: Desk) -> None:
     desk.send([BROKEN])
     decide(desk, only(desk).id, "discard")
@@ -137,6 +207,24 @@ def test_a_conflict_accepted_as_an_edit_is_the_next_version_and_counts(desk: Des
     assert resolved.receipt.outcome == "edited"
     (submission,) = desk.submissions()
     assert (submission.instance_id, submission.versions, submission.review_state) == (instance_id(1), 2, "edited")
+    assert sorted(values(desk)) == [9_000_000]
+
+
+@pytest.mark.parametrize("as_xml", [True, False])
+def test_what_was_accepted_as_an_edit_is_a_duplicate_when_resent(desk: Desk, as_xml: bool) -> None:
+    other = a_sale(1, sacks=9)
+    if as_xml:
+        del other["answers"]
+        named = f"<meta><instanceID>{instance_id(1)}</instanceID></meta>"
+        other["xml"] = f"<data id='sale' version='1'><sacks>9</sacks>{named}</data>"
+    desk.send([a_sale(1, sacks=4)])
+    desk.send([other])
+    decide(desk, only(desk).id, "accept_as_edit")
+
+    receipts = desk.send([other, a_sale(1, sacks=4), a_sale(1, sacks=5)]).receipts
+
+    assert [receipt["outcome"] for receipt in receipts] == ["duplicate", "duplicate", "conflict"]
+    assert {receipt["instance_id"] for receipt in receipts} == {instance_id(1)}
     assert sorted(values(desk)) == [9_000_000]
 
 

@@ -3,15 +3,19 @@
 import datetime as dt
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, text
 
+from forms.programmes.places import Place
 from forms.programmes.programme import read_programme
+from sync.entities.registers import change_places
 from sync.indicators.recount import verify_portion
 from sync.intake.files import keep_file
+from sync.intake.receive import prepare_batch, store_batch
 from sync.journal import open_journal
-from sync.models import Entity
+from sync.models import Contribution, Entity
 from sync.projects.publish import load_programme
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 from tests.support.workbooks import a_workbook
@@ -170,6 +174,33 @@ def test_good_items_are_stored_beside_bad_ones(desk: Desk) -> None:
     assert {parked.reason for parked in desk.quarantine()} == {"unreadable", "unknown_form", "answers", "malformed"}
 
 
+def test_a_page_of_a_network_s_login_is_no_answer_to_a_form(desk: Desk) -> None:
+    page = {"instance_id": "uuid:x", "form": "sale", "version": "1", "xml": "<html><body>login</body></html>"}
+
+    (receipt,) = desk.send([page]).receipts
+
+    assert receipt["outcome"] == "quarantined"
+    assert "‘html’" in receipt["reason"]
+    assert [parked.reason for parked in desk.quarantine()] == ["unreadable"]
+
+
+def test_what_nothing_dates_counts_nowhere_until_a_correction_says_when_it_was(desk: Desk) -> None:
+    undated = a_sale(1, day="2026-1-1")
+    del undated["recorded_at"]
+
+    (receipt,) = desk.send([undated]).receipts
+    without = open_days(desk)
+    verified = differences(desk)
+    desk.send([a_sale(2, edits=1, day="2026-01-01")])
+
+    assert [(flag["code"], flag["place"]) for flag in receipt["flags"]] == [
+        ("type", "/data/day"),
+        ("required", "/data/day"),
+    ]
+    assert (without, verified) == (set(), [])
+    assert open_days(desk) == {dt.date(2026, 1, 1)}
+
+
 def test_a_breach_is_a_flag_and_never_a_refusal(desk: Desk) -> None:
     (receipt,) = desk.send([a_sale(1, sacks=-3)]).receipts
 
@@ -194,6 +225,70 @@ def test_a_visit_dated_after_its_arrival_is_flagged(desk: Desk) -> None:
     (receipt,) = desk.send([late]).receipts
 
     assert [flag["code"] for flag in receipt["flags"]] == ["clock"]
+
+
+def test_a_visit_that_would_count_more_than_a_day_after_its_arrival_is_flagged(desk: Desk) -> None:
+    answer = desk.send([a_sale(1, day="2026-11-21"), a_sale(2, day="2062-11-20")])
+
+    assert [[flag["code"] for flag in receipt["flags"]] for receipt in answer.receipts] == [[], ["clock"]]
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
+def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(desk: Desk) -> None:
+    desk.publish("visit", "1", VISIT)
+
+    def told(*places: Place) -> list[list[str]]:
+        if places:
+            with desk.sessions() as session:
+                journal = open_journal(session, desk.project_id, None, NOON)
+                change_places(journal, places, journal.record("places", None))
+                journal.close()
+                session.commit()
+        with desk.sessions() as session:
+            assert verify_portion(session, desk.project_id, 0).differences == []
+        return [[flag[0] for flag in one.flags] for one in desk.submissions()]
+
+    def visit(number: int, place: str) -> dict[str, Any]:
+        return {**a_sale(number, form="visit"), "answers": {"day": "2026-11-01", "place": place}}
+
+    siby, kati = (
+        Place(code, code, "commune", None, None, None, aliases) for code, aliases in (("S", ("Siby",)), ("K", ()))
+    )
+    desk.send([visit(1, "siby"), visit(2, "Nope"), visit(3, "")])
+    without = told()
+    with_one = told(kati)
+    desk.send([visit(4, "K"), visit(5, "elsewhere")])
+    with_both = told(kati, siby)
+
+    assert without == [[], [], []]
+    assert with_one == [["place"], ["place"], []]
+    assert with_both == [[], ["place"], [], [], ["place"]]
+
+
+VISIT = """
+    | survey  |        |           |         |          |
+    | type    | name   | label     |         |          |
+    | date    | day    | Day       |         |          |
+    | text    | place  | Place     |         |          |
+    | indicators |     |           |         |          |
+    | name    | label  | aggregate | date    | place    |
+    | visits  | Visits | count     | ${day}  | ${place} |
+"""
+
+
+def test_a_clock_is_judged_by_the_moment_that_is_written_down_however_long_others_held_the_project(desk: Desk) -> None:
+    fast = {**a_sale(1), "recorded_at": (NOON + dt.timedelta(minutes=12)).isoformat()}
+    body = {"batch": "b1", "device": None, "sent_at": None, "items": [fast]}
+    with desk.sessions() as session:
+        prepared = prepare_batch(session, desk.project_id, body, b"b1", NOON)
+        answer = store_batch(session, prepared, desk.device, lambda: NOON + dt.timedelta(minutes=5))
+        session.commit()
+        wrong = verify_portion(session, desk.project_id, 0).differences
+
+    assert answer.received_at == NOON + dt.timedelta(minutes=5)
+    assert answer.receipts[0]["flags"] == []
+    assert wrong == []
 
 
 def test_a_receipt_lists_the_files_that_are_missing(desk: Desk) -> None:
@@ -271,3 +366,13 @@ def test_an_absurdly_long_answer_that_cuts_figures_costs_nothing_but_itself(desk
     (submission,) = desk.submissions()
     assert outcome == ["stored"]
     assert [(flag[0], flag[1]) for flag in submission.flags] == [("type", "/data/village")]
+
+
+def open_days(desk: Desk) -> set[dt.date]:
+    with desk.sessions() as session:
+        return set(session.scalars(select(Contribution.day).where(Contribution.closed.is_(None))))
+
+
+def differences(desk: Desk) -> list[str]:
+    with desk.sessions() as session:
+        return list(verify_portion(session, desk.project_id, 0).differences)

@@ -9,14 +9,17 @@ import pytest
 from sqlalchemy import Engine, delete, select
 
 from forms.indicators.sheets import Sheets
+from forms.workbooks.differences import changes_between
 from forms.workbooks.workbook import read_workbook
 from forms.xforms.repeated import iterations_of
+from sync.errors import WorkbookFaulty
 from sync.exports.fields import Table, merged, repeats_in, tables_of
 from sync.exports.rows import count_repeats, count_submissions, repeat_rows, submission_rows
 from sync.indicators.recount import rebuild_portion, verify_portion
 from sync.journal import open_journal
-from sync.models import RepeatRow
+from sync.models import Contribution, RepeatRow
 from sync.models.database import begin_writing
+from sync.projects.catalogue import form_versions
 from tests.support.projects import NOON, Desk, a_desk, instance_id
 from tests.support.workbooks import a_workbook
 
@@ -200,6 +203,129 @@ def test_what_a_workbook_says_of_a_question_outweighs_what_it_is() -> None:
     assert telling == {"nick", "greeting", "home", "photo"}
 
 
+def test_names_numbers_and_what_the_device_knows_of_its_owner_tell_without_being_marked() -> None:
+    book = read_workbook(
+        a_workbook(
+            "visit",
+            "1",
+            """
+            | survey      |             |                  |             |                       |
+            | type        | name        | label            | identifying | calculation           |
+            | deviceid    | deviceid    |                  |             |                       |
+            | phonenumber | phonenumber |                  |             |                       |
+            | username    | username    |                  |             |                       |
+            | email       | email       |                  |             |                       |
+            | start       | start       |                  |             |                       |
+            | text        | q1          | Nom du répondant |             |                       |
+            | calculate   | hello       |                  |             | concat('I ni ce ', ${q1}) |
+            | note        | told        | Votre nom : ${q1} |            |                       |
+            | integer     | telephone   | Numéro           |             |                       |
+            | text        | prenom      | Tɔgɔ             |             |                       |
+            | select_one yn | q2        | Avez-vous un téléphone ? |     |                       |
+            | text        | name        | Name of the village |          |                       |
+            | text        | shop        | Name             | no          |                       |
+            | choices     |             |                  |             |                       |
+            | list_name   | name        | label            |             |                       |
+            | yn          | y           | Oui              |             |                       |
+            """,
+        ),
+        "visit.xlsx",
+    )
+
+    (table,) = merged([("1", book.form, book.sheets)])
+
+    telling = {column.name for column in table.columns if column.identifying}
+    assert telling == {"deviceid", "phonenumber", "username", "email", "q1", "hello", "telephone", "prenom"}
+
+
 def test_sheets_that_say_nothing_of_identity_are_stored_as_before() -> None:
     assert "identifying" not in Sheets("visit").to_json()
     assert Sheets.from_json(Sheets("visit", identifying={"/data/a": True}).to_json()).identifying == {"/data/a": True}
+
+
+MARKED = """
+    | survey  |        |        |      |
+    | type    | name   | label  | was  |
+    | text    | called | Called | {was} |
+    | integer | age    | Age    |      |
+"""
+
+
+@pytest.mark.parametrize("was", ["", "who", "called"])
+def test_a_question_that_was_renamed_once_stays_itself_marked_again_or_not(desk: Desk, was: str) -> None:
+    desk.publish("visit", "2", MARKED.format(was="who"))
+    desk.publish("visit", "3", MARKED.format(was=was))
+    desk.publish("visit", "4", MARKED.format(was="who"))
+    desk.send([a_visit(1, who="Awa"), *(a_visit(int(v), v, called="Ba") for v in "234")])
+
+    with desk.sessions() as session:
+        (column,) = (one for one in tables_of(session, desk.project_id, "visit")[0].columns if one.name == "called")
+        found = [row.answers.get("called") for row in submission_rows(session, desk.project_id, "visit")]
+
+    assert (column.identity, set(column.versions)) == ("/data/who", set("1234"))
+    assert found == ["Ba", "Ba", "Ba", "Awa"]
+
+
+def test_figures_go_on_with_a_question_that_was_renamed_once(desk: Desk) -> None:
+    counted = """
+        | survey     |        |           |              |
+        | type       | name   | label     | was          |
+        | integer    | {name} | Age       | {was}        |
+        | indicators |        |           |              |
+        | name       | label  | aggregate | value        |
+        | years      | Years  | sum       | ${{{name}}}  |
+    """
+    desk.publish("visit", "2", counted.format(name="age", was=""))
+    desk.publish("visit", "3", counted.format(name="years", was="age"))
+    desk.publish("visit", "4", counted.format(name="years", was=""))
+    desk.send([a_visit(1, age=1), a_visit(2, "2", age=10), a_visit(3, "3", years=100), a_visit(4, "4", years=1000)])
+
+    with desk.sessions() as session:
+        values = session.scalars(select(Contribution.value).where(Contribution.closed.is_(None))).all()
+
+    assert sum(value or 0 for value in values) == 1111_000_000
+
+
+def test_a_question_that_was_renamed_twice_may_say_either_name(desk: Desk) -> None:
+    desk.publish("visit", "2", MARKED.format(was="who"))
+    desk.publish("visit", "3", MARKED.format(was="called").replace("| called", "| named", 1))
+    desk.publish("visit", "4", MARKED.format(was="who").replace("| called", "| named", 1))
+
+    with desk.sessions() as session:
+        column = tables_of(session, desk.project_id, "visit")[0].columns[0]
+
+    assert column.versions == {"1": ("who",), "2": ("called",), "3": ("named",), "4": ("named",)}
+
+
+def test_what_lies_in_a_group_that_was_renamed_once_stays_itself(desk: Desk) -> None:
+    desk.publish("visit", "2", SECOND)
+    desk.publish("visit", "3", SECOND.replace("| was   |", "| note  |"))
+
+    with desk.sessions() as session:
+        old, new = form_versions(session, desk.project_id, "visit")[1::-1]
+        found = changes_between((old.form(), old.sheets()), (new.form(), new.sheets()))
+        names = {table.name: set(table.versions) for table in tables_of(session, desk.project_id, "visit")}
+
+    assert found == []
+    assert names["Submissions.guests"] == set("123")
+
+
+def test_the_first_name_of_a_question_is_not_free_for_another_one(desk: Desk) -> None:
+    desk.publish("visit", "2", MARKED.format(was="who"))
+    both = MARKED.format(was="").replace("| integer | age    | Age ", "| text    | who    | Who ")
+
+    with pytest.raises(WorkbookFaulty) as caught:
+        desk.publish("visit", "3", both)
+
+    assert "‘/data/who’" in caught.value.findings[0].fault
+
+
+def test_a_version_that_goes_on_with_a_name_may_be_loaded_again(desk: Desk) -> None:
+    desk.publish("visit", "2", MARKED.format(was="who"))
+    desk.publish("visit", "3", MARKED.format(was=""))
+
+    desk.publish("visit", "3", MARKED.format(was=""))
+    desk.publish("visit", "2", MARKED.format(was="who"))
+
+    with desk.sessions() as session:
+        assert [one.version for one in form_versions(session, desk.project_id, "visit")] == ["3", "2", "1"]

@@ -85,6 +85,7 @@ def link(mark: Mark) -> str:
         ("{{ women_share }}", "67%", "67\u00a0%"),
         ("{{ women_share | percent(1) }}", "66.7%", "66,7\u00a0%"),
         ("{{ women | people }}", "2 people", "2 personnes"),
+        ("{{ 0 | people }} {{ 1 | people }}", "0 people 1 person", "0 personne 1 personne"),
         ("{{ income }}", "—", "—"),
         ('{{ rice_tonnes(period="2025") | number(0) }}', "0", "0"),
         ("{{ as_of | date }}", "1 January 2026", "1er janvier 2026"),

@@ -10,6 +10,7 @@ from threading import Timer
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
@@ -69,6 +70,34 @@ def test_what_is_sent_is_answered_in_order_and_committed_by_psycopg(
     driver.commit()
     driver.rollback()
     assert straight.ask("SELECT said FROM seen").fetchall() == [("kept",)]
+
+
+def test_a_commit_goes_along_with_what_was_sent(driver: psycopg.Connection, straight: Straight) -> None:
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (1, "a"))
+    straight.commit()
+    assert driver.info.transaction_status == TransactionStatus.IDLE
+
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (2, "b"))
+    straight.send("INSERT INTO seen VALUES ($1, $2)", (1, "c"))
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        straight.commit()
+    assert driver.info.transaction_status == TransactionStatus.INERROR
+    driver.rollback()
+    assert straight.ask("SELECT said FROM seen").fetchall() == [("a",)]
+
+
+def test_what_only_the_commit_refuses_is_raised_and_not_committed(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    straight.ask("CREATE TEMPORARY TABLE once (id BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    driver.commit()
+    for _ in range(2):
+        straight.send("INSERT INTO once VALUES ($1)", (1,))
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        straight.commit()
+
+    assert driver.info.transaction_status == TransactionStatus.IDLE
+    assert straight.ask("SELECT count(*) FROM once").fetchall() == [(0,)]
 
 
 def test_the_first_that_fails_is_raised_and_the_connection_goes_on(

@@ -37,6 +37,21 @@ def test_a_form_that_collect_cannot_open_is_refused_in_its_words(xform: bytes) -
 
 
 @needs_java
+def test_a_form_that_refers_to_translations_which_it_does_not_have_is_refused_with_place_and_remedy(
+    xform: bytes,
+) -> None:
+    broken = xform.replace(b"<label>Sacks</label>", b"<label ref=\"jr:itext('/data/sacks:label')\"/>")
+
+    with pytest.raises(Faulty) as told:
+        validate.require_loadable(broken, "sale")
+
+    (finding,) = told.value.findings
+    assert finding.fault.startswith("ODK Validate failed on the form itself, at ‘/data/sacks:label’")
+    assert "itext" in finding.remedy
+    assert "localizer" not in str(finding)
+
+
+@needs_java
 def test_a_form_that_takes_too_long_is_taken_with_a_warning(xform: bytes) -> None:
     (warning,) = validate.require_loadable(xform, "sale", seconds=0.01)
 
