@@ -24,7 +24,8 @@ from server.settings import Settings
 # A request in work when the server is told to stop may still finish.
 _GRACE_SECONDS = 20
 _KEPT_OPEN = 2
-_NEXT_MILLISECONDS = 1000
+# So often, and each time for so long, a thread looks for the next request, unless somebody waits for a thread.
+_LOOKS, _LOOK_MILLISECONDS = 20, 50
 # So long one thread may compute while another waits to. Whoever holds the lock of the database, for which all others
 # wait, is among the waiting as soon as it has looked at the disk.
 _TURN_SECONDS = 0.0005
@@ -57,13 +58,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _sends_more(self, conn: Any) -> bool:
         """Whether the next request begins to arrive within a moment; False if this thread is of more use elsewhere."""
-        if not self.alive or len(self.waited_for) >= _KEPT_OPEN or conn.parser.unreader.buf.getvalue():
+        if self.cfg.threads <= _KEPT_OPEN or len(self.waited_for) >= _KEPT_OPEN or conn.parser.unreader.buf.getvalue():
             return False
         self.waited_for.add(conn)
         try:
             waiting = select.poll()
             waiting.register(conn.sock, select.POLLIN)
-            return bool(waiting.poll(_NEXT_MILLISECONDS))
+            for _ in range(_LOOKS):
+                if not self.alive or not self.tpool._work_queue.empty():
+                    return False
+                if waiting.poll(_LOOK_MILLISECONDS):
+                    return True
+            return False
         finally:
             self.waited_for.discard(conn)
 

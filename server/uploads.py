@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -13,7 +14,6 @@ from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
 from forms.xforms.corrections import not_filled_in
-from forms.xforms.model import Form
 from server import current
 from server.bodies import read_body
 from server.db import release, session
@@ -21,6 +21,7 @@ from sync.errors import Missing, TooLarge, Unexpected, WorkbookFaulty, WorkbookW
 from sync.exports.fields import common_kind
 from sync.models import Form as FormRow
 from sync.projects.catalogue import Unpublished, latest_sheets, published
+from sync.projects.identities import carried_on, identities_before
 from sync.projects.validate import require_loadable
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -100,14 +101,17 @@ def require_no_warnings(handed: Handed, workflow: Sequence[Finding], ignored: bo
     raise WorkbookWarnings(findings=[*handed.warnings, *workflow], details=details)
 
 
-def since_published(pid: int, form: Form) -> list[Finding]:
+def since_published(pid: int, workbook: Workbook) -> list[Finding]:
     """What happens to the columns that the published version's questions have in exports. A question that has left the
     form keeps its column; one that was only renamed should say so. One whose type has changed makes a text of it.
     """
+    form = workbook.form
     row = session().get(FormRow, (pid, form.form_id))
     before = published(session(), pid, form.form_id, row.version) if row is not None else None
     if before is None or isinstance(before, Unpublished):
         return []
+    with suppress(WorkbookFaulty):  # which is said where it is handed in
+        form = carried_on(workbook, identities_before(session(), pid, form.form_id)).form
     pairs = [(field, form.by_identity.get(identity)) for identity, field in before.form.by_identity.items()]
     gone = [was.name for was, now in pairs if now is None]
     changed = [

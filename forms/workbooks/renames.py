@@ -34,15 +34,16 @@ def identities_after(
     """Path → identity of everything in a version that follows others, and what would go on as the same as another.
 
     `paths` has groups before what is in them, `renames` is what this version's own column says, `earlier` path →
-    identity of what the versions before it have renamed. What stands where it stood goes on as what it was, marked
-    again or not; `was` may give the first name or the last one.
+    identity of everything that was in the versions before it. What stands where it stood goes on as what it was, marked
+    again or not; `was` may give the first name, or the last one where nothing has it any more.
     """
     identities = {"/data": "/data"}
-    for path in paths:
+    present = dict.fromkeys(paths)
+    for path in present:
         around, _, name = path.rpartition("/")
         said = renames.get(path, path)
         if said != f"{renames.get(around, around)}/{name}":
-            identities[path] = said if earlier.get(path) == said else earlier.get(said, said)
+            identities[path] = said if said in present or earlier.get(path) == said else earlier.get(said, said)
         elif path in earlier and identities[around] == earlier.get(around, around):
             identities[path] = earlier[path]
         else:

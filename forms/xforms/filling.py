@@ -30,6 +30,7 @@ def instance_from(
     instance_id: str,
     deprecated_id: str | None = None,
     recorded_at: dt.datetime,
+    dated: bool = True,
     tz: dt.tzinfo,
     lists: Lists,
     device_id: str | None = None,
@@ -39,8 +40,9 @@ def instance_from(
 
     `answers` is as `answers_of` gives it; a key that is absent takes the form's default, null is a question left blank.
     Of calculations that were sent, those are kept which nobody can work out again: `once(…)`, the clock, chance, lists.
-    Times come from `recorded_at` in `tz`. Ids of new entities are UUIDs (version 5) of instance id and path, unless
-    they were sent in `meta.entity.id`; of an edit, `first_id` is the instance that its chain began with, so that the
+    Times come from `recorded_at` in `tz`; where it is not `dated`, that is only when it arrived, and the form's today,
+    start and end stay as they were sent. Ids of new entities are UUIDs (version 5) of instance id and path, unless they
+    were sent in `meta.entity.id`; of an edit, `first_id` is the instance that its chain began with, so that the
     entities stay the same. Raises Faulty with each unknown key and wrong type, by its JSON path.
     """
     filling = Filling(form, first_id or instance_id)
@@ -60,7 +62,7 @@ def instance_from(
     if filling.findings:
         raise Faulty(filling.findings[:_MOST_FINDINGS])
     context = Context(root, root, lists, form, recorded_at, tz, filling.seed)
-    preload(filling, recorded_at.astimezone(tz), device_id)
+    preload(filling, recorded_at.astimezone(tz) if dated else None, device_id)
     act(filling, context)
     work_out(filling, context)
     return _written(root, instance_id, deprecated_id)

@@ -46,13 +46,13 @@ class Filling:
                 yield element, attribute if mark else ""
 
 
-def preload(filling: Filling, now: dt.datetime, device_id: str | None) -> None:
-    """The moment, the day and the device, where the form asks for them and they were not sent."""
-    moment = now.isoformat(timespec="milliseconds")
+def preload(filling: Filling, now: dt.datetime | None, device_id: str | None) -> None:
+    """The moment and the day (if known) and the device, where the form asks for them and they were not sent."""
+    moment = now.isoformat(timespec="milliseconds") if now else None
     known = {
         ("timestamp", "start"): moment,
         ("timestamp", "end"): moment,
-        ("date", "today"): now.date().isoformat(),
+        ("date", "today"): now.date().isoformat() if now else None,
         ("property", "deviceid"): device_id,
     }
     for bind in filling.form.binds.values():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +26,7 @@ from sync.accounts.installation import installation
 from sync.errors import Busy, TooLarge, Unparseable
 from sync.intake.changes import cursor_at
 from sync.intake.items import storable
+from sync.intake.prepare import sha256_of
 from sync.intake.receive import PreparedBatch, answered_before, one_at_a_time, prepare_batch, store_batch
 from sync.models import Form, Quarantined, SubmissionVersion
 from sync.models.probing import rows_of_ids, rows_of_keys
@@ -35,7 +34,6 @@ from sync.models.probing import rows_of_ids, rows_of_keys
 bp = Blueprint("batches", __name__, url_prefix="/v1/projects/<int:pid>")
 
 _batch_schema = BatchSchema()
-_SENT_AT = re.compile(rb'"sent_at"\s*:\s*"[^"\\]*"')  # it may be sent again at another time; no text can hold this
 _MOST_SAID = 2000  # flags of a batch; what has more was not filled in by a person
 
 
@@ -50,7 +48,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
     body = read_body(current.settings().max_batch)
     batch = read_batch(parse_batch(body))
     actor_id, bound = current.visitor().actor_id, current.fillable()
-    sha256 = hashlib.sha256(_SENT_AT.sub(b"", body, count=1)).digest()
+    sha256 = sha256_of(body)
     with one_at_a_time:
         found = answered_before(session(), pid, actor_id, str(batch["batch"]), sha256) or prepare_batch(
             session(), pid, batch, sha256, current.now(), bound

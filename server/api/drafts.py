@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from server import current
 from server.answers import answer, disposition, done, download
-from server.api.exports import ExportQuery, asked_for
+from server.api.exports import ExportQuery, asked_of_draft
 from server.api.form_files import send_file
 from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
@@ -30,7 +30,6 @@ from server.uploads import XLS, XLSX, Handed, has_body, read_handed, require_no_
 from sync.errors import FormDeleted, NotFound, Unexpected
 from sync.exports.csvfiles import write_csv, write_csv_zip
 from sync.exports.exporting import name_of
-from sync.exports.fields import tables_of_draft
 from sync.exports.options import FORMATS
 from sync.exports.trials import trials_for
 from sync.intake.prepare import unpack
@@ -92,7 +91,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
         return done()
     handed = read_handed(pid, fid)
     require_same_form(handed, fid)
-    require_no_warnings(handed, since_published(pid, handed.workbook.form), ignored)
+    require_no_warnings(handed, since_published(pid, handed.workbook), ignored)
     journal = begin(pid)
     put_draft(journal, handed.workbook)
     finish(journal, "form.drafted", fid)
@@ -262,9 +261,8 @@ def get_trials(pid: int, fid: str) -> ResponseReturnValue:
 @documented("drafts", query=ExportQuery, answer="application/octet-stream")
 def export_trials(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """The same as a file of rows, laid out as ODK Central does. The files that were sent along are not in it."""
-    options = asked_for(kind)
-    tables = tables_of_draft(session(), pid, fid)
-    source, file = trials_for(session(), pid, fid, tables, options, current.now()), io.BytesIO()
+    options = asked_of_draft(kind)
+    source, file = trials_for(session(), pid, fid, options, current.now()), io.BytesIO()
     if kind == "csv":
         write_csv(source, file)
     else:

@@ -20,7 +20,7 @@ from server.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_kno
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
-from sync.errors import Forbidden, Unexpected
+from sync.errors import Forbidden, NotImplementedHere, Unexpected
 from sync.exports.exporting import Export, prepare_export, wish_of
 from sync.exports.options import Options
 from sync.exports.source import open_snapshot
@@ -129,9 +129,13 @@ def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:
     log("exported", project=pid, form=fid, format=options.format, rows=export.facts.rows)
 
 
-def asked_for(kind: str) -> Options:
-    """What the request asks of a file of this kind."""
-    return _options(kind, _given()[0], None)
+def asked_of_draft(kind: str) -> Options:
+    """What the request asks of a file of this kind that holds no other files. Raises NotImplementedHere where it is to
+    hold them."""
+    given, _ = _given()
+    if given.get("attachments"):
+        raise NotImplementedHere("The export of a draft holds no photos and other files; ask without attachments=true.")
+    return _options(kind, given | {"attachments": False}, None)
 
 
 def _options(kind: str, given: dict[str, Any], iid: str | None) -> Options:

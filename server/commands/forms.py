@@ -41,7 +41,7 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
         handed = tried(file.read_bytes(), file.stem, neighbours)
         require_no_warnings(handed, (), ignore_warnings)  # it tells them itself
         made = handed.workbook.form
-        for finding in (*handed.warnings, *since_published(project_id, made), *handed.notes):
+        for finding in (*handed.warnings, *since_published(project_id, handed.workbook), *handed.notes):
             click.echo(f"Warning: {finding}", err=True)
         journal = open_journal(session(), project_id, None, clock.now)
         released = publish_form(journal, handed.workbook, {path.name: path.read_bytes() for path in media})

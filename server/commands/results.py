@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sync.indicators.figures import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_portion, verify_portion
 from sync.indicators.statements import compose, statements_at
+from sync.intake.prepare import sha256_of
 from sync.intake.receive import prepare_batch, store_batch
 from sync.journal import open_journal
 
@@ -114,9 +114,8 @@ def intake(file: Path, name: str | None, project: str | None) -> None:
         body = unpack(file.read_bytes(), packing, current.settings().max_batch)
         batch = read_batch(parse_batch(body))
         actor_id = sender_of(project_id, name, batch.get("device")).id
-        now = clock.now()
-        prepared = prepare_batch(session(), project_id, batch, hashlib.sha256(body).digest(), now)
-        result = store_batch(session(), prepared, actor_id, now)
+        prepared = prepare_batch(session(), project_id, batch, sha256_of(body), clock.now())
+        result = store_batch(session(), prepared, actor_id, clock.now)
         session().commit()
         for outcome, count in sorted(result.counts.items()):
             click.echo(f"{count} {outcome}")

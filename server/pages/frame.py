@@ -129,8 +129,8 @@ def ask_first(
 
 
 def let_it_come_back() -> None:
-    """The page that answers this form may be shown again to who goes back to it; it holds no secrets. Signing out makes
-    the browser forget it."""
+    """The page that answers this form may be shown again to who goes back to it. Not for pages that hold answers or
+    names of people: the browser forgets them when its user signs out, not when a session only ends."""
 
     @after_this_request
     def keep(response: Response) -> Response:

@@ -176,6 +176,8 @@ class _Folding:
         self._data = dict(first.data)
         self._conflict: str | None = None
         self._said: list[_Said] = []
+        self._known_of = -1
+        self._versions: dict[int, int] = {}
         self._view = _whole(first)  # everything said so far, withdrawn or not
         self._highest = 0
         self._branches: dict[str, _Eyes] = {}
@@ -333,10 +335,23 @@ class _Folding:
     def _ended(self, said: _Said) -> Iterator[tuple[int, dict[str, Any]]]:
         """What a step changed before, with the first version in which it did not any more. Of versions themselves it
         is only known which step brought them: a correction brought the next one after those steps that had come."""
-        until = 0
+        brought = self._brought() if said.former else {}
         for event, changes in said.former:
-            until = max([until, *(one.version for one in self._everything() if one.event < event)]) + 1
-            yield until, changes
+            yield brought[event], changes
+
+    def _brought(self) -> dict[int, int]:
+        """By its event, the version that each correction brought: every one its own."""
+        if self._known_of != len(self._said):
+            self._known_of, self._versions, until = len(self._said), {}, 0
+            came = sorted((one.event, one.version) for one in self._everything())
+            place = 0
+            for event in sorted({event for said in self._everything() for event, _ in said.former}):
+                while place < len(came) and came[place][0] < event:
+                    until = max(until, came[place][1])
+                    place += 1
+                until += 1
+                self._versions[event] = until
+        return self._versions
 
     def _compare(self, step: Step, trunk: int, changes: dict[str, Any]) -> tuple[str | None, list[str]]:
         """Soft when others have changed the entity since, hard when they changed the same to something else."""

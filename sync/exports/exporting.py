@@ -82,7 +82,7 @@ def prepare_export(
     where = _narrowed(session, project_id, form_id, options, tables, now)
     deleted = bool(options.filter) and DELETED in names_in(options.filter or "")
     source = Source(session, project_id, form_id, options, tables, where, opener, pseudonym, deleted)
-    _require_possible(source, whole)
+    require_possible(source, whole)
     state = source.state()
     moment = now if hangs_on_time(options.filter) else None
     line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
@@ -130,7 +130,8 @@ def _narrowed(
     return and_(*found) if found else None
 
 
-def _require_possible(source: Source, whole: list[Table]) -> None:
+def require_possible(source: Source, whole: list[Table]) -> None:
+    """Raises Unexpected for what the form does not have, Forbidden for positions that the options leave out."""
     options = source.options
     languages = _languages(whole)
     if options.labels and languages and not any(is_called(name, options.labels) for name in languages):

@@ -26,7 +26,7 @@ _IDENTIFYING_KINDS = frozenset({"geopoint", "geotrace", "geoshape", "binary"})
 _IDENTIFYING_PROPERTIES = frozenset(
     {"username", "email", "phonenumber", "phone number", "simserial", "subscriberid", "deviceid"}
 )
-_TYPED = frozenset({"string", "int"})
+_TYPED = frozenset({"string", "int", "decimal"})
 _KINDS = {"select1": "select_one", "barcode": "string"}
 
 

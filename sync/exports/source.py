@@ -53,7 +53,13 @@ class Source:
 
         Who sent them is said only where what identifies people is.
         """
-        found = submission_rows(
+        found = self.sent()
+        opened = found if self.opener is None else map(self.opener.open, found)
+        return opened if self.options.identifying else map(_without_sender, opened)
+
+    def sent(self) -> Iterator[SubmissionRow]:
+        """The same as they came."""
+        return submission_rows(
             self.session,
             self.project_id,
             self.form_id,
@@ -61,8 +67,6 @@ class Source:
             limit=self.options.limit,
             deleted=self.deleted,
         )
-        opened = found if self.opener is None else map(self.opener.open, found)
-        return opened if self.options.identifying else map(_without_sender, opened)
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat: those that are stored, then those of opened submissions."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, func, literal, null, select
 from sqlalchemy.orm import Session
 
 from forms.xforms.repeated import iterations_of
 from sync.errors import NotFound, NotImplementedHere
-from sync.exports.fields import Table
+from sync.exports.disguise import pseudonym_of, without_identity
+from sync.exports.exporting import require_possible
+from sync.exports.fields import Table, tables_of_draft
 from sync.exports.filters import Among, compile_filter, compile_search
 from sync.exports.naming import WireNames
 from sync.exports.options import Options
@@ -61,10 +62,10 @@ def trial_repeat_page(
 class Trials(Source):
     """The same for a file of rows, which holds none of the files that were sent along."""
 
-    def submissions(self) -> Iterator[SubmissionRow]:
+    def sent(self) -> Iterator[SubmissionRow]:
         """The newest first."""
         version = _draft(self.session, self.project_id, self.form_id).version
-        for trial in _trials(self.session, self._meant()):
+        for trial in _trials(self.session, self._meant(), self.options.limit):
             yield _row(trial, version)
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
@@ -76,13 +77,20 @@ class Trials(Source):
         return () if self.where is None else (self.where,)
 
 
-def trials_for(
-    session: Session, project_id: int, form_id: str, tables: Sequence[Table], options: Options, now: dt.datetime
-) -> Trials:
-    """Those that the filter of the options lets through."""
-    sought = Sought(limit=0, now=now, filter=options.filter)
-    where = and_(*_where(session, project_id, form_id, tables, sought))
-    return Trials(session, project_id, form_id, replace(options, attachments=False), tables, where=where)
+def trials_for(session: Session, project_id: int, form_id: str, options: Options, now: dt.datetime) -> Trials:
+    """Those that the filter of the options lets through, with the columns that the options leave.
+
+    Raises NotFound without a draft, Unexpected for what it does not have, BadFilter.
+    """
+    whole = tables_of_draft(session, project_id, form_id)
+    tables = whole if options.identifying else without_identity(whole, pseudonyms=options.pseudonyms)
+    seen = whole if options.identifying else without_identity(whole, pseudonyms=False)
+    sought = Sought(limit=0, now=now, filter=options.filter, identifying=options.identifying)
+    where = and_(*_where(session, project_id, form_id, seen, sought))
+    pseudonym = pseudonym_of(session, project_id) if options.pseudonyms else None
+    source = Trials(session, project_id, form_id, options, tables, where=where, pseudonym=pseudonym)
+    require_possible(source, whole)
+    return source
 
 
 def _repeated(
@@ -92,8 +100,10 @@ def _repeated(
     return _iterations(_draft(session, project_id, form_id), _trials(session, where), table)
 
 
-def _trials(session: Session, where: Sequence[ColumnElement[bool]]) -> Iterable[DraftSubmission]:
-    query = select(DraftSubmission).where(*where).order_by(DraftSubmission.number.desc())
+def _trials(
+    session: Session, where: Sequence[ColumnElement[bool]], limit: int | None = None
+) -> Iterable[DraftSubmission]:
+    query = select(DraftSubmission).where(*where).order_by(DraftSubmission.number.desc()).limit(limit)
     return session.scalars(query.execution_options(yield_per=_AT_ONCE))
 
 
@@ -143,9 +153,10 @@ def _among(session: Session, tables: Sequence[Table], sought: Sought) -> Among:
         "__system/updatedAt": moment_value(DraftSubmission.received_at),
         "__system/deletedAt": moment_value(null()),
         "__system/reviewState": text_value(null()),
-        "__system/deviceId": text_value(DraftSubmission.device),
         "__system/edits": number_value(literal(0)),
     }
+    if sought.identifying:
+        values["__system/deviceId"] = text_value(DraftSubmission.device)
     values |= {f"$root/Submissions/{name}": value for name, value in values.items()}
     return Among(values, sought.now, sqlite)
 

@@ -101,7 +101,8 @@ def take_up(around: Surroundings, submission_id: int, instance_id: str | None = 
 def edited(around: Surroundings, taken: Taken, answers: Mapping[str, Any], instance_id: str) -> Ready:
     """What the version would be that these answers make, with all that follows from it; nothing is written.
 
-    It keeps the time of the visit. Raises Unexpected for what the intake would not file.
+    It keeps the time of the visit, and what nothing has dated stays undated unless an answer dates it. Raises
+    Unexpected for what the intake would not file.
     """
     item = {
         "instance_id": instance_id,
@@ -111,7 +112,7 @@ def edited(around: Surroundings, taken: Taken, answers: Mapping[str, Any], insta
         "edits": taken.current,
         "recorded_at": taken.recorded_at.isoformat() if taken.dated else None,
     }
-    prepared = prepare_item(around, item, taken.first)
+    prepared = prepare_item(around.of_what_arrived(taken.recorded_at), item, taken.first)
     if isinstance(prepared, Ready):
         return prepared
     raise Unexpected(prepared.message if isinstance(prepared, Waiting) else prepared.reason)

@@ -158,7 +158,7 @@ class Filing:
         self._versions: dict[Key, Version] = {}
         self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
         self._parked: set[Put] = set()
-        self._looked_for: set[bytes] = set()
+        self._looked_for: set[tuple[str | None, bytes]] = set()
         self._awaited: set[str] = set()
         self._said: dict[tuple[str, str], bytes] = {}  # canonical hashes of what is stored
         self._new: list[dict[str, Any]] = []
@@ -197,7 +197,7 @@ class Filing:
         )
         self._files.look_for(sha256["sha256"] for item in ready for sha256 in item.attachments)
         self._fetch_waiting([item.instance_id for item in ready])
-        self._fetch_parked([sha256_of(item.raw) for item in items if isinstance(item, Waiting)])
+        self._fetch_parked([(item.instance_id, sha256_of(item.raw)) for item in items if isinstance(item, Waiting)])
 
     def _fetch_versions(self, keys: set[Key]) -> None:
         by_form: dict[str, list[str]] = defaultdict(list)
@@ -259,15 +259,22 @@ class Filing:
             parked = self._journal.session.get_one(Quarantined, (self._journal.project_id, parked_id))
             self._waiting[(parked.form_id or "", parked.edits or "")].append(parked)
 
-    def _fetch_parked(self, hashes: Iterable[bytes]) -> None:
-        unasked = sorted(set(hashes) - self._looked_for)
-        self._looked_for |= set(unasked)
-        found = rows_of_keys(
+    def _fetch_parked(self, wanted: Iterable[tuple[str | None, bytes]]) -> None:
+        """What waits, or has waited, with one of these instance ids and hashes. Of the hash alone there may be
+        thousands: all records that a power cut emptied have the same."""
+        unasked = set(wanted) - self._looked_for
+        self._looked_for |= unasked
+        named = sorted({instance_id for instance_id, _ in unasked if instance_id is not None})
+        nameless = sorted({sha256 for instance_id, sha256 in unasked if instance_id is None})
+        here = (Quarantined.project_id, self._journal.project_id)
+        found = rows_of_keys(self._connection, _PUT, [Quarantined.instance_id], [(id_,) for id_ in named], here)
+        found += rows_of_keys(
             self._connection,
             _PUT,
             [Quarantined.sha256],
-            [(sha256,) for sha256 in unasked],
-            (Quarantined.project_id, self._journal.project_id),
+            [(sha256,) for sha256 in nameless],
+            here,
+            Quarantined.instance_id.is_(None),
         )
         self._parked |= {tuple(row[:-1]) for row in found if row.state != "discarded"}
 
@@ -312,15 +319,18 @@ class Filing:
         return tree_of(journal.session, journal.project_id, journal.found.last_event, journal.seen.places)
 
     def _recognise(self, item: Ready, known: Version) -> Receipt:
-        if known.sha256 != item.sha256 and not self._says_the_same(item, known):
-            if accepted := self._accepted(item, known.chain):
-                receipt = self._recognise(replace(item, instance_id=item.other_id), accepted)
-                receipt.instance_id, receipt.filed_as = item.instance_id, item.other_id
-                return receipt
-            message = "An instance with this id and other content is stored; the first one stays."
-            why = "deleted" if known.chain.deleted_at else "other_content"
-            return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
-        chain = known.chain
+        if self._is_same(item, known):
+            return self._duplicate(item, known.chain)
+        renamed = replace(item, instance_id=item.other_id)
+        if self._was_accepted(renamed, known.chain):
+            receipt = self._duplicate(renamed, known.chain)
+            receipt.instance_id, receipt.filed_as = item.instance_id, renamed.instance_id
+            return receipt
+        message = "An instance with this id and other content is stored; the first one stays."
+        why = "deleted" if known.chain.deleted_at else "other_content"
+        return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
+
+    def _duplicate(self, item: Ready, chain: Chain) -> Receipt:
         receipt = Receipt(item.instance_id, "duplicate", chain.submission_id, self._files.missing(item), chain.flags)
         receipt.superseded, receipt.deleted = chain.current != item.instance_id, chain.deleted_at is not None
         if chain.new:
@@ -332,12 +342,15 @@ class Filing:
             receipt.news = Brought.MISSING
         return receipt
 
-    def _accepted(self, item: Ready, chain: Chain) -> Version | None:
-        """The version that a coordinator made of it, when it waited because another content has its id."""
-        key = item.form, item.other_id
+    def _was_accepted(self, renamed: Ready, chain: Chain) -> bool:
+        """Whether a coordinator made a version of it, when it waited because another content has its id."""
+        key = renamed.form, renamed.instance_id
         self._fetch_versions({key} - self._versions.keys())
         found = self._versions.get(key)
-        return found if found is not None and found.chain is chain else None
+        return found is not None and found.chain is chain and self._is_same(renamed, found)
+
+    def _is_same(self, item: Ready, known: Version) -> bool:
+        return known.sha256 == item.sha256 or self._says_the_same(item, known)
 
     def _says_the_same(self, item: Ready, known: Version) -> bool:
         """Whether it is what is filed under its id, written otherwise. Few ask, so nothing is hashed before."""
@@ -536,7 +549,7 @@ class Filing:
         journal = self._journal
         sha256 = sha256_of(item.raw)
         put = (item.instance_id, item.form, item.edits, sha256, item.reason)
-        self._fetch_parked([sha256])
+        self._fetch_parked([(item.instance_id, sha256)])
         if put not in self._parked:
             parked_id = journal.new_id()
             journal.record("quarantined", None, {"quarantine": str(parked_id), "reason": item.reason})

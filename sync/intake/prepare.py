@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import hashlib
 import re
@@ -190,6 +191,7 @@ class Surroundings:
         self.session = session
         self.project_id = project_id
         self.now = now
+        self.arrived = now  # what nothing dates is said to have been recorded then
         self.lists = lists_of(session, project_id)
         self.catalogue = Catalogue(session, project_id, living=True, recalling=recalling)
 
@@ -198,6 +200,12 @@ class Surroundings:
         """Most often it came along with a form. Raises NotFound without a project."""
         name = self.catalogue.time_zone
         return _zone(name) if name is not None else time_zone_of(self.session, self.project_id)
+
+    def of_what_arrived(self, moment: dt.datetime) -> Surroundings:
+        """The same, for what is an edit of something that arrived then."""
+        other = copy.copy(self)
+        other.arrived = moment
+        return other
 
 
 def prepare_items(around: Surroundings, raws: Sequence[object]) -> list[Prepared]:
@@ -346,7 +354,7 @@ def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: b
         return waits("form_closed", f"The form {form_id!r} is closed; a coordinator may open it and retry.")
     chosen = corrected_instance(found.form, instance) if edits is None and TO_CORRECT in found.outside else None
     said_at = item.recorded_at or _recorded_at(instance, around.tz)
-    recorded_at, dated = said_at or around.now, said_at is not None
+    recorded_at, dated = said_at or around.arrived, said_at is not None
     derived = yield from _derived(found, instance, recorded_at, dated, around.lists, around.tz)
     return Ready(
         instance_id=instance_id,
@@ -479,7 +487,7 @@ def unpack(packed: bytes) -> bytes:
 
 
 def sha256_of(raw: bytes) -> bytes:
-    """The hash by which quarantined bytes are recognised."""
+    """The hash by which bytes are recognised that come again: of a batch, or of an item in quarantine."""
     return hashlib.sha256(raw).digest()
 
 
@@ -506,7 +514,8 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
         item.answers or {},
         instance_id=item.instance_id,
         deprecated_id=item.edits,
-        recorded_at=item.recorded_at or around.now,
+        recorded_at=item.recorded_at or around.arrived,
+        dated=item.recorded_at is not None,
         tz=around.tz,
         lists=around.lists,
         first_id=first_id,

@@ -19,7 +19,7 @@ class Batch(Base):
     project_id: Mapped[int] = mapped_column(primary_key=True)
     actor_id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[str] = mapped_column(primary_key=True)
-    sha256: Mapped[bytes]  # of its unpacked body, without `sent_at`
+    sha256: Mapped[bytes]  # of its unpacked body
     device: Mapped[str | None]
     sent_at: Mapped[dt.datetime | None]
     received_at: Mapped[dt.datetime]

@@ -18,7 +18,7 @@ from sync.errors import WorkbookFaulty
 from sync.models import Form
 from sync.models.projects import Place, Project
 from sync.projects.catalogue import StoredVersion, form_versions
-from sync.projects.identities import Renames, carried_on, renames_before
+from sync.projects.identities import Identities, carried_on, identities_before, identities_of
 from sync.projects.publish import SETTINGS
 
 NEW, VERSION, SAME = "new", "version", "same"
@@ -86,16 +86,17 @@ def _forms(session: Session, project_id: int, programme: Programme) -> Iterator[
             yield FormCompared(form.form_id, form.title, form.version, SAME, [])
             continue
         before = last.get(form.form_id) or next(iter(versions), None)
-        workbook = _carried_on(workbook, before, renames_before(session, project_id, form.form_id))
+        workbook = _carried_on(workbook, before, identities_before(session, project_id, form.form_id))
         state = VERSION if form.form_id in titles or form.form_id in last else NEW
         yield FormCompared(form.form_id, form.title, form.version, state, _changes(before, workbook))
         last[form.form_id] = workbook
 
 
-def _carried_on(workbook: Workbook, before: Workbook | StoredVersion | None, stored: list[Renames]) -> Workbook:
+def _carried_on(workbook: Workbook, before: Workbook | StoredVersion | None, stored: list[Identities]) -> Workbook:
     """As it will be published, after others of the folder that come before it; as it is where that is refused."""
     try:
-        return carried_on(workbook, [*([before.sheets.renames] if isinstance(before, Workbook) else []), *stored])
+        own = [identities_of(before.form, before.sheets.renames)] if isinstance(before, Workbook) else []
+        return carried_on(workbook, [*own, *stored])
     except WorkbookFaulty:
         return workbook
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from forms.workbooks.renames import identities_after
 from forms.workbooks.workbook import Workbook
 from forms.xforms.xform import Form, compile_form
 from sync.errors import WorkbookFaulty
-from sync.models import FormVersion
+from sync.projects.catalogue import form_versions
 
-Renames = Mapping[str, str]
+Identities = Mapping[str, str]  # by path
 
 
-def carried_on(workbook: Workbook, earlier: Sequence[Renames]) -> Workbook:
-    """The workbook with the identities that its questions have by the renames of the versions before it, the newest
-    first. Raises WorkbookFaulty where two questions would be one."""
-    before = {path: identity for renames in reversed(earlier) for path, identity in renames.items()}
-    if not before:
-        return workbook
+def carried_on(workbook: Workbook, earlier: Sequence[Identities]) -> Workbook:
+    """The workbook with the identities that its questions have by those of the versions before it, the newest first.
+    Raises WorkbookFaulty where two questions would be one."""
+    before = {path: identity for identities in reversed(earlier) for path, identity in identities.items()}
     sheets = workbook.sheets
     identities, findings = identities_after(_paths(workbook.form), sheets.renames, before)
     if findings:
@@ -36,14 +33,17 @@ def carried_on(workbook: Workbook, earlier: Sequence[Renames]) -> Workbook:
     return replace(workbook, form=form, sheets=replace(sheets, renames=renames, fields=fields))
 
 
-def renames_before(session: Session, project_id: int, form_id: str, version: str | None = None) -> list[Renames]:
+def identities_before(session: Session, project_id: int, form_id: str, version: str | None = None) -> list[Identities]:
     """Those of a form's versions, or of the ones before a version, the newest first."""
-    of_form = (FormVersion.project_id == project_id, FormVersion.form_id == form_id)
-    query = select(FormVersion.sheets["renames"]).where(*of_form).order_by(FormVersion.number.desc())
-    if version is not None:
-        itself = select(FormVersion.number).where(*of_form, FormVersion.version == version).scalar_subquery()
-        query = query.where(FormVersion.number < itself)
-    return list(session.scalars(query))
+    versions = form_versions(session, project_id, form_id)
+    names = [one.version for one in versions]
+    earlier = versions if version is None else versions[names.index(version) + 1 :]
+    return [identities_of(one.form(), one.sheets().renames) for one in earlier]
+
+
+def identities_of(form: Form, renames: Mapping[str, str]) -> Identities:
+    """Of everything in the instance, renamed or not."""
+    return {path: renames.get(path, path) for path in _paths(form)}
 
 
 def _paths(form: Form) -> Iterator[str]:

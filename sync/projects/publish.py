@@ -18,7 +18,7 @@ from forms.workbooks.workbook import Workbook
 from forms.xforms.rewriting import open_version
 from sync.entities.registers import change_places
 from sync.entities.steps import declare_lists, load_list
-from sync.errors import FormDeleted, Unexpected, VersionDiffers
+from sync.errors import FormDeleted, Unexpected, VersionDiffers, WorkbookFaulty
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
 from sync.indicators.statements import put_statement
@@ -26,7 +26,7 @@ from sync.intake.receive import receive_again
 from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
-from sync.projects.identities import carried_on, renames_before
+from sync.projects.identities import carried_on, identities_before
 from sync.projects.keys import locked
 from sync.projects.media import Filled, attach_files, content_hash
 
@@ -110,14 +110,16 @@ def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes
     if row is not None and row.deleted_at is not None:
         raise FormDeleted(details={"form": form.form_id})
     known = session.get(FormVersion, (journal.project_id, form.form_id, form.version))
-    before = renames_before(session, journal.project_id, form.form_id, form.version if known is not None else None)
+    if known is not None and known.sha256 == content_hash(given):
+        attach_files(journal, form.form_id, given.xform, media or {}, None)
+        return None
+    before = identities_before(session, journal.project_id, form.form_id, form.version if known is not None else None)
     workbook = carried_on(given, before)
     form = workbook.form
     sheets = workbook.sheets.to_json()
     sha256 = content_hash(workbook)
     if known is not None:
-        # As it was given: so were versions published before the names of others were carried on.
-        if known.sha256 not in (sha256, content_hash(given)):
+        if known.sha256 != sha256:
             raise VersionDiffers(details={"form": form.form_id, "version": form.version})
         attach_files(journal, form.form_id, workbook.xform, media or {}, None)
         return None
@@ -170,6 +172,7 @@ def load_programme(
     for name, rows in sorted(programme.lists.items()):
         _if_changed(journal, report, f"list {name}", lambda event, n=name, r=rows: load_list(journal, n, r, event))
     findings: list[Finding] = []
+    faulty: list[Finding] = []
     before = _current_versions(journal)
     for workbook in programme.workbooks:
         report.warnings += workbook.warnings
@@ -178,9 +181,14 @@ def load_programme(
         except VersionDiffers:
             findings.append(_differs(workbook))
             continue
+        except WorkbookFaulty as refusal:
+            faulty += refusal.findings
+            continue
         if released is not None:
             report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
             report.released += released
+    if faulty:
+        raise WorkbookFaulty("The forms have faults.", findings=[*faulty, *findings])
     if findings:
         raise VersionDiffers(findings=findings)
     report.warnings += _older_versions(before, _current_versions(journal), programme)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
+import zipfile
 import zlib
 from typing import Any
 
@@ -116,6 +118,64 @@ def test_trial_answers_count_nowhere_and_go_with_the_draft(house: House) -> None
     assert again["success"]
     assert shown(house.djeneba.get("forms/visit/draft/submissions")) == []
     assert shown(house.djeneba.get("forms/visit/draft"))["draftToken"] == token
+
+
+def test_trial_answers_are_exported_with_the_options_of_other_exports(house: House) -> None:
+    token = a_draft(
+        house,
+        markdown="""
+    | survey        |      |             |             |
+    | type          | name | label::fr   | identifying |
+    | text          | who  | Qui         | yes         |
+    | integer       | n    | Nombre      |             |
+    | begin_repeat  | kids | Enfants     |             |
+    | text          | kid  | Enfant      | yes         |
+    | end_repeat    | kids |             |             |
+""",
+    )
+    for number in (1, 2):
+        filled = (
+            f'<data id="visit" version="1"><who>Awa Keita</who><n>{number}</n><kids><kid>Bouba</kid></kids>'
+            f"<meta><instanceID>{instance_id(number)}</instanceID></meta></data>"
+        )
+        sent = house.app.test_client().post(
+            f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft/submission?deviceID=tablet",
+            data={"xml_submission_file": (io.BytesIO(filled.encode()), "x.xml")},
+        )
+        assert sent.status_code == 201, sent.get_data()
+
+    def ask(kind: str = "csv", **query: str) -> Any:
+        return house.baraka.get(f"forms/visit/draft/submissions.{kind}", query_string=query)
+
+    def rows(**query: str) -> list[dict[str, str]]:
+        answer = ask(**query)
+        assert answer.status_code == 200, answer.get_data()
+        return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+
+    with zipfile.ZipFile(io.BytesIO(ask("csv.zip", pseudonyms="true").get_data())) as archive:
+        children = archive.read("visit-kids.csv").decode()
+
+    assert [(row["who"], row["n"], row["DeviceID"]) for row in rows()] == [
+        ("Awa Keita", "2", "tablet"),
+        ("Awa Keita", "1", "tablet"),
+    ]
+    assert [row["n"] for row in rows(limit="1")] == ["2"]
+    assert [("who" in row, row["n"], row["DeviceID"]) for row in rows(identifying="false", limit="1")] == [
+        (False, "2", "")
+    ]
+    disguised = {(row["who"], row["DeviceID"]) for row in rows(pseudonyms="true")}
+    assert len(disguised) == 1
+    assert ("Awa Keita", "") not in disguised
+    assert "Bouba" not in children
+    assert "kid" in children
+    assert {"Qui", "Nombre"} <= rows(labels="fr")[0].keys()
+    assert refused(ask(labels="Klingon")) == 400.8
+    for asked in ("who eq 'Awa Keita'", "__system/deviceId eq 'tablet'"):
+        assert len(rows(**{"$filter": asked})) == 2
+        for hidden in ({"identifying": "false"}, {"pseudonyms": "true"}):
+            assert refused(ask(**{"$filter": asked} | hidden)) == 400.18
+    assert refused(ask(identifying="true", pseudonyms="true")) == 400.8
+    assert refused(ask("csv.zip", attachments="true")) == 501.1
 
 
 def test_a_draft_is_published_with_its_files(house: House) -> None:

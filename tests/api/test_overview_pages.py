@@ -8,10 +8,11 @@ import io
 import re
 
 import pytest
-from sqlalchemy import update
+from flask.testing import FlaskClient
+from sqlalchemy import event, update
 
 from server import clock, following
-from server.db import session
+from server.db import db, session
 from server.queries import remembered
 from sync.models import Entity, WorkedOut
 from tests.support.pages import Page, read, signed_in
@@ -151,6 +152,85 @@ def test_figures_are_taken_along_by_place_and_period_as_the_api_has_them(house_w
         [line] = [one for one in found if (one["indicator"], one["period"], one["place"]) == ("sacks", "2026", "K")]
         assert float(line["value"]) == koulikoro["value"]
         assert line["place_name"] == "Koulikoro"
+
+
+def _lines(client: FlaskClient, address: str) -> list[dict[str, str]]:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+
+
+def test_a_table_tells_the_whole_from_what_has_no_known_place_and_has_the_targets_of_places(
+    house_with_sales: House,
+) -> None:
+    house, client = house_with_sales, signed_in(house_with_sales, language="en")
+    book = placed().replace("| period | target |", "| period | target | place |")
+    book += "    | sacks | 2026 | 500 | K |\n    | sacks | 2026 | 70 | Z |\n"
+    query = {"publish": "true", "ignoreWarnings": "true"}
+    workbook = a_workbook("sale", "3", book)
+    house.djeneba.post("forms/sale/draft", data=workbook, headers={"Content-Type": XLSX}, query_string=query)
+    assert house.djeneba.post("forms/sale/draft/publish").status_code == 200
+    house.amina.send(a_sale(5, version="2", village="Nowhere", sacks=100), batch="b2")
+    asked, base = "figures?indicator=sacks&period=2026", f"/projects/{house.pid}/indicators"
+
+    def told(more: str = "") -> list[tuple[float, float | None]]:
+        return [(one["value"], one["target"]) for one in shown(house.baraka.get(asked + more))["figures"]]
+
+    [whole], [koulikoro], [sikasso] = told(), told("&place=K"), told("&place=Z")
+    [unknown] = told("&by=place:region&is=place:region:null")
+    page = read(client, f"{base}/sacks/table?period=2026")
+    every = _lines(client, f"{base}.csv?period=2026"), _lines(client, f"{base}/sacks/table.csv?period=2026")
+
+    assert (koulikoro[1], sikasso, unknown[0]) == (500, (0, 70), 104)
+    for lines in every:
+        found = [one for one in lines if (one["indicator"], one["period"]) == ("sacks", "2026")]
+        numbers = {
+            (one["whole"], one["place"]): (float(one["value"]), float(one["target"]) if one["target"] else None)
+            for one in found
+        }
+        assert numbers == {("true", ""): whole, ("", "K"): koulikoro, ("", "Z"): sikasso, ("", ""): unknown}
+        assert len(found) == 4
+    for name, (value, _) in (("everywhere", whole), ("no known place", unknown), ("Koulikoro", koulikoro)):
+        assert re.search(rf'>{name}</th>(<td[^>]*>[^<]*</td>)*<td class="number">{value:.1f}</td></tr>', page), name
+
+
+@on_sqlite
+def test_a_table_is_kept_until_something_changes_and_its_file_is_never_old(
+    house_with_sales: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "DEAR_SECONDS", 0.0)
+    house, client = house_with_sales, signed_in(house_with_sales, language="en")
+    base = f"/projects/{house.pid}/indicators"
+    table, files = f"{base}/sacks/table?period=2026", (f"{base}.csv?period=2026", f"{base}/sacks/table.csv?period=2026")
+    read_so_far = list[str]()
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM contributions" in statement:
+            read_so_far.append(statement)
+
+    def values(address: str) -> list[str]:
+        wanted = "sacks", "2026", "K"
+        return [
+            one["value"] for one in _lines(client, address) if (one["indicator"], one["period"], one["place"]) == wanted
+        ]
+
+    with house.app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    before = [read(client, table), *map(values, files)]
+    read_at_first = len(read_so_far)
+    again = [read(client, table), *map(values, files)]
+    event.remove(engine, "before_cursor_execute", listen)
+    house.amina.send(a_sale(5, version="2", sacks=1), batch="b2")
+    old, now = read(client, table), [values(address) for address in files]
+
+    assert again == before
+    assert len(read_so_far) == read_at_first > 0
+    assert now == [["9"], ["9"]]
+    assert 'class="told"' in old
+    (anew,) = {link for link in Page(old).links if "fresh=yes" in link}
+    assert 'class="told"' not in read(client, anew)
+    assert 'class="told"' not in read(client, table)
 
 
 @on_sqlite

@@ -4,11 +4,11 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import insert, inspect, text
 from sqlalchemy.orm import Session
 
 from migrations import schema
-from sync.models import Base, Project
+from sync.models import Base, Project, Quarantined
 from sync.models.database import open_engine
 
 
@@ -66,6 +66,26 @@ def test_a_database_of_a_newer_version_is_told_apart(empty_database_url: str) ->
     engine.dispose()
 
 
+def test_of_the_same_bytes_in_quarantine_the_one_that_waits_outlives_a_downgrade(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url, "0018")
+    park(empty_database_url, "discarded", "open", "resolved")
+
+    schema.downgrade(empty_database_url, "0017")
+
+    assert parked_in(empty_database_url) == ["open"]
+
+
+def test_a_downgrade_that_would_lose_what_waits_is_refused(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url, "0018")
+    park(empty_database_url, "discarded", "open", "open")
+
+    with pytest.raises(RuntimeError, match="the same bytes wait for several instances"):
+        schema.downgrade(empty_database_url, "0017")
+
+    assert parked_in(empty_database_url) == ["discarded", "open", "open"]
+    schema.upgrade(empty_database_url)
+
+
 def test_a_migration_waits_for_whoever_holds_a_table(empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.upgrade(empty_postgres_url)
     engine = open_engine(empty_postgres_url)
@@ -77,6 +97,28 @@ def test_a_migration_waits_for_whoever_holds_a_table(empty_postgres_url: str, mo
 
     engine.dispose()
     assert tables_in(empty_postgres_url) == {"alembic_version"}
+
+
+def park(url: str, *states: str) -> None:
+    """The same emptied record in quarantine, once in each of these states."""
+    moment = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    with open_engine(url).begin() as connection:
+        connection.execute(
+            insert(Quarantined),
+            [
+                {
+                    **{"project_id": 1, "id": number, "instance_id": f"uuid:{number}", "actor_id": 1},
+                    **{"reason": "unreadable", "message": "", "raw": b"", "envelope": {}, "sha256": b"x"},
+                    **{"received_at": moment, "state": state},
+                }
+                for number, state in enumerate(states, 1)
+            ],
+        )
+
+
+def parked_in(url: str) -> list[str]:
+    with open_engine(url).connect() as connection:
+        return list(connection.scalars(text("SELECT state FROM quarantine ORDER BY id")))
 
 
 def tables_in(url: str) -> set[str]:

@@ -153,7 +153,7 @@ def of_form(pid: int, form: str) -> ResponseReturnValue:
         rows = [Row(one, _bar_alone(one)) for one in found]
         return render_template("indicators_of.html", **asked.shown(pid), rows=rows, aggregates=AGGREGATES)
 
-    part = _remembered(pid, asked, ("of", form), shown)
+    part = kept_part(pid, asked, ("of", form), shown)
     if _is_part():
         return part
     title = titles_of_forms(session(), pid).get(form, form)
@@ -172,7 +172,7 @@ def line(pid: int, indicator: str) -> ResponseReturnValue:
         return render_template("indicator_line.html", lines=lines)
 
     # It stands in a cell of a table, where there is no room to say that it is older.
-    return _remembered(pid, asked, ("line", indicator), shown, exactly=True)
+    return kept_part(pid, asked, ("line", indicator), shown, exactly=True)
 
 
 @bp.get("/projects/<int:pid>/indicators/<indicator>")
@@ -243,7 +243,7 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
             ),
         )
 
-    part = _remembered(pid, asked, ("cells", indicator), shown)
+    part = kept_part(pid, asked, ("cells", indicator), shown)
     if _is_part():
         return part
     return render_template("indicator_cells_alone.html", **asked.shown(pid), part=part, definition=definition)
@@ -450,7 +450,7 @@ def _is_part() -> bool:
     return "HX-Request" in request.headers
 
 
-def _remembered(
+def kept_part(
     pid: int, asked: Asked, what: tuple[object, ...], shown: Callable[[], str], *, exactly: bool = False
 ) -> str:
     """A part of a page that takes long to work out, as this visitor may see it, until the project changes."""

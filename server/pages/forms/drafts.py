@@ -106,7 +106,7 @@ def findings(pid: int, fid: str) -> ResponseReturnValue:
         project=project_of(pid),
         form=drafts_of(session(), pid, fid)[0],
         faults=faults,
-        warnings=[*since_published(pid, found.workbook.form), *found.warnings] if found else (),
+        warnings=[*since_published(pid, found.workbook), *found.warnings] if found else (),
         notes=found.notes if found else (),
     )
 
@@ -288,7 +288,7 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
             in_bin=isinstance(refusal, FormDeleted),
         )
         return page, refusal.status
-    if handed.warnings or handed.notes or since_published(pid, handed.workbook.form):
+    if handed.warnings or handed.notes or since_published(pid, handed.workbook):
         row = draft_of(session(), pid, form_id)
         _handed.get(_stamp(pid, row), lambda: handed)
         return redirect(url_for("draft_pages.findings", pid=pid, fid=form_id), 303)

@@ -29,7 +29,7 @@ from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.pages.asked import FreshQuery
-from server.pages.frame import let_it_come_back, project_of
+from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import BANDS, DECISIONS, ROLES, kind_of
 from server.queries.arrivals import open_pairs
@@ -283,7 +283,6 @@ def ask_for_bulk(pid: int) -> ResponseReturnValue:
 @needs("people.decide")
 def post_bulk(pid: int) -> ResponseReturnValue:
     """Tell what confirming the surest pairs would do; or do it."""
-    let_it_come_back()
     form = load(BulkForm(), request.form.to_dict())
     preview = form["act"] == "preview"
     wanted = {"list": form["list_name"], "minimum": form["percent"] / 100, "preview": preview}

@@ -33,7 +33,7 @@ from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.logs import log
-from server.pages.frame import let_it_come_back, project_of
+from server.pages.frame import project_of
 from server.pages.said import STATES
 from server.pages.submissions.edit_form import sheet_of
 from server.pages.submissions.submission_seen import Changed, broken_of, changes_said, languages_of
@@ -114,7 +114,6 @@ def go_back(pid: int, number: int) -> ResponseReturnValue:
 @needs("submissions.review")
 def post_edit(pid: int, number: int) -> ResponseReturnValue:
     """One step: the same form again, with what was added, sought or taken away; or what would change; or saved."""
-    let_it_come_back()
     around = _around(pid)
     try:
         taken = take_up(around, number, NOT_XML.sub("", request.form.get("source", "")) or None)

@@ -130,6 +130,14 @@ def test_times_and_the_device_are_filled_in_where_the_form_asks_for_them() -> No
     assert text(instance, "device") == "collect:abc"
 
 
+def test_where_nothing_says_when_it_was_no_times_are_filled_in() -> None:
+    instance = made({"start": "2026-01-01T00:00:00.000+00:00"}, dated=False, device_id="collect:abc")
+
+    assert text(instance, "start") == "2026-01-01T00:00:00.000+00:00"
+    assert text(instance, "today") == ""
+    assert text(instance, "device") == "collect:abc"
+
+
 def test_times_that_were_sent_stand() -> None:
     instance = made({"start": "2026-01-01T00:00:00.000+00:00", "today": None})
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import socket
 import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite
 
 from server.cli import main
 from tests.support.people import GATHERING
@@ -208,6 +213,23 @@ def test_a_batch_from_a_stick_goes_the_same_way_as_one_over_the_net(loaded: Run,
     assert "item 3: refused: An item is a JSON object" in first.out
     assert (again.code, again.out) == (3, first.out)
     assert "4.0 sacks" in loaded("statement", "results", "--lang", "en").out
+
+
+def test_a_batch_from_a_stick_is_dated_when_it_is_written(loaded: Run, tmp_path: Path) -> None:
+    loaded("device", "add", "T1")
+    (tmp_path / "batch.json").write_text(json.dumps({"batch": "stick", "items": [a_sale(1)]}))
+    database = tmp_path / "siby-data" / "siby.sqlite"
+    with closing(sqlite.connect(database, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = Timer(3, other.execute, ["ROLLBACK"])
+        before = time.time()
+        release.start()
+        done = loaded("intake", "batch.json", "--device", "T1")
+        release.join()
+        ((received_at,),) = other.execute("SELECT received_at FROM submissions").fetchall()
+
+    assert done.out.splitlines() == ["1 stored"], done.err
+    assert dt.datetime.fromisoformat(f"{received_at}+00:00").timestamp() >= before + 2.9
 
 
 @pytest.mark.parametrize("written", [None, "T1", "a tablet that nobody knows"])

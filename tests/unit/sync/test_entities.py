@@ -713,3 +713,16 @@ def no_files(sha256: str) -> bytes:
 
 def flags(registry: Registry) -> dict[str, list[str]]:
     return {name: [flag[0] for flag in row.flags] for name, row in registry.submissions().items()}
+
+
+def test_each_of_two_corrections_in_a_row_is_told_from_the_other(desk: Desk) -> None:
+    desk.publish("visit", "1", VISIT)
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1")])
+    desk.send([a_visit(2, 'update="1" baseVersion="1"', village="Siby", phone="2")])
+    desk.send([a_visit(3, 'create="1"', edits=1, village="Kati", phone="1")])
+    _, between, _ = said_of_awa(desk)
+    desk.send([a_visit(4, 'update="1" baseVersion="1"', edits=2, village="Siby", phone="20")])
+
+    desk.send([a_visit(5, f'update="1" baseVersion="{between}"', village="Kati", phone="2")])
+
+    assert said_of_awa(desk)[0] == {"village": "Kati", "phone": "20"}

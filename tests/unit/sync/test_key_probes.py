@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +18,7 @@ from sync.dedup.pairs import pairs_among, pairs_of, ties_of
 from sync.models import Match, probing
 from sync.models.database import execute_plainly, insert_rows
 from tests.support.matching import a_people_registry, a_person, an_id
+from tests.support.projects import a_desk
 from tests.support.registry import an_update
 
 IDS = [an_id(number) for number in range(3)]
@@ -132,3 +134,18 @@ def test_who_arrives_or_changes_has_no_list_read(engine: Engine) -> None:
             if any(f" {table}" in statement for table in ("match_keys", "matches", "memberships")):
                 for line in reads(connection, statement, given[0] if isinstance(given, list) else given):
                     assert _COMPARED.search(line) or re.search(r"\bid ?=", line), (statement, line)
+
+
+def test_a_record_that_was_emptied_has_none_of_the_others_read(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path)
+    emptied = [{"instance_id": f"uuid:{n}", "form": "sale", "version": "1", "xml": ""} for n in range(2_001)]
+    desk.send(emptied[:-1])
+
+    with statements_of(engine) as sent:
+        desk.send(emptied[-1:])
+
+    asked = [(statement, given) for statement, given in sent if "FROM quarantine" in statement]
+    with engine.connect() as connection:
+        told = [line for statement, given in asked for line in reads(connection, statement, given)]
+    assert told
+    assert all("instance_id" in line for line in told), told

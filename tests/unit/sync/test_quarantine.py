@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select, update
 
 from sync.errors import AlreadyDecided, NotFound, Unexpected
 from sync.intake.files import keep_file
+from sync.intake.items import id_from_content
 from sync.intake.quarantine import Parked, Resolved, quarantined_item, quarantined_items, raw_of, resolve
 from sync.journal import open_journal
 from sync.models import Contribution, Event, Form
@@ -226,6 +227,21 @@ def test_what_was_accepted_as_an_edit_is_a_duplicate_when_resent(desk: Desk, as_
     assert [receipt["outcome"] for receipt in receipts] == ["duplicate", "duplicate", "conflict"]
     assert {receipt["instance_id"] for receipt in receipts} == {instance_id(1)}
     assert sorted(values(desk)) == [9_000_000]
+
+
+def test_another_content_whose_id_as_an_edit_is_taken_waits(desk: Desk) -> None:
+    def named(id_: str, sacks: int, edits: str = "") -> str:
+        corrects = f"<deprecatedID>{edits}</deprecatedID>" if edits else ""
+        meta = f"<meta><instanceID>{id_}</instanceID>{corrects}</meta>"
+        return f"<data id='sale' version='1'><sacks>{sacks}</sacks>{meta}</data>"
+
+    other = named(instance_id(1), 9)
+    desk.send([a_sale(1, sacks=4)])
+    edited = desk.outcomes({"xml": named(id_from_content(other.encode()), 5, instance_id(1))})
+
+    assert edited == ["edited"]
+    assert [*desk.outcomes({"xml": other}), *desk.outcomes({"xml": other})] == ["conflict"] * 2
+    assert only(desk).instance_id == instance_id(1)
 
 
 def test_an_edit_that_came_second_is_accepted_on_top_of_the_first(desk: Desk) -> None:

@@ -12,7 +12,9 @@ from forms.programmes.places import Place
 from forms.programmes.programme import read_programme
 from sync.entities.registers import change_places
 from sync.indicators.recount import verify_portion
+from sync.intake.editing import edited, file_edit, take_up
 from sync.intake.files import keep_file
+from sync.intake.prepare import Surroundings
 from sync.intake.receive import prepare_batch, store_batch
 from sync.journal import open_journal
 from sync.models import Contribution, Entity
@@ -201,6 +203,51 @@ def test_what_nothing_dates_counts_nowhere_until_a_correction_says_when_it_was(d
     assert open_days(desk) == {dt.date(2026, 1, 1)}
 
 
+VISITED = """
+    | survey  |         |         |           |
+    | type    | name    | label   |           |
+    | start   | start   |         |           |
+    | end     | end     |         |           |
+    | today   | today   |         |           |
+    | text    | village | Village |           |
+    | indicators |      |         |           |
+    | name    | label   | aggregate |         |
+    | visits  | Visits  | count   |           |
+"""
+AS_XML = {"xml": f"<data id='visit' version='1'><meta><instanceID>{instance_id(1)}</instanceID></meta></data>"}
+AS_ANSWERS = {"instance_id": instance_id(1), "form": "visit", "version": "1", "answers": {"village": "Siby"}}
+
+
+@pytest.mark.parametrize("undated", [AS_XML, AS_ANSWERS])
+def test_what_nothing_dates_is_dated_neither_by_its_arrival_nor_by_an_edit_at_the_desk(
+    desk: Desk, undated: dict[str, Any]
+) -> None:
+    desk.publish("visit", "1", VISITED)
+
+    (receipt,) = desk.send([undated]).receipts
+    before = desk.submissions()[0]
+    edit(desk, {"village": "Kati"}, NOON + dt.timedelta(days=40))
+    after = desk.submissions()[0]
+
+    assert [flag["code"] for flag in receipt["flags"]] == ["required"]
+    assert [flag[0] for flag in after.flags] == ["required"]
+    assert (open_days(desk), differences(desk)) == (set(), [])
+    assert (after.versions, after.recorded_at, after.day) == (2, before.recorded_at, before.day)
+
+    edit(desk, {"end": "2026-10-05T09:00:00.000+00:00"}, NOON + dt.timedelta(days=41))
+
+    assert desk.submissions()[0].recorded_at == dt.datetime(2026, 10, 5, 9, tzinfo=dt.UTC)
+    assert (open_days(desk), differences(desk)) == ({dt.date(2026, 10, 5)}, [])
+
+
+def test_answers_that_say_when_they_ended_are_dated_by_it(desk: Desk) -> None:
+    desk.publish("visit", "1", VISITED)
+
+    desk.send([{**AS_ANSWERS, "answers": {"end": "2026-10-05T09:00:00.000+00:00"}}])
+
+    assert open_days(desk) == {dt.date(2026, 10, 5)}
+
+
 def test_a_breach_is_a_flag_and_never_a_refusal(desk: Desk) -> None:
     (receipt,) = desk.send([a_sale(1, sacks=-3)]).receipts
 
@@ -366,6 +413,18 @@ def test_an_absurdly_long_answer_that_cuts_figures_costs_nothing_but_itself(desk
     (submission,) = desk.submissions()
     assert outcome == ["stored"]
     assert [(flag[0], flag[1]) for flag in submission.flags] == [("type", "/data/village")]
+
+
+def edit(desk: Desk, answers: dict[str, Any], now: dt.datetime) -> None:
+    """As somebody at the desk changes some answers of the only submission."""
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, desk.device, now)
+        around = Surroundings(session, desk.project_id, now)
+        taken = take_up(around, desk.submissions()[0].id)
+        ready = edited(around, taken, {**taken.answers, **answers}, f"uuid:{now:%j}")
+        file_edit(journal, ready, taken.submission, "It was wrong", None)
+        journal.close()
+        session.commit()
 
 
 def open_days(desk: Desk) -> set[dt.date]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Sheets
 from forms.workbooks.differences import changes_between
@@ -20,6 +21,8 @@ from sync.journal import open_journal
 from sync.models import Contribution, RepeatRow
 from sync.models.database import begin_writing
 from sync.projects.catalogue import form_versions
+from sync.projects.drafts import publish_draft, put_draft
+from sync.projects.publish import publish_beside
 from tests.support.projects import NOON, Desk, a_desk, instance_id
 from tests.support.workbooks import a_workbook
 
@@ -329,3 +332,56 @@ def test_a_version_that_goes_on_with_a_name_may_be_loaded_again(desk: Desk) -> N
 
     with desk.sessions() as session:
         assert [one.version for one in form_versions(session, desk.project_id, "visit")] == ["3", "2", "1"]
+
+
+NUMBERS = "| survey |\n| type | name | label | was |\n"
+
+
+def a_form(**names: str) -> str:
+    """Questions, each with what it was called."""
+    return NUMBERS + "\n".join(f"| integer | {name} | {name} | {was} |" for name, was in names.items())
+
+
+def identities(desk: Desk) -> dict[str, str]:
+    """Of the questions of the version that was published last."""
+    with desk.sessions() as session:
+        form = form_versions(session, desk.project_id, "visit")[0].form()
+        return {field.name: field.identity for field in form.fields.values() if field.name != "instanceID"}
+
+
+def test_who_takes_anothers_name_leaves_it_its_identity_also_by_way_of_a_draft(desk: Desk) -> None:
+    desk.publish("visit", "2", a_form(a="", b=""))
+    desk.publish("visit", "3", a_form(a="b", c="a"))
+    assert identities(desk) == {"a": "/data/b", "c": "/data/a"}
+
+    with desk.sessions() as session:
+        begin_writing(session)
+        journal = open_journal(session, desk.project_id, None, NOON)
+        put_draft(journal, read_workbook(a_workbook("visit", "4", a_form(a="b", d="c")), "visit.xlsx"))
+        publish_draft(journal, "visit")
+        journal.close()
+        session.commit()
+    assert identities(desk) == {"a": "/data/b", "d": "/data/a"}
+    desk.publish("visit", "5", a_form(a="b", e="a"))
+    assert identities(desk) == {"a": "/data/b", "e": "/data/a"}
+
+
+def test_a_version_from_before_names_were_carried_on_is_gone_on_from_and_may_be_loaded_again(desk: Desk) -> None:
+    unmarked = a_form(called="", who="")
+    desk.publish("visit", "2", a_form(called="who"))
+    with desk.sessions() as session:
+        publish_beside_others(session, desk, unmarked)
+
+    desk.publish("visit", "3", unmarked)
+    desk.publish("visit", "4", unmarked)
+
+    assert identities(desk) == {"called": "/data/called", "who": "/data/who"}
+
+
+def publish_beside_others(session: Session, desk: Desk, form: str) -> None:
+    """As versions were published before: nothing of the ones before them goes on."""
+    begin_writing(session)
+    journal = open_journal(session, desk.project_id, None, NOON)
+    publish_beside(journal, read_workbook(a_workbook("visit", "3", form), "visit.xlsx"))
+    journal.close()
+    session.commit()
