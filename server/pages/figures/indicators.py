@@ -221,7 +221,7 @@ def cells(pid: int, indicator: str) -> ResponseReturnValue:
         parts = [(way, _by_key(pid, asked, indicator, way)) for way in ways.values()]
         whole = _whole(asked, indicator) if parts and definition.aggregate in _ADDING else None
         history = [] if is_list else _history(asked, indicator)
-        begun = _from_the_first(history)
+        begun = from_the_first(history)
         by_place = [] if is_list else _by_place(asked, indicator)
         return render_template(
             "indicator_cells.html",
@@ -479,7 +479,7 @@ def _history(asked: Asked, indicator: str) -> list[Figure]:
     ]
 
 
-def _from_the_first(history: Sequence[Figure]) -> Sequence[Figure]:
+def from_the_first(history: Sequence[Figure]) -> Sequence[Figure]:
     """Without the periods before the first one in which there is anything; nothing where there is none."""
     begun = (position for position, one in enumerate(history) if one.hidden or one.value or one.n)
     return history[next(begun, len(history)) :]

@@ -11,7 +11,7 @@ from server.answers import disposition
 from server.api.figures import known_indicator, sees_small_cells
 from server.guards import needs
 from server.pages.asked import last_periods, level_below, said_of
-from server.pages.figures.indicators import Asked, asked_for, kept_part
+from server.pages.figures.indicators import Asked, asked_for, from_the_first, kept_part
 from server.words import words
 from sync.exports.cells import Cell, csv_pieces
 from sync.indicators.figures import Figure, figure, figures
@@ -48,15 +48,18 @@ def by_place_and_period(pid: int, indicator: str) -> ResponseReturnValue:
     definition = known_indicator(asked.reading, indicator)
 
     def shown() -> str:
-        periods = last_periods(asked.reading, asked.period)
         found = {(_is_whole(asked, one), _place_of(one), one.period.text): one for one in _of(asked, indicator)}
+        asked_of = last_periods(asked.reading, asked.period)
+        told = [found[key] for one in asked_of if (key := (True, asked.place, one.text)) in found]
+        whole = from_the_first(told) or told[-1:]
+        periods = [one.period for one in whole]
         codes = dict.fromkeys(code for whole, code, _ in found if not whole)
         return render_template(
             "indicator_table_of.html",
             **asked.shown(pid),
             columns=[said_of(one) for one in periods],
             rows=[(_called(asked, code), [found.get((False, code, one.text)) for one in periods]) for code in codes],
-            whole=[found.get((True, asked.place, one.text)) for one in periods],
+            whole=whole,
         )
 
     part = kept_part(pid, asked, ("table", indicator), shown)
