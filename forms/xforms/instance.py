@@ -157,7 +157,7 @@ def _parse(document: bytes) -> etree._Element:
         root = etree.fromstring(document, _own.parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         said = getattr(error, "msg", None) or error  # without what it calls the file
-        raise _unreadable(f"The filled form cannot be read; it may be cut short or damaged: {said}.") from error
+        raise _unreadable(f"The filled form is not readable XML; it may be cut short or damaged: {said}.") from error
     if b"<!DOCTYPE" in document and root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise _doctype()
     if _many(document, b"<", MAX_ELEMENTS) and _TOO_MANY(root):

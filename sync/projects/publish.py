@@ -188,7 +188,7 @@ def load_programme(
             report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
             report.released += released
     if faulty:
-        raise WorkbookFaulty("The forms have faults.", findings=[*faulty, *findings])
+        raise WorkbookFaulty("The form has faults.", findings=[*faulty, *findings])
     if findings:
         raise VersionDiffers(findings=findings)
     report.warnings += _older_versions(before, _current_versions(journal), programme)
