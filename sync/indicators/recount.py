@@ -27,12 +27,11 @@ from sync.models.probing import Attribute, rows_of_ids
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
 from sync.projects.places import PlaceTree
+from sync.review.flags import OF_NEIGHBOURS
 from sync.review.names import fill_names, names_lacking
 from sync.review.placed import place_flags
 
 _AT_ONCE = 500
-# Flags that its answers do not decide.
-_NEIGHBOURLY = frozenset({"double_save", "same_day", "match", "rival_file", "left_out"})
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ class Derivation:
 
     def columns(self) -> dict[str, Any]:
         """The derived columns of the submission as they should be."""
-        kept = [flag for flag in self.submission.flags if flag[0] in _NEIGHBOURLY]
+        kept = [flag for flag in self.submission.flags if flag[0] in OF_NEIGHBOURS]
         found = [
             *self.derived.flags,
             *clock_flags(self.submission.version_recorded_at, self.derived.day, self.submission.version_received_at),

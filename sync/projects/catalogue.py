@@ -88,15 +88,13 @@ class Catalogue:
     def _look_up(self, form_id: str, version: str) -> Published | Unpublished:
         asked = {"project_id": self._project_id, "form_id": form_id, "version": version}
         key = (self._session.get_bind().engine.url, self._project_id, form_id, version)
-        if self._recalling and (seen := _last_seen.get(key)) is not None:
+        if self._recalling and (seen := _last_seen.find(key)) is not None:
             self._recalled.append((asked, seen[0]))
             return seen[1]
         rows = look_up(self._session, _PUBLISHED, asked)
         found = _published(self._session, self._project_id, form_id, version, rows)
         if isinstance(found, Published):
-            if len(_last_seen) >= _MOST_SEEN:
-                _last_seen.clear()
-            _last_seen[key] = rows, found
+            _last_seen.put(key, (rows, found))
         return found
 
 
@@ -227,20 +225,35 @@ class Shelf(Generic[Kept]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+        kept = self.find(key)
+        if kept is not None:
+            return kept
         made = make()  # two threads may make the same; that is dearer only once, and all go on with the first
         with self._lock:
             kept = self._kept.setdefault(key, made)
-            if len(self._kept) > self._bound:
-                self._kept.popitem(last=False)
+            self._let_go()
         return kept
+
+    def find(self, key: Hashable) -> Kept | None:
+        """What is kept; None if nothing is."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: Hashable, kept: Kept) -> None:
+        """Keep it instead of what was kept before."""
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if len(self._kept) > self._bound:
+            self._kept.popitem(last=False)
 
 
 _forms: Shelf[Form] = Shelf(200)
 # By database, project, form and version: what the database said of it last, and what that came to.
-_last_seen: dict[tuple[Any, ...], tuple[Sequence[Any], Published]] = {}
-_MOST_SEEN = 200
+_last_seen: Shelf[tuple[Sequence[Any], Published]] = Shelf(200)
 _feeds: Shelf[tuple[Sheets, Feeds]] = Shelf(200)
