@@ -19,7 +19,8 @@ OLD_VERSION = "2025030101"
 _VERSIONS = {
     "sales_contract": "2025040101",
     "volunteer_mandate": "2025040103",
-    "malnutrition_screening": "2025040104",
+    "malnutrition_screening": "2025040105",
+    "health_centre_profile": "2025040103",
 }
 ENUMERATORS = ("Amina Koné", "Baraka Traoré", "Coumba Sissoko", "Drissa Togola", "Founé Samaké", "Oumar Goïta")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_LONGEST = 2_000  # characters of a fault
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -19,6 +21,12 @@ class Finding:
     sheet: str | None = None
     row: int | None = None
     column: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("fault", "remedy"):
+            text = getattr(self, name)
+            if len(text) > _LONGEST:  # somebody has pasted a whole text into a cell
+                object.__setattr__(self, name, f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}")
 
     def __str__(self) -> str:
         where = [self.place] if self.place else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from stat import S_IMODE
 
@@ -32,6 +33,7 @@ from server.settings import Settings, SettingsFaulty, describe_settings, load_se
 from sync.accounts.audit import record_act
 from sync.accounts.installation import found_installation
 from sync.errors import Refusal
+from sync.indicators.unloaded import read_over
 from sync.models.database import begin_writing
 from sync.projects.publish import load_programme
 
@@ -121,7 +123,7 @@ def migrate_command() -> None:
 def load(folder: Path, project: str | None) -> None:
     """Make or update a project from a programme folder. Doing it again changes nothing."""
     with installation_opened():
-        programme = read_programme(files_of(folder))
+        programme = read_programme(files_of(folder), partial(read_over, session(), clock.now()))
         project_id = project_named(project).id if project else None
         journal, report = load_programme(session(), programme, None, clock.now, project_id)
         details = {"published": report.published, "changed": report.changed}

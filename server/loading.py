@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from forms.findings import Faulty
 from forms.programmes.programme import Programme, files_of_zip, read_programme
@@ -11,6 +12,7 @@ from server.changing import finish
 from server.db import release, session
 from server.logs import log
 from sync.errors import WorkbookFaulty
+from sync.indicators.unloaded import read_over
 from sync.projects.comparing import Compared, compare_programme
 from sync.projects.publish import Report, load_programme
 
@@ -27,7 +29,7 @@ def read_zip(body: bytes) -> Programme:
     """Raises WorkbookFaulty with all that is wrong in any of its files."""
     release()
     try:
-        return read_programme(files_of_zip(body))
+        return read_programme(files_of_zip(body), partial(read_over, session(), current.now()))
     except Faulty as faulty:
         raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
 

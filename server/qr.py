@@ -15,6 +15,10 @@ import segno
 IMAGE_SIZES = ("original", "very_small", "small", "medium", "large")
 AUTOSEND = ("off", "wifi_only", "cellular_only", "wifi_and_cellular")
 WAYS = ("basic", "key")
+# What Collect takes anyhow. Its manual calls it so, its schema, by which older versions refuse a whole code, otherwise.
+_ANYHOW = "original"
+# Collect knows no Bambara, and would speak English; who reads Bambara here reads French there.
+_SPOKEN_THERE = {"bm": "fr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,15 @@ class Setup:
     """What ODK Collect is told. What is left out it sets to its own defaults.
 
     On a 2G link `image_size` "small" and `autosend` "wifi_only" spare most; `delete_sent` takes what was sent off the
-    tablet. With `admin_password`, the settings can be changed on the tablet only by whoever knows it.
+    tablet. `device` is what forms that ask for the `username` are answered. With `admin_password`, the settings can be
+    changed on the tablet only by whoever knows it.
     """
 
     server_url: str
     project_name: str
     username: str | None = None
     password: str | None = None
+    device: str | None = None
     language: str | None = None
     autosend: str = "wifi_and_cellular"
     image_size: str | None = None
@@ -46,10 +52,10 @@ def device_setup(
     """
     way = way or ("basic" if base.startswith("https://") else "key")
     if way == "key":
-        return Setup(f"{base}/v1/key/{token}/projects/{project_id}", project_name, **more)
+        return Setup(f"{base}/v1/key/{token}/projects/{project_id}", project_name, device=device, **more)
     # Basic ends a name at its first colon; for a device it is there to be read, the token says who it is.
     username = device.replace(":", " ")
-    return Setup(f"{base}/v1/projects/{project_id}", project_name, username, token, **more)
+    return Setup(f"{base}/v1/projects/{project_id}", project_name, username, token, device, **more)
 
 
 def settings_text(setup: Setup) -> str:
@@ -60,10 +66,10 @@ def settings_text(setup: Setup) -> str:
         "password": setup.password,
         "form_update_mode": "match_exactly",
         "autosend": setup.autosend,
-        "app_language": setup.language,
-        "image_size": setup.image_size,
+        "app_language": _SPOKEN_THERE.get(setup.language or "", setup.language),
+        "image_size": None if setup.image_size == _ANYHOW else setup.image_size,
         "delete_send": setup.delete_sent or None,
-        "metadata_username": setup.username,
+        "metadata_username": setup.device,
     }
     settings = {
         "general": {name: value for name, value in general.items() if value is not None},

@@ -15,6 +15,7 @@ from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 
 from server import clock, current
+from server.basic import name_and_password
 from server.bodies import CSRF, csrf_in_json
 from server.current import Visitor
 from server.db import session
@@ -280,19 +281,13 @@ def _by_draft(token: str) -> Visitor:
 
 
 def _by_header() -> Visitor:
-    try:
-        shown = request.authorization
-    except ValueError:  # its bytes are not even ASCII
-        raise Unauthenticated from None
-    if shown is None:
-        raise Unauthenticated
-    if shown.type == "bearer" and shown.token:
-        known = find_token(session(), shown.token, current.now(), _project_asked())
-        if known is None:
-            raise Unauthenticated
-        return _seen(known, "bearer")
-    if shown.type == "basic" and shown.username is not None and shown.password is not None:
-        return _by_basic(shown.username, shown.password)
+    kind, _, sent = request.headers["Authorization"].partition(" ")
+    if kind.lower() == "basic" and (basic := name_and_password(sent)) is not None:
+        return _by_basic(*basic)
+    if kind.lower() == "bearer":
+        known = find_token(session(), sent.strip(), current.now(), _project_asked())
+        if known is not None:
+            return _seen(known, "bearer")
     raise Unauthenticated
 
 

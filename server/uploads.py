@@ -14,6 +14,7 @@ from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
 from forms.xforms.corrections import not_filled_in
+from forms.xforms.xform import Form
 from server import current
 from server.bodies import read_body
 from server.db import release, session
@@ -73,9 +74,7 @@ def tried(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
     if not body:
         raise Missing("There is no form in the body.")
     try:
-        workbook = _read(body, fallback, neighbours)
-        _require_fit(workbook.form.form_id)
-        notes = require_loadable(workbook.xform, workbook.form.form_id)
+        workbook, notes = _read(body, fallback, neighbours)
     except Faulty as faulty:
         raise WorkbookFaulty(
             f"The form cannot be taken: {faulty}", findings=faulty.findings, details={"error": str(faulty)}
@@ -131,13 +130,30 @@ def since_published(pid: int, workbook: Workbook) -> list[Finding]:
     return findings
 
 
-def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Workbook:
+def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> tuple[Workbook, list[Finding]]:
+    """The form, and what could not be tried. Raises Faulty with what is found here and by ODK Validate together."""
     if body.startswith(b"PK") or is_old_excel(body):
         draft = draft_workbook(body, f"{fallback}.xlsx")
-        return finish(draft, [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id])
-    if not body.lstrip().startswith(_XML):
+        others = [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id]
+        try:
+            workbook = finish(draft, others)
+        except Faulty as faulty:
+            raise Faulty([*faulty.findings, *_unloadable(draft.form)]) from faulty
+    elif body.lstrip().startswith(_XML):
+        workbook = read_xform(body, f"{fallback}.xml")
+    else:
         raise Faulty([Finding("This is neither a workbook nor an XForm.", "Send it as .xlsx, .xls or XML.", fallback)])
-    return read_xform(body, f"{fallback}.xml")
+    _require_fit(workbook.form.form_id)
+    return workbook, require_loadable(workbook.xform, workbook.form.form_id)
+
+
+def _unloadable(form: Form) -> list[Finding]:
+    """What ODK Validate says of a form that has other faults."""
+    try:
+        require_loadable(form.xform, form.form_id)
+    except Faulty as faulty:
+        return faulty.findings
+    return []
 
 
 def _require_fit(form_id: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,7 @@ class Words:
 
     def number(self, value: Any) -> str:
         """A number as the language writes it; a dash for none."""
-        return "—" if value is None else format_decimal(value, locale=self._written).replace("-", "−")
+        return "—" if value is None else _number(value, self._written)
 
     def fixed(self, value: float, decimals: int, *, sign: bool = False) -> str:
         """With so many decimals, zeros too, as in a column; with `sign`, a plus before what is not below zero."""
@@ -151,8 +152,7 @@ class Words:
     def day(self, value: dt.date | str | None) -> str:
         if value is None:
             return ""
-        day = dt.date.fromisoformat(value) if isinstance(value, str) else value
-        return first_said(format_date(day, format="medium", locale=self._written), self._written)
+        return _day(dt.date.fromisoformat(value) if isinstance(value, str) else value, self._written)
 
     def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
         """A time in the project's time zone."""
@@ -167,6 +167,17 @@ class Words:
         """A time by the clock of whoever wrote it down."""
         told = moment.replace(tzinfo=None)
         return first_said(format_datetime(told, format="medium", locale=self._written), self._written)
+
+
+# A table says the same ones again and again, and to write one takes longer than all else that its row costs.
+@lru_cache(maxsize=10_000, typed=True)
+def _number(value: Any, locale: str) -> str:
+    return format_decimal(value, locale=locale).replace("-", "−")
+
+
+@lru_cache(maxsize=10_000)
+def _day(day: dt.date, locale: str) -> str:
+    return first_said(format_date(day, format="medium", locale=locale), locale)
 
 
 def words() -> Words:

@@ -12,13 +12,14 @@ NODESET_FUNCTIONS = frozenset(
 )
 _TOKEN = re.compile(
     r"""(?P<literal>"[^"]*"|'[^']*')
-      | \$\{\s*(?P<name>[^\s{}]*)\s*\}
-      | (?P<call>[A-Za-z_][\w.:-]*)\s*\(
+      | \$\{\s*+(?P<name>[^\s{}]*+)\s*+\}
+      | (?P<word>[A-Za-z_][\w.:-]*+)(?P<call>\s*+\()?
       | (?P<open>\()
       | (?P<close>\))
     """,
     re.VERBOSE,
 )
+_QUOTED = re.compile(r"\$\{\s*+([^\s{}]*+)\s*+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def references(expression: str) -> Iterator[Reference]:
     calls: list[str] = []
     for token in _TOKEN.finditer(expression):
         if token["literal"]:
-            for quoted in re.finditer(r"\$\{\s*([^\s{}]*)\s*\}", token[0]):
+            for quoted in _QUOTED.finditer(token[0]):
                 start = token.start() + quoted.start()
                 yield Reference(quoted[1], start, start + len(quoted[0]), quoted=True)
         elif token["name"] is not None:
@@ -48,8 +49,8 @@ def references(expression: str) -> Iterator[Reference]:
             many = (bool(calls) and calls[-1] in NODESET_FUNCTIONS) or after.startswith(("[", "/"))
             yield Reference(token["name"], token.start(), token.end(), of_many=many)
         elif token["call"] or token["open"]:
-            calls.append(token["call"] or "")
-        elif calls:
+            calls.append(token["word"] or "")
+        elif token["close"] and calls:
             calls.pop()
 
 

@@ -236,6 +236,7 @@ class Sheets:
     repeats) → identity, so that an older version of the form can be read by these sheets. `identifying` is path in this
     version → whether the answer tells who somebody is, of the questions of which the workbook says so or denies it.
     `subject` is the list of which a visit is about somebody, `none` where one day may bring several visits, or blank.
+    `expected` names the indicator that counts those of whom the form is expected, `none` says nobody, blank everybody.
     """
 
     form_id: str
@@ -247,6 +248,7 @@ class Sheets:
     fields: Mapping[str, str] = field(default_factory=dict)
     identifying: Mapping[str, bool] = field(default_factory=dict)
     subject: str = ""
+    expected: str = ""
 
     def indicator(self, name: str) -> Indicator | None:
         return next((indicator for indicator in self.indicators if indicator.name == name), None)
@@ -263,10 +265,10 @@ class Sheets:
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; `from_json` gives an equal value back.
 
-        `identifying` and `subject` are left out where nothing is said, as before there were such columns.
+        `identifying`, `subject` and `expected` are left out where nothing is said, as before there were such columns.
         """
         said: dict[str, Any] = {"identifying": dict(self.identifying)} if self.identifying else {}
-        said |= {"subject": self.subject} if self.subject else {}
+        said |= {name: value for name in ("subject", "expected") if (value := getattr(self, name))}
         return said | {
             "form_id": self.form_id,
             "indicators": [row.to_json() for row in self.indicators],
@@ -289,6 +291,7 @@ class Sheets:
             fields=stored["fields"],
             identifying=stored.get("identifying", {}),
             subject=stored.get("subject", ""),
+            expected=stored.get("expected", ""),
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from forms.findings import Faulty, Finding
 from forms.programmes.entitylists import EntityListFile, ListRow, read_entity_list
@@ -32,6 +32,8 @@ _STATEMENT = re.compile(r"([A-Za-z][\w-]*)\.([A-Za-z]{2,8}(?:-[A-Za-z0-9]+)*)\.m
 _LIST = re.compile(r"([A-Za-z_][\w.-]*)\.csv")
 _NAMED_MEDIA = re.compile(rb"jr://[a-z-]+/([^\"'<>&\s]+)")
 _DIGITS = re.compile(r"(\d+)")
+# What is wrong with statement texts by (name, language), given the indicators and what breaks each down, if known.
+ReadOver = Callable[[Mapping[tuple[str, str], str], Mapping[str, Collection[str]] | None], list[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +53,28 @@ class Programme:
     warnings: tuple[Finding, ...] = ()
 
 
-def read_programme(files: Mapping[str, bytes]) -> Programme:
+def read_programme(files: Mapping[str, bytes], read_over: ReadOver | None = None) -> Programme:
     """`files` is relative path → bytes, as `files_of` and `files_of_zip` give it; a README may lie among them.
 
-    Raises Faulty with the findings of all files, each naming its file.
+    Raises Faulty with the findings of all files, each naming its file; of statement texts with those that `read_over`
+    finds. Texts of a programme without faults are looked at where its indicators are.
     """
     findings: list[Finding] = []
     settings = read_settings(files.get("project.toml"), findings)
     places = _places(files.get("places.csv"), findings)
-    drafts = _drafts(files, findings)
+    drafts, unread = _drafts(files, findings)
     lists = _lists(files, findings)
     media = _media(files, findings)
     statements = _statements(files, settings, findings)
-    workbooks = _finished(drafts, findings)
-    findings += _unknown_target_places(workbooks, places)
-    findings += _missing_files(workbooks, media, lists)
+    workbooks = _finished(drafts, unread, findings)
+    findings += _unknown_target_places(drafts, places)
+    findings += _missing_files(drafts, media, lists)
     findings += _strays(files)
-    if findings or settings is None:
-        raise Faulty(findings)
-    warnings = (*_unused_media(workbooks, media), *_missing_pictures(workbooks, media))
+    if findings or settings is None or places is None:
+        raise Faulty(
+            [*findings, *(read_over(statements, None if unread else _broken_down(drafts)) if read_over else ())]
+        )
+    warnings = (*_unused_media(drafts, media), *_missing_pictures(drafts, media))
     return Programme(settings, places, workbooks, media, lists, statements, warnings)
 
 
@@ -79,14 +84,15 @@ def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (1, 0, part) for part in parts)
 
 
-def _places(data: bytes | None, findings: list[Finding]) -> tuple[Place, ...]:
+def _places(data: bytes | None, findings: list[Finding]) -> tuple[Place, ...] | None:
+    """None where they cannot be told."""
     if data is None:
         return ()
     try:
         return read_places(data)
     except Faulty as faulty:
         findings += faulty.findings
-        return ()
+        return None
 
 
 def _lists(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, EntityListFile]:
@@ -165,9 +171,11 @@ def _strays(files: Mapping[str, bytes]) -> Iterator[Finding]:
             yield Finding("Nothing reads this file.", remedy or "Entity lists lie under lists/.", path)
 
 
-def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> list[Draft]:
-    """The workbooks by form id and version; wherever they lie, but not among the media."""
+def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> tuple[list[Draft], bool]:
+    """The workbooks by form id and version, wherever they lie but among the media; and whether there are more, of which
+    nothing can be told."""
     drafts: dict[tuple[str, str], Draft] = {}
+    unread = False
     for path in sorted(files):
         if not path.lower().endswith(".xlsx") or path.startswith(("media/", "lists/", "statements/")):
             continue
@@ -175,6 +183,7 @@ def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> list[Draft]:
             draft = draft_workbook(files[path], path)
         except Faulty as faulty:
             findings += faulty.findings
+            unread = True
             continue
         key = (draft.form.form_id, draft.form.version)
         if key in drafts:
@@ -186,69 +195,84 @@ def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> list[Draft]:
                 )
             )
         drafts[key] = draft
-    return [drafts[key] for key in sorted(drafts, key=lambda key: (key[0], version_order(key[1])))]
+    return [drafts[key] for key in sorted(drafts, key=lambda key: (key[0], version_order(key[1])))], unread
 
 
-def _finished(drafts: list[Draft], findings: list[Finding]) -> tuple[Workbook, ...]:
-    """Each workbook checked against the latest version of all others."""
+def _finished(drafts: list[Draft], unread: bool, findings: list[Finding]) -> tuple[Workbook, ...]:
+    """Each workbook checked against the latest version of all others, if something is known of all of them."""
     latest = {draft.form.form_id: draft for draft in drafts}
     workbooks = []
     for draft in drafts:
         others = [other.sheets for form_id, other in latest.items() if form_id != draft.form.form_id]
         try:
-            workbooks.append(finish(draft, others if latest[draft.form.form_id] is draft else None))
+            alone = unread or latest[draft.form.form_id] is not draft
+            workbooks.append(finish(draft, None if alone else others))
         except Faulty as faulty:
             findings += faulty.findings
     return tuple(workbooks)
 
 
-def _unknown_target_places(workbooks: Iterable[Workbook], places: tuple[Place, ...]) -> Iterator[Finding]:
+def _broken_down(drafts: list[Draft]) -> dict[str, Collection[str]]:
+    return {one.name: one.by for draft in drafts for one in draft.sheets.indicators}
+
+
+def _unknown_target_places(drafts: list[Draft], places: tuple[Place, ...] | None) -> Iterator[Finding]:
+    if places is None:
+        return
     codes = {place.code for place in places}
-    for workbook in {workbook.form.form_id: workbook for workbook in workbooks}.values():
-        for target in workbook.sheets.targets:
+    for draft in {draft.form.form_id: draft for draft in drafts}.values():
+        for target, row in draft.own.target_rows:
             if target.place is not None and target.place not in codes:
                 yield Finding(
                     f"The target of ‘{target.indicator}’ names a place ‘{target.place}’, which places.csv has not.",
                     did_you_mean(target.place, codes),
-                    f"form {workbook.form.form_id}",
+                    draft.name,
                     sheet="targets",
+                    row=row.number,
                     column="place",
                 )
 
 
-def _named_media(workbook: Workbook) -> set[str]:
-    return {name.decode() for name in _NAMED_MEDIA.findall(workbook.xform)}
+def _named_media(draft: Draft) -> set[str]:
+    return {name.decode() for name in _NAMED_MEDIA.findall(draft.form.xform)}
 
 
 def _missing_files(
-    workbooks: tuple[Workbook, ...], media: Mapping[str, bytes], lists: Mapping[str, EntityListFile]
+    drafts: list[Draft], media: Mapping[str, bytes], lists: Mapping[str, EntityListFile]
 ) -> Iterator[Finding]:
     """Lists that a form chooses from and that nothing provides: on a tablet the form would not open."""
-    kept = set(lists) | {entity.list_name for book in workbooks for entity in book.form.entities}
+    kept = set(lists) | {entity.list_name for draft in drafts for entity in draft.form.entities}
     provided = set(media) | {f"{name}.csv" for name in (*kept, *OWN_LISTS)}
-    for workbook in workbooks:
-        for name in sorted(_named_media(workbook) - provided):
+    for draft in drafts:
+        for name in sorted(_named_media(draft) - provided):
             if name.endswith((".csv", ".xml", ".geojson")):
-                yield Finding(
-                    f"The form ‘{workbook.form.form_id}’ chooses from {name}, which nothing provides.",
-                    did_you_mean(name, provided) or f"Put it at media/{name} or lists/{name}.",
-                    f"form {workbook.form.form_id}",
-                )
+                fault = f"The form ‘{draft.form.form_id}’ chooses from {name}, which nothing provides."
+                remedy = did_you_mean(name, provided) or f"Put it at media/{name} or lists/{name}."
+                yield _where_named(name, draft, Finding(fault, remedy, draft.name))
 
 
-def _missing_pictures(workbooks: tuple[Workbook, ...], media: Mapping[str, bytes]) -> Iterator[Finding]:
-    for workbook in workbooks:
-        for name in sorted(_named_media(workbook) - set(media)):
+def _missing_pictures(drafts: list[Draft], media: Mapping[str, bytes]) -> Iterator[Finding]:
+    for draft in drafts:
+        for name in sorted(_named_media(draft) - set(media)):
             if not name.endswith((".csv", ".xml", ".geojson")):
-                yield Finding(
-                    f"The form ‘{workbook.form.form_id}’ shows {name}, which is not there.",
-                    did_you_mean(name, media) or f"Put it at media/{name}.",
-                    f"form {workbook.form.form_id}",
-                )
+                fault = f"The form ‘{draft.form.form_id}’ shows {name}, which is not there."
+                remedy = did_you_mean(name, media) or f"Put it at media/{name}."
+                yield _where_named(name, draft, Finding(fault, remedy, draft.name))
 
 
-def _unused_media(workbooks: tuple[Workbook, ...], media: Mapping[str, bytes]) -> Iterator[Finding]:
-    named = {name for workbook in workbooks for name in _named_media(workbook)}
+def _where_named(file: str, draft: Draft, finding: Finding) -> Finding:
+    """With the first cell of the survey that names the file, as it is or without its suffix in an expression."""
+    survey = draft.book["survey"]
+    for written in (file, f"'{file.rpartition('.')[0]}'"):
+        for row in survey.rows:
+            for column, cell in row.cells.items():
+                if written in cell.text:
+                    return replace(finding, sheet=survey.name, row=row.number, column=survey.headers[column])
+    return finding
+
+
+def _unused_media(drafts: list[Draft], media: Mapping[str, bytes]) -> Iterator[Finding]:
+    named = {name for draft in drafts for name in _named_media(draft)}
     for name in media:
         if name not in named:
             yield Finding("No form names this file.", did_you_mean(name, named), f"media/{name}")

@@ -1,4 +1,4 @@
-"""The column `subject` of the sheet settings: whom a visit is about."""
+"""The columns `subject` and `expected` of the sheet settings: whom a visit is about, and of whom one is expected."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def read_subject(settings: Sheet | None, indicators: Sequence[Indicator], desk: 
             fault = f"The form neither creates, updates nor counts anybody of a list ‘{written}’."
             desk.fault(settings, row, "subject", fault, suggestion(written, [*sorted(known), NOBODY]))
     return written
+
+
+def read_expected(settings: Sheet | None) -> str:
+    """The name of an indicator, `none`, or nothing: then a visit is expected of every entry. Whether there is such an
+    indicator is seen later, together with the other workbooks."""
+    written = settings.rows[0].text("expected") if settings is not None and settings.rows else ""
+    return NOBODY if written.lower() == NOBODY else written
 
 
 def _lists_counted(indicators: Sequence[Indicator], desk: Desk) -> set[str]:

@@ -109,7 +109,9 @@ def choice(sheet: Sheet, row: SheetRow, column: str, known: Sequence[str], defau
     text = row.text(column).lower().replace(" ", "_") or default
     if text in known:
         return text
-    desk.fault(sheet, row, column, f"‘{row.text(column)}’ is not a {column} known here.", suggestion(text, known))
+    written = row.text(column)
+    fault = f"‘{written}’ is not a {column} known here." if written else f"The row has no {column}."
+    desk.fault(sheet, row, column, fault, suggestion(text, known))
     return default
 
 

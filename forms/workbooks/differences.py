@@ -20,10 +20,10 @@ _MESSAGES = ("required_messages", "constraint_messages")
 class Change:
     """One thing that is not what it was.
 
-    `what` is title, language, subject (whom a visit is about), question, group, label, hint, type, required, relevant,
-    constraint, calculate, message, list, choice, indicator or target; `name` is that of the question, list or
-    indicator. A label or a message has a `language`. `before` and `after` are as written; either is empty where there
-    is none.
+    `what` is title, language, subject (whom a visit is about), expected (of whom one is), question, group, label, hint,
+    type, required, relevant, constraint, calculate, message, list, choice, indicator or target; `name` is that of the
+    question, list or indicator. A label or a message has a `language`. `before` and `after` are as written; either is
+    empty where there is none.
     """
 
     what: str
@@ -40,7 +40,7 @@ def changes_between(before: tuple[Form, Sheets], after: tuple[Form, Sheets]) -> 
     (old, old_sheets), (new, new_sheets) = before, after
     return [
         *_of_form(old, new),
-        *_subject(old_sheets, new_sheets),
+        *_about(old_sheets, new_sheets),
         *_questions(old, new),
         *_lists(old, new),
         *_indicators(old_sheets, new_sheets),
@@ -59,9 +59,11 @@ def _of_form(old: Form, new: Form) -> Iterator[Change]:
             yield Change("language", REMOVED, language)
 
 
-def _subject(old: Sheets, new: Sheets) -> Iterator[Change]:
-    if old.subject != new.subject:
-        yield Change("subject", CHANGED, new.subject or old.subject, old.subject, new.subject)
+def _about(old: Sheets, new: Sheets) -> Iterator[Change]:
+    for what in ("subject", "expected"):
+        before, after = getattr(old, what), getattr(new, what)
+        if before != after:
+            yield Change(what, CHANGED, after or before, before, after)
 
 
 def _questions(old: Form, new: Form) -> Iterator[Change]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from forms.indicators.sheets import Breakdown, Indicator, Sheets, Target, value_labels
+from forms.indicators.subjects import NOBODY
 from forms.spelling import did_you_mean, suggestion
 from forms.workbooks.desk import Desk
+from forms.workbooks.formsheets import STAND_IN
 from forms.workbooks.ownsheets import OwnSheets
 from forms.workbooks.spreadsheet import Sheet, SheetRow
 
@@ -31,6 +33,8 @@ def check_among(own: OwnSheets, neighbours: Sequence[Sheets], book: Mapping[str,
             _check_target(targets, row, target, own.sheets, known, desk)
             if any(_same_cell(target, other) for sheets in neighbours for other in sheets.targets):
                 desk.fault(targets, row, None, "Another workbook sets this target too.", "Keep one of them.")
+    if own.sheets.expected not in ("", NOBODY):
+        _check_expected(book["settings"], own.sheets.expected, known, desk)
     if "matching" in book:
         _check_roles(own.sheets, neighbours, book["matching"], desk)
 
@@ -53,6 +57,15 @@ def _check_ratio(sheet: Sheet, row: SheetRow, indicator: Indicator, known: Mappi
                 desk.fault(
                     sheet, row, "by", f"The {column} ‘{name}’ is not broken down by ‘{breakdown}’.", "Add it there."
                 )
+
+
+def _check_expected(sheet: Sheet, name: str, known: Mapping[str, Indicator], desk: Desk) -> None:
+    if name not in known:
+        remedy = did_you_mean(name, known)
+        desk.fault(sheet, sheet.rows[0], "expected", f"‘{name}’ is not an indicator of this programme.", remedy)
+    elif not known[name].counts_subjects:
+        fault = f"‘{name}’ does not count entries of a list."
+        desk.fault(sheet, sheet.rows[0], "expected", fault, "Name an indicator that has a subject.")
 
 
 def _check_circles(sheet: Sheet, own: OwnSheets, known: Mapping[str, Indicator], desk: Desk) -> None:
@@ -170,5 +183,5 @@ def _check_target(
             )
         elif desk.form is not None and sheets.indicator(indicator.name) and indicator.aggregate != "ratio":
             labels = value_labels(desk.form, sheets, name)
-            if labels and key not in labels:
+            if labels and STAND_IN not in labels and key not in labels:
                 desk.fault(sheet, row, "by", f"‘{key}’ is not a value of ‘{name}’.", suggestion(key, labels))

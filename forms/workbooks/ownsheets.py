@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forms.indicators.sheets import Sheets, Target
-from forms.workbooks.about import read_subject
+from forms.workbooks.about import read_expected, read_subject
 from forms.workbooks.desk import Desk, check_columns
 from forms.workbooks.identifying import read_identifying
 from forms.workbooks.indicatorsheet import INDICATOR_COLUMNS, read_breakdowns, read_indicators
@@ -52,6 +52,7 @@ def read_own_sheets(book: Mapping[str, Sheet], form_id: str, desk: Desk) -> OwnS
         identities,
         read_identifying(book.get("survey"), desk),
         read_subject(book.get("settings"), indicators, desk),
+        read_expected(book.get("settings")),
     )
     return OwnSheets(sheets, indicator_rows, target_rows)
 

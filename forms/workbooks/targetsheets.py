@@ -87,6 +87,11 @@ def read_matching(sheet: Sheet | None, desk: Desk) -> tuple[Matching, ...]:
 
 
 def _check_matching(sheet: Sheet, row: SheetRow, matching: Matching, earlier: Collection[Matching], desk: Desk) -> None:
+    lacking = [column for column in ("list_name", "property") if not row.text(column)]
+    for column in lacking:
+        desk.fault(sheet, row, column, f"The row has no {column}.", "Fill it in.")
+    if lacking:
+        return
     if any((other.list_name, other.property) == (matching.list_name, matching.property) for other in earlier):
         desk.fault(sheet, row, "property", f"‘{matching.property}’ has a role already.", "Keep one row.")
     if matching.role and any((other.list_name, other.role) == (matching.list_name, matching.role) for other in earlier):

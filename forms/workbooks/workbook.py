@@ -12,12 +12,9 @@ from forms.workbooks.desk import Desk
 from forms.workbooks.neighbours import check_among
 from forms.workbooks.oldexcel import as_xlsx, is_old_excel
 from forms.workbooks.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
-from forms.workbooks.renames import rows_by_path
 from forms.workbooks.spreadsheet import Sheet, open_workbook
-from forms.workbooks.xlsform import make_xform
+from forms.workbooks.xlsform import SHEETS, Made, compiled, make_form
 from forms.xforms.xform import Form, compile_form
-
-_SHEETS_OF_XLSFORM = ("survey", "choices", "settings", "entities", "external_choices", "osm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +67,23 @@ def read_xform(data: bytes, name: str) -> Workbook:
 
 def draft_workbook(data: bytes, name: str) -> Draft:
     """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
-    draft until `finish`."""
+    draft until `finish`, and its form is then what is left without them."""
     opened = as_xlsx(data, name) if is_old_excel(data) else data
     book, findings = open_workbook(opened, name, {"survey", "settings", *COLUMNS}, as_typed=COLUMNS)
     _require_survey(book, name, findings)
-    survey = book["survey"]
     # A workbook that is laid out wrongly keeps pyxform very long, and it would only say so worse.
-    xform, told = (None, []) if findings else make_xform(opened, name, survey)
-    desk = Desk(name, None, {}, findings)
-    (desk.findings if xform is None else desk.warnings).extend(told)
-    form = _compiled(xform, {}, survey, desk) if xform is not None else None
-    if form is not None:
-        desk.form, desk.paths = form, paths_by_name(form)
+    unfit = any((finding.sheet or "").strip().lower() in SHEETS for finding in findings)
+    made = Made(None, ()) if unfit else make_form(opened, name)
+    form = made.form
+    desk = Desk(name, form, paths_by_name(form) if form else {}, [*findings, *made.faults], list(made.warnings))
     desk.warnings += _sheets_misspelt(book, name)
     own = read_own_sheets(book, form.form_id if form else "", desk)
-    if form is None or xform is None:
+    if form is None:
         raise Faulty(desk.findings)
     if own.sheets.renames:
-        form = _compiled(xform, own.sheets.renames, survey, desk) or form
-        desk.form = form
+        renamed, found = compiled(form.xform, own.sheets.renames, book["survey"], name)
+        desk.findings += found
+        form = desk.form = renamed or form
     return Draft(name, data, form, own, book, desk)
 
 
@@ -111,31 +106,9 @@ def _require_survey(book: Mapping[str, Sheet], name: str, findings: list[Finding
     raise Faulty([*findings, Finding("The workbook has no sheet ‘survey’.", remedy, name)])
 
 
-def _compiled(xform: bytes, renames: Mapping[str, str], survey: Sheet, desk: Desk) -> Form | None:
-    """What is wrong with the XForm is told by the row of the survey that it comes from."""
-    try:
-        return compile_form(xform, renames)
-    except Faulty as faulty:
-        rows = rows_by_path(survey)
-        for finding in faulty.findings:
-            row = rows.get(finding.place)
-            place = desk.place if row or not finding.place else f"{desk.place}, {finding.place}"
-            desk.findings.append(
-                Finding(
-                    finding.fault,
-                    finding.remedy,
-                    place,
-                    survey.name if row else finding.sheet,
-                    row.number if row else finding.row,
-                    finding.column,
-                )
-            )
-        return None
-
-
 def _sheets_misspelt(book: Mapping[str, Sheet], name: str) -> list[Finding]:
     """Sheets that nothing reads, though they are called almost like one that is; a leading `_` says so."""
-    known = {*_SHEETS_OF_XLSFORM, *COLUMNS}
+    known = {*SHEETS, *COLUMNS}
     return [
         Finding("Nothing reads this sheet.", remedy, name, sheet=sheet.name)
         for key, sheet in book.items()

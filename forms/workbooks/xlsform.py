@@ -1,79 +1,173 @@
-"""XLSForm to XForm by pyxform, what it complains about put into findings."""
+"""XLSForm to XForm by pyxform and on to a form; what either complains about put into findings."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from forms.findings import Finding
+from forms.findings import Faulty, Finding
 from forms.spelling import did_you_mean
+from forms.tables import cut
+from forms.workbooks.formsheets import FormSheets
+from forms.workbooks.renames import rows_by_path
 from forms.workbooks.spreadsheet import Sheet, open_workbook
+from forms.workbooks.surveyfaults import faults_set_aside, missing_columns, nested_too_deep, unforeseen
+from forms.xforms.xform import Form, compile_form
 
+SHEETS = ("survey", "choices", "external_choices", "entities", "settings", "osm")
 _ROW = re.compile(r"\[row : (\d+)\]\s*")
-_WHERE = re.compile(r"^On the '\w+' sheet, the '[\w:]+' value is invalid\.\s*")
+_NEXT_ROW = re.compile(r"\n(?=\[row : )")
+_WHERE = re.compile(
+    r"^On the '\w+' sheet, "
+    r"(?:the '[^']+' value is|the entity declaration is|one or more column names are) invalid\.\s*"
+)
 _ON_SHEET = re.compile(r"(?:[Oo]n|for) (?:the )?(?:sheet:? )?'(\w+)'(?: sheet)?")
-_COLUMN = re.compile(r"the '(\w+)' value")
-_UNKNOWN_LIST = "List name not in choices sheet"
-_CHOOSES = re.compile(r"(?:select[ _](?:one|multiple)|rank)\s+([^\s$]+)(?:\s+or[_ ]other)?")
-_MOST_LEVELS = 50  # what is filled in may be nested 60 levels deep
+_REMEDY = re.compile(r" (?=Please |Either |Learn more)")
+_COLUMN = re.compile(r"the '([^']+)' (?:value|column)")
+_NAMED = re.compile(r"(?:survey element named|Question) '?([^\s']+?)'?(?: |\.$)")
 _UNKNOWN_TYPE = re.compile(r"Unknown question type '([^']*)'")
+_SPACE_IN_CHOICE = re.compile(r"See \[(.*)\] in \[(.*)\]")
+# What pyxform stumbles over without naming the column: the column, the fault and the remedy.
+_SAID_OF_ROWS = {
+    "Question or group with no name": ("name", "The row has no name.", "Give it one in snake_case."),
+    "Missing calculation": ("calculation", "The row has no calculation.", "Write one, or take the row out."),
+    "has no label or hint": ("label", "The question has no label.", "Write what is asked."),
+    "Audits must always be named": ("name", "An audit is always called ‘audit’.", "Leave the cell empty."),
+}
+# How often a form is made over again without what was wrong, and how many rows that takes through pyxform at most.
+_MOST_ROUNDS = 40
+_MOST_ROWS = 20_000
+_ENTITY = re.compile(r"/meta/entity(?:/@?(\w+))?$")
+_OF_ENTITIES = {"label": "label", "id": "entity_id", "create": "create_if", "update": "update_if"}
 
 
-def make_xform(data: bytes, name: str, survey: Sheet) -> tuple[bytes | None, list[Finding]]:
-    """The XForm and pyxform's warnings, or None and what it stumbled over: pyxform stops at its first error.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a workbook. With `faults` the form is what is left without them: good for looking at the rest, and
+    for nothing else; None where there is no telling what the rest would be."""
+
+    form: Form | None
+    faults: Sequence[Finding]
+    warnings: Sequence[Finding] = ()
+
+
+def make_form(data: bytes, name: str) -> Made:
+    """Makes the form. What is wrong is set aside, and the form made again, until nothing more is found.
 
     `name` is the file's; its stem is the form id where the settings give none.
     """
     # A server that only takes data never needs pyxform, and it costs 0.4 s to import.
     from pyxform.errors import PyXFormError  # noqa: PLC0415
-    from pyxform.xls2json_backends import Definition, SupportedFileTypes  # noqa: PLC0415
+
+    try:
+        sheets = FormSheets(data, name)
+    except PyXFormError as error:
+        _, twice = open_workbook(data, name, SHEETS)
+        return Made(None, twice or _located(str(error), name, error.context))
+    faults = missing_columns(sheets, name) or nested_too_deep(sheets, name)
+    if faults:
+        return Made(None, faults)
+    faults = faults_set_aside(sheets, name)
+    rounds = min(_MOST_ROUNDS, _MOST_ROWS // (len(sheets.sheet("survey").rows) + 1) + 3)
+    for _ in range(rounds):
+        form, found, warnings = _looked_at(sheets, name)
+        if not found:
+            return Made(form, cut(sorted(faults, key=_order), name), warnings)
+        faults += found
+        cells = {(finding.sheet, finding.row, finding.column): finding for finding in found}
+        left = [finding for finding in cells.values() if not sheets.set_aside(finding)]
+        if left:
+            break
+    more = Finding("There may be more that is wrong.", "Mend these first.", name)
+    return Made(None, [*cut(sorted(faults, key=_order), name), more])
+
+
+def _order(finding: Finding) -> tuple[int, int]:
+    """Sheet by sheet, row by row."""
+    sheet = finding.sheet or ""
+    return SHEETS.index(sheet) if sheet in SHEETS else len(SHEETS), finding.row or 0
+
+
+def compiled(xform: bytes, renames: Mapping[str, str], survey: Sheet, name: str) -> tuple[Form | None, list[Finding]]:
+    """What is wrong with the XForm is told by the row of the survey that it comes from."""
+    try:
+        return compile_form(xform, renames), []
+    except Faulty as faulty:
+        rows = rows_by_path(survey)
+        return None, [_in_sheet(finding, rows, name) for finding in faulty.findings]
+
+
+def _looked_at(sheets: FormSheets, name: str) -> tuple[Form | None, list[Finding], list[Finding]]:
+    """The form, faults, warnings."""
+    from pyxform.errors import PyXFormError  # noqa: PLC0415 (as above)
     from pyxform.xls2xform import convert  # noqa: PLC0415
 
-    if nested := _nested_too_deep(name, survey):
-        return None, nested
-    workbook = Definition(
-        data=io.BytesIO(data), file_type=SupportedFileTypes.xlsx, file_path_stem=PurePosixPath(name).stem
-    )
     warnings: list[str] = []
     try:
-        xform = convert(workbook, warnings=warnings).xform.encode()
+        xform = convert(sheets.as_taken(), warnings=warnings).xform.encode()
     except PyXFormError as error:
-        unknown = _UNKNOWN_TYPE.search(str(error))
-        if unknown:
-            return None, [_unknown_type(unknown[1], name, survey)]
-        lacking = _unknown_lists(data, name, survey)
-        if lacking and _UNKNOWN_LIST in str(error):
-            return None, lacking
-        return None, [*lacking, _located(str(error), name, error.context)]
+        told = list(_told(str(error), error.context, sheets, name))
+        return None, told or _located(str(error), name, error.context), []
     except Exception as error:  # pyxform has no one error for what it did not foresee.
         fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
-        return None, [Finding(fault, "Look at the sheets survey, choices and settings.", name)]
-    return xform, [_located(warning, name, {}) for warning in warnings]
+        general = Finding(fault, "Look at the sheets survey, choices and settings.", name)
+        return None, unforeseen(sheets, name) or [general], []
+    form, faults = compiled(xform, {}, sheets.sheet("survey"), name)
+    faults = [_in_its_row(fault, sheets) if fault.sheet == "entities" else fault for fault in faults]
+    return form, faults, [one for warning in warnings for one in _located(warning, name, {})]
 
 
-def _nested_too_deep(name: str, survey: Sheet) -> list[Finding]:
-    depth = 0
+def _told(message: str, context: Mapping[str, Any], sheets: FormSheets, name: str) -> Iterator[Finding]:
+    """What pyxform stumbled over; where it does not say where, that is looked for."""
+    survey = sheets.sheet("survey")
+    if unknown := _UNKNOWN_TYPE.search(message):
+        yield from _unknown_types(unknown[1], name, survey)
+        return
+    if spaced := _SPACE_IN_CHOICE.search(message):
+        yield from _spaces_in_choices(spaced[2], name, sheets.sheet("choices"))
+        return
+    for finding in _located(message, name, context):
+        where = finding
+        if where.sheet == "settings" and where.column:
+            where = replace(where, row=2)
+        elif where.row is not None and where.sheet:
+            where = replace(where, row=sheets.number(where.sheet, where.row))
+        elif named := _NAMED.search(message):
+            row = next((row.number for row in survey.rows if row.text("name") == named[1]), None)
+            where = replace(where, sheet="survey", row=row)
+        elif row := _row_of_parameter(message, survey):
+            where = replace(where, sheet="survey", row=row, column="parameters")
+        for said, (column, fault, remedy) in _SAID_OF_ROWS.items():
+            if said in message:
+                where = replace(where, column=column, fault=fault, remedy=remedy)
+        yield where
+
+
+def _row_of_parameter(message: str, survey: Sheet) -> int | None:
+    """The first row with a parameter that the message speaks of, and not with a number where one is wanted."""
     for row in survey.rows:
-        kind = row.text("type").lower().replace(" ", "_")
-        depth += kind.startswith("begin_") - kind.startswith("end_")
-        if depth > _MOST_LEVELS:
-            fault = f"Groups and repeats are nested more than {_MOST_LEVELS} levels deep."
-            return [Finding(fault, "Take some of them out.", name, sheet=survey.name, row=row.number, column="type")]
-    return []
+        for name, _, value in (part.partition("=") for part in row.text("parameters").split()):
+            fits = value.isdecimal() and "integer" in message
+            if name and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message) and not fits:
+                return row.number
+    return None
 
 
-def _located(message: str, name: str, context: Mapping[str, Any]) -> Finding:
+def _located(message: str, name: str, context: Mapping[str, Any]) -> list[Finding]:
     """A message of pyxform, its sheet, row and column taken out of it where it tells them."""
+    return [_one_located(one, name, context) for one in _NEXT_ROW.split(message)]
+
+
+def _one_located(message: str, name: str, context: Mapping[str, Any]) -> Finding:
     row, sheet, column = _ROW.search(message), _ON_SHEET.search(message), _COLUMN.search(message)
     number = context.get("row") or (row[1] if row else None)
     words = _WHERE.sub("", _ROW.sub("", message).strip())
-    fault, _, remedy = words.partition(" Please ")
+    fault, remedy = (*_REMEDY.split(words, maxsplit=1), "")[:2]
     return Finding(
         fault,
-        f"Please {remedy}" if remedy else "",
+        remedy,
         name,
         sheet=context.get("sheet") or (sheet[1] if sheet else "survey" if row else None),
         row=int(number) if number is not None and str(number).isdecimal() else None,
@@ -81,32 +175,43 @@ def _located(message: str, name: str, context: Mapping[str, Any]) -> Finding:
     )
 
 
-def _unknown_lists(data: bytes, name: str, survey: Sheet) -> list[Finding]:
-    """Every question that chooses from a list that there is not; pyxform names the first, and not its row."""
-    book, _ = open_workbook(data, name, {"choices"})
-    choices = book.get("choices")
-    rows = choices.rows if choices is not None else ()
-    known = {row.text("list_name") or row.text("list name") for row in rows} - {""}
-    found = []
-    for row in survey.rows:
-        asked = _CHOOSES.fullmatch(row.text("type").strip())
-        if asked and asked[1] not in known:
-            remedy = did_you_mean(asked[1], known) or "Write its choices in the sheet ‘choices’."
-            fault = f"There is no list ‘{asked[1]}’ in the sheet ‘choices’."
-            found.append(Finding(fault, remedy, name, sheet=survey.name, row=row.number, column="type"))
-    return found
-
-
-def _unknown_type(kind: str, name: str, survey: Sheet) -> Finding:
+def _unknown_types(kind: str, name: str, survey: Sheet) -> Iterator[Finding]:
     """pyxform does not say where, nor what was perhaps meant."""
     from pyxform.question_type_dictionary import QUESTION_TYPE_DICT  # noqa: PLC0415 (as above)
 
-    row = next((row.number for row in survey.rows if row.text("type") == kind), None)
-    return Finding(
-        f"‘{kind}’ is not a type of question.",
-        did_you_mean(kind, [*QUESTION_TYPE_DICT, "select_one", "select_multiple", "calculate"]),
-        name,
-        sheet=survey.name,
-        row=row,
-        column="type",
-    )
+    remedy = did_you_mean(kind, [*QUESTION_TYPE_DICT, "select_one", "select_multiple", "calculate"])
+    rows: list[int | None] = [row.number for row in survey.rows if " ".join(row.text("type").split()) == kind]
+    for number in rows or [None]:
+        fault = f"‘{kind}’ is not a type of question."
+        yield Finding(fault, remedy, name, sheet=survey.name, row=number, column="type")
+
+
+def _spaces_in_choices(list_name: str, name: str, choices: Sheet) -> Iterator[Finding]:
+    """All of the list; pyxform names the first, and not its row."""
+    for row in choices.rows:
+        chosen = row.text("name")
+        if row.text("list_name") == list_name and " " in chosen:
+            fault = f"‘{chosen}’ is chosen together with others, and spaces stand between those."
+            remedy = "Write a name without spaces."
+            yield Finding(fault, remedy, name, sheet="choices", row=row.number, column="name")
+
+
+def _in_sheet(finding: Finding, rows: Mapping[str, Any], name: str) -> Finding:
+    """What was found at a path, in the cell that its rule was written in."""
+    path = finding.place
+    if row := rows.get(path):
+        return replace(finding, place=name, sheet="survey", row=row.number)
+    if path.endswith("_count") and (row := rows.get(path.removesuffix("_count"))):
+        return replace(finding, place=name, sheet="survey", row=row.number, column="repeat_count")
+    if path.endswith("/meta/instanceName"):
+        return replace(finding, place=name, sheet="settings", row=2, column="instance_name")
+    if entity := _ENTITY.search(path):
+        column = _OF_ENTITIES.get(entity[1] or "", finding.column)
+        return replace(finding, place=name, sheet="entities", column=column)
+    return replace(finding, place=f"{name}, {path}" if path else name)
+
+
+def _in_its_row(finding: Finding, sheets: FormSheets) -> Finding:
+    """The row of a rule of entities, where only one has such a rule."""
+    rows = [row.number for row in sheets.sheet("entities").rows if row.text(finding.column or "")]
+    return replace(finding, row=rows[0]) if len(rows) == 1 else finding

@@ -38,10 +38,13 @@ def circles(rules: Iterable[tuple[str, str, Expression]], paths: Iterable[str]) 
 
 def _edges(rules: Iterable[tuple[str, str, Expression]], paths: list[str]) -> _Edges:
     edges: _Edges = {}
+    inside: dict[str, list[str]] = {}
+    for path in paths:
+        around = path
+        while around := around.rpartition("/")[0]:
+            inside.setdefault(around, []).append(path)
     for path, column, expression in rules:
-        decided = [path]
-        if column == "relevant":
-            decided += [below for below in paths if below.startswith(f"{path}/")]
+        decided = [path, *(inside.get(path, ()) if column == "relevant" else ())]
         for one in decided:
             for read in expression.depends_on:
                 edges.setdefault(one, {}).setdefault(read, (column, path))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from lxml import etree
+
 from forms.findings import Finding
+from forms.form import EntityDeclaration
 from forms.xforms.instance import Instance
 from forms.xforms.xform import Form
 
@@ -46,6 +49,19 @@ def _is_a_root(instance: Instance) -> bool:
     return bool(said) and said.removeprefix(_PREFIX) == (instance.instance_id or "").removeprefix(_PREFIX)
 
 
+def name_as_first(root: etree._Element, instance_id: str) -> None:
+    """Give the latest version of a submission the id of the first, as it is handed on without those before: it is no
+    edit of anything where it comes to, also if it became one by what was chosen in it."""
+    root.set("instanceID", instance_id)
+    for meta in root.iterfind("{*}meta"):
+        for said in meta.findall("{*}instanceID"):
+            if said.text != instance_id and meta.find(f"{{*}}{ROOT}") is None:
+                etree.SubElement(meta, str(said.tag).replace("instanceID", ROOT)).text = instance_id
+            said.text = instance_id
+        for said in meta.findall("{*}deprecatedID"):
+            meta.remove(said)
+
+
 def not_filled_in(form: Form) -> list[Finding]:
     """What a correction by a row of the list cannot bring along, or does not, because nothing fills it in."""
     asked = correction_questions(form)
@@ -70,7 +86,17 @@ def not_filled_in(form: Form) -> list[Finding]:
         fault = f"A correction by a row of a_corriger.csv begins without an answer to: {', '.join(open_questions)}."
         remedy = "Fill them in from the row by a calculation with a trigger, where that is wanted."
         findings.append(Finding(fault, remedy, form.form_id))
+    if names := ", ".join(dict.fromkeys(entity.list_name for entity in form.entities if _only_creates(form, entity))):
+        fault = f"A correction by a row of a_corriger.csv makes new entities in place of the former ones: {names}."
+        remedy = "Have enumerators edit the sent form in Collect instead: what was built on the entities then stays."
+        findings.append(Finding(fault, remedy, form.form_id))
     return findings
+
+
+def _only_creates(form: Form, entity: EntityDeclaration) -> bool:
+    """Whether each record has a new one; what may also update has an id that the form itself gives."""
+    element = form.root.find(entity.path.split("/", 2)[2])
+    return element is not None and "create" in element.attrib and "update" not in element.attrib
 
 
 def left_out(form: Form, instance: Instance, form_before: Form, before: Instance) -> list[str]:

@@ -6,7 +6,8 @@ import html
 import re
 from dataclasses import dataclass
 
-_NAMED = re.compile(rb"jr://([a-z-]+)/([^\"'<>]+?)\s*[\"'<]")
+# A name ends as its address began: one in double quotes, or between tags, may have an apostrophe.
+_NAMED = re.compile(rb"([\"'>])\s*jr://([a-z-]+)/((?:(?!\1)[^<>])+?)\s*(?:\1|<)")
 # The answers of the record before are no file, though they are written as if they were.
 _NO_FILES = frozenset({"instance"})
 _KINDS = {"images": "image", "audio": "audio", "video": "video"}
@@ -23,7 +24,7 @@ class NamedFile:
 def named_files(xform: bytes) -> list[NamedFile]:
     """By name, each once."""
     found: dict[str, NamedFile] = {}
-    for host, written in _NAMED.findall(xform):
+    for _, host, written in _NAMED.findall(xform):
         if host.decode() in _NO_FILES:
             continue
         name = html.unescape(written.decode("utf-8", "replace"))

@@ -221,12 +221,17 @@ def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
 
 
 def place_codes(pid: int, written: list[str]) -> list[str]:
-    """The codes of places that were written as codes or aliases. Raises Unexpected for what is none."""
+    """The codes of places that were written as codes or aliases, or by a name that no other has. Raises Unexpected."""
     tree = tree_of(session(), pid)
-    codes = [(place, tree.code_of(place)) for place in written]
-    if unknown := [place for place, code in codes if code is None]:
-        raise Unexpected(f"‘{unknown[0]}’ is not a place of the project.")
-    return [code for _, code in codes if code is not None]
+    return [tree.code_of(place) or _only_one(place, tree.called(place)) for place in written]
+
+
+def _only_one(name: str, codes: list[str]) -> str:
+    if not codes:
+        raise Unexpected(f"‘{name}’ is not a place of the project.")
+    if len(codes) > 1:
+        raise Unexpected(f"Several places are called ‘{name}’; write the code of one of them: {', '.join(codes)}.")
+    return codes[0]
 
 
 def device_of(pid: int, number: int) -> Actor:

@@ -228,6 +228,7 @@ def post_form_assignment(pid: int, fid: str, role: str, number: int) -> Response
     require_form(session(), pid, fid)
     begin_writing(session())
     assign_form(session(), actor.id, pid, fid)
+    session().get_one(Actor, number).updated_at = current.now()
     record_act(session(), pid, current.origin(), "form.given", current.now(), str(number), {"form": fid})
     session().commit()
     return done()
@@ -243,6 +244,7 @@ def delete_form_assignment(pid: int, fid: str, role: str, number: int) -> Respon
     if session().get(FormAssignment, (pid, fid, actor.id)) is None:
         raise NotFound
     withdraw_form(session(), actor.id, pid, [fid])
+    session().get_one(Actor, number).updated_at = current.now()
     record_act(session(), pid, current.origin(), "form.taken", current.now(), str(number), {"form": fid})
     session().commit()
     return done()

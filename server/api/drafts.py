@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from server import current
 from server.answers import answer, disposition, done, download
-from server.api.exports import ExportQuery, asked_of_draft
+from server.api.exports import ExportQuery, asked_of_draft, note_export
 from server.api.form_files import send_file
 from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
@@ -263,10 +263,8 @@ def export_trials(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """The same as a file of rows, laid out as ODK Central does. The files that were sent along are not in it."""
     options = asked_of_draft(kind)
     source, file = trials_for(session(), pid, fid, options, current.now()), io.BytesIO()
-    if kind == "csv":
-        write_csv(source, file)
-    else:
-        write_csv_zip(source, file, current.store(), 0)
+    rows = write_csv(source, file) if kind == "csv" else write_csv_zip(source, file, current.store(), 0)
+    note_export(pid, fid, options, rows, draft=True)
     response = Response(file.getvalue(), content_type=FORMATS[kind])
     response.headers["Content-Disposition"] = disposition(name_of(fid, source.options))
     return response

@@ -192,8 +192,6 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Change a row that still stands at the version one looked at, or whatever it stands at."""
     asked = read_query(ChangeQuery())
     given = read_json(EntityChangeSchema()) if request.content_length else {}
-    if not (asked["force"] or asked["resolve"]) and asked["baseVersion"] is None:
-        raise Missing("Say baseVersion, the version that you looked at, or force=true.")
     journal = begin(pid)
     update_entity(
         journal,
@@ -202,7 +200,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         label=given.get("label"),
         data=_texts(given.get("data")),
         base_version=asked["baseVersion"],
-        force=asked["force"] or asked["baseVersion"] is None,
+        force=asked["force"] or (asked["resolve"] and asked["baseVersion"] is None),
         resolve=asked["resolve"],
         source=_source(None),
     )

@@ -21,7 +21,7 @@ from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
 from sync.errors import Forbidden, NotImplementedHere, Unexpected
-from sync.exports.exporting import Export, prepare_export, wish_of
+from sync.exports.exporting import prepare_export, wish_of
 from sync.exports.options import Options
 from sync.exports.source import open_snapshot
 from sync.intake.content import session_info
@@ -96,7 +96,8 @@ def export_file(
         if is_known(export) or request.method == "HEAD":
             return described(export, 304 if is_known(export) else 200)
         earlier = kept_for(export)
-        _note(pid, fid, export, goes_on=earlier is not None)
+        said = {"decrypted": export.facts.once, "resumed": earlier is not None}
+        note_export(pid, fid, options, export.facts.rows, **said)
         if earlier is not None and (rest := resume(export, earlier, patience)) is not None:
             return rest
         opened.pop_all()  # whoever makes the export ends its snapshot
@@ -109,24 +110,22 @@ def forgo_file(pid: int, fid: str, kind: str) -> None:
     forgo(wish_of(pid, fid, _options(kind, given, None)))
 
 
-def _note(pid: int, fid: str, export: Export, *, goes_on: bool) -> None:
+def note_export(pid: int, fid: str, options: Options, rows: int, **more: bool) -> None:
     """Write down who exports what, before the first byte leaves. The filter may hold names, and is left out."""
-    options = export.source.options
     details = {
         "format": options.format,
-        "rows": export.facts.rows,
+        "rows": rows,
         "identifying": options.identifying,
         "pseudonyms": options.pseudonyms,
         "attachments": options.attachments,
         "filtered": options.filter is not None,
-        "decrypted": export.facts.once,
-        "resumed": goes_on,
+        **more,
     }
     begin_writing(session())
     record_act(session(), pid, current.origin(), "data.exported", current.now(), fid, details)
     session().commit()
     release()
-    log("exported", project=pid, form=fid, format=options.format, rows=export.facts.rows)
+    log("exported", project=pid, form=fid, format=options.format, rows=rows)
 
 
 def asked_of_draft(kind: str) -> Options:

@@ -88,6 +88,7 @@ def post_file(pid: int) -> ResponseReturnValue:
         current.visitor().actor_id,
         sha256=said["sha256"],
         length=length,
+        most=current.settings().max_file,
         name=said.get("name"),
         type=said.get("type"),
         now=current.now(),

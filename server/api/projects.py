@@ -210,7 +210,7 @@ def _put(journal: Journal, wanted: list[dict[str, Any]]) -> bool:
         form_id: {filler(pid, str(one["roleId"]), one["actorId"]).id for one in assignments}
         for form_id, assignments in given.items()
     }
-    return share_forms(session(), pid, shares) or any(changes)
+    return share_forms(session(), pid, shares, journal.now) or any(changes)
 
 
 def _change(pid: int, kind: str, subject: str, change: Callable[[Journal, int], bool]) -> ResponseReturnValue:

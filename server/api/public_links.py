@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from server import current
 from server.answers import answer, done
+from server.api.app_users import SHOWN_ONCE
 from server.api.schemas import ListQuery, Strict
 from server.api.users import show_actor
 from server.bodies import read_json, read_query
@@ -38,7 +39,7 @@ class PublicLinkSchema(Strict):
 @needs("project.manage")
 @documented("forms", query=ListQuery, answer="application/json")
 def get_links(pid: int, fid: str) -> ResponseReturnValue:
-    """The form's public links; a token is shown only when it is made."""
+    """The form's public links that are open; a token is shown only when it is made."""
     require_form(session(), pid, fid)
     asked = read_query(ListQuery())
     query = (
@@ -48,7 +49,7 @@ def get_links(pid: int, fid: str) -> ResponseReturnValue:
         .offset(asked["offset"])
         .limit(asked["limit"])
     )
-    return answer([_shown(link, None) for link in session().scalars(query).all()])
+    return answer([_shown(link, SHOWN_ONCE) for link in session().scalars(query).all()])
 
 
 @bp.post("")
@@ -80,7 +81,7 @@ def delete_link(pid: int, fid: str, number: int) -> ResponseReturnValue:
     return done()
 
 
-def _shown(link: Actor, token: str | None) -> dict[str, Any]:
+def _shown(link: Actor, token: str) -> dict[str, Any]:
     shown = show_actor(link) | {"token": token, "once": link.once}
     del shown["email"]
     return shown

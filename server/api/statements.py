@@ -22,23 +22,20 @@ from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
 from sync.accounts.audit import record_act
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
-from sync.indicators.marks import Mark, Pairs
-from sync.indicators.notes import notes_of
-from sync.indicators.pages import Link
-from sync.indicators.reading import Reading
-from sync.indicators.statements import (
-    Statement,
-    compose,
+from sync.indicators.issues import (
     compose_issue,
     issue_at,
     issue_changes,
     issue_json,
     issue_statement,
     issues_of,
-    pairs_behind_statement,
     pairs_issued,
-    statements_at,
+    write_issue,
 )
+from sync.indicators.marks import Mark, Pairs
+from sync.indicators.pages import Link
+from sync.indicators.reading import Reading
+from sync.indicators.statements import Statement, compose, on_paper, statements_at
 from sync.indicators.word import write_word
 from sync.indicators.word_templates import template_for
 from sync.journal import open_journal
@@ -107,8 +104,8 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
         what = (name, language, query["period"], query["place"], small)
         statement = _written.get(session(), pid, what, written, event=reading.as_of.event)
     if query["format"] == "docx":
-        return word_file(pid, reading, statement, query["period"], query["place"], None)
-    return _in_format(pid, statement, query["format"], query["period"], None)
+        return word_file(pid, reading, statement)
+    return _in_format(pid, statement, query["format"])
 
 
 @bp.get("/<name>/issues")
@@ -139,9 +136,8 @@ def get_issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     issue = issue_at(session(), pid, name, number)
     statement = compose_issue(session(), issue, _language(pid, query["lang"]), sees_small_cells=sees_small_cells())
     if query["format"] == "docx":
-        reading = reading_of(pid, str(issue.as_of))
-        return word_file(pid, reading, statement, issue.period, issue.place, issue)
-    return _in_format(pid, statement, query["format"], issue.period, issue)
+        return word_file(pid, reading_of(pid, str(issue.as_of)), statement, issue)
+    return _in_format(pid, statement, query["format"], issue)
 
 
 @bp.get("/<name>/issues/<int:number>/changes")
@@ -161,12 +157,12 @@ def give_out(
     pid: int, name: str, as_of: str, title: str, period: str, place: str | None, pairs: Pairs | None = None
 ) -> StatementIssue:
     """Give a statement out as it reads at an event, with the `pairs` that it was read with, and commit."""
-    moment = resolve_as_of(session(), pid, as_of, current.now())
-    if pairs is None:
-        pairs = pairs_behind_statement(Reading(session(), pid, moment), name, period, place)
-    pairs = {**pairs_issued(session(), pid, name, moment.event), **pairs}
+    event = resolve_as_of(session(), pid, as_of, current.now()).event
+    moment = resolve_as_of(session(), pid, str(event), current.now())
+    known = {**pairs_issued(session(), pid, name, event), **(pairs or {})}
+    written = write_issue(Reading(session(), pid, moment), name, period=period, place=place, pairs=known)
     journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
-    issue = issue_statement(journal, name, as_of=moment, title=title, period=period, place=place, pairs=pairs)
+    issue = issue_statement(journal, written, title)
     record_act(session(), pid, current.origin(), "statement.issued", current.now(), f"{name}/{issue.number}")
     journal.close()
     session().commit()
@@ -175,30 +171,18 @@ def give_out(
 
 
 def word_file(
-    pid: int, reading: Reading, statement: Statement, period: str, place: str | None, issue: StatementIssue | None
+    pid: int, reading: Reading, statement: Statement, issue: StatementIssue | None = None
 ) -> ResponseReturnValue:
     """A statement as a Word document: in the project's template for it, or a plain one."""
     template = template_for(session(), pid, statement.name)
     if template is not None:
-        return as_word(pid, reading, statement, template, period, place, issue)
-    notes, of_marks = notes_of(reading, statement.text, statement.marks, statement.language)
-    written = statement.to_docx(
-        author=session().get_one(Project, pid).name,
-        link=_from_afar(pid, statement),
-        notes=[note.sentence for note in notes],
-        of_marks=of_marks,
-    )
-    return _download(pid, statement, "docx", written, period, issue)
+        return as_word(pid, reading, statement, template, issue)
+    written = statement.to_docx(_from_afar(pid, statement), on_paper(reading, statement))
+    return _download(pid, statement, "docx", written, issue)
 
 
 def as_word(
-    pid: int,
-    reading: Reading,
-    statement: Statement,
-    template: bytes,
-    period: str,
-    place: str | None,
-    issue: StatementIssue | None,
+    pid: int, reading: Reading, statement: Statement, template: bytes, issue: StatementIssue | None = None
 ) -> ResponseReturnValue:
     """A statement written into this template."""
     current.take_slot()
@@ -206,15 +190,13 @@ def as_word(
         template,
         reading,
         statement,
-        project=session().get_one(Project, pid).name,
-        period=period,
-        place=place,
-        issue=(issue.title, issue.issued_at) if issue else None,
+        on_paper(reading, statement, issue.issued_at if issue else None),
+        issue=issue.title if issue else "",
         form_titles=titles_of_forms(session(), pid),
         sees_small_cells=sees_small_cells(),
         link=_from_afar(pid, statement),
     )
-    return _download(pid, statement, "docx", written, period, issue)
+    return _download(pid, statement, "docx", written, issue)
 
 
 def _from_afar(pid: int, statement: Statement) -> Link:
@@ -223,12 +205,13 @@ def _from_afar(pid: int, statement: Statement) -> Link:
 
 
 def _download(
-    pid: int, statement: Statement, form: str, document: bytes | str, period: str, issue: StatementIssue | None
+    pid: int, statement: Statement, form: str, document: bytes | str, issue: StatementIssue | None
 ) -> Response:
     """A file that is called by its statement, its period and its issue, or else the day as of which it reads."""
     zone = ZoneInfo(session().get_one(Project, pid).time_zone)
     day = statement.as_of.at.astimezone(zone).date().isoformat()
-    parts = statement.name, "" if period == "all" else period, f"issue-{issue.number}" if issue else day
+    period = "" if statement.period == "all" else statement.period
+    parts = statement.name, period, f"issue-{issue.number}" if issue else day
     name = "_".join(part for part in parts if part).replace("/", "--")
     headers = {"Content-Disposition": disposition(f"{name}.{statement.language}.{form}")}
     return Response(document, content_type=_SAVED[form], headers=headers)
@@ -259,9 +242,7 @@ def _asked(statement: Statement, figure: Figure, **more: str | int | None) -> st
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
 
 
-def _in_format(
-    pid: int, statement: Statement, form: str, period: str, issue: StatementIssue | None
-) -> ResponseReturnValue:
+def _in_format(pid: int, statement: Statement, form: str, issue: StatementIssue | None = None) -> ResponseReturnValue:
     match form:
         case "html":
             body = statement.to_html(lambda mark: page_of(pid, statement, mark))
@@ -269,9 +250,9 @@ def _in_format(
                 "statement_alone.html", body=body, title=statement.title, language=statement.language
             )
         case "md":
-            return _download(pid, statement, "md", statement.to_markdown(), period, issue)
+            return _download(pid, statement, "md", statement.to_markdown(), issue)
         case _:
-            more = {"issue": issue_json(issue)} if issue else {}
+            more = {"issue": issue_json(issue), "kept": statement.paper is not None} if issue else {}
             return answer(statement.to_json(lambda mark: _evidence_of(pid, statement, mark)) | more)
 
 

@@ -72,7 +72,7 @@ def show_submission(seen: SubmissionSeen) -> Shown:
         "instanceId": seen.instance_id,
         "submitterId": first.actor_id,
         "createdAt": first.received_at,
-        "updatedAt": seen.updated_at,
+        "updatedAt": seen.updated_at if seen.updated_at > first.received_at else None,
         "deletedAt": None,
         "deviceId": seen.device,
         "userAgent": seen.user_agent,

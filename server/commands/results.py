@@ -15,6 +15,7 @@ from server.commands.common import installation_opened, project_named, sender_of
 from server.db import session
 from server.queries.submissions import how_many
 from server.serve import spare_what_is_loaded
+from sync.accounts.roles import fillable_forms
 from sync.indicators.figures import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_portion, verify_portion
@@ -113,8 +114,9 @@ def intake(file: Path, name: str | None, project: str | None) -> None:
         packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
         body = unpack(file.read_bytes(), packing, current.settings().max_batch)
         batch = read_batch(parse_batch(body))
-        actor_id = sender_of(project_id, name, batch.get("device")).id
-        prepared = prepare_batch(session(), project_id, batch, sha256_of(body), clock.now())
+        actor = sender_of(project_id, name, batch.get("device"))
+        actor_id, bound = actor.id, fillable_forms(session(), actor, project_id)
+        prepared = prepare_batch(session(), project_id, batch, sha256_of(body), clock.now(), bound)
         result = store_batch(session(), prepared, actor_id, clock.now)
         session().commit()
         for outcome, count in sorted(result.counts.items()):

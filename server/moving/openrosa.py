@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from lxml import etree
 
-from forms.xforms.corrections import ROOT
+from forms.xforms.corrections import name_as_first
 from forms.xforms.xml import parser
 from server.moving.fetching import Fetcher, basic, moment
 from server.moving.found import (
@@ -69,7 +69,7 @@ class OpenRosa:
         sent_at = moment(instance.get("submissionDate") or instance.get("markedAsCompleteDate"))
         for theirs in {"submissionDate", "isComplete", "markedAsCompleteDate"} & set(instance.attrib):
             del instance.attrib[theirs]
-        _call(instance, instance_id)
+        name_as_first(instance, instance_id)
         files = {
             (media.findtext("{*}filename") or "").strip(): self._follow(
                 (media.findtext("{*}downloadUrl") or "").strip()
@@ -112,19 +112,6 @@ class OpenRosa:
 
     def _follow(self, address: str) -> bytes:
         return self._fetcher.get(self._fetcher.path_of(address), **_OPENROSA)
-
-
-def _call(instance: etree._Element, instance_id: str) -> None:
-    """Only the latest version of a submission is given, under the id of the first: it is no edit of anything here,
-    also if it became one by what was chosen in it."""
-    instance.set("instanceID", instance_id)
-    for meta in instance.iterfind("{*}meta"):
-        for said in meta.findall("{*}instanceID"):
-            if said.text != instance_id and meta.find(f"{{*}}{ROOT}") is None:
-                etree.SubElement(meta, str(said.tag).replace("instanceID", ROOT)).text = instance_id
-            said.text = instance_id
-        for said in meta.findall("{*}deprecatedID"):
-            meta.remove(said)
 
 
 def _read(body: bytes) -> etree._Element:

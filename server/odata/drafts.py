@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from server import current
-from server.answers import tagged
+from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.odata.answers import XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import Feed, Shown
-from server.odata.forms import Target, find_target, is_meant, require_expandable, sought_by
+from server.odata.forms import Target, find_target, is_meant, note_read, require_expandable, sought_by
 from server.odata.metadata import form_metadata, service_document
 from server.odata.options import COUNT, MOST_INSIDE, read_options, require_type, require_version, to_count
 from sync.errors import NotFound
@@ -69,7 +69,7 @@ def get_draft_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
         raise NotFound
     require_expandable(tables, target, options)
     sought = sought_by(options, identifying=True, of=_number(pid, fid, target))
-    feed = Feed(tables, target.table, Shown(True, options.wkt, options.select, options.expand))
+    feed = Feed(tables, target.table, Shown(True, options.wkt, options.chosen))
     name = wire_table(tables, target.table)
     if target.table.parent is None:
         page = trial_page(session(), pid, fid, tables, sought)
@@ -82,7 +82,10 @@ def get_draft_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     if counting:
         return counted(count if target.instance_id is None else len(rows))
     document = rows_document(_root(pid, fid), name, resource, rows, options, following, count)
-    return data(_tag(pid, fid, tables, repr(document)), lambda: document)
+    tag = _tag(pid, fid, tables, repr(document))
+    if options.after is None and not known_already(tag):
+        note_read(pid, f"{fid}/draft/{name}")
+    return data(tag, lambda: document)
 
 
 def _number(pid: int, fid: str, target: Target) -> int | None:

@@ -17,10 +17,9 @@ from server.documents import documented
 from server.guards import needs
 from server.odata.answers import JSON, XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import moment
-from server.odata.forms import sought_by
+from server.odata.forms import note_read, sought_by
 from server.odata.metadata import entity_list_metadata, service_document
 from server.odata.options import COUNT, Options, read_options, require_type, require_version, to_count
-from sync.accounts.audit import record_act
 from sync.entities.feed import entity_page
 from sync.entities.reading import names_of
 from sync.entities.registers import list_of
@@ -28,7 +27,6 @@ from sync.errors import NotFound, Unexpected
 from sync.exports.filters import hangs_on_time
 from sync.exports.naming import wire_name
 from sync.models import Entity, EntityList, Project
-from sync.models.database import begin_writing
 
 bp = Blueprint("odata_entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets")
 speak_odata(bp)
@@ -89,7 +87,7 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
     names = _names(known)
     rows = [_chosen(_row(entity, names, makers), options) for entity in page.rows]
     if options.after is None:
-        _note(pid, name)
+        note_read(pid, f"{name}/{ENTITIES}")
     root = _root(pid, name)
     return data(tag, lambda: rows_document(root, ENTITIES, resource, rows, options, page.next, page.count))
 
@@ -128,22 +126,17 @@ def _names(known: EntityList) -> dict[str, str]:
 
 
 def _chosen(row: Row, options: Options) -> Row:
-    if options.select is None:
+    select = options.chosen.select
+    if select is None:
         return row
-    unknown = [name for name in options.select if name.partition("/")[0] not in row]
+    unknown = [name for name in select if name.partition("/")[0] not in row]
     if unknown:
         raise Unexpected(f"$select: there is no field ‘{unknown[0][:100]}’ here.")
-    whole = {name: value for name, value in row.items() if name in options.select}
-    parts = {part: row["__system"].get(part) for name in options.select for part in [name.removeprefix("__system/")]}
-    if "__system" not in whole and any(name.startswith("__system/") for name in options.select):
-        whole["__system"] = {part: value for part, value in parts.items() if f"__system/{part}" in options.select}
+    whole = {name: value for name, value in row.items() if name in select}
+    parts = {part: row["__system"].get(part) for name in select for part in [name.removeprefix("__system/")]}
+    if "__system" not in whole and any(name.startswith("__system/") for name in select):
+        whole["__system"] = {part: value for part, value in parts.items() if f"__system/{part}" in select}
     return whole
-
-
-def _note(pid: int, name: str) -> None:
-    begin_writing(session())
-    record_act(session(), pid, current.origin(), "odata.read", current.now(), f"{name}/{ENTITIES}")
-    session().commit()
 
 
 def _root(pid: int, name: str) -> str:

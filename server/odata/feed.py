@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from forms.spelling import did_you_mean
+from server.odata.options import Chosen
 from sync.errors import Unexpected
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table, repeats_in
 from sync.exports.flat import moment_text
@@ -33,19 +34,19 @@ _EXACT: Mapping[str, type] = {
 }
 _EMPTY: Row = {}
 _UUID = re.compile(r"uuid:[0-9A-Za-z-]+")
+_EVERYTHING = Chosen()
+_WITH_REPEATS = Chosen(expand={"*": _EVERYTHING})
 # What `__system` says about people and devices is for those who may see who is who.
 _WHO = ("submitterName", "deviceId")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How rows are shown to this visitor. `expand` names the repeats that come inside, as their table does, or all by
-    `*`. `link` makes the address under which a file is shown; None for its name."""
+    """How rows are shown to this visitor. `link` makes the address under which a file is shown; None for its name."""
 
     identifying: bool
     wkt: bool = False
-    select: tuple[str, ...] | None = None
-    expand: frozenset[str] = frozenset()
+    chosen: Chosen = _EVERYTHING
     link: Callable[[str, str], str] | None = None  # of the instance's first id and the file's name
 
 
@@ -59,11 +60,13 @@ class Feed:
         self.repeats = repeats_in(tables, table)
         self.names = WireNames(table, self.repeats)
         self.columns = [column for column in table.columns if shown.identifying or not column.identifying]
-        self._selected = _selection(shown.select, self)
+        self._selected = _selection(shown.chosen.select, self)
         self._blocks = self._planned()
-        links = ((self.names.of(repeat.within), repeat) for repeat in self.repeats)
-        self._links = [(wire, repeat) for wire, repeat in links if self._wants("/".join(wire))]
         self._inner = self._expanded()
+        links = ((self.names.of(repeat.within), repeat) for repeat in self.repeats)
+        self._links = [
+            (wire, repeat) for wire, repeat in links if repeat.identity in self._inner or self._wants("/".join(wire))
+        ]
         self._parent_key = parent_key(tables, table)
         self._steps = steps(tables, table)
 
@@ -147,15 +150,18 @@ class Feed:
 
     def _expanded(self) -> dict[str, Feed]:
         """The repeats that come inside; those in them too, if all do. Raises Unexpected for one that there is not."""
-        wanted = self.shown.expand
-        if "*" in wanted:
-            return {repeat.identity: Feed(self.tables, repeat, self.shown) for repeat in self.repeats}
+        wanted = self.shown.chosen.expand
         named = {"/".join(self.names.of(repeat.within)): repeat for repeat in self.repeats}
-        for name in sorted(wanted - named.keys()):
+        for name in sorted(wanted.keys() - named.keys() - {"*"}):
             remedy = did_you_mean(name, named)
             raise Unexpected(f"$expand: there is no repeat ‘{name[:100]}’ directly in this table. {remedy}".strip())
-        plain = replace(self.shown, expand=frozenset())
-        return {named[name].identity: Feed(self.tables, named[name], plain) for name in wanted}
+        others = _WITH_REPEATS if "*" in wanted else None
+        inside = ((repeat, wanted.get(name, others)) for name, repeat in named.items())
+        return {
+            repeat.identity: Feed(self.tables, repeat, replace(self.shown, chosen=chosen))
+            for repeat, chosen in inside
+            if chosen is not None
+        }
 
     def _wants(self, name: str) -> bool:
         if self._selected is None:

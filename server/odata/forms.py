@@ -116,11 +116,11 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     require_expandable(tables, target, options)
     if known_already(tag):
         return tagged(b"", JSON, tag)
-    shown = Shown(sees, options.wkt, options.select, options.expand, linker(pid, fid) if links else None)
+    shown = Shown(sees, options.wkt, options.chosen, linker(pid, fid) if links else None)
     page = _page(pid, fid, tables, target, options, shown)
     name = wire_table(tables, target.table)
     if options.after is None:
-        _note(pid, fid, name)
+        note_read(pid, f"{fid}/{name}")
     if page.next is not None and wants_all_at_once(options):
 
         def rows() -> Iterator[Fragment]:
@@ -201,7 +201,7 @@ def _page(
 
 def require_expandable(tables: Sequence[Table], target: Target, options: Options) -> None:
     """Rows of a repeat hold nothing of the repeats inside. Raises NotImplementedHere where those are wanted."""
-    if options.expand and target.table.parent is not None and repeats_in(tables, target.table):
+    if options.chosen.expand and target.table.parent is not None and repeats_in(tables, target.table):
         raise NotImplementedHere("$expand is done in Submissions: $expand=* brings all repeats, each in its place.")
 
 
@@ -268,8 +268,8 @@ def _unquoted(text: str) -> str:
     return text.replace("''", "'")
 
 
-def _note(pid: int, fid: str, table: str) -> None:
+def note_read(pid: int, table: str) -> None:
     """Somebody took rows along: it goes into the audit trail with the first page."""
     begin_writing(session())
-    record_act(session(), pid, current.origin(), "odata.read", current.now(), f"{fid}/{table}")
+    record_act(session(), pid, current.origin(), "odata.read", current.now(), table)
     session().commit()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from sync.errors import NotAcceptable, NotFound, NotImplementedHere, Unexpected
 
 # So many rows are in an answer at most; a link leads to the next ones.
 LARGEST_PAGE = 2_000
+_DEEPEST = 20  # an $expand inside others
 MOST_INSIDE = 20_000  # of one submission: a form has no more elements
 COUNT = "/$count"  # at the end of a table's address
 _KNOWN = frozenset(
@@ -43,6 +44,15 @@ _LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What of a table's rows is wanted: these columns, or all, and by their names the repeats that come inside, each
+    with what is wanted of its rows. `*` stands for all repeats and those in them."""
+
+    select: tuple[str, ...] | None = None
+    expand: Mapping[str, Chosen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """`page` is how many rows an answer may have, `after` what the skip token holds of the row before the first."""
 
@@ -51,12 +61,11 @@ class Options:
     skip: int
     count: bool
     wkt: bool
-    expand: frozenset[str]
+    chosen: Chosen
     links: bool
     filter: str | None
     orderby: str | None
     search: str | None
-    select: tuple[str, ...] | None
     after: dict[str, Any] | None
 
 
@@ -66,12 +75,6 @@ def read_options() -> Options:
     if unknown:
         raise NotImplementedHere(f"The query option {unknown[0][:50]} is not done here.")
     top = _whole("$top")
-    expand = request.args.get("$expand")
-    if expand is not None and "(" in expand:
-        raise NotImplementedHere("$expand names repeats here, or is * for all of them; nothing is asked of them there.")
-    select = request.args.get("$select")
-    if select is not None and expand is not None:
-        raise NotImplementedHere("$select and $expand do not go together here.")
     limits = [limit for limit in (top, _preferred(), LARGEST_PAGE) if limit is not None]
     return Options(
         top=top,
@@ -79,19 +82,18 @@ def read_options() -> Options:
         skip=_whole("$skip") or 0,
         count=_truth("$count"),
         wkt=_truth("$wkt"),
-        expand=frozenset(_listed(expand) or "*") if expand is not None else frozenset(),
+        chosen=_chosen(request.args.get("$select"), request.args.get("$expand")),
         links=_truth("links"),
         filter=_LOST_PLUS.sub(r"\1+\2", request.args.get("$filter", "")) or None,
         orderby=request.args.get("$orderby") or None,
         search=request.args.get("$search") or None,
-        select=_listed(select),
         after=_token(request.args.get("$skiptoken")),
     )
 
 
 def to_count(options: Options, page: int) -> Options:
     """Asking how many rows there are, of which only the filter and the search decide."""
-    return replace(options, count=True, top=None, page=page, skip=0, after=None, orderby=None, expand=frozenset())
+    return replace(options, count=True, top=None, page=page, skip=0, after=None, orderby=None, chosen=Chosen())
 
 
 def wants_all_at_once(options: Options) -> bool:
@@ -150,10 +152,47 @@ def _token(text: str | None) -> dict[str, Any] | None:
     return place  # type: ignore[no-any-return]
 
 
-def _listed(text: str | None) -> tuple[str, ...] | None:
-    if text is None or text.strip() == "*":
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _chosen(select: str | None, expand: str | None, depth: int = 0) -> Chosen:
+    if depth > _DEEPEST:
+        raise Unexpected("$expand: it is nested too deeply.")
+    names = None if select is None else tuple(_split(select, ","))
+    if expand is None:
+        inside = {}
+    else:
+        inside = dict(_expanded(item, depth) for item in _split(expand, ",")) or {"*": Chosen()}
+    return Chosen(None if names and "*" in names else names, inside)
+
+
+def _expanded(item: str, depth: int) -> tuple[str, Chosen]:
+    """A repeat by its name, and in brackets what of its rows. Raises NotImplementedHere for what is more than that."""
+    name, bracket, rest = item.partition("(")
+    name = name.strip()
+    if bracket and not rest.endswith(")"):
+        raise Unexpected(f"$expand: the brackets after ‘{name[:100]}’ do not close.")
+    asked = dict(_option(part) for part in _split(rest[:-1], ";"))
+    if more := asked.keys() - {"$select", "$expand"}:
+        raise NotImplementedHere(f"{min(more)[:50]} is not done inside $expand; ask the table of the repeat for it.")
+    if "/$" in name or (name == "*" and asked):
+        raise NotImplementedHere(f"{item[:50]} is not done in $expand; it names repeats, or is * for all of them.")
+    return name, _chosen(asked.get("$select"), asked.get("$expand"), depth + 1)
+
+
+def _option(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name.strip(), value
+
+
+def _split(text: str, by: str) -> Iterator[str]:
+    """The parts that are no blanks; what stands in brackets is not parted."""
+    depth, part = 0, ""
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == by and not depth:
+            yield from filter(None, [part.strip()])
+            part = ""
+        else:
+            part += letter
+    yield from filter(None, [part.strip()])
 
 
 def _whole(name: str) -> int | None:

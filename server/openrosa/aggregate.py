@@ -16,6 +16,8 @@ from flask.typing import ResponseReturnValue
 from lxml import etree
 from sqlalchemy import select
 
+from forms.xforms.corrections import name_as_first
+from forms.xforms.files import named_files
 from server import current
 from server.answers import tagged
 from server.api.submissions import note_view
@@ -93,16 +95,14 @@ def post_form_upload(pid: int) -> ResponseReturnValue:
     if arrived.fault is not None or (given := parts.get("form_def_file")) is None:
         arrived.drop()
         raise arrived.fault or FieldMissing("form_def_file is missing: the part with the XForm.")
-    media = {
-        part.names[-1]: part.content.read()
-        for part in arrived.parts
-        if part.is_file and part is not given and part.names
-    }
+    files = [(part.names, part.content.read()) for part in arrived.parts if part.is_file and part is not given]
     form = given.content.read()
     arrived.drop()
     neighbours = latest_sheets(session(), pid)
     release()  # ODK Validate takes its time
     workbook = tried(form, given.names[-1].removesuffix(".xml"), neighbours).workbook
+    wanted = {file.name for file in named_files(workbook.xform)}
+    media = {name: content for names, content in files for name in names if name in wanted}
     journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
     publish_form(journal, workbook, media)
     record_act(session(), pid, current.origin(), "form.published", current.now(), workbook.form.form_id)
@@ -194,10 +194,10 @@ def _find(pid: int, form_id: str, instance_id: str) -> _Kept:
 
 
 def _data(kept: _Kept) -> str:
-    """The instance, with what the server knows about it in its root."""
+    """The instance, under the id by which it was asked for, with what the server knows about it in its root."""
     root = etree.fromstring(unpack(kept.xml), _PARSER)
     received = kept.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    root.set("instanceID", kept.instance_id)
+    name_as_first(root, kept.instance_id)
     root.set("submissionDate", received)
     root.set("isComplete", "true" if kept.whole else "false")
     if kept.whole:

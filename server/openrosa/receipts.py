@@ -29,6 +29,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Already received, and deleted by the office since.",
         "Déjà reçu, puis supprimé au bureau.",
     ),
+    "corrected_in_vain": (
+        "Correction reçue, mais la fiche a été supprimée au bureau.",
+        "Correction received, but the office has deleted what it corrects.",
+        "Correction reçue, mais la fiche a été supprimée au bureau.",
+    ),
     "tried": ("Essai reçu.", "Trial received.", "Essai reçu."),
     "missing": ("Manque : {names}.", "Missing: {names}.", "Nin ma se fɔlɔ: {names}."),
     "more": ("{names} et {n} autres", "{names} and {n} more", "{names} (+{n})"),
@@ -62,10 +67,10 @@ def _number(counted: int) -> str:
 
 
 def _word_for(posted: Posted) -> str:
+    if posted.deleted:
+        return "corrected_in_vain" if posted.outcome == "edited" else "deleted"
     if posted.outcome != "duplicate":
         return "corrected" if posted.outcome == "edited" else "received"
-    if posted.deleted:
-        return "deleted"
     if posted.superseded:
         return "superseded"
     if posted.beside:

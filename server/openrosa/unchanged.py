@@ -7,8 +7,6 @@ so, the answer is 304 before the web framework has begun. Whatever is not plain 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import secrets
 import threading
@@ -26,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from server import clock, current
+from server.basic import name_and_password
 from server.capacity import Rates
 from server.db import session
 from server.front import KEY, PATH_SHOWN
@@ -173,10 +172,7 @@ def token_in(environ: dict[str, Any]) -> str | None:
         return key if is_well_formed(key) else None
     kind, _, shown = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() == "basic":
-        try:
-            shown = base64.b64decode(shown, validate=True).decode("utf-8").partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return None
+        _, shown = name_and_password(shown) or ("", "")
     elif kind.lower() != "bearer":
         return None
     return shown if is_well_formed(shown) else None

@@ -23,6 +23,27 @@ from sync.models.database import begin_writing
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
+# By what each says of itself. Most name others too, which they are like: the first one that is found is meant.
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser": "Samsung Internet",
+    "Firefox": "Firefox",
+    "FxiOS": "Firefox",
+    "CriOS": "Chrome",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+_SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
 _ACCOUNT = "account.account"
 
 
@@ -157,6 +178,12 @@ def post_token() -> ResponseReturnValue:
     return _page(token=issued.token)
 
 
+def browser_of(agent: str) -> str:
+    """What people call it and what it runs on, such as “Firefox, Android”; its own words where both are unknown."""
+    known = [next((said for sign, said in signs.items() if sign in agent), None) for signs in (_BROWSERS, _SYSTEMS)]
+    return ", ".join(filter(None, known)) or agent
+
+
 def _page(refusal: Refusal | None = None, done: str | None = None, token: str | None = None) -> ResponseReturnValue:
     actor, now = _own(), current.now()
     page = render_template(
@@ -167,6 +194,7 @@ def _page(refusal: Refusal | None = None, done: str | None = None, token: str | 
         tokens=tokens_of(session(), actor.id, "api", now),
         here=current.visitor().token,
         languages=LANGUAGES,
+        browser_of=browser_of,
         problem=refusal.detail if refusal else None,
         done=done,
         token=token,

@@ -38,6 +38,9 @@ def post_sign_in() -> ResponseReturnValue:
     email = request.form.get("email", "")[:1000]
     try:
         issued = sign_in_half(email, request.form.get("password", ""))
+    except Unauthenticated:
+        wrong = Unauthenticated("The e-mail address or the password is not right.")
+        return refused_on("sign_in.html", wrong, next=target, email=email, carried=carried)
     except Refusal as refusal:
         return refused_on("sign_in.html", refusal, next=target, email=email, carried=carried)
     if issued.csrf is None:

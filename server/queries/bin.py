@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from forms.xpath.numbers import LARGEST
+from server.queries.counting import counted
 from sync.models import Actor, Delivery, Event, Form, Quarantined, Submission
 from sync.review.paging import PAGE, Page, not_a_cursor
 
-COUNTED = 10_000  # more than so many are not counted out
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LONGEST = 40
 
@@ -86,14 +85,14 @@ def deleted_submissions(session: Session, project_id: int, cursor: str | None, l
 
 def how_many_deleted(session: Session, project_id: int) -> int:
     """How many submissions are in the bin; COUNTED stands for that many or more."""
-    return _counted(
+    return counted(
         session, select(Submission.id).where(Submission.project_id == project_id, Submission.deleted_at.is_not(None))
     )
 
 
 def how_many_discarded(session: Session, project_id: int) -> int:
     """How many items of the quarantine were discarded; COUNTED stands for that many or more."""
-    return _counted(
+    return counted(
         session, select(Quarantined.id).where(Quarantined.project_id == project_id, Quarantined.state == "discarded")
     )
 
@@ -115,20 +114,16 @@ def erased_under(
     before = now - dt.timedelta(days=keep_deleted)
     told_before = now - dt.timedelta(days=keep_deliveries)
     return Erased(
-        _counted(
+        counted(
             session,
             select(Submission.id).where(Submission.project_id == project_id, Submission.deleted_at < before),
         ),
-        _counted(
+        counted(
             session,
             select(Quarantined.id).where(Quarantined.project_id == project_id, Quarantined.discarded_at < before),
         ),
-        _counted(session, select(Delivery.event).where(Delivery.project_id == project_id, Delivery.at < told_before)),
+        counted(session, select(Delivery.event).where(Delivery.project_id == project_id, Delivery.at < told_before)),
     )
-
-
-def _counted(session: Session, query: Select[Any]) -> int:
-    return session.scalar(select(func.count()).select_from(query.limit(COUNTED).subquery())) or 0
 
 
 def _cursor_to(last: Gone) -> str:

@@ -47,7 +47,7 @@ _WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 
 # What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
 # when something is worked out or written in another way.
-VERSION = f"{version_of('siby')}/5"
+VERSION = f"{version_of('siby')}/6"
 
 _Key = tuple[object, ...]
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from sync.models import (
@@ -27,10 +27,13 @@ _LOOKED_THROUGH = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """A page of the trail, the newest first; `below` is where the next one begins, None at the end."""
+    """A page of the trail, the newest first; `below` is where the next one begins, None at the end. `count` is how many
+    there are on all pages, or that many `or_more`."""
 
     rows: Sequence[Audit]
     below: int | None
+    count: int
+    or_more: bool
 
 
 def members(session: Session, project_id: int) -> list[tuple[Actor, str]]:
@@ -68,20 +71,28 @@ def acts_of(
     limit: int = 50,
 ) -> Acts:
     """Acts before `until` and below a number. Looks through a bounded stretch; the next page goes on from there."""
-    if below is None:
-        last = session.scalar(select(Project.last_audit).where(Project.id == project_id)) or 0
-        below = last + 1 if until is None else _first_at(session, project_id, until, last)
-    floor = max(below - _LOOKED_THROUGH, 1)
-    query = select(Audit).where(Audit.project_id == project_id, Audit.number >= floor, Audit.number < below)
+    last = session.scalar(select(Project.last_audit).where(Project.id == project_id)) or 0
+    top = last + 1 if until is None else _first_at(session, project_id, until, last)
+    query = select(Audit).where(Audit.project_id == project_id)
     if actor_id is not None:
         query = query.where(Audit.actor_id == actor_id)
     if action is not None:
         query = query.where(Audit.action == action)
     if without:
         query = query.where(Audit.action.not_in(sorted(without)))
-    rows = session.scalars(query.order_by(Audit.number.desc()).limit(limit)).all()
-    end = rows[-1].number if len(rows) == limit else floor
-    return Acts(rows, end if end > 1 else None)
+    below = top if below is None else below
+    rows = session.scalars(_stretch(query, below).order_by(Audit.number.desc()).limit(limit)).all()
+    end = rows[-1].number if len(rows) == limit else _floor(below)
+    count = session.scalar(select(func.count()).select_from(_stretch(query, top).subquery())) or 0
+    return Acts(rows, end if end > 1 else None, count, or_more=_floor(top) > 1)
+
+
+def _stretch(query: Select[Audit], below: int) -> Select[Audit]:
+    return query.where(Audit.number >= _floor(below), Audit.number < below)
+
+
+def _floor(below: int) -> int:
+    return max(below - _LOOKED_THROUGH, 1)
 
 
 def _first_at(session: Session, project_id: int, moment: dt.datetime, last: int) -> int:
@@ -110,8 +121,10 @@ def how_many_devices(session: Session, project_id: int) -> int:
 
 
 def sent_last(session: Session, project_id: int, actor_id: int, limit: int) -> list[Submission]:
-    """What a device sent last."""
-    query = select(Submission).where(Submission.project_id == project_id, Submission.actor_id == actor_id)
+    """What a device sent last, of what was not deleted."""
+    query = select(Submission).where(
+        Submission.project_id == project_id, Submission.actor_id == actor_id, Submission.deleted_at.is_(None)
+    )
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc()).limit(limit)))
 
 
@@ -124,7 +137,7 @@ def parked_of(session: Session, project_id: int, actor_id: int, looked: int = 20
         .limit(looked)
         .subquery()
     )
-    rows = session.execute(select(newest.c.id, newest.c.reason).where(newest.c.actor_id == actor_id).limit(20))
+    rows = session.execute(select(newest.c.id, newest.c.reason).where(newest.c.actor_id == actor_id))
     return [(row.id, row.reason) for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import bindparam, delete, exists, select
@@ -144,7 +145,7 @@ def assign_form(session: Session, actor_id: int, project_id: int, form_id: str) 
         session.flush()
 
 
-def share_forms(session: Session, project_id: int, wanted: Mapping[str, Collection[int]]) -> bool:
+def share_forms(session: Session, project_id: int, wanted: Mapping[str, Collection[int]], now: dt.datetime) -> bool:
     """Let exactly these actors, and no others, fill in each form named by being bound to it; False if it was so."""
     found = session.execute(
         select(FormAssignment.form_id, FormAssignment.actor_id).where(
@@ -157,6 +158,8 @@ def share_forms(session: Session, project_id: int, wanted: Mapping[str, Collecti
         withdraw_form(session, actor_id, project_id, [form_id])
     for form_id, actor_id in meant - known:
         assign_form(session, actor_id, project_id, form_id)
+    for _, actor_id in known ^ meant:
+        session.get_one(Actor, actor_id).updated_at = now
     return known != meant
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import io
 import re
@@ -19,12 +20,14 @@ from sqlalchemy.orm import Session
 from forms.xforms.corrections import OWN_LISTS
 from sync.accounts.roles import role_in
 from sync.entities.notices import notices_for, notices_since
-from sync.entities.reach import changed_since, places_changed_at, reach_of, rows_within, writes
+from sync.entities.reach import changed_since, made_since, places_changed_at, reach_of, rows_within, writes
 from sync.errors import NotFound
 from sync.models import Actor, Entity, EntityList, Event, Project
 
 ENTITY_LIST, APPROVAL_ENTITY_LIST = "entityList", "approvalEntityList"
 _ASKED = "siby_last_event"
+# Whoever changed a device may have waited so long before others heard of it, while events had later times.
+_IN_DOUBT = dt.timedelta(minutes=2)
 _FIXED = ("name", "label", "__version")
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -102,7 +105,9 @@ def change_for(
 ) -> ListChange | None:
     """What has changed for the device since the event, all of it for None; None if nothing has."""
     if list_name in OWN_LISTS:
-        if after is not None and not notices_since(session, project_id, actor, after):
+        if after is not None and not (
+            notices_since(session, project_id, actor, after) or _changed(session, project_id, actor, after)
+        ):
             return None
         return ListChange(True, list(rows_for(session, project_id, list_name, actor, form_id)), [])
     known = _list(session, project_id, list_name)
@@ -112,18 +117,24 @@ def change_for(
     if not changed:
         return None
     upserts = [row for row in rows_for(session, project_id, list_name, actor) if row.name in changed]
-    return ListChange(False, upserts, sorted(changed.difference(row.name for row in upserts)))
+    others = changed.difference(row.name for row in upserts)
+    deletes = sorted(others - made_since(session, project_id, list_name, others, after))
+    return ListChange(False, upserts, deletes) if upserts or deletes else None
 
 
 def _regrouped(session: Session, known: EntityList, actor: Actor, after: int) -> bool:
     """Whether since the event the list, the device or the places were changed so that other rows may reach it."""
-    if known.event > after:
+    if known.event > after or _changed(session, known.project_id, actor, after):
         return True
-    if actor.updated_at is not None:
-        at = session.scalar(select(Event.at).where(Event.project_id == known.project_id, Event.number == after))
-        if at is None or actor.updated_at >= at:
-            return True
     return bool(actor.places) and places_changed_at(session, known.project_id) > after
+
+
+def _changed(session: Session, project_id: int, actor: Actor, after: int) -> bool:
+    """Whether the device itself may have been changed since the event: of that the journal says nothing."""
+    if actor.updated_at is None:
+        return False
+    at = session.scalar(select(Event.at).where(Event.project_id == project_id, Event.number == after))
+    return at is None or actor.updated_at >= at - _IN_DOUBT
 
 
 def _state_of_list(session: Session, project_id: int, known: EntityList, actor: Actor) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,7 @@ _RECENT = dt.timedelta(days=60)  # before the last one
 _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _SAYS = ("state", "form", "sent_at", "missing", "comment")
 _TELLS = ("state", "form", "sent_at", "comment")
+_OTHER_COLUMNS = frozenset({"name", "label", "__version", *_TELLS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def notices_since(session: Session, project_id: int, actor: Actor, after: int) -
         select(func.max(Submission.event)).where(Submission.project_id == project_id, Submission.actor_id == actor.id)
     )
     waits = select(Event.number).where(
-        Event.project_id == project_id, Event.number > after, Event.kind == "quarantined"
+        Event.project_id == project_id, Event.number > after, Event.kind.in_(("quarantined", "resolved", "discarded"))
     )
     return (last or 0) > after or session.scalar(select(waits.exists())) is True
 
@@ -175,8 +176,8 @@ def _sent(around: _Around) -> Notices:
     comments = around.comments([row.id for row in found if row.review_state is not None])
     rows = []
     for row in found:
-        comment = comments.get(row.id, "")
-        state = state_of(row.review_state, row.missing, row.more_to_come, comment)
+        comment, lacking = comments.get(row.id, ""), row.missing - row.more_to_come  # which is counted as one
+        state = state_of(row.review_state, lacking, row.more_to_come, comment)
         label = around.label(
             titles.get(row.form_id, row.form_id),
             row.instance_name,
@@ -187,7 +188,7 @@ def _sent(around: _Around) -> Notices:
             "state": state,
             "form": row.form_id,
             "sent_at": around.when(row.received_at),
-            "missing": str(row.missing),
+            "missing": str(lacking),
             "comment": comment,
         }
         rows.append((row_of_instance(row.instance_id), label, row.event, said))
@@ -260,8 +261,8 @@ def _to_correct(around: _Around, form_id: str | None) -> Notices:
 
 
 def _questions(form: Form) -> dict[str, Field]:
-    """What can be filled in by a look-up, by the name of its column: that of the question, where it is the only one of
-    that name, otherwise with its groups."""
+    """What can be filled in by a look-up, by the name of its column: that of the question, where nothing else has it,
+    otherwise with its groups, or with `data_`. Of two columns of one name Collect would open no form."""
     asked = set(correction_questions(form))
     fields = [
         question
@@ -271,13 +272,15 @@ def _questions(form: Form) -> dict[str, Field]:
         and question.type != "binary"
         and question.path not in asked
     ]
-    named: dict[str, list[Field]] = defaultdict(list)
+    names = Counter(question.name for question in fields)
+    alone = {name for name, count in names.items() if count == 1} - _OTHER_COLUMNS
+    columns = {question.name: question for question in fields if question.name in alone}
     for question in fields:
-        named[question.name].append(question)
-    columns = {}
-    for question in fields:
-        alone = len(named[question.name]) == 1 and question.name not in (*_TELLS, "name", "label")
-        columns[question.name if alone else "_".join(question.path.split("/")[2:])] = question
+        if question.name not in alone:
+            column = "_".join(question.path.split("/")[2:])
+            while column in columns or column in _OTHER_COLUMNS:
+                column = f"data_{column}"
+            columns[column] = question
     return columns
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.accounts.roles import role_in
-from sync.models import Actor, Entity, EntityAssignment, EntityList, Place
+from sync.models import Actor, Entity, EntityAssignment, EntityList, EntityStep, Place
 from sync.models.kept import Kept
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.projects.places import PlaceTree, places_at
@@ -120,6 +120,14 @@ def changed_since(session: Session, project_id: int, name: str, after: int) -> s
             select(Entity.id).where(Entity.project_id == project_id, Entity.list_name == name, Entity.event > after)
         )
     )
+
+
+def made_since(session: Session, project_id: int, name: str, ids: Collection[str], after: int) -> set[str]:
+    """Those of these rows that were made after the event: nobody had got them. One whose making was purged is none."""
+    columns = [EntityStep.entity_id, EntityStep.event, EntityStep.create]
+    at = (EntityStep.project_id, project_id), (EntityStep.list_name, name)
+    steps = rows_of_keys(session.connection(), columns, [EntityStep.entity_id], [(id_,) for id_ in sorted(ids)], *at)
+    return {step.entity_id for step in steps if step.create} - {step.entity_id for step in steps if step.event <= after}
 
 
 def codes_of(session: Session, project_id: int, places: Iterable[Any]) -> frozenset[str] | None:

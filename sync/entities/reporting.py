@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, select
+import orjson
+from sqlalchemy import ColumnElement, bindparam, cast, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Sheets, field_called, plain_reference
-from forms.indicators.subjects import named_list
+from forms.indicators.subjects import NOBODY, named_list
 from forms.xforms.model import Form as CompiledForm
+from sync.indicators import counting
+from sync.indicators.periods import Period
+from sync.indicators.reading import Reading
 from sync.models import Entity, EntityList, Form, Submission
+from sync.models.database import is_sqlite
 from sync.projects.catalogue import Published, published
 from sync.review.counting import REJECTED
 
@@ -31,13 +37,15 @@ class Register:
     """A list, and a form each of whose submissions is about one entry of it.
 
     `declared` says how a submission names the entry: with the list before it, because the form makes or changes it or
-    says whom a visit is about; or by its id alone, because an indicator of the form has it for its subject.
+    says whom a visit is about; or by its id alone, because an indicator of the form has it for its subject. `expected`
+    is the indicator that counts those of whom the form is expected; None for all.
     """
 
     list_name: str
     form_id: str
     title: str
     declared: bool
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,8 @@ class Silent:
 
 
 def registers(session: Session, project_id: int) -> list[Register]:
-    """By list and form. Lists of people are none: nobody expects every person in each period."""
+    """By list and form. Lists of people are none, for nobody expects every person in each period, nor are forms that
+    say that they are expected of nobody."""
     known_lists = session.execute(
         select(EntityList.name, EntityList.matching).where(
             EntityList.project_id == project_id, EntityList.deleted_at.is_(None)
@@ -76,30 +85,40 @@ def registers(session: Session, project_id: int) -> list[Register]:
     found = []
     for form_id, version, title in rows:
         known = published(session, project_id, form_id, version)
-        if isinstance(known, Published):
+        if isinstance(known, Published) and known.sheets.expected != NOBODY:
             found += [
-                Register(list_name, form_id, title, declared)
+                Register(list_name, form_id, title, declared, known.sheets.expected or None)
                 for list_name, declared in _reported_by(known.form, known.sheets)
                 if list_name in lists
             ]
     return sorted(found, key=lambda register: (register.list_name, register.form_id))
 
 
-def silence(session: Session, project_id: int, register: Register, start: dt.date, end: dt.date) -> Silence:
-    """How many of the register's entries were silent from `start` to `end`, both included."""
-    entries = session.scalars(select(func.count()).where(*_living(project_id, register))).one()
-    silent = session.scalars(
-        select(func.count()).where(*_living(project_id, register), ~_heard(project_id, register, start, end))
-    ).one()
-    never = (
-        session.scalars(
-            select(func.count()).where(
-                *_living(project_id, register), ~_heard(project_id, register, dt.date.min, dt.date.max)
-            )
-        ).one()
-        if silent
-        else 0
-    )
+def expected_of(reading: Reading, register: Register, end: dt.date) -> set[str] | None:
+    """The ids of which the form is expected by the end of a period: each record for itself, whoever is one person.
+    None for all, also where the indicator is none any more."""
+    if register.expected not in reading.definitions:
+        return None
+    definition, upto = reading.definition(register.expected or ""), Period("", None, end)
+    units = counting.units_of(definition, reading.entries(definition, upto, None), upto, str)
+    return {unit.entry.subject for unit in units if unit.kept and not unit.lacking}
+
+
+def silence(
+    session: Session,
+    project_id: int,
+    register: Register,
+    start: dt.date,
+    end: dt.date,
+    among: Collection[str] | None = None,
+) -> Silence:
+    """How many of the register's entries, or of those `among` them, were silent from `start` to `end`, both
+    included."""
+    living = _living(session, project_id, register, among)
+    entries = session.scalars(select(func.count()).where(*living)).one()
+    silent = session.scalars(select(func.count()).where(*living, ~_heard(project_id, register, start, end))).one()
+    ever = _heard(project_id, register, dt.date.min, dt.date.max)
+    never = session.scalars(select(func.count()).where(*living, ~ever)).one() if silent else 0
     return Silence(register, entries, silent, never)
 
 
@@ -137,12 +156,13 @@ def silent_entries(
     end: dt.date,
     after: str | None = None,
     limit: int = 100,
+    among: Collection[str] | None = None,
 ) -> tuple[Sequence[Silent], str | None]:
     """Those that were silent, by id, from after an id on; and the id after which the next page begins."""
     of_entry = [Submission.project_id == project_id, Submission.subject == _subject(register)]
     last = select(func.max(Submission.day)).where(*of_entry, *_counting(register)).correlate(Entity).scalar_subquery()
     query = select(Entity.id, Entity.label, last.label("last")).where(
-        *_living(project_id, register), ~_heard(project_id, register, start, end)
+        *_living(session, project_id, register, among), ~_heard(project_id, register, start, end)
     )
     if after is not None:
         query = query.where(Entity.id > after)
@@ -176,13 +196,23 @@ def _reported_by(form: CompiledForm, sheets: Sheets) -> Iterator[tuple[str, bool
         yield subject or "", False
 
 
-def _living(project_id: int, register: Register) -> tuple[ColumnElement[bool], ...]:
-    return (
+def _living(
+    session: Session, project_id: int, register: Register, among: Collection[str] | None
+) -> tuple[ColumnElement[bool], ...]:
+    living = (
         Entity.project_id == project_id,
         Entity.list_name == register.list_name,
         Entity.withdrawn.is_(False),
         Entity.deleted_at.is_(None),
     )
+    return living if among is None else (*living, Entity.id.in_(_each(session, among)))
+
+
+def _each(session: Session, ids: Collection[str]) -> Any:
+    """The ids as rows: as parameters there may be too many."""
+    given = literal(orjson.dumps(sorted(ids)).decode())
+    listed = func.json_each(given) if is_sqlite(session) else func.jsonb_array_elements_text(cast(given, JSONB))
+    return select(listed.table_valued("value").c.value)
 
 
 def _heard(project_id: int, register: Register, start: dt.date, end: dt.date) -> ColumnElement[bool]:

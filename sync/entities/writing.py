@@ -120,7 +120,9 @@ def update_entity(
     entity = _living(journal, name, entity_id)
     if not force and base_version != entity.version:
         raise Stale(
-            f"The entity stands at version {entity.version}, not at {base_version}.",
+            f"The entity stands at version {entity.version}, not at {base_version}."
+            if base_version is not None
+            else "Say baseVersion, the version that you looked at, or force=true.",
             details={"current": entity.version, "provided": base_version},
         )
     says = data or label

@@ -316,6 +316,6 @@ def _stored(source: Source, *, here: bool = True) -> Iterator[Any]:
         )
         .order_by(Submission.id.desc(), Attachment.name)
     )
-    if source.where is not None:
-        query = query.where(source.where)
+    if source.meant is not None:
+        query = query.where(source.meant)
     return iter(source.session.execute(query.execution_options(yield_per=500)))

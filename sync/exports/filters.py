@@ -136,6 +136,15 @@ def names_in(text: str) -> set[str]:
     return _parsed(text, "$filter", lambda: set(_names(_read(text))))
 
 
+def texts_of(condition: str, name: str) -> frozenset[str] | None:
+    """The texts of which `name` has one in every row that the filter lets through; None where it does not say so.
+    Raises BadFilter for what cannot be read."""
+    expression = _parsed(condition, "$filter", lambda: _read(condition))
+    said = [_texts_in(part, name) for part in _joined(expression, BinaryOperatorKind.AND)]
+    sure = [texts for texts in said if texts is not None]
+    return frozenset.intersection(*sure) if sure else None
+
+
 def hangs_on_time(condition: str | None, order: str | None = None) -> bool:
     """Whether the same `$filter` or `$orderby` says another thing a moment later. Raises BadFilter for what cannot be
     read."""
@@ -495,6 +504,16 @@ def _joined(expression: Expression, operator: BinaryOperatorKind) -> Iterator[Ex
             pending += [part.right, part.left]
         else:
             yield part
+
+
+def _texts_in(part: Expression, name: str) -> frozenset[str] | None:
+    """Those with which a part of a filter says that `name` is equal."""
+    if not isinstance(part, Binary) or part.operator not in (BinaryOperatorKind.EQ, BinaryOperatorKind.IN):
+        return None
+    sides = [part.left, *(part.right.items if isinstance(part.right, ListExpression) else [part.right])]
+    named = [side for side in sides if isinstance(side, Member) and _name(side) == name]
+    texts = [side.value for side in sides if isinstance(side, Literal) and side.type_name == "Edm.String"]
+    return frozenset(texts) if len(named) == 1 and len(texts) == len(sides) - 1 else None
 
 
 def _name(member: Member) -> str:

@@ -27,10 +27,18 @@ from sqlalchemy.orm import Session
 
 from forms.xpath.numbers import LARGEST
 from sync.errors import Unexpected
-from sync.exports.fields import Table
-from sync.exports.filters import Order, compile_filter, compile_order, compile_search, names_in
-from sync.exports.naming import DELETED, among_of
-from sync.exports.row_ids import RowIds
+from sync.exports.fields import SUBMISSIONS, Table
+from sync.exports.filters import (
+    Order,
+    compile_filter,
+    compile_order,
+    compile_search,
+    names_in,
+    plain_key,
+    texts_of,
+)
+from sync.exports.naming import DELETED, among_of, parent_key
+from sync.exports.row_ids import RowIds, Wanted
 from sync.exports.rows import (
     CURRENT,
     WHOSE,
@@ -47,6 +55,7 @@ from sync.exports.rows import (
 )
 from sync.models import RepeatRow, Submission, SubmissionVersion
 from sync.models.base import UtcDateTime
+from sync.models.probing import rows_of_ids
 
 Row = TypeVar("Row")
 Made = TypeVar("Made")
@@ -92,8 +101,9 @@ def submission_page(
     Raises BadFilter for what cannot be asked, Unexpected for a place that is none of this listing.
     """
     where, orders = _asked(session, tables, tables[0], sought)
-    if sought.of is not None:
-        where.append(Submission.id == sought.of)
+    meant = _meant(session, project_id, form_id, sought, "__id")
+    if meant is not None:
+        where.append(Submission.id.in_(meant))
     deleted = _asks_for_deleted(sought)
     reader = Reader(session, project_id, form_id, tables)
     if where or orders or sought.skip:
@@ -124,10 +134,14 @@ def repeat_page(
     make: Callable[[RepeatedRow], Made],
 ) -> RowsPage[Made]:
     """The rows of a repeat by the order of their submissions, as `submission_page`."""
-    ids = RowIds(session, project_id, form_id, tables, table)
+    around = plain_key(parent_key(tables, table))
+    outermost = table.parent is tables[0]
+    meant = _meant(session, project_id, form_id, sought, f"$root/{SUBMISSIONS}/__id", *([around] if outermost else []))
+    wanted = Wanted(meant, _texts(sought, "__id"), None if outermost else _texts(sought, around))
+    ids = RowIds(session, project_id, form_id, tables, table, wanted)
     where, orders = _asked(session, tables, table, sought, ids)
-    if sought.of is not None:
-        where.append(RepeatRow.submission_id == sought.of)
+    if meant is not None:
+        where.append(RepeatRow.submission_id.in_(meant))
     deleted = _asks_for_deleted(sought)
     reader = Reader(session, project_id, form_id, tables)
     if where or orders or sought.skip:
@@ -178,6 +192,25 @@ def _asked(
     if sought.search:
         where.append(compile_search(sought.search, among))
     return where, compile_order(sought.orderby, among) if sought.orderby else []
+
+
+def _meant(session: Session, project_id: int, form_id: str, sought: Sought, *names: str) -> list[int] | None:
+    """The submissions that alone can be meant, where the filter says that one of the names, which stand for ids of
+    instances, is equal to some: an index leads to them, and no others are looked at."""
+    if sought.of is not None:
+        return [sought.of]
+    said = [texts for name in names if (texts := _texts(sought, name)) is not None]
+    if not said:
+        return None
+    version = SubmissionVersion
+    fixed = [(version.project_id, project_id), (version.form_id, form_id)]
+    ids = sorted(frozenset.intersection(*said))
+    found = rows_of_ids(session.connection(), [version.submission_id], fixed, version.instance_id, ids)
+    return [submission_id for (submission_id,) in found]
+
+
+def _texts(sought: Sought, name: str) -> frozenset[str] | None:
+    return texts_of(sought.filter, name) if sought.filter else None
 
 
 def _seen(sought: Sought, *names: str) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, func, select, true
@@ -14,8 +15,8 @@ from sync.exports.fields import Table
 from sync.exports.flat import Outlet, Take, Words, outlets_of
 from sync.exports.opening import Opener
 from sync.exports.options import Options
-from sync.exports.rows import RepeatedRow, SubmissionRow, repeat_rows, submission_rows
-from sync.models import Actor, FormVersion, Submission, SubmissionVersion
+from sync.exports.rows import CURRENT, RepeatedRow, SubmissionRow, repeat_rows, submission_rows
+from sync.models import Actor, FormVersion, RepeatRow, Submission, SubmissionVersion
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,14 @@ class Source:
     pseudonym: Take | None = None
     deleted: bool = False  # those that were deleted too
 
+    @cached_property
+    def meant(self) -> ColumnElement[bool] | None:
+        """Which submissions are in it: those of `where`, and of these the newest up to the limit."""
+        if self._last is None:
+            return self.where
+        within = Submission.id >= self._last
+        return within if self.where is None else and_(within, self.where)
+
     def outlets(self, table: Table) -> list[Outlet]:
         """The columns of a file for a table."""
         # SPSS has the labels beside the values, not in their place.
@@ -63,19 +72,21 @@ class Source:
             self.session,
             self.project_id,
             self.form_id,
-            where=self.where,
-            limit=self.options.limit,
+            where=self.meant,
             deleted=self.deleted,
         )
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat: those that are stored, then those of opened submissions."""
         form = self.session, self.project_id, self.form_id
-        yield from repeat_rows(*form, table, where=self.where, deleted=self.deleted)
+        where = self.meant
+        if where is not None and self._last is not None:  # said of both tables, so that an index ends there
+            where = and_(where, RepeatRow.submission_id >= self._last)
+        yield from repeat_rows(*form, table, where=where, deleted=self.deleted)
         if self.opener is None:
             return
         encrypted = SubmissionVersion.encrypted_key.is_not(None)
-        where = encrypted if self.where is None else and_(encrypted, self.where)
+        where = encrypted if self.meant is None else and_(encrypted, self.meant)
         for row in submission_rows(*form, where=where, deleted=self.deleted):
             yield from rows_in(self.opener.open(row), table)
 
@@ -85,22 +96,11 @@ class Source:
             select(
                 func.count(), func.max(Submission.event), func.sum(Submission.missing), func.max(Submission.updated_at)
             )
-            .where(
-                Submission.project_id == self.project_id,
-                Submission.form_id == self.form_id,
-                true() if self.deleted else Submission.deleted_at.is_(None),
-            )
+            .where(*self._of_form())
             .select_from(Submission)
         )
         if self.where is not None:
-            query = query.join(
-                SubmissionVersion,
-                and_(
-                    SubmissionVersion.project_id == Submission.project_id,
-                    SubmissionVersion.form_id == Submission.form_id,
-                    SubmissionVersion.instance_id == Submission.current_instance_id,
-                ),
-            ).where(self.where)
+            query = query.join(SubmissionVersion, CURRENT).where(self.where)
         rows, *rest = self.session.execute(query).one()
         versions = self.session.execute(
             select(FormVersion.version, FormVersion.sha256)
@@ -111,6 +111,23 @@ class Source:
         said = repr((rows, rest, [tuple(version) for version in versions], tuple(people)))
         limit = self.options.limit
         return State(rows if limit is None else min(rows, limit), said)
+
+    @cached_property
+    def _last(self) -> int | None:
+        """The id of the last submission within the limit; None where all are."""
+        if self.options.limit is None:
+            return None
+        query = select(Submission.id).where(*self._of_form()).order_by(Submission.id.desc())
+        if self.where is not None:
+            query = query.join(SubmissionVersion, CURRENT).where(self.where)
+        return self.session.scalar(query.offset(self.options.limit - 1).limit(1))
+
+    def _of_form(self) -> list[ColumnElement[bool]]:
+        return [
+            Submission.project_id == self.project_id,
+            Submission.form_id == self.form_id,
+            true() if self.deleted else Submission.deleted_at.is_(None),
+        ]
 
 
 def open_snapshot(engine: Engine, info: Mapping[Any, Any]) -> Session:

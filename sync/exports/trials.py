@@ -65,16 +65,16 @@ class Trials(Source):
     def sent(self) -> Iterator[SubmissionRow]:
         """The newest first."""
         version = _draft(self.session, self.project_id, self.form_id).version
-        for trial in _trials(self.session, self._meant(), self.options.limit):
+        for trial in self._meant():
             yield _row(trial, version)
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat."""
         draft = _draft(self.session, self.project_id, self.form_id)
-        yield from _iterations(draft, _trials(self.session, self._meant()), table)
+        yield from _iterations(draft, self._meant(), table)
 
-    def _meant(self) -> Sequence[ColumnElement[bool]]:
-        return () if self.where is None else (self.where,)
+    def _meant(self) -> Iterable[DraftSubmission]:
+        return _trials(self.session, () if self.where is None else (self.where,), self.options.limit)
 
 
 def trials_for(session: Session, project_id: int, form_id: str, options: Options, now: dt.datetime) -> Trials:

@@ -61,7 +61,7 @@ class Became(NamedTuple):
 class Changes:
     """The effects add up to `after` less `before`, of which one that is not there is nought. `events` had a part in
     it, `effects` is what one did where that can be told of it alone, and `people` who turned out to be whom by it;
-    `cursor` leads to more of them."""
+    `count` is how many there are in all, and `cursor` leads to more of them."""
 
     before_at: AsOf
     after_at: AsOf
@@ -69,6 +69,7 @@ class Changes:
     after: Fraction | None
     causes: tuple[Cause, ...]
     events: tuple[dict[str, Any], ...]
+    count: int
     cursor: str | None
     effects: Mapping[int, Fraction]
     people: Mapping[int, Sequence[Became]]
@@ -111,10 +112,12 @@ def changes(
     """What happened to a figure between two readings of one project.
 
     Definitions, places and fiscal years change at single events: each is a step of its own, whose effect is that of
-    `definition`. Between two such steps, what each kind of event opened and closed is applied kind after kind, in the
-    order of `CAUSES`, and the figure is worked out after each. With a `cause`, only its events are told of: it is one
-    that other programs are told, or with `finer` one of all. Raises Unexpected for one that there is not, and Forbidden
-    for figures with small cells that the caller may not see.
+    `definition`. Between two such steps, a figure that adds up rows or counts heads is followed from event to event:
+    the effect of one is the figure after it less the figure before it, and a cause did what its events did. Of others,
+    what each kind of event opened and closed is applied kind after kind, in the order of `CAUSES`, and the figure is
+    worked out after each. With a `cause`, only its events are told of: it is one that other programs are told, or with
+    `finer` one of all. Raises Unexpected for one that there is not, and Forbidden for figures with small cells that the
+    caller may not see.
     """
     if after.as_of.event < before.as_of.event:
         raise Unexpected(findings=[Finding("The changes end before they begin.", "Swap from and to.", place="from")])
@@ -137,6 +140,7 @@ def changes(
         told.after,
         tuple(cause for cause in sorted(told.causes.values(), key=lambda one: CAUSES.index(one.cause))),
         tuple(_described(after, page)),
+        len(numbers),
         str(page[-1]) if page and page[-1] < numbers[-1] else None,
         {number: told.effects[number] for number in page if number in told.effects},
         {number: told.people[number] for number in page if number in told.people},
@@ -187,21 +191,18 @@ def _tell_stretch(before: Reading, after: Reading, asked: _Asked, told: _Told) -
     if before.as_of.event >= after.as_of.event:
         return
     stretch = _Stretch(before, after, asked)
-    applied: set[str] = set()
-    value = stretch.value(applied)
-    for cause in sorted(set(stretch.kinds.values()), key=CAUSES.index):
-        told.effects |= stretch.effects(cause, applied)
-        applied.add(cause)
-        touched, following = stretch.touched(cause), stretch.value(applied)
-        if touched or following != value:
-            told.add(cause, touched, value, following)
-        value = following
+    effects = stretch.effects()
+    for cause, was, following in stretch.step_by_step(effects) if effects else stretch.kind_after_kind():
+        touched = stretch.touched(cause)
+        if touched or following != was:
+            told.add(cause, touched, was, following)
+    told.effects |= effects
     told.events |= stretch.kinds.keys()
     told.people |= stretch.people()
 
 
 class _Stretch:
-    """The contributions and matches that were opened and closed between two events, to be applied kind after kind.
+    """The contributions and matches that were opened and closed between two events.
 
     `kinds` is the cause of each of those events. Of an indicator that could not be asked for yet there is nothing.
     """
@@ -224,11 +225,20 @@ class _Stretch:
         self.members = [row for row in members if row.entity_id in subjects]
         self.kinds = _kinds(after, {number for row in self._all() for number in self._numbers(row)})
 
-    def value(self, applied: set[str]) -> Fraction | None:
-        """The figure after what these causes did."""
-        if not self.answerable:
-            return None
-        return self._tally(self.definition, applied).value
+    def step_by_step(self, effects: Mapping[int, Fraction]) -> Iterator[tuple[str, Fraction, Fraction]]:
+        """What the events of each cause did together, as from nought."""
+        for cause in self._in_order():
+            yield cause, Fraction(0), sum((effects[one] for one in effects if self.kinds[one] == cause), Fraction(0))
+
+    def kind_after_kind(self) -> Iterator[tuple[str, Fraction | None, Fraction | None]]:
+        """The figure before and after what each cause did, as if all of it had been done at once."""
+        applied: set[str] = set()
+        value = self._value(applied)
+        for cause in self._in_order():
+            applied.add(cause)
+            following = self._value(applied)
+            yield cause, value, following
+            value = following
 
     def touched(self, cause: str | None) -> int:
         """How many contributions of the cell this cause (any, for None) opened, closed or gave to another person."""
@@ -244,9 +254,9 @@ class _Stretch:
                     found.add((name, row.submission_id, row.ordinal))
         return len(found)
 
-    def effects(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:
-        """What each event of the cause does to a figure that adds up rows or counts heads, one event after the other;
-        nothing for figures of which that cannot be told."""
+    def effects(self) -> Mapping[int, Fraction]:
+        """What each event does to a figure that adds up rows or counts heads, one after the other; nothing for figures
+        of which that cannot be told."""
         definition = self.definition if self.answerable else None
         if definition is None or definition.aggregate not in ("count", "sum", "distinct") or definition.keep:
             return {}
@@ -254,13 +264,11 @@ class _Stretch:
         if counting.by_subject(definition) and not (heads and not definition.has_value):
             return {}
         if heads:
-            return self._heads(cause, applied)
-        found = {number: Fraction(0) for number, kind in self.kinds.items() if kind == cause}
-        for number, way, row in sorted(self._moves(cause, applied), key=lambda move: move[0]):
-            if definition.aggregate == "count":
-                found[number] += way
-            else:
-                found[number] += Fraction(way * (counting.part_of(definition, row, self.period) or 0), MILLION)
+            return self._heads()
+        found = dict.fromkeys(self.kinds, Fraction(0))
+        for number, way, row in self._moves():
+            amount = MILLION if definition.aggregate == "count" else counting.part_of(definition, row, self.period) or 0
+            found[number] += Fraction(way * amount, MILLION)
         return found
 
     def people(self) -> dict[int, list[Became]]:
@@ -275,47 +283,38 @@ class _Stretch:
                     found[number].append(Became(member.list_name, member.entity_id, member.person_id, joined))
         return found
 
-    def _heads(self, cause: str, applied: set[str]) -> Mapping[int, Fraction]:
-        """How many more persons there are after each event of the cause: rows come and go, and who is whom changes."""
-        heads = _Heads(row.subject for row in self._inside() if self._holds(row, applied))
+    def _heads(self) -> Mapping[int, Fraction]:
+        """How many more persons there are after each event: rows come and go, and who is whom changes."""
+        heads = _Heads(row.subject for row in self._inside() if row.opened <= self.first)
         of_entity: dict[str, list[Any]] = defaultdict(list)
         for member in self.members:
             if self.definition.subject_lists is None or member.list_name in self.definition.subject_lists:
                 of_entity[member.entity_id].append(member)
         for entity_id, members in of_entity.items():
-            heads.name(entity_id, self._person(members, applied, cause, 0))
+            heads.name(entity_id, _person(members, self.first))
         moves: dict[int, list[tuple[int, str]]] = defaultdict(list)
-        for number, way, row in self._moves(cause, applied):
+        for number, way, row in self._moves():
             moves[number].append((way, row.subject))
         named: dict[int, set[str]] = defaultdict(set)
         for entity_id, members in of_entity.items():
             for number in (number for member in members for number in self._numbers(member)):
                 named[number].add(entity_id)
         found: dict[int, Fraction] = {}
-        for number in sorted(number for number, kind in self.kinds.items() if kind == cause):
+        for number in sorted(self.kinds):
             before = heads.count
             for way, subject in moves[number]:
                 heads.move(subject, way)
             for entity_id in named[number]:
-                heads.name(entity_id, self._person(of_entity[entity_id], applied, cause, number))
+                heads.name(entity_id, _person(of_entity[entity_id], number))
             found[number] = Fraction(heads.count - before)
         return found
 
-    def _person(self, members: Sequence[Any], applied: set[str], cause: str, number: int) -> str | None:
-        """Who an entity is after what was applied and the events of the cause up to a number; None for itself."""
-        holding = [row for row in members if self._holds(row, applied, cause, number)]
-        return holding[-1].person_id if holding else None
-
-    def _moves(self, cause: str, applied: set[str]) -> Iterator[tuple[int, int, Entry]]:
-        """By which event of the cause which row of the cell comes in (1) or goes (-1)."""
+    def _moves(self) -> Iterator[tuple[int, int, Entry]]:
+        """By which event which row of the cell comes in (1) or goes (-1)."""
         for row in self._inside():
-            numbers = [number for number in self._numbers(row) if self.kinds[number] == cause]
-            if row.opened in numbers:
-                if row.closed in numbers or self._holds(row, {*applied, cause}):
-                    yield row.opened, 1, row
-            elif not self._holds(row, applied):
-                continue
-            if row.closed in numbers:
+            if row.opened > self.first:
+                yield row.opened, 1, row
+            if row.closed is not None and row.closed <= self.reading.as_of.event:
                 yield row.closed, -1, row
 
     def _inside(self) -> Iterator[Entry]:
@@ -327,6 +326,15 @@ class _Stretch:
     @property
     def _chosen(self) -> Cell:
         return tuple(self.asked.cells.values())
+
+    def _in_order(self) -> list[str]:
+        return sorted(set(self.kinds.values()), key=CAUSES.index)
+
+    def _value(self, applied: set[str]) -> Fraction | None:
+        """The figure after what these causes did."""
+        if not self.answerable:
+            return None
+        return self._tally(self.definition, applied).value
 
     def _tally(self, definition: Definition, applied: set[str]) -> Tally:
         if definition.aggregate == "ratio":
@@ -349,15 +357,11 @@ class _Stretch:
             return table.total
         return table.cells.get(self._chosen) or counting.over_nothing(definition)
 
-    def _holds(self, row: Any, applied: set[str], cause: str = "", until: int = 0) -> bool:
-        """After what these causes did, and the events of one more up to a number."""
-
-        def done(number: int) -> bool:
-            return self.kinds[number] in applied or (self.kinds[number] == cause and number <= until)
-
-        if row.opened > self.first and not done(row.opened):
+    def _holds(self, row: Any, applied: set[str]) -> bool:
+        """After what these causes did."""
+        if row.opened > self.first and self.kinds[row.opened] not in applied:
             return False
-        return row.closed is None or row.closed > self.reading.as_of.event or not done(row.closed)
+        return row.closed is None or row.closed > self.reading.as_of.event or self.kinds[row.closed] not in applied
 
     def _all(self) -> Iterator[Any]:
         for rows in self.rows.values():
@@ -373,6 +377,12 @@ class _Stretch:
             yield row.opened
         if row.closed is not None and row.closed <= self.reading.as_of.event:
             yield row.closed
+
+
+def _person(members: Sequence[Any], number: int) -> str | None:
+    """Who an entity is after an event; None for itself."""
+    holding = [one for one in members if one.opened <= number and (one.closed is None or one.closed > number)]
+    return holding[-1].person_id if holding else None
 
 
 class _Heads:

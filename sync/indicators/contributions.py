@@ -53,7 +53,7 @@ def replace_contributions(journal: Journal, wanted: Sequence[Wanted]) -> int:
     no contribution, like a blank one.
     """
     ids = ids_for(journal) if any(one.contributions for one in wanted) else {}
-    opening = [row for one in wanted for row in _rows(journal.project_id, ids, one)]
+    opening = [row for one in wanted for row in rows_of(journal.project_id, ids, one)]
     events = {one.submission_id: one.event for one in wanted if not one.new}
     closing: list[Row] = []
     if events:
@@ -67,31 +67,13 @@ def replace_contributions(journal: Journal, wanted: Sequence[Wanted]) -> int:
 def differing(session: Session, project_id: int, wanted: Sequence[Wanted]) -> set[int]:
     """The submissions among these whose open contributions are not the wanted ones."""
     ids = indicator_ids(session, project_id)
-    should_be = {_COMPARED(row) for one in wanted for row in _rows(project_id, ids, one)}
+    should_be = {_COMPARED(row) for one in wanted for row in rows_of(project_id, ids, one)}
     is_open = set(map(_COMPARED, _open_rows(session, project_id, [one.submission_id for one in wanted])))
     return {submission_id for submission_id, *_ in should_be ^ is_open}
 
 
-def written_keys(keys: Sequence[str]) -> str | None:
-    """A breakdown's keys as its column holds them."""
-    if not keys:
-        return None
-    return keys[0].strip() if len(keys) == 1 else f" {' '.join(keys)} "
-
-
-def read_keys(written: str | None) -> tuple[str | None, ...]:
-    """The keys that a column holds; blank is the key None."""
-    if written is None:
-        return (None,)
-    return tuple(written.split()) if written[:1] == " " else (written,)
-
-
-def microseconds(moment: dt.datetime) -> int:
-    """Since 1970, as `recorded` holds them."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _rows(project_id: int, ids: Mapping[str, int], wanted: Wanted) -> Iterable[Row]:
+def rows_of(project_id: int, ids: Mapping[str, int], wanted: Wanted) -> Iterable[Row]:
+    """The rows that a submission contributes, as they are stored; `ids` are those of the indicators by name."""
     recorded = microseconds(wanted.recorded_at)
     for contribution in wanted.contributions:
         value = _stored(contribution.value)
@@ -117,6 +99,25 @@ def _rows(project_id: int, ids: Mapping[str, int], wanted: Wanted) -> Iterable[R
         for column, keys in zip(BY, contribution.by, strict=False):
             row[column] = written_keys(keys)
         yield row
+
+
+def written_keys(keys: Sequence[str]) -> str | None:
+    """A breakdown's keys as its column holds them."""
+    if not keys:
+        return None
+    return keys[0].strip() if len(keys) == 1 else f" {' '.join(keys)} "
+
+
+def read_keys(written: str | None) -> tuple[str | None, ...]:
+    """The keys that a column holds; blank is the key None."""
+    if written is None:
+        return (None,)
+    return tuple(written.split()) if written[:1] == " " else (written,)
+
+
+def microseconds(moment: dt.datetime) -> int:
+    """Since 1970, as `recorded` holds them."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 _NO_KEYS: Mapping[str, str | None] = dict.fromkeys(BY)

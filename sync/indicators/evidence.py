@@ -175,9 +175,14 @@ def how_many_apart(
     return that_count, sum(figure.count(one) for one in sources) - that_count
 
 
+def is_shut(reading: Reading, definition: Definition, sees_small_cells: bool) -> bool:
+    """Whether single rows would show what the indicator's smallest cell is to keep."""
+    return not sees_small_cells and any(one.row.minimum_cell is not None for one in family(reading, definition))
+
+
 def forbid_small_cells(reading: Reading, definition: Definition, sees_small_cells: bool) -> None:
-    """Raises Forbidden if single rows would show what the indicator's smallest cell is to keep."""
-    if not sees_small_cells and any(one.row.minimum_cell is not None for one in family(reading, definition)):
+    """Raises Forbidden for an indicator that is shut."""
+    if is_shut(reading, definition, sees_small_cells):
         raise Forbidden("What stands behind this figure is shown to coordinators only.")
 
 

@@ -95,7 +95,7 @@ class Told(int):
 
 
 class Page:
-    """One statement being written in one language: the figures it has asked for, and the marks that it holds."""
+    """One statement being written in one language: the figures that it has asked for, in order, and its marks."""
 
     def __init__(
         self,
@@ -114,10 +114,9 @@ class Page:
         self.language = language
         self.sees_small_cells = sees_small_cells
         self.marks: list[Mark] = []
-        self.asked: dict[Asked, None] = {}
+        self.figures: dict[Asked, Figure] = {}
         self._lacks = False
         self._period, self._place = period, place
-        self._figures: dict[Asked, Figure] = {}
         self._pairs: dict[Asked, int | None] = {**(pairs or {})}
 
     def values(self, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,11 +139,10 @@ class Page:
 
     def figure(self, asked: Asked) -> Figure:
         """Worked out once, however often the text names it."""
-        self.asked[asked] = None
-        if asked not in self._figures:
+        if asked not in self.figures:
             self._begin(asked.name)
-            self._figures[asked] = figure_of(self.reading, asked, self.sees_small_cells)
-        return self._figures[asked]
+            self.figures[asked] = figure_of(self.reading, asked, self.sees_small_cells)
+        return self.figures[asked]
 
     @property
     def pairs(self) -> Pairs:
@@ -154,7 +152,7 @@ class Page:
     @property
     def lacks_nothing(self) -> bool:
         """Whether everything that the text has asked for is there, and none of it is nought."""
-        return not self._lacks and all(one.value or one.items for one in self._figures.values())
+        return not self._lacks and all(one.value or one.items for one in self.figures.values())
 
     def told(self, value: _Fact) -> _Fact:
         """What the text asks of a figure, noted where there is nothing."""
@@ -373,15 +371,22 @@ Pairs = Mapping[Asked, int]
 
 def write_pairs(pairs: Pairs) -> list[Any]:
     """As JSON."""
-    return [[one.name, one.period, one.place, one.cells, one.share, known] for one, known in pairs.items()]
+    return [[*write_asked(one), known] for one, known in pairs.items()]
 
 
 def read_pairs(written: Iterable[Any]) -> Pairs:
     """What `write_pairs` writes."""
-    return {
-        Asked(name, period, place, tuple((way, key) for way, key in cells), share): known
-        for name, period, place, cells, share, known in written
-    }
+    return {read_asked(*asked): known for *asked, known in written}
+
+
+def write_asked(asked: Asked) -> list[Any]:
+    """As JSON."""
+    return [asked.name, asked.period, asked.place, asked.cells, asked.share]
+
+
+def read_asked(name: str, period: str, place: str | None, cells: Iterable[Any], share: bool) -> Asked:
+    """What `write_asked` writes."""
+    return Asked(name, period, place, tuple((way, key) for way, key in cells), share)
 
 
 def figure_of(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure:

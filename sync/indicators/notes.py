@@ -15,13 +15,42 @@ from sync.indicators.wording import number_words, period_words, phrase
 @dataclass(frozen=True, slots=True)
 class Note:
     """A figure of a statement, or another `fact` about it, the words that stand for it where it is named first, and a
-    sentence on what it is."""
+    sentence on what it is; `brief` without its period. What the sentence is made of stands beside it."""
 
     number: int
     figure: Figure
     fact: str
     words: str
     sentence: str
+    brief: str
+    label: str
+    period: str
+    place: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What stands around a statement on paper: its notes, the numbers of the notes of marks, their `heading`, what
+    holds `of_all` of them and what each says besides; and in words the project, the period and place that it was read
+    for, the day as of which it reads, and the one on which it was issued."""
+
+    notes: Sequence[Note]
+    of_marks: Mapping[int, int]
+    heading: str
+    of_all: str
+    sentences: Sequence[str]
+    project: str
+    period: str
+    place: str
+    as_of: str
+    issued: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The notes as paragraphs, numbered."""
+        numbered = [f"{number}. {sentence}" for number, sentence in enumerate(self.sentences, 1)]
+        return [*([self.of_all] if self.of_all else []), *numbered]
 
 
 def notes_of(reading: Reading, text: str, marks: Sequence[Mark], language: str) -> tuple[list[Note], Mapping[int, int]]:
@@ -39,10 +68,37 @@ def notes_of(reading: Reading, text: str, marks: Sequence[Mark], language: str) 
         what = (figure.definition.name, figure.period.text, figure.place, tuple(figure.by.items()), mark.fact)
         if what not in numbers:
             numbers[what] = len(notes) + 1
-            sentence = sentence_of(reading, figure, mark.fact, language)
-            notes.append(Note(len(notes) + 1, figure, mark.fact, mark.words, sentence))
+            notes.append(_note(reading, len(notes) + 1, mark, figure, language))
         of_marks[position] = numbers[what]
     return notes, of_marks
+
+
+def _note(reading: Reading, number: int, mark: Mark, figure: Figure, language: str) -> Note:
+    label, period = label_of(reading, figure, language), period_words(figure.period, language)
+    place = reading.tree.places[figure.place].name if figure.place in reading.tree.places else ""
+    how = _how(reading, figure, mark.fact, language)
+    target = None if mark.fact else figure.target
+    return Note(
+        number,
+        figure,
+        mark.fact,
+        mark.words,
+        _sentence(how, language, label, period, place),
+        _sentence(how, language, label, place),
+        label,
+        period,
+        place,
+        number_words(target, language, figure.definition.row.decimals_shown) if target is not None else "",
+    )
+
+
+def beneath(notes: Sequence[Note], language: str) -> tuple[str, list[str]]:
+    """The notes as they stand beneath a text: what holds for all of them, the period if they share one, and what each
+    says besides."""
+    periods = {note.figure.period.text for note in notes}
+    if len(notes) < 2 or len(periods) > 1:
+        return "", [note.sentence for note in notes]
+    return phrase("period_of_all", language, period=notes[0].period), [note.brief for note in notes]
 
 
 def label_of(reading: Reading, figure: Figure, language: str) -> str:
@@ -57,25 +113,26 @@ def label_of(reading: Reading, figure: Figure, language: str) -> str:
     return f"{label} ({named})" if named else label
 
 
-def sentence_of(reading: Reading, figure: Figure, fact: str, language: str) -> str:
-    """`People trained (female), fiscal year 2026, Siby: each is counted once …; 1,204 contributions.` Of another `fact`
-    than its value, what that is."""
-    place = reading.tree.places[figure.place].name if figure.place in reading.tree.places else ""
-    about = ", ".join(
-        part for part in (label_of(reading, figure, language), period_words(figure.period, language), place) if part
-    )
+def _sentence(how: tuple[str, str], language: str, *about: str) -> str:
+    """`People trained (female), fiscal year 2026, Siby: each is counted once …; 1,204 contributions.`"""
+    said, behind = how
+    named = ", ".join(part for part in about if part)
+    return phrase("note_of" if behind else "note", language, about=named, how=said, behind=behind)
+
+
+def _how(reading: Reading, figure: Figure, fact: str, language: str) -> tuple[str, str]:
+    """How a figure is counted, and out of how much, if that can be said; of another `fact` than its value, what that
+    is."""
     said = [phrase(f"how_{fact}", language)] if fact else []
     if fact in ("n", "without"):
-        return phrase("note", language, about=about, how=said[0])
+        return said[0], ""
     if figure.definition.aggregate == "ratio":
         # Of a share that is shown no part is hidden.
         parts = () if figure.hidden else parts_of(reading, figure, sees_small_cells=True)
         said.append(" ÷ ".join(_with_behind(part, language) for part in parts) or _divided(reading, figure, language))
-        return phrase("note", language, about=about, how=", ".join(said))
+        return ", ".join(said), ""
     how = ", ".join([*said, how_counted(figure.definition, language)])
-    if figure.hidden or figure.n is None:
-        return phrase("note", language, about=about, how=how)
-    return phrase("note_of", language, about=about, how=how, behind=_behind(figure.n, language))
+    return how, "" if figure.hidden or figure.n is None else _behind(figure.n, language)
 
 
 def _divided(reading: Reading, ratio: Figure, language: str) -> str:

@@ -130,6 +130,19 @@ def recount(
     return changed
 
 
+def contributed(
+    session: Session, project_id: int, ids: Sequence[int]
+) -> Iterator[tuple[int, dt.datetime, Sequence[Contribution]]]:
+    """Id, moment and contributions of each, as if it counted. The form is read, but not held against its rules."""
+    lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
+    for one, found, raw in _raws(session, project_id, ids, lists):
+        instance, recorded_at = read_instance(raw), one.version_recorded_at
+        contributions = contributions_of(
+            found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists, dated=one.dated
+        )
+        yield one.id, one.recorded_at, contributions
+
+
 def recount_form(journal: Journal, form_id: str, event: int, anew: bool = True) -> None:
     """Work out anew what follows from each submission of a form, as when its indicators were defined anew or the
     project's days begin at another hour: contributions, subject, day, flags, and which copies count. Not `anew`, only
@@ -292,18 +305,11 @@ def _next_ids(session: Session, project_id: int, after: int, form_id: str | None
 def _contributed(
     session: Session, project_id: int, ids: Sequence[int]
 ) -> Iterator[tuple[int, dt.datetime, Sequence[Contribution]]]:
-    """Id, moment and contributions of each. Of one that counts its form is read, but not held against its rules; of
-    one that does not, nothing is."""
+    """Id, moment and contributions of each; of one that does not count, none."""
     columns = [Submission.id, Submission.counts, Submission.recorded_at]
     rows = rows_of_ids(session.connection(), columns, [(Submission.project_id, project_id)], Submission.id, ids)
     yield from ((row.id, row.recorded_at, ()) for row in rows if not row.counts)
-    lists, tz = lists_of(session, project_id), time_zone_of(session, project_id)
-    for one, found, raw in _raws(session, project_id, [row.id for row in rows if row.counts], lists):
-        instance, recorded_at = read_instance(raw), one.version_recorded_at
-        contributions = contributions_of(
-            found.feeds, instance, recorded_at=recorded_at, tz=tz, lists=lists, dated=one.dated
-        )
-        yield one.id, one.recorded_at, contributions
+    yield from contributed(session, project_id, [row.id for row in rows if row.counts])
 
 
 def _derivations(session: Session, project_id: int, ids: Sequence[int]) -> Iterator[Derivation]:

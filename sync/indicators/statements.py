@@ -1,4 +1,4 @@
-"""Statements: report texts with figures in them, written as of an event, and issued so that they stay reproducible."""
+"""Statements: report texts with figures in them, written as of an event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,31 +16,18 @@ from sqlalchemy.orm import Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from sync.errors import NotFound, Refusal, Unexpected
-from sync.indicators.changes import changes
+from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
-from sync.indicators.marks import (
-    Asked,
-    Mark,
-    Page,
-    Pairs,
-    Tell,
-    clean,
-    figure_of,
-    period_name,
-    read_pairs,
-    words_apart,
-    words_of,
-    write_pairs,
-)
+from sync.indicators.marks import Asked, Mark, Page, Pairs, Tell, clean, period_name
+from sync.indicators.notes import Paper, beneath, notes_of
 from sync.indicators.pages import Block, Link, Run, as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
 from sync.indicators.periods import read_period
 from sync.indicators.reading import AsOf, Reading
 from sync.indicators.templates import check_source, render_source
-from sync.indicators.wording import GAP, date_words, number_words, phrase
+from sync.indicators.wording import date_words, number_words, period_words, phrase
 from sync.journal import Journal
-from sync.models.indicators import StatementIssue, StatementText
+from sync.models.indicators import StatementText
 from sync.models.projects import Event, Project
 from sync.models.submissions import Submission
 
@@ -54,23 +40,27 @@ _ARRIVING = ("submitted", "edited")
 _UNDECIDED = (*_ARRIVING, "restored")
 
 
-def _nobody(_done: int, _of: int) -> None:
+def nobody(_done: int, _of: int) -> None:
     """Is told how far it is, where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as it reads at one event in one language. `asked` are its figures, each once, in order, and `pairs`
-    on how many open pairs they hang, where that is known."""
+    """A statement as it reads at one event in one language, for a period and a place. `figures` are its figures, each
+    once, in order, and `pairs` on how many open pairs they hang, where that is known. One that was kept when it was
+    given out has what stands around it on `paper` with it."""
 
     name: str
     language: str
     as_of: AsOf
+    period: str
+    place: str | None
     text: str  # Markdown with a mark for each figure
     marks: Sequence[Mark]
-    asked: Sequence[Asked]
+    figures: Mapping[Asked, Figure]
     basis: str
     pairs: Pairs
+    paper: Paper | None = None
 
     @property
     def title(self) -> str:
@@ -103,16 +93,20 @@ class Statement:
     def to_markdown(self) -> str:
         return f"{as_markdown(self.text, self.marks).rstrip()}\n\n{self.basis}\n"
 
-    def to_docx(
-        self, author: str = "", link: Link | None = None, notes: Sequence[str] = (), of_marks: Mapping[int, int] = {}
-    ) -> bytes:
+    def to_docx(self, link: Link | None = None, paper: Paper | None = None) -> bytes:
         """A Word document; each figure leads to what `link` says, and has the number of its note at the end."""
         blocks = blocks_of(f"{self.text}\n\n{self.basis}", self.marks)
-        if notes:
-            blocks.append(Block("heading", (Run(phrase("notes", self.language)),), 2))
-        blocks += [Block("paragraph", (Run(f"{number}. {note}"),)) for number, note in enumerate(notes, 1)]
+        if paper is not None and paper.notes:
+            blocks.append(Block("heading", (Run(paper.heading),), 2))
+            blocks += [Block("paragraph", (Run(line),)) for line in paper.lines]
         return as_docx(
-            blocks, self.title, author=author, at=self.as_of.at, language=self.language, link=link, notes=of_marks
+            blocks,
+            self.title,
+            author=paper.project if paper else "",
+            at=self.as_of.at,
+            language=self.language,
+            link=link,
+            notes=paper.of_marks if paper else {},
         )
 
 
@@ -181,28 +175,52 @@ def compose(
     place: str | None = None,
     sees_small_cells: bool,
     pairs: Pairs | None = None,
-    tell: Tell = _nobody,
+    tell: Tell = nobody,
 ) -> Statement:
     """Write a statement as of the reading. A language without a wording reads that of its neighbour, of the project's
     first language, or any. `period` and `place` hold for figures that name none. `pairs` are those on which figures
     are known to have hung. Raises NotFound for a statement that there was not."""
-    source, written = _source(reading, name, language)
-    begin = _counting(tell, len(reading.definitions.keys() & _WORD.findall(source)))  # roughly: some may be prose
+    source, written = source_of(reading, name, language)
+    roughly = reading.definitions.keys() & _WORD.findall(source)  # some may be prose
+    begin = counting_indicators(tell, len(roughly))
     page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin, pairs)
     text, waiting = _write(page, source, period, place)
     return Statement(
         name,
         written,
         reading.as_of,
+        period,
+        place,
         text,
         page.settled(text),
-        tuple(page.asked),
+        page.figures,
         _basis(reading, written, waiting),
         page.pairs,
     )
 
 
-def _counting(tell: Tell, of: int) -> Callable[[str], None]:
+def on_paper(reading: Reading, statement: Statement, issued_at: dt.datetime | None = None) -> Paper:
+    """What stands around a statement, as it was kept, or else in the words of today."""
+    if statement.paper is not None:
+        return statement.paper
+    language = statement.language
+    notes, of_marks = notes_of(reading, statement.text, statement.marks, language)
+    of_all, sentences = beneath(notes, language)
+    return Paper(
+        tuple(notes),
+        of_marks,
+        phrase("notes", language),
+        of_all,
+        tuple(sentences),
+        reading.settings["name"],
+        period_words(reading.period(statement.period), language),
+        _place_name(reading, statement.place),
+        day_words(reading, reading.as_of.at, language),
+        day_words(reading, issued_at, language) if issued_at is not None else "",
+    )
+
+
+def counting_indicators(tell: Tell, of: int) -> Callable[[str], None]:
     """Tells how many indicators are done: none, and then whenever a figure of the next one is begun."""
     begun: set[str] = set()
     tell(0, of)
@@ -224,7 +242,7 @@ def _write(page: Page, source: str, period: str, place: str | None, where: str =
         "period": period_name(page, period),
         "place": _place_name(reading, place),
         "project": reading.settings["name"],
-        "as_of": _day(reading),
+        "as_of": _day(reading, reading.as_of.at),
     }
     return render_source(page.environment(), clean(source), page.values(extra), where), waiting
 
@@ -281,206 +299,8 @@ def waiting_for_review(reading: Reading) -> int:
     return sum(kind in _ARRIVING or (details or {}).get("to") in (None, "edited") for kind, details in rows)
 
 
-# Issues
-
-
-def pairs_behind_statement(reading: Reading, name: str, period: str, place: str | None) -> Pairs:
-    """On how many open pairs its figures hang, in whatever language it reads; nothing of the past, of which that is not
-    known."""
-    if not reading.is_current:
-        return {}
-    found: dict[Asked, int] = {}
-    for language in statements_at(reading.session, reading.project_id, reading.as_of.event).get(name, ()):
-        found |= compose(reading, name, language, period=period, place=place, sees_small_cells=True).pairs
-    return found
-
-
-def pairs_issued(session: Session, project_id: int, name: str, event: int) -> Pairs:
-    """On how many open pairs the figures of a statement hung at an event as of which it was given out before."""
-    written = session.scalars(
-        select(StatementIssue.pairs)
-        .where(StatementIssue.project_id == project_id, StatementIssue.name == name, StatementIssue.as_of == event)
-        .order_by(StatementIssue.number)
-    )
-    return read_pairs(chain.from_iterable(written))
-
-
-def issue_statement(
-    journal: Journal,
-    name: str,
-    *,
-    as_of: AsOf,
-    title: str,
-    period: str = "all",
-    place: str | None = None,
-    pairs: Pairs | None = None,
-) -> StatementIssue:
-    """Give a statement out as it reads at an event, with the `pairs` on which its figures hang. Raises NotFound where
-    it had no wording then."""
-    reading = Reading(journal.session, journal.project_id, as_of)
-    _source(reading, name, "")
-    number = journal.session.scalar(
-        select(func.max(StatementIssue.number)).where(
-            StatementIssue.project_id == journal.project_id, StatementIssue.name == name
-        )
-    )
-    issue = StatementIssue(
-        project_id=journal.project_id,
-        name=name,
-        number=(number or 0) + 1,
-        title=title,
-        as_of=as_of.event,
-        period=reading.period(period).text,
-        place=reading.place(place),
-        issued_at=journal.now,
-        actor_id=journal.actor_id,
-        pairs=write_pairs(pairs or {}),
-    )
-    journal.record("issued", None, {"statement": name, "number": issue.number})
-    journal.session.add(issue)
-    journal.session.flush()
-    return issue
-
-
-def issues_of(session: Session, project_id: int, name: str) -> list[StatementIssue]:
-    """In the order in which they were given out."""
-    found = session.scalars(
-        select(StatementIssue)
-        .where(StatementIssue.project_id == project_id, StatementIssue.name == name)
-        .order_by(StatementIssue.number)
-    )
-    return list(found)
-
-
-def last_issues(session: Session, project_id: int, limit: int) -> list[StatementIssue]:
-    """Of all statements, the newest first."""
-    found = session.scalars(
-        select(StatementIssue)
-        .where(StatementIssue.project_id == project_id)
-        .order_by(StatementIssue.issued_at.desc(), StatementIssue.name, StatementIssue.number.desc())
-        .limit(limit)
-    )
-    return list(found)
-
-
-def issue_at(session: Session, project_id: int, name: str, number: int) -> StatementIssue:
-    """Raises NotFound."""
-    issue = session.get(StatementIssue, (project_id, name, number))
-    if issue is None:
-        raise NotFound
-    return issue
-
-
-def issue_json(issue: StatementIssue) -> dict[str, Any]:
-    """As the API answers it."""
-    return {
-        "name": issue.name,
-        "number": issue.number,
-        "title": issue.title,
-        "as_of": issue.as_of,
-        "period": issue.period,
-        "place": issue.place,
-        "issued_at": issue.issued_at.isoformat(),
-    }
-
-
-def compose_issue(
-    session: Session, issue: StatementIssue, language: str, *, sees_small_cells: bool, tell: Tell = _nobody
-) -> Statement:
-    """The statement as it was given out, in any language that it had a wording in."""
-    reading = Reading(session, issue.project_id, _moment(session, issue))
-    return _composed(reading, issue, language, sees_small_cells, tell)
-
-
-def issue_changes(
-    session: Session,
-    issue: StatementIssue,
-    language: str,
-    now: AsOf,
-    *,
-    sees_small_cells: bool,
-    with_causes: bool = True,
-    tell: Tell = _nobody,
-) -> list[dict[str, Any]]:
-    """What an issue's figures would read today where that is different: `{indicator, …, before, after, causes}`.
-
-    `causes` are those of the figure itself, of a share those of its part; none where its evidence may not be seen. They
-    take most of the time: a caller that does not show them leaves them out.
-    """
-    before, after = (Reading(session, issue.project_id, as_of) for as_of in (_moment(session, issue), now))
-    issued = _composed(before, issue, language, sees_small_cells, lambda done, of: tell(done, 2 * of))
-    indicators = {asked.name for asked in issued.asked}
-    begin = _counting(lambda done, of: tell(of + done, 2 * of), len(indicators))
-    found = []
-    for asked in issued.asked:
-        begin(asked.name)
-        was = figure_of(before, asked, sees_small_cells)
-        is_now = _now(after, asked, sees_small_cells)
-        words, words_now = (
-            (words_of(was, asked, language), GAP) if is_now is None else words_apart(was, is_now, asked, language)
-        )
-        if words == words_now and (is_now is None or was.value == is_now.value):
-            continue
-        found.append(
-            {
-                "indicator": asked.name,
-                "period": asked.period,
-                "place": asked.place,
-                "by": dict(asked.cells),
-                "share": asked.share,
-                "before": {**was.to_json(), "text": words},
-                "after": None if is_now is None else {**is_now.to_json(), "text": words_now},
-                "causes": _causes(before, after, asked, sees_small_cells) if with_causes else [],
-            }
-        )
-    return found
-
-
-def _now(reading: Reading, asked: Asked, sees_small_cells: bool) -> Figure | None:
-    """None where the indicator, its place or its breakdown is gone."""
-    try:
-        return figure_of(reading, asked, sees_small_cells)
-    except Unexpected:
-        return None
-
-
-def _causes(before: Reading, after: Reading, asked: Asked, sees_small_cells: bool) -> list[dict[str, Any]]:
-    try:
-        told = changes(
-            before,
-            after,
-            asked.name,
-            period=asked.period,
-            place=asked.place,
-            cells=dict(asked.cells),
-            limit=1,
-            sees_small_cells=sees_small_cells,
-        )
-    except Refusal:
-        return []
-    return [cause.to_json() for cause in told.causes]
-
-
-def _composed(reading: Reading, issue: StatementIssue, language: str, sees_small_cells: bool, tell: Tell) -> Statement:
-    return compose(
-        reading,
-        issue.name,
-        language,
-        period=issue.period,
-        place=issue.place,
-        sees_small_cells=sees_small_cells,
-        pairs=read_pairs(issue.pairs),
-        tell=tell,
-    )
-
-
-def _moment(session: Session, issue: StatementIssue) -> AsOf:
-    at = session.scalar(select(Event.at).where(Event.project_id == issue.project_id, Event.number == issue.as_of))
-    return AsOf(issue.as_of, at or issue.issued_at)
-
-
-def _source(reading: Reading, name: str, language: str) -> tuple[str, str]:
-    """The wording and its language."""
+def source_of(reading: Reading, name: str, language: str) -> tuple[str, str]:
+    """The wording and its language. Raises NotFound where there was none."""
     texts: Mapping[str, str] = dict(
         reading.session.execute(
             select(StatementText.language, StatementText.source)
@@ -513,8 +333,13 @@ def _waiting_now(reading: Reading) -> int:
     return count or 0
 
 
-def _day(reading: Reading) -> dt.date:
-    return reading.as_of.at.astimezone(ZoneInfo(reading.settings["time_zone"])).date()
+def day_words(reading: Reading, at: dt.datetime, language: str) -> str:
+    """The day of a moment, where the project is."""
+    return date_words(_day(reading, at), language)
+
+
+def _day(reading: Reading, at: dt.datetime) -> dt.date:
+    return at.astimezone(ZoneInfo(reading.settings["time_zone"])).date()
 
 
 def _place_name(reading: Reading, place: str | None) -> str:
@@ -526,7 +351,7 @@ def _basis(reading: Reading, language: str, waiting: int) -> str:
     """The last paragraph: which submissions count, how many wait, and as of when."""
     name = f"{reading.settings['counts']}_one" if waiting == 1 else reading.settings["counts"]
     rule = phrase(name, language, waiting=number_words(waiting, language))
-    as_of = phrase("as_of", language, date=date_words(_day(reading), language), event=reading.as_of.event)
+    as_of = phrase("as_of", language, date=day_words(reading, reading.as_of.at, language), event=reading.as_of.event)
     return f"{rule} {as_of}"
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template
@@ -16,13 +15,13 @@ from forms.findings import Finding
 from sync.errors import Forbidden, Unexpected
 from sync.indicators.evidence import evidence
 from sync.indicators.marks import clean
-from sync.indicators.notes import Note, label_of, notes_of
+from sync.indicators.notes import Note, Paper
 from sync.indicators.pages import Block, Link, Run, blocks_of, style_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement
 from sync.indicators.templates import StatementEnvironment, bounded, only_allowed
 from sync.indicators.word_tags import check_document, named_in
-from sync.indicators.wording import GAP, date_words, number_words, period_words
+from sync.indicators.wording import GAP, date_words, number_words
 
 # Rows of the evidence table: of one figure, and in all.
 _OF_ONE, _IN_ALL = 200, 1000
@@ -77,44 +76,41 @@ def write_word(
     data: bytes,
     reading: Reading,
     statement: Statement,
+    paper: Paper,
     *,
-    project: str,
-    period: str,
-    place: str | None,
-    issue: tuple[str, dt.datetime] | None,
+    issue: str = "",
     form_titles: Mapping[str, str],
     sees_small_cells: bool,
     link: Link | None = None,
 ) -> bytes:
     """The statement as a document, written into a template that was checked; each figure leads to what `link` says.
-    `issue` is its title, and when it was given out. Raises Unexpected where the template cannot be filled in with what
-    there is."""
-    language = statement.language
-    notes, of_marks = notes_of(reading, statement.text, statement.marks, language)
+    `issue` is the title under which it was given out. Raises Unexpected where the template cannot be filled in with
+    what there is."""
     named = named_in(data)
     blocks = blocks_of(f"{statement.text}\n\n{statement.basis}", statement.marks)
     rows, left_off = (
-        _evidence(reading, notes, language, form_titles, sees_small_cells) if "evidence" in named else ([], 0)
+        _evidence(reading, paper.notes, statement.language, form_titles, sees_small_cells)
+        if "evidence" in named
+        else ([], 0)
     )
-    zone = ZoneInfo(reading.settings["time_zone"])
-    code = reading.place(place)
     values = {
-        "title": issue[0] if issue else statement.title,
+        "title": issue or statement.title,
         "statement": statement.name,
-        "project": project,
-        "period": period_words(reading.period(period), language),
-        "place": reading.tree.places[code].name if code else "",
-        "as_of": date_words(statement.as_of.at.astimezone(zone).date(), language),
+        "project": paper.project,
+        "period": paper.period,
+        "place": paper.place,
+        "as_of": paper.as_of,
         "event": statement.as_of.event,
-        "issue": issue[0] if issue else "",
-        "issued": date_words(issue[1].astimezone(zone).date(), language) if issue else "",
-        "figures": [_figure(reading, note, language) for note in notes],
+        "issue": issue,
+        "issued": paper.issued,
+        "figures": [_figure(note) for note in paper.notes],
         "evidence": rows,
         "left_off": left_off,
     }
     cleaned = {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
-    numbers = of_marks if {"notes", "figures"} & named else {}
-    return _filled(data, blocks, _as_blocks(notes), numbers, cleaned, link)
+    numbers = paper.of_marks if {"notes", "figures"} & named else {}
+    notes = [Block("paragraph", (Run(clean(line)),)) for line in paper.lines]
+    return _filled(data, blocks, notes, numbers, cleaned, link)
 
 
 def example(headings: Mapping[str, str]) -> bytes:
@@ -198,21 +194,15 @@ def _paragraphs(docxtpl: Any, template: Any, link: Link | None) -> Callable[[Seq
     return write
 
 
-def _as_blocks(notes: Sequence[Note]) -> list[Block]:
-    return [Block("paragraph", (Run(clean(f"{note.number}. {note.sentence}")),)) for note in notes]
-
-
-def _figure(reading: Reading, note: Note, language: str) -> dict[str, Any]:
-    figure = note.figure
-    target = None if note.fact else figure.target
+def _figure(note: Note) -> dict[str, Any]:
     return {
         "number": note.number,
-        "label": clean(label_of(reading, figure, language)),
+        "label": clean(note.label),
         "value": note.words,
-        "period": period_words(figure.period, language),
-        "place": reading.tree.places[figure.place].name if figure.place in reading.tree.places else "",
+        "period": note.period,
+        "place": note.place,
         "source": clean(note.sentence),
-        "target": number_words(target, language, figure.definition.row.decimals_shown) if target is not None else "",
+        "target": note.target,
     }
 
 
@@ -254,7 +244,7 @@ def _row(
     cells = [_cell(ways[name], key, language) if name in ways else str(key) for name, key in one["by"].items() if key]
     return {
         "number": note.number,
-        "figure": clean(label_of(reading, note.figure, language)),
+        "figure": clean(note.label),
         "date": date_words(dt.date.fromisoformat(one["date"]), language),
         "form": clean(form_titles.get(one["form"], one["form"] or "")),
         "place": clean(places[one["place"]].name if one["place"] in places else one["place"] or ""),

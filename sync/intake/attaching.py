@@ -53,6 +53,11 @@ class Attaching:
         asked = dict.fromkeys(attachment["sha256"] for attachment in item.attachments)
         return [sha256 for sha256 in asked if sha256 not in self._held]
 
+    def are_known(self, item: Waiting, instance: Instance) -> bool:
+        """Whether the version that is stored has every file that the item announces."""
+        asked = {said["sha256"] for said in item.attachments}
+        return not asked or asked <= {row["sha256"] for row in self._stored(instance).values()}
+
     def attach(self, item: Ready, submission_id: int) -> None:
         """The files of a version that is filed now: those that it announces, and those that its answers name."""
         if item.attachments or item.named:

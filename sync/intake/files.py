@@ -19,7 +19,6 @@ from sync.models import Attachment, StoredFile, Submission, Upload
 from sync.models.probing import rows_of, rows_of_ids
 from sync.review.flags import RIVAL_FILE, replace_code
 
-MAX_FILE = 100 * 1024 * 1024
 EXPIRES_AFTER = dt.timedelta(days=7)
 
 
@@ -30,18 +29,19 @@ def create_upload(
     *,
     sha256: str,
     length: int,
+    most: int,
     name: str | None,
     type: str | None,  # noqa: A002 — the wire's word
     now: dt.datetime,
 ) -> Upload:
-    """Begin an upload of `length` bytes. The caller has begun to write, and commits.
+    """Begin an upload of `length` bytes, `most` at the most. The caller has begun to write, and commits.
 
     Raises Unexpected for what is not a SHA-256 in hex, TooLarge, and DiskFull before anything is promised.
     """
     if not SHA256.fullmatch(sha256):
         raise Unexpected("Upload-Metadata needs sha256: the file's SHA-256 in 64 small hexadecimal digits, as base64.")
-    if not 0 <= length <= MAX_FILE:
-        raise TooLarge(f"A file may have {MAX_FILE} bytes at most.", details={"max_bytes": MAX_FILE})
+    if not 0 <= length <= most:
+        raise TooLarge(f"A file may have {most} bytes at most.", details={"max_bytes": most})
     store_of(session).require_room(length)
     upload = Upload(
         project_id=project_id,
@@ -71,9 +71,13 @@ def find_upload(session: Session, project_id: int, actor_id: int, upload_id: str
 
 def offset_of(session: Session, upload: Upload) -> int:
     """How many bytes need not be sent any more: all of them if the project has this content already."""
-    if session.get(StoredFile, (upload.project_id, upload.sha256)) is not None:
+    if _is_here(session, upload):
         return upload.length
     return store_of(session).size(upload.id) or 0
+
+
+def _is_here(session: Session, upload: Upload) -> bool:
+    return session.get(StoredFile, (upload.project_id, upload.sha256)) is not None
 
 
 def append(session: Session, upload: Upload, offset: int, source: BinaryIO) -> int:
@@ -84,13 +88,14 @@ def append(session: Session, upload: Upload, offset: int, source: BinaryIO) -> i
     """
     store = store_of(session)
     size = store.size(upload.id)
-    if size is None:
-        if offset == upload.length and offset_of(session, upload) == offset:
-            return offset
+    if size is None and not _is_here(session, upload):
         store.begin(upload.id)
         size = 0
     if offset != size:
-        raise OffsetDiffers(details={"offset": size})
+        stands = offset_of(session, upload)
+        if offset != stands:
+            raise OffsetDiffers(details={"offset": stands})
+        return offset
     try:
         return store.append(upload.id, offset, source, upload.length - offset)
     except ValueError as error:
@@ -103,7 +108,7 @@ def finish(journal: Journal, upload: Upload) -> int:
     Raises HashDiffers, after which the upload begins at its first byte again.
     """
     store = store_of(journal.session)
-    if store.size(upload.id) is None and offset_of(journal.session, upload) == upload.length:
+    if store.size(upload.id) is None and _is_here(journal.session, upload):
         return 0
     if store.hash_of(upload.id) != upload.sha256:
         store.drop(upload.id)

@@ -38,6 +38,10 @@ from sync.review.flags import LEFT_OUT, PLACE
 from sync.review.placed import place_flags
 
 Key = tuple[str, str]  # form id, instance id
+# How an item is prepared anew: as it came, the instance with which its chain began, and when it arrived.
+PrepareAgain = Callable[[Mapping[str, Any], str, dt.datetime], Prepared]
+# Why something waits that may have been filed while it did not have to.
+_OF_THE_FORM = frozenset({"form_closed", "unknown_form", "not_allowed"})
 # What makes a row of its own in quarantine: instance id, form id, what it corrects, hash of the bytes, reason.
 Put = tuple[str | None, str | None, str | None, bytes, str]
 
@@ -147,7 +151,7 @@ class Filing:
     def __init__(
         self,
         journal: Journal,
-        prepare_again: Callable[[Mapping[str, Any], str], Prepared],
+        prepare_again: PrepareAgain,
         sender: Sender,
         held: Iterable[str] = (),
     ) -> None:
@@ -157,6 +161,7 @@ class Filing:
         self._prepare_again = prepare_again
         self._versions: dict[Key, Version] = {}
         self._waiting: dict[Key, list[Quarantined]] = defaultdict(list)
+        self._came: list[tuple[Key, Chain]] = []  # for which something may have waited
         self._parked: set[Put] = set()
         self._looked_for: set[tuple[str | None, bytes]] = set()
         self._awaited: set[str] = set()
@@ -181,6 +186,8 @@ class Filing:
         receipts: dict[int, Receipt] = {}
         for index in _originals_first(items):
             receipts[index] = self._decide(items[index])
+            while self._came:
+                self._release(*self._came.pop())
         self._write()
         self._tell_flags([receipt for receipt in self._latest.values() if receipt.submission in self._comparable])
         if self._alike:
@@ -194,6 +201,7 @@ class Filing:
         self._fetch_versions(
             {(item.form, item.instance_id) for item in ready}
             | {(item.form, item.edits) for item in ready if item.edits}
+            | {_key_of(item) for item in items if isinstance(item, Waiting) and item.reason in _OF_THE_FORM}
         )
         self._files.look_for(sha256["sha256"] for item in ready for sha256 in item.attachments)
         self._fetch_waiting([item.instance_id for item in ready])
@@ -284,14 +292,14 @@ class Filing:
         if isinstance(item, Refused):
             return Receipt(item.instance_id, "refused", reason=item.reason)
         if isinstance(item, Waiting):
-            return self._park(item)
+            return self._filed_before(item) or self._park(item)
         item = self._placed_in_time(item)
         known = self._versions.get((item.form, item.instance_id))
         parent = self._versions.get((item.form, item.edits)) if item.edits else None
         filed = known or parent
         if item.answered and item.first_id and filed and item.first_id != filed.chain.first:
             # The chain's beginning was not known when it was prepared; its entities are named by it.
-            renamed = self._prepare_again(item.answered, filed.chain.first)
+            renamed = self._prepare_again(item.answered, filed.chain.first, item.recorded_at)
             item = renamed if isinstance(renamed, Ready) else item
         if known is not None:
             return self._recognise(item, known)
@@ -318,6 +326,18 @@ class Filing:
         journal = self._journal
         return tree_of(journal.session, journal.project_id, journal.found.last_event, journal.seen.places)
 
+    def _filed_before(self, item: Waiting) -> Receipt | None:
+        """What comes again that was filed before its form was closed, deleted or taken from its sender has nothing to
+        wait for, unless it brings files that its version does not have."""
+        known = self._versions.get(_key_of(item)) if item.reason in _OF_THE_FORM else None
+        if known is None or not (known.sha256 == sha256_of(item.raw) or known.canonical_sha256 == item.said != b""):
+            return None
+        chain = known.chain
+        if not self._files.are_known(item, (chain.submission_id, item.instance_id or "")):
+            return None
+        self._files.look_for(said["sha256"] for said in item.attachments)
+        return self._known(item, chain)
+
     def _recognise(self, item: Ready, known: Version) -> Receipt:
         if self._is_same(item, known):
             return self._duplicate(item, known.chain)
@@ -330,9 +350,13 @@ class Filing:
         why = "deleted" if known.chain.deleted_at else "other_content"
         return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
 
-    def _duplicate(self, item: Ready, chain: Chain) -> Receipt:
+    def _known(self, item: Ready | Waiting, chain: Chain) -> Receipt:
         receipt = Receipt(item.instance_id, "duplicate", chain.submission_id, self._files.missing(item), chain.flags)
         receipt.superseded, receipt.deleted = chain.current != item.instance_id, chain.deleted_at is not None
+        return receipt
+
+    def _duplicate(self, item: Ready, chain: Chain) -> Receipt:
+        receipt = self._known(item, chain)
         if chain.new:
             self._files.attach(item, chain.submission_id)
             return receipt
@@ -388,10 +412,9 @@ class Filing:
             submission_id, item.form, item.instance_id, item.instance_id, 1, item.flags, None, new=True, row=row
         )
         self._file_version(item, chain, event, number=1)
-        row["missing"] = self._files.outstanding(submission_id, item.instance_id) + self._sender.more_to_come
         receipt = Receipt(item.instance_id, "stored", submission_id, self._files.missing(item), item.flags)
         self._latest[submission_id] = receipt
-        self._release((item.form, item.instance_id), chain)
+        self._came.append(((item.form, item.instance_id), chain))
         return receipt
 
     def _edit(self, item: Ready, chain: Chain) -> Receipt:
@@ -410,14 +433,14 @@ class Filing:
         }
         self._file_version(item, chain, event, number=chain.versions)
         self._files.carry_over(item, chain.submission_id, parent)
-        change["missing"] = self._files.outstanding(chain.submission_id, item.instance_id) + self._sender.more_to_come
         if chain.new:
             chain.row.update(change)
         else:
             self._edited[chain.submission_id] = change
         receipt = Receipt(item.instance_id, "edited", chain.submission_id, self._files.missing(item), item.flags)
+        receipt.deleted = chain.deleted_at is not None
         self._latest[chain.submission_id] = receipt
-        self._release((item.form, item.instance_id), chain)
+        self._came.append(((item.form, item.instance_id), chain))
         return receipt
 
     def _told_what_is_left_out(self, item: Ready, parent: str) -> Ready:
@@ -575,14 +598,37 @@ class Filing:
             self._parked.add(put)
             if item.reason == "edits_unknown":
                 self._waiting[(item.form or "", item.edits or "")].append(Quarantined(**row))
+        elif item.attachments:
+            self._bring_along(put, item)
         self._files.look_for(said["sha256"] for said in item.attachments)
         missing = self._files.missing(item)
         return Receipt(item.instance_id, outcome, missing=missing, reason=item.message, why=why or item.reason)
 
+    def _bring_along(self, put: Put, item: Waiting) -> None:
+        """What waits already and comes again with other files is filed with all of them."""
+        instance_id, form_id, edits, sha256, reason = put
+        parked = self._journal.session.scalars(
+            select(Quarantined).where(
+                Quarantined.project_id == self._journal.project_id,
+                Quarantined.instance_id == instance_id,
+                Quarantined.form_id == form_id,
+                Quarantined.edits == edits,
+                Quarantined.sha256 == sha256,
+                Quarantined.reason == reason,
+                Quarantined.state == "open",
+            )
+        ).first()
+        if parked is None:
+            return
+        said = parked.envelope.get("attachments")
+        known = said if isinstance(said, list) else []
+        if new := [file for file in item.attachments if file not in known]:
+            parked.envelope = {**parked.envelope, "attachments": [*known, *new]}
+
     def _release(self, key: Key, chain: Chain) -> None:
         """File the edits that waited for this instance, in the order in which they came."""
         for parked in self._waiting.pop(key, ()):
-            item = self._prepare_again(raw_item(parked), chain.first)
+            item = self._prepare_again(raw_item(parked), chain.first, parked.received_at)
             if not isinstance(item, Ready):
                 continue
             self._fetch_versions({(item.form, item.instance_id)} - self._versions.keys())
@@ -605,12 +651,10 @@ class Filing:
 
     def _write(self) -> None:
         journal, connection = self._journal, self._connection
+        for submission_id, row in [*((row["id"], row) for row in self._new), *self._edited.items()]:
+            outstanding = self._files.outstanding(submission_id, row["current_instance_id"])
+            row["missing"] = outstanding + row["more_to_come"]
         insert_rows(connection, Submission.__table__, self._new)  # type: ignore[arg-type]
-        insert_rows(connection, SubmissionVersion.__table__, self._version_rows)  # type: ignore[arg-type]
-        self._end_waiting()
-        replace_repeat_rows(journal, self._repeated.values())
-        self._files.write()
-        insert_rows(connection, Quarantined.__table__, self._park_rows)  # type: ignore[arg-type]
         if self._edited:
             connection.execute(
                 _update_submission(next(iter(self._edited.values()))),
@@ -619,6 +663,11 @@ class Filing:
                     for submission_id, change in self._edited.items()
                 ],
             )
+        insert_rows(connection, SubmissionVersion.__table__, self._version_rows)  # type: ignore[arg-type]
+        self._end_waiting()
+        replace_repeat_rows(journal, self._repeated.values())
+        self._files.write()
+        insert_rows(connection, Quarantined.__table__, self._park_rows)  # type: ignore[arg-type]
         applied = apply_actions(journal, list(self._arrived.values())) if self._arrived else Applied(set(), {})
         self._alike = applied.alike
         self._saved = {row["id"]: Saved(*_saved(row)) for row in self._new if row["id"] not in applied.flagged}
@@ -701,6 +750,10 @@ def _originals_first(items: Sequence[Prepared]) -> list[int]:
         order += now
         waiting = [index for index in waiting if index not in set(now)]
     return order
+
+
+def _key_of(item: Waiting) -> Key:
+    return item.form or "", item.instance_id or ""
 
 
 def _ready(item: Prepared) -> Ready:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from forms.findings import Faulty
 from forms.xforms.instance import read_instance
 from sync.errors import (
+    Busy,
     ContentDiffers,
     Deleted,
     FormClosed,
@@ -116,13 +117,15 @@ def receive_post(
     """File it under the project's lock, with whatever files came along and what is to be done `also` in the same
     transaction, and commit: only then may the sender be answered.
 
-    Raises NotFound for an unknown project.
+    Raises NotFound for an unknown project, and Busy where a form is changed again and again.
     """
-    try:
-        return _receive(Surroundings(session, project_id, moment_of(now), recalling=True), actor_id, post, now, also)
-    except OutOfDate:
-        session.rollback()
-        return _receive(Surroundings(session, project_id, moment_of(now)), actor_id, post, now, also)
+    for recalling in (True, False, False):
+        try:
+            around = Surroundings(session, project_id, moment_of(now), recalling=recalling)
+            return _receive(around, actor_id, post, now, also)
+        except OutOfDate:
+            session.rollback()
+    raise Busy(retry_after=10)
 
 
 def _receive(
@@ -152,10 +155,12 @@ def _receive(
             told = Tally(*both)  # before it is filed
         else:  # filing may change more of the tally
             journal = open_journal(session, project_id, actor_id, now)
+        if not isinstance(kept, Refused) and not around.catalogue.stands():
+            raise OutOfDate
         with sent_ahead(journal.connection):
             new = [] if isinstance(kept, Refused) else keep_files(journal, post.files)
             receipt = file_item(journal, kept, sender, {file.sha256 for file in post.files})
-            if isinstance(prepared, Waiting):
+            if isinstance(prepared, Waiting) and receipt.outcome != "duplicate":
                 receipt.why = prepared.reason
             for sha256 in new:
                 complete(journal, sha256)

@@ -82,6 +82,7 @@ class Waiting:
     message: str
     raw: bytes
     envelope: Mapping[str, Any]
+    said: bytes = b""  # the hash of answers as they were sent, where it came with answers
 
     @property
     def attachments(self) -> list[Mapping[str, Any]]:
@@ -202,7 +203,7 @@ class Surroundings:
         return _zone(name) if name is not None else time_zone_of(self.session, self.project_id)
 
     def of_what_arrived(self, moment: dt.datetime) -> Surroundings:
-        """The same, for what is an edit of something that arrived then."""
+        """The same, for what arrived then, or is an edit of something that did."""
         other = copy.copy(self)
         other.arrived = moment
         return other
@@ -314,7 +315,7 @@ def prepare_instance(around: Surroundings, xml: bytes, item: Item, *, even_if_cl
     return _side_by_side([_instance(around, xml, item, even_if_closed=even_if_closed)])[0]
 
 
-def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: bool = False) -> _Work[Prepared]:
+def _instance(around: Surroundings, xml: bytes, item: Item, *, even_if_closed: bool = False) -> _Work[Ready | Waiting]:
     instance = read_instance(xml)
     yield
     form_id, version = instance.form_id or item.form or "", instance.version or item.version or ""
@@ -506,7 +507,7 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
     found = around.catalogue.published(item.form, item.version or "")
     if isinstance(found, Unpublished):
         if not found.form_known:
-            return _waiting(raw, "unknown_form", f"There is no form {item.form!r} in this project.")
+            return _waiting(raw, "unknown_form", f"There is no form {item.form!r} in this project.", _said(item))
         missing = f"There is no version {item.version or ''!r} of the form {item.form!r} in this project."
         return _waiting(raw, "unknown_version", missing)
     xml = instance_from(
@@ -521,8 +522,8 @@ def _prepared(around: Surroundings, raw: Mapping[str, Any], item: Item, first_id
         first_id=first_id,
     )
     prepared = yield from _instance(around, xml, item)
-    if not isinstance(prepared, Ready):
-        return prepared
+    if isinstance(prepared, Waiting):
+        return replace(prepared, raw=bytes_of(raw), said=_said(item))
     return replace(prepared, answered=raw, first_id=first_id, canonical_sha256=_said(item))
 
 
@@ -535,7 +536,7 @@ def _said(item: Item) -> bytes:
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _waiting(raw: Mapping[str, Any], reason: str, message: str) -> Waiting:
+def _waiting(raw: Mapping[str, Any], reason: str, message: str, said: bytes = b"") -> Waiting:
     def text(key: str) -> str | None:
         value = raw.get(key)
         return shortened(str(storable(value))) if isinstance(value, str) and value else None
@@ -549,6 +550,7 @@ def _waiting(raw: Mapping[str, Any], reason: str, message: str) -> Waiting:
         str(storable(message))[:2000],
         bytes_of(raw),
         envelope_of(raw),
+        said,
     )
 
 

@@ -14,7 +14,7 @@ from sync.errors import AlreadyDecided, NotFound, Unexpected
 from sync.intake.filing import Receipt
 from sync.intake.items import storable
 from sync.intake.prepare import Ready, Surroundings, unpack
-from sync.intake.receive import read_again, receive_again
+from sync.intake.receive import parked_anew, read_again, receive_again
 from sync.journal import Journal
 from sync.models import Quarantined
 from sync.review.paging import PAGE, Page, cursor_to, id_at
@@ -135,7 +135,7 @@ def resolve(journal: Journal, id_: int, action: str, reason: str | None = None) 
         return Resolved(quarantined_item(journal.session, journal.project_id, id_), None)
     reason = storable(reason)
     receipt = _try_again(journal, parked, action) if action != "discard" else None
-    if receipt is None or receipt.outcome in _FILED or _parked_anew(journal, parked):
+    if receipt is None or receipt.outcome in _FILED or parked_anew(journal, parked):
         _decide(journal, parked, action, reason, receipt)
     return Resolved(quarantined_item(journal.session, journal.project_id, id_), receipt)
 
@@ -148,17 +148,6 @@ def _restore(journal: Journal, parked: Quarantined) -> None:
 
 def _try_again(journal: Journal, parked: Quarantined, action: str) -> Receipt:
     return receive_again(journal, parked, as_edit=action == "accept_as_edit")
-
-
-def _parked_anew(journal: Journal, parked: Quarantined) -> bool:
-    """Whether it waits under another reason now, as an item of its own: then this one is done with."""
-    later = select(Quarantined.id).where(
-        Quarantined.project_id == journal.project_id,
-        Quarantined.instance_id == parked.instance_id,
-        Quarantined.id > journal.found.last_id,
-        Quarantined.id != parked.id,
-    )
-    return journal.session.scalars(later.limit(1)).first() is not None
 
 
 def _decide(journal: Journal, parked: Quarantined, action: str, reason: str | None, receipt: Receipt | None) -> None:

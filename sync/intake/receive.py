@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session, aliased
 
 from forms.findings import Faulty
 from sync.intake.files import held_files
-from sync.intake.filing import Filing, Receipt, Sender, raw_item
-from sync.intake.items import Item, read_item, storable
+from sync.intake.filing import Filing, PrepareAgain, Receipt, Sender, raw_item
+from sync.intake.items import Item, read_item, shortened, storable
 from sync.intake.prepare import (
     Prepared,
     Ready,
@@ -28,6 +28,7 @@ from sync.intake.prepare import (
 )
 from sync.journal import Journal, When, open_journal
 from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
+from sync.projects.catalogue import Catalogue
 
 _TOO_LONG_FOR_AN_INDEX = "54000"
 # For the batches in a process: they would take the processor from each other at every rule, and none be done sooner.
@@ -46,6 +47,8 @@ class PreparedBatch:
     device: str | None
     sent_at: dt.datetime | None
     items: Sequence[Prepared]
+    catalogue: Catalogue  # the forms by which they were read
+    read: Callable[[Surroundings], Sequence[Prepared]]  # once more, as things stand now
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,20 @@ def prepare_batch(
 
     `forms` are those that the sender is bound to, if any.
     """
-    items = prepare_items(Surroundings(session, project_id, now), batch["items"])
+
+    def read(around: Surroundings) -> list[Prepared]:
+        return [within(item, forms) for item in prepare_items(around, batch["items"])]
+
+    around = Surroundings(session, project_id, now)
     return PreparedBatch(
         project_id=project_id,
         batch_id=batch["batch"],
         sha256=sha256,
-        device=storable(batch.get("device")),
+        device=shortened(storable(batch["device"])) if batch.get("device") else None,
         sent_at=batch.get("sent_at"),
-        items=[within(item, forms) for item in items],
+        items=read(around),
+        catalogue=around.catalogue,
+        read=read,
     )
 
 
@@ -101,7 +110,8 @@ def within(item: Prepared, forms: frozenset[str] | None) -> Prepared:
     named = (item.instance_id, item.form, item.version, item.edits)
     envelope = item.envelope() if isinstance(item, Ready) else item.envelope
     message = f"The sender may not fill in the form {item.form!r}."
-    return Waiting(*named, "not_allowed", message, item.raw, envelope)
+    said = item.canonical_sha256 if isinstance(item, Ready) else item.said
+    return Waiting(*named, "not_allowed", message, item.raw, envelope, said)
 
 
 def answered_before(
@@ -150,7 +160,10 @@ def _store(
     if known is not None and known.sha256 == prepared.sha256:
         receipts = _still_missing(session, prepared.project_id, known.receipts)
         return BatchAnswer(prepared.batch_id, epoch, known.received_at, journal.last_event, receipts, again=True)
-    filed = file(journal, prepared.items, sender)
+    items = prepared.items
+    if not prepared.catalogue.stands():  # a form was published, closed or deleted while they were read
+        items = prepared.read(Surroundings(session, prepared.project_id, journal.now))
+    filed = file(journal, items, sender)
     receipts = [receipt.to_json() for receipt in filed]
     if known is None:
         session.add(
@@ -220,11 +233,12 @@ def _require_own_fault(error: StatementError) -> None:
         raise error
 
 
-def _again(journal: Journal) -> Callable[[Mapping[str, Any], str], Prepared]:
+def _again(journal: Journal) -> PrepareAgain:
     """How an item that waited in quarantine is prepared anew, under the lock."""
 
-    def prepare(raw: Mapping[str, Any], first_id: str) -> Prepared:
-        return _prepare_again(Surroundings(journal.session, journal.project_id, journal.now), raw, first_id)
+    def prepare(raw: Mapping[str, Any], first_id: str, arrived: dt.datetime) -> Prepared:
+        around = Surroundings(journal.session, journal.project_id, journal.now)
+        return _prepare_again(around.of_what_arrived(arrived), raw, first_id)
 
     return prepare
 
@@ -262,7 +276,7 @@ def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) 
     With `as_edit` it becomes the next version of the submission that it conflicts with. An instance whose id another
     content has gets one made from its own.
     """
-    item = _prepare_again(Surroundings(journal.session, journal.project_id, journal.now), raw_item(parked))
+    item = _parked(Surroundings(journal.session, journal.project_id, journal.now), parked)
     if as_edit and isinstance(item, Ready):
         item = _as_edit(journal.session, journal.project_id, item)
     sender = Sender(parked.actor_id, parked.device)
@@ -270,10 +284,25 @@ def receive_again(journal: Journal, parked: Quarantined, as_edit: bool = False) 
         return Filing(journal, _again(journal), sender).file([item])[0]
 
 
+def parked_anew(journal: Journal, parked: Quarantined) -> bool:
+    """Whether it waits under another reason now, as an item of its own: then this one is done with."""
+    later = select(Quarantined.id).where(
+        Quarantined.project_id == journal.project_id,
+        Quarantined.instance_id == parked.instance_id,
+        Quarantined.id > journal.found.last_id,
+        Quarantined.id != parked.id,
+    )
+    return journal.session.scalars(later.limit(1)).first() is not None
+
+
 def read_again(around: Surroundings, parked: Quarantined) -> Ready | None:
     """What would be filed of it now, without filing it; None for what cannot be read, or waits for something else."""
-    item = _prepare_again(around, raw_item(parked))
+    item = _parked(around, parked)
     return item if isinstance(item, Ready) else None
+
+
+def _parked(around: Surroundings, parked: Quarantined) -> Prepared:
+    return _prepare_again(around.of_what_arrived(parked.received_at), raw_item(parked))
 
 
 def _as_edit(session: Session, project_id: int, item: Ready) -> Ready:

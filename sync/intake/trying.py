@@ -13,7 +13,7 @@ from forms.xforms.answers import answers_of, attachments_named
 from forms.xforms.check import check
 from forms.xforms.instance import read_instance
 from sync.errors import ContentDiffers, DraftGone, NotFound, Unparseable, VersionUnknown
-from sync.intake.items import id_from_content
+from sync.intake.items import LONGEST_ID, id_from_content, shortened
 from sync.intake.posting import Post, keep_files, named_files, settle_bytes
 from sync.intake.prepare import pack, time_zone_of, unpack
 from sync.journal import When, open_journal
@@ -54,6 +54,8 @@ def receive_trial(
         raise VersionUnknown("The draft has another version now; get the form anew.")
     form, _ = compiled_draft(draft)
     instance_id = instance.instance_id or id_from_content(post.xml)
+    if shortened(instance_id) != instance_id:
+        raise Unparseable(f"An instance id may have {LONGEST_ID} bytes at most.")
     named = attachments_named(form, instance)
     files = {said["name"]: said["sha256"] for said in named_files(named, post.files)}
     keep_files(journal, post.files)

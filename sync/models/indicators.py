@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -142,6 +142,29 @@ class StatementIssue(Base):
     issued_at: Mapped[dt.datetime]
     actor_id: Mapped[int | None]
     pairs: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+
+
+class IssueText(Base):
+    """What an issue said in one language when it was given out: to those who see small cells, and to those who do not.
+
+    `written` holds its figures and the words around them (`sync.indicators.frozen`). Issues that were given out before
+    texts were kept have none.
+    """
+
+    __tablename__ = "issue_texts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["project_id", "name", "number"],
+            ["statement_issues.project_id", "statement_issues.name", "statement_issues.number"],
+        ),
+    )
+
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    small_cells: Mapped[bool] = mapped_column(primary_key=True)
+    written: Mapped[dict[str, Any]]
 
 
 class WordTemplate(Base):

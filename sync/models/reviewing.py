@@ -25,14 +25,15 @@ class SavedView(Base):
 
 
 class ReviewLease(Base):
-    """The submission that a coordinator has before him: until then others are shown another one.
+    """The submission or the pair that a coordinator has before him: until then others are shown another one.
 
-    Each has one at most, so that the table stays small and nothing has to be swept.
+    Each has one at most, so that the table stays small and nothing has to be swept. No two rows of a project have the
+    same id, so that it says which of the two it is.
     """
 
     __tablename__ = "review_leases"
 
     project_id: Mapped[int] = mapped_column(primary_key=True)
     actor_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    submission_id: Mapped[int]
+    subject_id: Mapped[int] = mapped_column("submission_id")
     until: Mapped[dt.datetime]

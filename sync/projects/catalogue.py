@@ -60,6 +60,7 @@ class Catalogue:
         self._recalling = recalling
         self._found: dict[tuple[str, str], Published | Unpublished] = {}
         self._recalled: list[tuple[Mapping[str, Any], Sequence[Any]]] = []
+        self._asked: list[tuple[Mapping[str, Any], Sequence[Any]]] = []
         self.time_zone: str | None = None  # of the project, once a form of it was found
 
     @property
@@ -72,6 +73,10 @@ class Catalogue:
         for rows, (_, told) in zip(found, self._recalled, strict=True):
             if rows != told:
                 raise OutOfDate
+
+    def stands(self) -> bool:
+        """Whether the database still says of each form what it said when it was asked."""
+        return all(look_up(self._session, _PUBLISHED, asked) == rows for asked, rows in self._asked)
 
     def published(self, form_id: str, version: str) -> Published | Unpublished:
         """The version that a submission names."""
@@ -92,6 +97,7 @@ class Catalogue:
             self._recalled.append((asked, seen[0]))
             return seen[1]
         rows = look_up(self._session, _PUBLISHED, asked)
+        self._asked.append((asked, rows))
         found = _published(self._session, self._project_id, form_id, version, rows)
         if isinstance(found, Published):
             _last_seen.put(key, (rows, found))

@@ -69,7 +69,9 @@ def put_draft(journal: Journal, workbook: Workbook) -> FormDraft:
     session.flush()
     lists = list_names_of(session, project_id)
     for file in named_files(workbook.xform):
-        _add_file(journal, form_id, file, kept.get(file.name) or standing_for(file.name, lists))
+        known = kept.get(file.name)
+        filled = standing_for(file.name, lists) if known is None else known
+        _add_file(journal, form_id, file, filled, given=known is not None or bool(filled))
     session.flush()
     return draft
 
@@ -97,12 +99,7 @@ def publish_draft(journal: Journal, form_id: str, version: str | None = None) ->
     sheets = Sheets.from_json(draft.sheets)
     xform = draft.xform if version in (None, draft.version) else with_version(draft.xform, version)
     workbook = Workbook(compile_form(xform, sheets.renames), xform, draft.source, sheets, ())
-    files: dict[str, bytes | Filled] = {
-        file.name: filled
-        for file in draft_files(session, journal.project_id, form_id)
-        if (filled := Filled(file.sha256, file.list_name))
-    }
-    released = publish_form(journal, workbook, files)
+    released = publish_form(journal, workbook, _given(session, journal.project_id, form_id))
     if released is None:
         raise VersionDiffers(
             "This version has been published already; give the draft another one",
@@ -174,11 +171,18 @@ def empty_draft_file(journal: Journal, form_id: str, name: str) -> None:
 
 
 def _files_before(session: Session, project_id: int, form_id: str) -> Mapping[str, Filled]:
-    kept = {row.name: Filled(row.sha256, row.list_name) for row in files_of(session, project_id, form_id).values()}
-    return kept | {row.name: Filled(row.sha256, row.list_name) for row in draft_files(session, project_id, form_id)}
+    published = files_of(session, project_id, form_id).values()
+    kept = {row.name: filled for row in published if (filled := Filled(row.sha256, row.list_name))}
+    return kept | _given(session, project_id, form_id)
 
 
-def _add_file(journal: Journal, form_id: str, file: NamedFile, filled: Filled) -> None:
+def _given(session: Session, project_id: int, form_id: str) -> dict[str, Filled]:
+    """The files that somebody filled or emptied; for the others a list of their name may come along later."""
+    files = draft_files(session, project_id, form_id)
+    return {row.name: Filled(row.sha256, row.list_name) for row in files if row.updated_at is not None}
+
+
+def _add_file(journal: Journal, form_id: str, file: NamedFile, filled: Filled, *, given: bool) -> None:
     journal.session.add(
         DraftFile(
             project_id=journal.project_id,
@@ -187,7 +191,7 @@ def _add_file(journal: Journal, form_id: str, file: NamedFile, filled: Filled) -
             type=type_of(file.name),
             sha256=filled.sha256,
             list_name=filled.list_name,
-            updated_at=journal.now if filled else None,
+            updated_at=journal.now if given else None,
         )
     )
 

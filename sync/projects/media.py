@@ -36,15 +36,15 @@ def attach_files(
 ) -> None:
     """Give a published form the files that it names: what came along, else what it has, else the list of that name.
 
-    Without an `event`, one is recorded if anything is different.
+    `Filled` with nothing empties a file. Without an `event`, one is recorded if anything is different.
     """
     session = journal.session
     lists = list_names_of(session, journal.project_id)
     for file in named_files(xform):
         known = session.get(FormFile, (journal.project_id, form_id, file.name))
-        filled = _given(journal, media.get(file.name)) or standing_for(file.name, lists)
-        if not filled and known is not None:
-            filled = Filled(known.sha256)
+        filled = _given(journal, media.get(file.name))
+        if filled is None:
+            filled = standing_for(file.name, lists) or Filled(known.sha256 if known is not None else None)
         if known is not None and Filled(known.sha256, known.list_name) == filled:
             continue
         if event is None:

@@ -46,6 +46,10 @@ class PlaceTree:
             return None
         return written if written in self.places else self._codes.get(folded(written))
 
+    def called(self, name: str) -> list[str]:
+        """The codes of all places with this name, whatever its accents and capitals."""
+        return [place.code for place in self.places.values() if folded(place.name) == folded(name)]
+
     def names_of(self, written: Iterable[str | None]) -> dict[str | None, str]:
         """The names of places, by how they were written: as a code or an alias."""
         return {one: self.places[code].name for one in written if (code := self.code_of(one))}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
@@ -22,13 +22,15 @@ from sync.errors import FormDeleted, Unexpected, VersionDiffers, WorkbookFaulty
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
 from sync.indicators.statements import put_statement
-from sync.intake.receive import receive_again
+from sync.indicators.unloaded import read_over
+from sync.intake.receive import parked_anew, receive_again
 from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
 from sync.projects.identities import carried_on, identities_before
 from sync.projects.keys import locked
 from sync.projects.media import Filled, attach_files, content_hash
+from sync.review.counting import counting_by
 
 SETTINGS = ("name", "time_zone", "languages", "fiscal_year_start", "counts")
 
@@ -182,11 +184,17 @@ def load_programme(
             findings.append(_differs(workbook))
             continue
         except WorkbookFaulty as refusal:
-            faulty += refusal.findings
+            form_id = workbook.form.form_id
+            faulty += [
+                replace(one, place=f"{form_id}, {one.place}" if one.place else form_id) for one in refusal.findings
+            ]
             continue
         if released is not None:
             report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
             report.released += released
+    if faulty or findings:
+        indicators = {one.name: one.by for workbook in programme.workbooks for one in workbook.sheets.indicators}
+        findings += read_over(session, now, programme.statements, indicators)
     if faulty:
         raise WorkbookFaulty("The form has faults.", findings=[*faulty, *findings])
     if findings:
@@ -350,16 +358,16 @@ def release_waiting(journal: Journal, form_id: str) -> int:
     released = 0
     for parked in waiting:
         receipt = receive_again(journal, parked)
-        if receipt.outcome != "quarantined":
+        if receipt.outcome != "quarantined" or parked_anew(journal, parked):
             parked.state = "resolved"
             parked.resolution = {"action": "released", "outcome": receipt.outcome, "at": journal.now.isoformat()}
-            released += 1
+            released += receipt.outcome != "quarantined"
     return released
 
 
 def how_many_count(session: Session, project_id: int, rule: str) -> int:
     """How many submissions figures would count by this rule (`received` or `approved`)."""
-    query = select(func.count()).select_from(Submission).where(Submission.project_id == project_id, _counting(rule))
+    query = select(func.count()).select_from(Submission).where(Submission.project_id == project_id, counting_by(rule))
     return session.scalar(query) or 0
 
 
@@ -368,13 +376,6 @@ def _count_by_new_rule(journal: Journal) -> None:
     journal.session.execute(
         update(Submission)
         .where(Submission.project_id == journal.project_id)
-        .values(counts=case((_counting(journal.counts), True), else_=False))
+        .values(counts=case((counting_by(journal.counts), True), else_=False))
         .execution_options(synchronize_session=False)
     )
-
-
-def _counting(rule: str) -> ColumnElement[bool]:
-    """What counts by this rule (see review.decide.counts)."""
-    lives = Submission.deleted_at.is_(None) & Submission.double_of.is_(None)
-    state = func.coalesce(Submission.review_state, "")
-    return lives & (state == "approved" if rule == "approved" else state != "rejected")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+from sqlalchemy import ColumnElement, func
+
+from sync.models import Submission
+
 REJECTED = "rejected"
 APPROVED = "approved"
 
@@ -18,3 +22,10 @@ def counts(
     if deleted_at is not None or double_of is not None or review_state == REJECTED:
         return False
     return project_counts != APPROVED or review_state == APPROVED
+
+
+def counting_by(rule: str) -> ColumnElement[bool]:
+    """The same, by a project's setting, as a condition on submissions."""
+    lives = Submission.deleted_at.is_(None) & Submission.double_of.is_(None)
+    state = func.coalesce(Submission.review_state, "")
+    return lives & (state == APPROVED if rule == APPROVED else state != REJECTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from sync.review.paging import PAGE, Page, cursor_to, id_at
 
 STATES = ("received", "edited", "hasIssues", "rejected", "approved", "flagged", "undecided")
 _DECIDED = ("hasIssues", "rejected", "approved")
-# Words are looked for in this many submissions at a time: no index holds the answers.
-SEARCHED_AT_ONCE = 2000
+# Words are looked for in portions of so many submissions: no index holds the answers.
+SEARCHED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Sought:
     until: dt.datetime | None = None
     words: str | None = None
     from_id: int | None = None  # no older ones than this
+    among: Sequence[int] | None = None  # none but these
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,17 @@ class Waiting:
     flags: Sequence[Flag]
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search has found, and how far it has come: so many were `looked_at`, `back_to` when the last of them was
+    received. `cursor` is None when it is through."""
+
+    items: Sequence[Waiting]
+    cursor: str | None
+    looked_at: int
+    back_to: dt.datetime | None
+
+
 def review_queue(
     session: Session, project_id: int, sought: Sought, cursor: str | None = None, limit: int = PAGE
 ) -> Page[Waiting]:
@@ -93,25 +105,37 @@ def review_queue(
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None)
 
 
-def page_searched(
-    session: Session, project_id: int, sought: Sought, cursor: str | None = None, limit: int = PAGE
-) -> Page[Waiting]:
-    """The same where words are sought: looks through the next SEARCHED_AT_ONCE of what else is sought, so that a page
-    is never dear. It may hold fewer than there is room for, or none, and have a cursor all the same."""
-    if not sought.words:
-        return review_queue(session, project_id, sought, cursor, limit)
-    before = id_at(cursor)
-    reach = select(Submission.id).where(*_in_order(session, project_id, replace(sought, words=None)))
-    if before is not None:
-        reach = reach.where(Submission.id < before)
-    window = reach.order_by(Submission.id.desc()).limit(SEARCHED_AT_ONCE).subquery()
-    last, looked_at = session.execute(select(func.min(window.c.id), func.count(window.c.id))).one()
-    if not looked_at:
-        return Page([], None)
-    page = review_queue(session, project_id, replace(sought, from_id=last), cursor, limit)
-    if page.cursor is None and looked_at == SEARCHED_AT_ONCE:
-        return Page(page.items, cursor_to(last))
-    return page
+def search(
+    session: Session,
+    project_id: int,
+    sought: Sought,
+    cursor: str | None,
+    limit: int,
+    enough: Callable[[], bool] = lambda: True,
+) -> Searched:
+    """The same where words are sought: from the newest on, a portion of what else is sought after the other is looked
+    through, until there are so many, nothing is left or it is `enough` for this time."""
+    reach = select(Submission.id, Submission.received_at).where(
+        *_in_order(session, project_id, replace(sought, words=None))
+    )
+    found: list[Waiting] = []
+    looked_at, back_to = 0, None
+    while True:
+        before = id_at(cursor)
+        following = reach if before is None else reach.where(Submission.id < before)
+        portion = session.execute(following.order_by(Submission.id.desc()).limit(SEARCHED_AT_ONCE)).all()
+        if not portion:
+            return Searched(found, None, looked_at, back_to)
+        held = replace(sought, from_id=portion[-1].id)
+        page = review_queue(session, project_id, held, cursor, limit - len(found))
+        found += page.items
+        cursor = page.cursor or cursor_to(portion[-1].id)
+        passed = [row for row in portion if row.id >= (id_at(cursor) or 0)]
+        looked_at, back_to = looked_at + len(passed), passed[-1].received_at
+        if page.cursor is None and len(portion) < SEARCHED_AT_ONCE:
+            return Searched(found, None, looked_at, back_to)
+        if len(found) >= limit or enough():
+            return Searched(found, cursor, looked_at, back_to)
 
 
 def count_sought(session: Session, project_id: int, sought: Sought, most: int | None) -> int:
@@ -237,7 +261,9 @@ def _filters(session: Session, project_id: int, sought: Sought) -> list[ColumnEl
     where += _came(Submission.received_at, sought)
     if sought.from_id is not None:
         where.append(Submission.id >= sought.from_id)
-    return where + [_says(word) for word in (sought.words or "").split()[:_MOST_WORDS]]
+    if sought.among is not None:
+        where.append(Submission.id.in_(sought.among))
+    return where + [_says(session, word) for word in (sought.words or "").split()[:_MOST_WORDS]]
 
 
 def _in_place(session: Session, project_id: int, place: str) -> ColumnElement[bool]:
@@ -259,7 +285,7 @@ def _sent_by(session: Session, project_id: int, actor_id: int) -> ColumnElement[
     return Submission.id.in_(select(_COPY.id).where(_COPY.project_id == project_id, _COPY.actor_id == actor_id))
 
 
-def _says(word: str) -> ColumnElement[bool]:
+def _says(session: Session, word: str) -> ColumnElement[bool]:
     """Whether the word stands in the current answers or in the name of the instance. Names of questions are found too:
     the answers are one text."""
     version = select(SubmissionVersion.answers).where(
@@ -267,5 +293,8 @@ def _says(word: str) -> ColumnElement[bool]:
         SubmissionVersion.form_id == Submission.form_id,
         SubmissionVersion.instance_id == Submission.current_instance_id,
     )
-    answers = cast(version.scalar_subquery(), Text)
-    return or_(answers.icontains(word, autoescape=True), Submission.instance_name.icontains(word, autoescape=True))
+    texts = cast(version.scalar_subquery(), Text), Submission.instance_name
+    # SQLite's LIKE takes capitals for small letters by itself, in half the time.
+    if is_sqlite(session):
+        return or_(*(text.contains(word, autoescape=True) for text in texts))
+    return or_(*(text.icontains(word, autoescape=True) for text in texts))

@@ -51,8 +51,12 @@ def shifts_between(session: Session, project_id: int, span: Span, known: Totals 
     if known is not None and known.event == span.before:
         known.tell(before)
     names = _follow(before, after, span.counted_anew)
-    both = zip(*(figures(reading, names, sees_small_cells=True) for reading in (before, after)), strict=True)
-    return [Shift(*pair) for pair in both if _range(pair[0]) != _range(pair[1])]
+    return shifted(*(figures(reading, names, sees_small_cells=True) for reading in (before, after)))
+
+
+def shifted(before: Sequence[Figure], after: Sequence[Figure]) -> list[Shift]:
+    """Those of the same figures that are not the same."""
+    return [Shift(*pair) for pair in zip(before, after, strict=True) if _range(pair[0]) != _range(pair[1])]
 
 
 def _follow(before: Reading, after: Reading, counted_anew: Iterable[int]) -> Sequence[str]:

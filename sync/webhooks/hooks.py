@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import Select, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from forms.xpath.numbers import LARGEST
@@ -100,9 +100,14 @@ def webhooks_of(session: Session, project_id: int) -> list[Webhook]:
     return list(session.scalars(select(Webhook).where(Webhook.project_id == project_id).order_by(Webhook.id)))
 
 
+def attempts_of(hook: Webhook) -> Select[Delivery]:
+    """The attempts to tell it, in no order."""
+    return select(Delivery).where(Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id)
+
+
 def deliveries_of(session: Session, hook: Webhook, limit: int, cursor: str | None = None) -> Page[Delivery]:
     """The attempts to tell it, the newest first. Raises Unexpected for what was never a cursor."""
-    query = select(Delivery).where(Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id)
+    query = attempts_of(hook)
     if cursor:
         query = query.where(tuple_(Delivery.at, Delivery.event, Delivery.attempt) < _attempt_at(cursor))
     order = Delivery.at.desc(), Delivery.event.desc(), Delivery.attempt.desc()

@@ -113,6 +113,18 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(house: House) -> No
     assert send(coumba, "/account", "/account/sessions/end", {"which": which}).status_code == 404
 
 
+def test_a_session_is_told_by_browser_and_system(house: House) -> None:
+    phone = "Mozilla/5.0 (Linux; Android 13; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+    for agent in (phone, "something of its own"):
+        given = {"email": "baraka@example.org", "password": PASSWORD}
+        house.app.test_client().post("/sign-in", data=given, headers={"User-Agent": agent})
+
+    page = read(signed_in(house), "/account")
+
+    assert ">Chrome, Android<" in page
+    assert ">something of its own<" in page
+
+
 def test_who_is_invited_chooses_a_password_once_and_is_in_the_team(house: House) -> None:
     client, team = signed_in(house, "djeneba"), f"/projects/{house.pid}/team"
     given = {"email": "Nana@example.org", "role": "viewer"}
@@ -125,6 +137,8 @@ def test_who_is_invited_chooses_a_password_once_and_is_in_the_team(house: House)
     assert guest.get(f"/projects/{house.pid}").status_code == 200
     assert house.app.test_client().post(link, data={"name": "Nana", "password": OTHER}).status_code == 410
     assert "nana@example.org" in read(client, team)
+    trail = read(signed_in(house, "djeneba", "fr"), f"{team}/trail")
+    assert re.search(r">Nana</span></td><td><span[^>]*>a accepté une invitation\s: Nana \(lecteur\)<", trail)
 
 
 def test_an_invitation_that_was_withdrawn_or_has_expired_opens_nothing(house: House) -> None:

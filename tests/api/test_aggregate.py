@@ -9,6 +9,8 @@ from lxml import etree
 
 from tests.api.test_openrosa_submission import ENCRYPTED, OTHER, PHOTO, a_tablet, stored
 from tests.support.collect import a_filled_sale, a_part, joined
+from tests.support.forms import xform_of
+from tests.support.listing import md5, read_manifest
 from tests.support.web import House
 
 SUBMISSIONS = {"s": "http://opendatakit.org/submissions"}
@@ -78,6 +80,21 @@ def test_submissions_are_pulled_with_their_files_and_pushed_to_another_project(h
     assert {row.missing for row in theirs} == {0}
 
 
+def test_what_was_corrected_is_pulled_as_it_is_now_and_can_be_pushed_without_what_was_before(house: House) -> None:
+    a_tablet(house).post(a_filled_sale(1))
+    a_tablet(house).post(a_filled_sale(2, edits=1, sacks=9))
+
+    (instance_id,) = pulled(house)
+    (filled,) = downloaded(house, instance_id).iterfind("s:data/*", SUBMISSIONS)
+    pushed = joined([a_part("xml_submission_file", etree.tostring(filled), "text/xml", "submission.xml")], "xxx")
+    path = f"/v1/projects/{house.other}/submission"
+    answer = house.coumba.post(path, data=pushed, content_type="multipart/form-data; boundary=xxx")
+
+    assert answer.status_code == 201, answer.data
+    assert (filled.findtext("{*}sacks"), filled.findtext("{*}meta/{*}instanceID")) == ("9", instance_id)
+    assert [row.instance_id for row in stored(house) if row.project_id == house.other] == [instance_id]
+
+
 def test_an_encrypted_submission_is_pulled_as_it_came(house: House) -> None:
     a_tablet(house).post(ENCRYPTED, {"submission.xml.enc": OTHER, "a.jpg.enc": PHOTO})
 
@@ -106,6 +123,27 @@ def test_a_form_is_pulled_and_uploaded_with_its_media(house: House) -> None:
     assert empty.status_code == 400
     listed = house.baraka.get("/formList").get_data(as_text=True)
     assert "<formID>bought</formID>" in listed
+
+
+def test_media_keep_their_french_names_when_a_form_is_uploaded(house: House) -> None:
+    xform = xform_of("""
+        | survey |      |      |       |                  |
+        |        | type | name | label | media::image     |
+        |        | text | who  | Who   | l'été à Siby.png |
+    """)
+    parts = [
+        a_part("form_def_file", xform, "text/xml", "visit.xml"),
+        a_part("datafile", PHOTO, "image/png", "l'été à Siby.png"),
+    ]
+
+    answer = house.djeneba.post(
+        "/formUpload", data=joined(parts, "xxx"), content_type="multipart/form-data; boundary=xxx"
+    )
+
+    assert answer.status_code == 201, answer.data
+    (file,) = read_manifest(house.amina.get("forms/visit/manifest"))
+    assert (file.name, file.hash) == ("l'été à Siby.png", md5(PHOTO))
+    assert house.amina.get(file.url).data == PHOTO
 
 
 def test_an_uploaded_form_that_collect_cannot_open_is_refused(house: House) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
 from forms.workbooks.workbook import read_workbook
 from server.db import session
 from sync.accounts.people import add_device
 from sync.accounts.roles import assign
 from sync.journal import open_journal
+from sync.models import Actor, Event
 from sync.models.database import begin_writing
 from sync.projects.publish import publish_form
 from tests.support.collect import Collect, through
 from tests.support.listing import ListedFile, md5, read_manifest
-from tests.support.projects import NOON, instance_id
+from tests.support.projects import NOON, a_sale, instance_id
 from tests.support.web import House, Voice, shown
 from tests.support.workbooks import a_workbook
 
@@ -129,6 +132,49 @@ def test_places_that_change_lead_rows_to_other_tablets(field: House) -> None:
     assert [row["name"] for row in rows(field.kadia, "households.csv")] == [KATI]
 
 
+def test_a_tablet_is_told_nothing_of_rows_that_were_made_elsewhere(field: House) -> None:
+    cursors = {name: shown(field.voices[name].get("changes"))["cursor"] for name in ("Kadia", "Binta")}
+
+    new = {"uuid": SIBY.replace("b", "c"), "label": "Sira", "data": {"commune": "SI"}}
+    shown(field.baraka.post("datasets/households/entities", json=new))
+    kadia, binta = (shown(field.voices[name].get(f"changes?since={cursors[name]}")) for name in ("Kadia", "Binta"))
+
+    assert [row["label"] for each in kadia["lists"] for row in each["upserts"]] == ["Sira"]
+    assert binta["lists"] == []
+
+
+def test_a_tablet_that_was_moved_while_others_wrote_gets_the_rows_of_its_place(field: House) -> None:
+    cursor = shown(field.binta.get("changes"))["cursor"]
+    with field.app.app_context():
+        begin_writing(session())
+        last = select(Event.at).where(Event.project_id == field.pid).order_by(Event.number.desc()).limit(1)
+        actor = session().get_one(Actor, field.binta.actor_id)
+        actor.places, actor.updated_at = ["KA"], session().scalars(last).one() - dt.timedelta(seconds=30)
+        session().commit()
+
+    [households] = [
+        each for each in shown(field.binta.get(f"changes?since={cursor}"))["lists"] if each["name"] == "households"
+    ]
+
+    assert (households["whole"], len(households["upserts"])) == (True, 2)
+
+
+def test_what_was_discarded_leaves_the_list_of_what_a_tablet_sent(field: House) -> None:
+    field.kadia.send(a_sale(1, form="unknown"))
+    before = shown(field.kadia.get("changes"))
+    [item] = shown(field.baraka.get("quarantine"))["items"]
+
+    shown(field.baraka.post(f"quarantine/{item['id']}/resolve", json={"action": "discard"}))
+    after = shown(field.kadia.get(f"changes?since={before['cursor']}"))
+
+    told = [
+        [row["state"] for each in answer["lists"] if each["name"] == "mes_envois" for row in each["upserts"]]
+        for answer in (before, after)
+    ]
+    assert told == [["kept"], []]
+    assert "mes_envois" in [each["name"] for each in after["lists"]]
+
+
 def test_collect_is_told_that_a_list_is_one_of_entities_and_where_to_ask_about_them(field: House) -> None:
     listed = files(field.kadia)
     shown(field.baraka.ask("DELETE", f"datasets/households/entities/{KATI}"))
@@ -175,3 +221,15 @@ def test_what_was_sent_back_is_corrected_with_stock_collect_and_leaves_the_list(
     (submission,) = shown(field.baraka.get("forms/visit/submissions"))
     assert (submission["instanceId"], submission["reviewState"]) == (instance_id(1), "edited")
     assert submission["currentVersion"]["instanceId"] == instance_id(2)
+
+
+def test_a_form_of_which_more_is_to_come_is_not_said_to_lack_photos(field: House) -> None:
+    tablet = Collect(through(field.kadia.client.open), f"/v1/key/{field.kadia.token}/projects/{field.pid}")
+    first = FILLED.format(chosen="", row=SIBY, sacks=4, key=instance_id(1)).encode()
+
+    told = []
+    for more in (True, False):
+        tablet.post(first, more=more)
+        told += [(row["state"], row["missing"]) for row in rows(field.kadia, "mes_envois.csv")]
+
+    assert told == [("received", "0"), ("complete", "0")]

@@ -114,6 +114,20 @@ def test_a_place_that_there_is_not_is_named_and_what_was_typed_stays(field: Hous
     assert "Nulle<part>" not in text
 
 
+def test_a_place_is_written_by_its_name_and_of_several_with_one_name_the_codes_are_told(field: House) -> None:
+    client, devices = signed_in(field, language="en"), f"/projects/{field.pid}/devices"
+    shown(field.djeneba.put("places", data=f"{PLACES}KC,Kati,commune,KA,,,\n", headers={"Content-Type": "text/csv"}))
+
+    added = send(client, devices, devices, {"name": "Coumba", "places": "síby\nBla"})
+    unclear = send(client, devices, devices, {"name": "Djo", "places": "Kati"})
+
+    assert added.status_code == 200
+    assert places_of(field) == {"Amina": [], "Binta": [], "Coumba": ["SI", "BL"]}
+    assert "Siby, Bla" in read(client, devices)
+    assert unclear.status_code == 400
+    assert "Several places are called ‘Kati’; write the code of one of them: KA, KC." in unclear.get_data(as_text=True)
+
+
 def test_renaming_a_tablet_leaves_its_places(field: House) -> None:
     field.baraka.patch(f"app-users/{field.amina.actor_id}", json={"places": ["SI"]})
     page = f"/projects/{field.pid}/devices/{field.amina.actor_id}"

@@ -9,9 +9,35 @@ import pytest
 
 from server.db import session
 from sync.entities.delivery import csv_for
+from sync.journal import open_journal
 from sync.models import Actor
-from tests.support.projects import a_sale, instance_id
+from sync.models.database import begin_writing
+from sync.projects.publish import publish_form
+from tests.support.projects import NOON, a_sale, instance_id, workbook_of
 from tests.support.web import House, refused, shown
+
+CHOOSES = """
+    | survey |     |       |
+    | type   | name | label |
+    | select_one_from_file people.csv | who | Who? |
+    | select_one_from_file areas.csv | area | Where? |
+"""
+
+
+def publish(house: House, form_id: str, sheets: str, media: dict[str, bytes] | None = None) -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of(form_id, "1", sheets), media or {})
+        journal.close()
+        session().commit()
+
+
+def bind(house: House, bound: bool) -> None:
+    """Let the device fill in chosen forms only, of which it has none yet; or all again."""
+    with house.app.app_context():
+        begin_writing(session())
+        session().get_one(Actor, house.amina.actor_id).assigned_only = bound
+        session().commit()
 
 
 def test_without_a_cursor_a_device_gets_everything(house: House) -> None:
@@ -33,6 +59,82 @@ def test_with_its_cursor_a_device_gets_what_changed(house: House) -> None:
     assert [(fix["instance_id"], fix["state"], fix["message"]) for fix in told["corrections"]] == [
         (instance_id(1), "hasIssues", "Which village?")
     ]
+
+
+def test_what_is_sent_back_twice_says_which_version_a_correction_has_to_name(house: House) -> None:
+    house.amina.send(a_sale(1))
+    for number, before in ((2, 1), (3, 2)):
+        house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "hasIssues"})
+        [fix] = shown(house.amina.get("changes"))["corrections"]
+
+        assert (fix["instance_id"], fix["edits"]) == (instance_id(1), instance_id(before))
+        assert house.amina.outcomes(a_sale(number, edits=fix["edits"]), batch=str(number)) == ["edited"]
+
+
+def test_a_device_hears_of_no_corrections_to_forms_that_it_may_not_fill_in_or_that_are_gone(house: House) -> None:
+    house.amina.send(a_sale(1))
+    house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "hasIssues"})
+
+    bind(house, True)
+    bound = shown(house.amina.get("changes"))["corrections"]
+    bind(house, False)
+    before = shown(house.amina.get("changes"))["corrections"]
+    house.djeneba.delete("forms/sale")
+
+    assert (bound, len(before)) == ([], 1)
+    assert shown(house.amina.get("changes"))["corrections"] == []
+
+
+def test_a_list_for_which_no_form_had_asked_comes_whole(house: House) -> None:
+    house.amina.send(a_sale(1), a_sale(2))
+    cursor = shown(house.amina.get("changes"))["cursor"]
+
+    publish(house, "visit", CHOOSES)
+    [people] = shown(house.amina.get(f"changes?since={cursor}"))["lists"]
+    cursor = shown(house.amina.get("changes"))["cursor"]
+    publish(house, "other", CHOOSES)
+
+    assert (people["name"], people["whole"], len(people["upserts"])) == ("people", True, 2)
+    assert shown(house.amina.get(f"changes?since={cursor}"))["lists"] == []
+
+
+def test_a_form_that_was_given_to_a_device_brings_its_lists_along(house: House) -> None:
+    house.amina.send(a_sale(1), a_sale(2))
+    publish(house, "visit", CHOOSES)
+    bind(house, True)
+    cursor = shown(house.amina.get("changes"))["cursor"]
+
+    shown(house.djeneba.post(f"forms/visit/assignments/app-user/{house.amina.actor_id}"))
+    told = shown(house.amina.get(f"changes?since={cursor}"))
+
+    assert [form["form"] for form in told["forms"]] == ["visit"]
+    assert [(each["name"], len(each["upserts"])) for each in told["lists"]] == [("people", 2)]
+
+
+@pytest.mark.parametrize("how", ["closed", "closing", "deleted"])
+def test_a_form_that_is_given_out_again_comes_with_its_files_and_lists(house: House, how: str) -> None:
+    publish(house, "visit", CHOOSES, {"areas.csv": b"name,label\na,A\n"})
+    house.amina.send(a_sale(1))
+    cursor = shown(house.amina.get("changes"))["cursor"]
+
+    number = [form["id"] for form in shown(house.djeneba.get("forms")) if form["xmlFormId"] == "visit"]
+    if how == "deleted":
+        shown(house.djeneba.delete("forms/visit"))
+    else:
+        shown(house.djeneba.patch("forms/visit", json={"state": how}))
+    without, gone = shown(house.amina.get("changes")), shown(house.amina.get(f"changes?since={cursor}"))
+    house.amina.send(a_sale(2), batch="b2")
+    cursor = shown(house.amina.get(f"changes?since={gone['cursor']}"))["cursor"]
+    if how == "deleted":
+        shown(house.djeneba.post(f"forms/{number[0]}/restore"))
+    else:
+        shown(house.djeneba.patch("forms/visit", json={"state": "open"}))
+    told = shown(house.amina.get(f"changes?since={cursor}"))
+
+    assert (without["files"], without["lists"], gone["removed_forms"]) == ([], [], ["visit"])
+    assert [form["form"] for form in told["forms"]] == ["visit"]
+    assert [file["name"] for file in told["files"]] == ["areas.csv"]
+    assert [(each["name"], each["whole"], len(each["upserts"])) for each in told["lists"]] == [("people", True, 2)]
 
 
 def test_nothing_new_costs_one_small_answer(house: House) -> None:

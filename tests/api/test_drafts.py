@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
 from server import qr
+from server.db import session
+from sync.models import Audit
 from tests.support.listing import md5, read_form_list, read_manifest
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import House, refused, shown
@@ -152,8 +155,9 @@ def test_trial_answers_are_exported_with_the_options_of_other_exports(house: Hou
         assert answer.status_code == 200, answer.get_data()
         return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
 
-    with zipfile.ZipFile(io.BytesIO(ask("csv.zip", pseudonyms="true").get_data())) as archive:
-        children = archive.read("visit-kids.csv").decode()
+    def children(**query: str) -> str:
+        with zipfile.ZipFile(io.BytesIO(ask("csv.zip", **query).get_data())) as archive:
+            return archive.read("visit-kids.csv").decode()
 
     assert [(row["who"], row["n"], row["DeviceID"]) for row in rows()] == [
         ("Awa Keita", "2", "tablet"),
@@ -166,8 +170,10 @@ def test_trial_answers_are_exported_with_the_options_of_other_exports(house: Hou
     disguised = {(row["who"], row["DeviceID"]) for row in rows(pseudonyms="true")}
     assert len(disguised) == 1
     assert ("Awa Keita", "") not in disguised
-    assert "Bouba" not in children
-    assert "kid" in children
+    assert "Bouba" not in children(pseudonyms="true")
+    assert "kid" in children(pseudonyms="true")
+    assert children().count("Bouba") == 2
+    assert children(limit="1").count("Bouba") == 1
     assert {"Qui", "Nombre"} <= rows(labels="fr")[0].keys()
     assert refused(ask(labels="Klingon")) == 400.8
     for asked in ("who eq 'Awa Keita'", "__system/deviceId eq 'tablet'"):
@@ -176,6 +182,24 @@ def test_trial_answers_are_exported_with_the_options_of_other_exports(house: Hou
             assert refused(ask(**{"$filter": asked} | hidden)) == 400.18
     assert refused(ask(identifying="true", pseudonyms="true")) == 400.8
     assert refused(ask("csv.zip", attachments="true")) == 501.1
+
+
+def test_whoever_takes_trial_answers_along_stands_in_the_audit_trail(house: House) -> None:
+    a_draft(house, markdown="| survey | | |\n| type | name | label |\n| integer | n | N |")
+
+    house.baraka.get("forms/visit/draft/submissions.csv?$filter=n gt 1")
+    tag = house.baraka.get("forms/visit/draft.svc/Submissions").headers["ETag"]
+    house.baraka.get("forms/visit/draft.svc/Submissions", headers={"If-None-Match": tag})
+
+    with house.app.app_context():
+        acts = session().scalars(select(Audit).where(Audit.actor_id == house.baraka.actor_id).order_by(Audit.number))
+        said = [(act.action, act.subject, act.details) for act in acts]
+    assert [(action, subject) for action, subject, _ in said] == [
+        ("data.exported", "visit"),
+        ("odata.read", "visit/draft/Submissions"),
+    ]
+    assert said[0][2] is not None
+    assert {"format": "csv", "rows": 0, "filtered": True, "draft": True}.items() <= said[0][2].items()
 
 
 def test_a_draft_is_published_with_its_files(house: House) -> None:
@@ -236,6 +260,37 @@ def test_a_file_is_given_a_list_and_emptied(house: House) -> None:
     assert refused(house.djeneba.delete(path)) == 404.1
     assert refused(house.djeneba.post("forms/visit/draft/attachments/other.csv", data=b"x")) == 404.1
     assert refused(house.djeneba.patch("forms/visit/draft/attachments/prices.csv", json={"dataset": True})) == 400.8
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_was_emptied_stays_empty_when_the_draft_is_published(house: House, again: bool) -> None:
+    a_draft(house)
+    shown(house.djeneba.post("forms/visit/draft/attachments/prices.csv", data=b"name,label\n10,Ten\n"))
+    shown(house.djeneba.post("forms/visit/draft/publish"))
+    shown(house.djeneba.post("forms/visit/draft"))
+
+    shown(house.djeneba.delete("forms/visit/draft/attachments/prices.csv"))
+    shown(house.djeneba.patch("forms/visit/draft/attachments/people.csv", json={"dataset": False}))
+    if again:
+        hand_in(house, "forms/visit/draft", a_workbook("visit", "2", VISIT), ignoreWarnings="true")
+    shown(house.djeneba.post("forms/visit/draft/publish?version=2"))
+
+    assert {file["name"]: file["exists"] for file in shown(house.djeneba.get("forms/visit/attachments"))} == {
+        "people.csv": False,
+        "prices.csv": False,
+    }
+    assert read_manifest(house.amina.get("forms/visit/manifest")) == []
+    assert [form.manifest for form in read_form_list(house.amina.get("formList")) if form.form_id == "visit"] == [None]
+
+
+def test_a_list_that_came_after_the_draft_stands_for_its_file_once_that_is_published(house: House) -> None:
+    form = VISIT + "    | entities | | |\n    | list_name | label | |\n    | prices | ${price} | |\n"
+    a_draft(house, markdown=form)
+
+    shown(house.djeneba.post("forms/visit/draft/publish"))
+
+    files = {file.name: file.type for file in read_manifest(house.amina.get("forms/visit/manifest"))}
+    assert files == {"people.csv": "entityList", "prices.csv": "entityList"}
 
 
 def test_a_draft_is_thrown_away_but_not_with_its_form(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import io
 import re
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from server import clock
 from server.db import session
 from server.queries import remembered
 from sync.journal import open_journal
@@ -75,6 +77,24 @@ def with_centres(village: House, *names: str) -> None:
     for number, name in enumerate(names, 1):
         visit = a_gathering(100 + number) | {"form": "centre", "answers": {"called": name, "village": "Siby"}}
         assert village.amina.outcomes(visit) == ["stored"]
+
+
+def given(client: FlaskClient, village: House) -> str:
+    """The pair of centres that the queue gives next, opened."""
+    page = to(client.get(at(village, "/next?list=centres")))
+    read(client, page)
+    return number_in(page)
+
+
+def number_in(address: str) -> str:
+    return address.partition("?")[0].rpartition("/")[2]
+
+
+def holders(listed: str) -> dict[str, str]:
+    """Who has which pair of the list open, by the pair."""
+    rows = re.findall(r'<tr>\s*<td data-of="Records">(.*?)</tr>', listed, re.DOTALL)
+    said = [(row, re.search(r">([^<>]*) has it open<", row)) for row in rows]
+    return {number_in(Page(row).links[0]): one[1] for row, one in said if one}
 
 
 def decide(client: FlaskClient, village: House, decision: str, **more: Any) -> TestResponse:
@@ -330,6 +350,96 @@ def test_people_come_before_organisations_and_each_list_is_chosen_by_itself(vill
     assert "Djénéba" in first
     assert 'aria-current="page">centres</a> <span class="quiet">3 to be decided' in centres
     assert "Djénéba" not in centres
+
+
+@ONCE
+def test_the_list_of_projects_counts_the_pairs_of_each_list_by_itself(village: House) -> None:
+    with_centres(village, "CSCOM Siby", "Cscom de Siby", "Siby CSCOM")
+
+    home = read(signed_in(village, language="en"), "/")
+
+    people, centres = home.index("1 possible duplicate in “people”"), home.index("3 possible duplicates in “centres”")
+    assert people < centres
+    assert {at(village, "?list=people"), at(village, "?list=centres")} <= set(Page(home).links)
+
+
+@ONCE
+def test_whoever_decides_about_a_pair_goes_on_in_its_own_list(village: House) -> None:
+    with_centres(village, "CSCOM Siby", "Cscom de Siby", "Siby CSCOM")
+    client = signed_in(village, language="en")
+    number = given(client, village)
+
+    following = to(decide(client, village, "different", number=number))
+
+    assert "list=centres" in following
+    assert given(client, village) != number
+
+
+def test_two_coordinators_are_given_two_pairs_and_the_list_says_who_has_which(village: House) -> None:
+    with_centres(village, "CSCOM Siby", "Cscom de Siby", "Siby CSCOM")
+    mine, theirs = signed_in(village, language="en"), signed_in(village, "djeneba", "en")
+
+    first, second = given(mine, village), given(theirs, village)
+    listed = read(mine, at(village, "?list=centres"))
+    freed = given(theirs, village)
+    told = read(mine, at(village, "?list=centres"))
+
+    assert first != second
+    assert holders(listed) == {second: "Djeneba"}
+    assert freed == first
+    assert holders(told) == {first: "Djeneba"}
+
+
+def test_a_pair_left_for_later_and_one_of_a_closed_laptop_are_given_to_others(
+    village: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_centres(village, "CSCOM Siby", "Cscom de Siby", "Siby CSCOM")
+    mine, theirs = signed_in(village, language="en"), signed_in(village, "djeneba", "en")
+    first = given(mine, village)
+    [later] = {link for link in Page(read(mine, at(village, f"/{first}?list=centres"))).links if "left=" in link}
+
+    second = number_in(to(mine.get(later)))
+    taken_up = given(theirs, village)
+    third = number_in(to(theirs.get(at(village, f"/next?list=centres&left={first}"))))
+    moment = clock.now() + dt.timedelta(minutes=4)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    freed = number_in(to(theirs.get(at(village, f"/next?list=centres&left={first}"))))
+
+    assert taken_up == first
+    assert len({first, second, third}) == 3
+    assert freed == second
+
+
+def test_the_only_pair_is_in_one_hand_and_decided_over_it_where_somebody_opens_it(village: House) -> None:
+    mine, theirs = signed_in(village, language="en"), signed_in(village, "djeneba", "en")
+    number = the_pair(village)["id"]
+    page = read(mine, to(mine.get(at(village, "/next"))))
+
+    told = read(theirs, to(theirs.get(at(village, "/next"))))
+    opened = read(theirs, at(village, f"/{number}"))
+    decided = decide(theirs, village, "different", number=number)
+    late = send(mine, at(village), at(village, f"/{number}"), {"decision": "same", "seen": Page(page).hidden["seen"]})
+
+    assert "What is left is open with Baraka at this moment" in told
+    assert "Begin with the first pair" not in told
+    assert "Baraka has this pair open" in opened
+    assert decided.status_code == 303
+    assert late.status_code == 409
+    assert "Djeneba said: different" in late.get_data(as_text=True)
+
+
+@ONCE
+def test_who_has_a_pair_open_has_no_submission(village: House) -> None:
+    mine, theirs = signed_in(village, language="en"), signed_in(village, "djeneba", "en")
+    review = f"/projects/{village.pid}/review"
+
+    read(mine, review)
+    meanwhile = read(theirs, review)
+    read(mine, to(mine.get(at(village, "/next"))))
+    afterwards = read(theirs, review)
+
+    assert "Reviewing now too: Baraka" in meanwhile
+    assert "Reviewing now too" not in afterwards
 
 
 @ONCE

@@ -268,3 +268,10 @@ def test_viewers_read_what_a_figure_is_without_the_visits_that_would_give_small_
     assert shut in read_by_viewer
     assert "<table" not in read_by_viewer
     assert shut not in read_by_coordinator
+    opened, why = f"/projects/{house.pid}/indicators/sacks", "Why did it change?"
+    by_viewer, by_coordinator = (read(signed_in(house, who, language="en"), opened) for who in ("fanta", "baraka"))
+    assert shut in by_viewer
+    assert why not in by_viewer + read_by_viewer
+    assert shut not in by_coordinator
+    assert why in by_coordinator
+    assert why in read_by_coordinator

@@ -120,6 +120,25 @@ def test_a_filter_narrows_all_tables(house: House) -> None:
     assert refused(house.baraka.get(f"{FILE}.csv", query_string={"$filter": "nothing eq 1"})) == 400.18
 
 
+@pytest.mark.parametrize("asked", [{}, {"$filter": "sacks gt 0"}])
+def test_a_limit_bounds_all_tables(house: House, asked: dict[str, str]) -> None:
+    with_visits(house, 30)
+
+    def tables(**query: str) -> dict[str, Any]:
+        query |= {"attachments": "false"} | asked
+        return tables_in(house.baraka.get(f"{FILE}.csv.zip", query_string=query).get_data())
+
+    whole, bounded, wide = tables(), tables(limit="7"), tables(limit="1000")
+
+    kept = [row["KEY"] for row in whole["visit.csv"]][:7]
+    assert [row["KEY"] for row in bounded["visit.csv"]] == kept
+    for name in ("visit-people.csv", "visit-loans.csv"):
+        inside = [row for row in whole[name] if row["PARENT_KEY"].split("/")[0] in kept]
+        assert 0 < len(inside) < len(whole[name])
+        assert bounded[name] == inside
+    assert wide == whole
+
+
 def test_a_workbook_holds_texts_numbers_and_dates_and_nothing_that_runs(house: House, tmp_path: Path) -> None:
     visits = {visit["instance_id"]: visit["answers"] for visit in with_visits(house, 25)}
 
@@ -263,11 +282,13 @@ def test_files_come_along_under_media_and_two_of_one_name_both(house: House) -> 
 
     whole = house.baraka.get("forms/sale/submissions.csv.zip")
     bare = house.baraka.get("forms/sale/submissions.csv.zip?attachments=false")
+    last = house.baraka.get("forms/sale/submissions.csv.zip?limit=1")
 
     files = {name: data for name, data in _entries(whole.get_data()).items() if name.startswith("media/")}
     assert whole.headers["Content-Disposition"].startswith('attachment; filename="sale.zip"')
     assert files == {"media/a.jpg": photos[2], f"media/{instance_id(2).replace(':', '_')}/a.jpg": photos[1]}
     assert list(_entries(bare.get_data())) == ["sale.csv"]
+    assert list(_entries(last.get_data())) == ["sale.csv", "media/a.jpg"]
     assert read_csv(_entries(whole.get_data())["sale.csv"])[0]["AttachmentsPresent"] == "1"
     shown = [row["photo"] for row in tables_in(whole.get_data())["sale.csv"]]
     assert [files[f"media/{path}"] for path in shown] == photos[::-1]

@@ -7,6 +7,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,18 @@ def test_nobody_else_sees_an_upload(house: House) -> None:
     assert house.coumba.ask("HEAD", place, headers=TUS).status_code == 404
 
 
+def test_a_last_piece_that_comes_again_is_told_that_all_is_here(house: House) -> None:
+    place = where(begin(house))
+    patch(house, place, 0, PHOTO[:1000])
+    patch(house, place, 1000, PHOTO[1000:])
+
+    again = patch(house, place, 1000, PHOTO[1000:])
+
+    assert (again.status_code, again.get_json()["details"]) == (409, {"offset": len(PHOTO)})
+    assert standing(house, place) == len(PHOTO)
+    assert patch(house, place, len(PHOTO), b"").status_code == 204
+
+
 def test_an_upload_can_be_given_up(house: House) -> None:
     place = where(begin(house))
 
@@ -205,6 +218,17 @@ def test_a_creation_that_makes_no_sense_is_refused(house: House, headers: dict[s
 
     assert answer.status_code == status
     assert answer.headers["Tus-Resumable"] == "1.0.0"
+
+
+def test_a_file_is_as_long_as_the_settings_let_it_be(house: House) -> None:
+    parts = house.app.extensions["siby"]
+    house.app.extensions["siby"] = replace(parts, settings=replace(parts.settings, file_mb=200))
+
+    longest = begin(house, 200 * 2**20)
+    longer = begin(house, 200 * 2**20 + 1)
+
+    assert longest.status_code == 201
+    assert longer.get_json()["details"] == {"max_bytes": 200 * 2**20}
 
 
 def test_options_tell_what_is_spoken(house: House) -> None:

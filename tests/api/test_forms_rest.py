@@ -114,6 +114,27 @@ def test_what_only_odk_validate_minds_is_refused_too(house: House) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_odk_validate_minds_is_told_beside_all_else(house: House) -> None:
+    if validate.java() is None:
+        pytest.skip("ODK Validate needs Java")
+    survey = """
+        | survey | | | |
+        | type | name | label | calculation |
+        | integr | n | N | |
+        | calculate | c | | area(1) |
+        | indicators | |
+        | name | aggregate |
+        | n | middle |
+    """
+
+    answer = post(house, a_workbook("x", "1", survey))
+
+    assert refused(answer) == 400.15
+    told = [(one.get("sheet"), one.get("row"), one.get("column")) for one in answer.get_json()["details"]["findings"]]
+    assert told == [("survey", 2, "type"), ("indicators", 2, "aggregate"), (None, None, None)]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_java_the_answer_says_that_nobody_tried(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validate, "java", lambda: None)
 
@@ -157,6 +178,33 @@ def test_a_form_for_corrections_is_warned_of_what_a_correction_begins_without(ho
         "A correction by a row of a_corriger.csv brings no files and no rows along: photo, buyers",
         "A correction by a row of a_corriger.csv begins without an answer to: remark",
     ]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("named", "warned"),
+    [
+        ("| label  |\n| people | ${who} |", True),
+        ("| label  | entity_id | create_if | update_if |\n| people | ${who} | ${id} | true() | true() |", False),
+    ],
+)
+def test_a_form_for_corrections_is_warned_of_entities_that_each_correction_makes_anew(
+    house: House, named: str, warned: bool
+) -> None:
+    form = f"""
+        | survey       |          |          |
+        | type         | name     | label    |
+        | select_one_from_file a_corriger.csv | which | Which |
+        | text         | who      | Who      |
+        | select_one_from_file people.csv | id | Id |
+        | entities     |          |          |
+        | list_name    {named}
+    """
+
+    told = post(house, a_workbook("fix", "1", form)).get_json()["details"]["warnings"]["xlsFormWarnings"]
+
+    new = "A correction by a row of a_corriger.csv makes new entities in place of the former ones: people"
+    assert any(new in warning for warning in told) is warned
 
 
 def test_an_id_that_is_taken_and_a_version_that_is_are_told_apart(house: House) -> None:

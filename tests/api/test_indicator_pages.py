@@ -8,12 +8,15 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from sqlalchemy import delete
 
 from server import clock
+from server.db import session
 from server.pages.figures import indicators
 from server.pages.submissions.editing import Draft
 from server.queries import remembered
 from sync.indicators.reading import Reading
+from sync.models import IssueText
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.people import GATHERING, a_gathering, publish_gathering
 from tests.support.projects import a_sale
@@ -358,6 +361,38 @@ def test_a_statement_is_issued_once_looked_at_and_read_again_as_it_was(sold: Hou
     assert ">13,0<" in compared
     assert "<strong>18,0</strong>" in compared
     assert "Mi-parcours" in read(client, f"/projects/{sold.pid}/statements")
+
+
+def test_an_issue_is_read_at_every_door_in_the_words_in_which_it_was_given_out(sold: House) -> None:
+    sold.djeneba.put("statements/results/fr", data="# {{ project }}\n\n{{ sacks }} sacs.\n")
+    client = signed_in(sold, "djeneba", language="fr")
+    event = last_event(sold)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": event, "title": "Mi-parcours"}))
+    issue = f"/projects/{sold.pid}/statements/results/issues/1"
+    given = sold.djeneba.get("statements/results/issues/1?format=md").get_data(as_text=True)
+
+    assert sold.djeneba.patch("", json={"name": "Autre nom"}).status_code == 200
+
+    page, told = read(client, issue), shown(sold.djeneba.get("statements/results/issues/1"))
+    assert sold.djeneba.get("statements/results/issues/1?format=md").get_data(as_text=True) == given
+    assert ("<h1>Siby</h1>" in page, "<h1>Autre nom</h1>" in page) == (True, False)
+    assert (told["kept"], told["paragraphs"][0]) == (True, ["Siby"])
+    assert "ne gardaient pas encore" not in page
+
+
+def test_an_issue_of_before_its_words_were_kept_says_so(sold: House) -> None:
+    client = signed_in(sold, "djeneba", language="fr")
+    event = last_event(sold)
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": event, "title": "Mi-parcours"}))
+    with sold.app.app_context():
+        session().execute(delete(IssueText))
+        session().commit()
+
+    page = read(client, f"/projects/{sold.pid}/statements/results/issues/1")
+
+    assert '>13,0</a><sup class="printed">1</sup> sacs' in page
+    assert "ne gardaient pas encore leur texte" in page
+    assert shown(sold.djeneba.get("statements/results/issues/1"))["kept"] is False
 
 
 def test_a_statement_that_is_remembered_reads_for_each_visitor_what_they_may_see_and_anew_after_a_change(

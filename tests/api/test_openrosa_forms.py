@@ -281,15 +281,29 @@ def a_refresh(house: House, voice: Voice, headers: dict[str, str] | None = None)
     ]
 
 
-def basic(token: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"Amina:{token}".encode()).decode()}
+def basic(token: str, name: str = "Amina", encoding: str = "utf-8") -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{token}".encode(encoding)).decode()}
 
 
-@pytest.mark.parametrize("shown", ["path", "basic", "bearer"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_tablet_with_an_accent_in_its_name_is_let_in_however_its_app_writes_it(house: House, encoding: str) -> None:
+    named = basic(house.amina.token, "Équipe 1", encoding)
+
+    listed = house.app.test_client().get("/formList", headers=named)
+
+    assert [form.form_id for form in read_form_list(listed)] == ["sale"]
+
+
+@pytest.mark.parametrize("shown", ["path", "basic", "latin", "bearer"])
 def test_the_short_way_answers_as_the_long_one(house: House, shown: str) -> None:
     publish(house, "visit", VISIT)
     token = house.amina.token
-    headers = {"path": None, "basic": basic(token), "bearer": {"Authorization": f"Bearer {token}"}}[shown]
+    headers = {
+        "path": None,
+        "basic": basic(token),
+        "latin": basic(token, "Équipe 1", "latin-1"),
+        "bearer": {"Authorization": f"Bearer {token}"},
+    }[shown]
     ask = house.app.test_client().get
     path = f"/v1/projects/{house.pid}/formList" if headers else f"{key_of(house, house.amina)}/formList"
     first = ask(path, headers=headers or {})

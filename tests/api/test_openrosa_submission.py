@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import secrets
 import uuid
 
 import pytest
@@ -312,6 +313,20 @@ def test_a_deleted_form_is_still_acknowledged_and_another_under_its_id_is_not_ta
     assert len(quarantine(house)) == 1
 
 
+def test_whoever_corrects_what_was_deleted_hears_of_it_and_the_correction_comes_back_with_it(house: House) -> None:
+    tablet = a_tablet(house)
+    tablet.post(a_filled_sale(1))
+    at = f"forms/sale/submissions/uuid:{uuid.UUID(int=1)}"
+    shown(house.djeneba.delete(at))
+
+    heard = tablet.post(a_filled_sale(2, edits=1, sacks=9))
+    shown(house.djeneba.post(f"{at}/restore"))
+
+    assert (heard.status, heard.message) == (201, "Correction received, but the office has deleted what it corrects.")
+    assert shown(house.baraka.get(at))["currentVersion"]["instanceId"] == f"uuid:{uuid.UUID(int=2)}"
+    assert tablet.post(a_filled_sale(2, edits=1, sacks=9)).message.startswith("Already received.")
+
+
 def test_unknown_forms_and_versions_are_said_no_to_and_kept(house: House) -> None:
     tablet = a_tablet(house)
 
@@ -324,6 +339,36 @@ def test_unknown_forms_and_versions_are_said_no_to_and_kept(house: House) -> Non
         a_filled_sale(1, form="census"),
         a_filled_sale(2, version="7"),
     ]
+
+
+@pytest.mark.parametrize("waits_for", ["version", "form", "original"])
+def test_photos_of_what_waits_come_together_from_several_posts(house: House, waits_for: str) -> None:
+    tablet = a_tablet(house)
+    sale = a_filled_sale(2, photo="a.jpg", version="2" if waits_for == "version" else "1")
+    if waits_for == "original":
+        sale = a_filled_sale(2, photo="a.jpg", edits=1)
+    if waits_for == "form":
+        change_form(house, state="closed")
+
+    tablet.post(sale, {"b.jpg": OTHER}, more=True)
+    tablet.post(sale, {"a.jpg": PHOTO})
+    tablet.post(sale, {"a.jpg": PHOTO})
+
+    if waits_for == "version":
+        house.djeneba.post("forms/sale/draft")
+        shown(house.djeneba.post("forms/sale/draft/publish?version=2"))
+    elif waits_for == "original":
+        tablet.post(a_filled_sale(1))
+    else:
+        change_form(house, state="open")
+        (parked,) = shown(house.baraka.get("quarantine"))["items"]
+        shown(house.baraka.post(f"quarantine/{parked['id']}/resolve", json={"action": "retry"}))
+    files = attachments(house, 2)
+    assert {name: (row.present, row.extra) for name, row in files.items()} == {
+        "a.jpg": (True, False),
+        "b.jpg": (True, True),
+    }
+    assert (stored(house)[0].missing, stored(house)[0].more_to_come) == (0, False)
 
 
 def test_a_form_is_taken_as_it_is_and_not_as_the_process_last_saw_it(house: House) -> None:
@@ -667,3 +712,14 @@ def test_a_trial_of_a_draft_is_kept_beside_it_and_counts_nowhere(house: House) -
         assert (unpack(row.xml), row.files) == (trial, {"a.jpg": sha256_of(PHOTO)})
     stranger = Collect(through(house.app.test_client().open), base.replace(draft["draftToken"], "siby_" + "x" * 43))
     assert stranger.post(trial).status in (403, 404)
+
+
+def test_a_trial_under_an_endless_id_is_said_no_to(house: House) -> None:
+    house.djeneba.post("forms/sale/draft")
+    token = shown(house.djeneba.get("forms/sale/draft"))["draftToken"]
+    tester = Collect(through(house.app.test_client().open), f"/v1/test/{token}/projects/{house.pid}/forms/sale/draft")
+
+    heard = tester.post(a_filled_sale(instance_id=secrets.token_hex(5000)))
+
+    assert (heard.status, heard.nature) == (400, "error")
+    assert tester.post(a_filled_sale()).status == 201

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import re
 
+import openpyxl
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event, update
@@ -55,7 +56,7 @@ def test_what_waits_leads_to_it_from_the_overview_and_from_the_list_of_projects(
     waiting = Page(read(client, f"{project}/overview/waiting"))
 
     assert f"{project}/lists/people?conflicts=true" in page.links
-    assert f"{project}/duplicates" in home.links
+    assert f"{project}/duplicates?list=people" in home.links
     assert f"{project}/submissions?state=hasIssues" in waiting.links
 
 
@@ -152,6 +153,28 @@ def test_figures_are_taken_along_by_place_and_period_as_the_api_has_them(house_w
         [line] = [one for one in found if (one["indicator"], one["period"], one["place"]) == ("sacks", "2026", "K")]
         assert float(line["value"]) == koulikoro["value"]
         assert line["place_name"] == "Koulikoro"
+
+
+def test_figures_are_taken_along_for_a_spreadsheet_with_links_to_their_visits(house_with_sales: House) -> None:
+    house, client = house_with_sales, signed_in(house_with_sales, language="fr")
+    base = f"/projects/{house.pid}/indicators"
+    [koulikoro] = shown(house.baraka.get("figures?indicator=sacks&period=2026&place=K"))["figures"]
+
+    page = read(client, f"{base}?period=2026")
+    answers = [client.get(address) for address in (f"{base}.xlsx?period=2026", f"{base}/sacks/table.xlsx?period=2026")]
+
+    assert f"{base}.xlsx?period=2026" in Page(page).links
+    assert "indicators_2026.xlsx" in answers[0].headers["Content-Disposition"]
+    for answer in answers:
+        sheet = openpyxl.load_workbook(io.BytesIO(answer.data)).active
+        header, *rows = [[cell.value for cell in line] for line in sheet.iter_rows()]
+        assert header[:7] == ["Indicateur", "Unité", "Période", "Lieu", "Ventilation", "Groupe", "Valeur"]
+        [at] = [
+            at for at, one in enumerate(rows, 2) if (one[0], *one[2:6]) == ("Sacks", "2026", "Koulikoro", None, None)
+        ]
+        assert sheet.cell(at, 7).value == koulikoro["value"]
+        link = sheet.cell(at, len(header)).hyperlink.target
+        assert f"{koulikoro['value']:.1f}".replace(".", ",") in read(client, f"/{link.split('/', 3)[3]}")
 
 
 def _lines(client: FlaskClient, address: str) -> list[dict[str, str]]:

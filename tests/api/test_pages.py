@@ -89,6 +89,7 @@ def test_a_wrong_password_is_said_on_the_page(house: House) -> None:
 
     assert answer.status_code == 401
     assert 'role="alert"' in answer.get_data(as_text=True)
+    assert "The e-mail address or the password is not right" in answer.get_data(as_text=True)
     assert "Set-Cookie" not in answer.headers
 
 

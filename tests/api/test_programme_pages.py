@@ -91,6 +91,25 @@ def test_all_that_is_wrong_is_shown_by_file_sheet_row_and_column(house: House) -
 
 
 @ONCE
+def test_statements_are_read_over_though_there_are_faults_elsewhere(house: House) -> None:
+    text = "{{ sacks(by='x') }}\n{{ sack }}\n{{ sacks(period='20x6') }}\n{% set a = 1 %}"
+    faulty = a_programme(lists__people_xcsv="name\n", statements__other_xen_xmd=text)
+    unread = a_programme(forms__broken_xxlsx=b"not a workbook", statements__other_xen_xmd="{{ sack }} {{ 1 | fly }}")
+
+    pages = [hand_in(house, one).get_data(as_text=True) for one in (faulty, unread)]
+
+    assert all(
+        words in pages[0]
+        for words in (
+            *("lists/people.csv", "statements/other.en.md", "‘sacks’ is not broken down by ‘by’", "‘sack’ is not an"),
+            *("‘20x6’ is no", "has no place in a statement"),
+        )
+    )
+    assert "fly" in pages[1]
+    assert "‘sack’" not in pages[1]
+
+
+@ONCE
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -133,6 +133,44 @@ def test_what_cannot_be_filed_yet_stays_and_says_so(house: House) -> None:
 
 
 @ONCE
+def test_a_second_correction_of_one_visit_that_is_tried_again_still_waits(house: House) -> None:
+    house.amina.send(a_sale(1), a_sale(2, edits=1), a_sale(3, edits=1))
+    [item] = waiting(house)
+
+    answer = decide(house, item, action="retry")
+    page = read(signed_in(house, language="en"), answer.headers["Location"])
+
+    assert "It was tried again and could not be filed: conflict with what is stored." in page
+    assert waiting(house) == [item]
+
+
+@ONCE
+def test_what_waits_for_another_reason_after_a_try_is_not_called_filed(house: House) -> None:
+    shown(house.djeneba.patch("forms/sale", json={"state": "closed"}))
+    house.amina.send(a_sale(2, edits=1), a_sale(4, edits=3))
+    first, _second = waiting(house)
+    shown(house.djeneba.patch("forms/sale", json={"state": "open"}))
+
+    one = read(signed_in(house, language="en"), decide(house, first, action="retry").headers["Location"])
+    others = send(signed_in(house, language="en"), at(house), at(house, "/retry"), {"reason": "form_closed"})
+
+    assert "could not be filed: waits for another reason now." in one
+    assert "filed=0" in others.headers["Location"]
+    assert len(waiting(house)) == 2
+
+
+@ONCE
+def test_what_was_filed_by_itself_says_so(house: House) -> None:
+    house.amina.send(a_sale(2, edits=1))
+    house.amina.send(a_sale(1))
+
+    page = read(signed_in(house, language="fr"), at(house, "?state=resolved"))
+
+    assert "repris de lui-même" in page
+    assert "released" not in page
+
+
+@ONCE
 def test_many_are_tried_again_at_once(house: House) -> None:
     house.amina.send(a_sale(1, version="9"), a_sale(2, version="9"), {"instance_id": "uuid:x", "form": "gathering"})
     publish_gathering(house)

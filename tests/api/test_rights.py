@@ -278,8 +278,10 @@ GET    /projects/{pid}/overview/registers                     acv
 GET    /projects/{pid}/overview/silent                        acv
 GET    /projects/{pid}/indicators                            acv
 GET    /projects/{pid}/indicators.csv                        acv
+GET    /projects/{pid}/indicators.xlsx                       acv
 GET    /projects/{pid}/indicators/sacks/table                acv
 GET    /projects/{pid}/indicators/sacks/table.csv            acv
+GET    /projects/{pid}/indicators/sacks/table.xlsx           acv
 GET    /projects/{pid}/indicators/of/sale                    acv
 GET    /projects/{pid}/indicators/sacks                      acv
 GET    /projects/{pid}/indicators/sacks/line                 acv
@@ -340,6 +342,7 @@ POST   /projects/{pid}/exports/sale.xlsx/stop                 acv
 GET    /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings/undo                          a
+GET    /projects/{pid}/settings/counts                        a
 GET    /projects/{pid}/settings/retention                     a
 POST   /projects/{pid}/settings/retention                     a
 GET    /projects/{pid}/settings/names                         a

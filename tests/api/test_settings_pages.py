@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from server import checkup, clock
@@ -14,7 +15,7 @@ from server.db import session
 from sync.models import Delivery, Project, Submission
 from sync.models.database import begin_writing
 from tests.support.pages import Page, read, send, signed_in
-from tests.support.projects import a_sale
+from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, shown
 
 ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -37,6 +38,11 @@ def change(house: House, path: str = "", **values: Any) -> TestResponse:
     return send(client, at(house, path), at(house, path), (NOW if path == "" else {}) | values)
 
 
+def last_event(house: House) -> int:
+    with house.app.app_context():
+        return session().scalars(select(Project.last_event).where(Project.id == house.pid)).one()
+
+
 def sales(house: House) -> Any:
     return shown(house.fanta.get("figures?indicator=sales"))["figures"][0]["value"]
 
@@ -57,6 +63,48 @@ def test_what_figures_count_is_said_in_numbers_before_it_is_changed_and_can_be_u
     assert "Figures count 0 submissions instead of 2" in page
     assert (before, done.status_code, after) == (2, 303, 0)
     assert sales(house) == 2
+
+
+def moved(page: str) -> list[tuple[str, str, str]]:
+    """Each figure of the table that says what another rule does."""
+    rows = re.findall(r"<tr><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td></tr>", page)
+    return [(label, before, after) for label, before, after in rows]
+
+
+@pytest.mark.parametrize(("now", "then"), [("received", "approved"), ("approved", "received")])
+def test_another_rule_of_what_counts_shows_the_figures_before_and_after_it(house: House, now: str, then: str) -> None:
+    change(house, counts=now, sure=f"counts={now};fiscal_year_start=1;time_zone=Africa/Bamako;archived=False")
+    house.amina.send(a_sale(1, sacks=3), a_sale(2, sacks=4), a_sale(3, sacks=5), a_sale(4, sacks=6))
+    ids = {row["instance_id"]: row["id"] for row in shown(house.baraka.get("review"))["submissions"]}
+    for state, sale in (("approved", 1), ("rejected", 2)):
+        house.baraka.post("review/bulk", json={"ids": [int(ids[instance_id(sale)])], "state": state})
+    before = last_event(house), sales(house)
+
+    page = change(house, counts=then).get_data(as_text=True)
+    alone = read(signed_in(house, "djeneba", "en"), at(house, f"/counts?counts={then}"))
+    after_preview = last_event(house), sales(house)
+    change(house, counts=then, sure=Page(page).hidden["sure"])
+
+    told = {label: (was, would_be) for label, was, would_be in moved(page)}
+    assert moved(alone) == moved(page)
+    assert after_preview == before
+    assert told["Sales"] == (str(before[1]), str(sales(house)))
+    assert {now: before[1], then: sales(house)} == {"received": 3, "approved": 1}
+
+
+@ONCE
+def test_in_a_large_project_what_another_rule_does_has_a_page_of_its_own(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.amina.send(a_sale(1), a_sale(2))
+    monkeypatch.setattr("server.pages.project.settings._SOON", 1)
+
+    page = change(house, counts="approved").get_data(as_text=True)
+    link = next(link for link in Page(page).links if "/settings/counts" in link)
+    alone = read(signed_in(house, "djeneba", "en"), link)
+
+    assert moved(page) == []
+    assert ("Sales", "2", "0") in moved(alone)
 
 
 @ONCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import io
 import re
 from typing import Any
@@ -78,6 +79,16 @@ def listed(house: House, client: FlaskClient, query: str = "") -> list[int]:
     return [int(one[1]) for one in found if one]
 
 
+def is_further(link: str) -> bool:
+    """Whether a search goes on there, by itself if it did before."""
+    return "cursor=" in link and "lang=" not in link and "by=hand" not in link
+
+
+def further_of(page: str) -> str:
+    """Where a search goes on by itself."""
+    return html.unescape(re.findall(r'hx-get="([^"]+)" hx-trigger="load"', page)[0])
+
+
 def decide(house: House, client: FlaskClient, sale: int, **values: Any) -> TestResponse:
     number = number_of(house, sale)
     page = f"/projects/{house.pid}/submissions/{number}"
@@ -147,6 +158,63 @@ def test_words_are_looked_for_in_portions_until_all_was_looked_at(sold: House, m
         path = further[0]
 
     assert found == [f"/projects/{sold.pid}/submissions/{number_of(sold, 1)}"]
+
+
+def test_a_search_keeps_what_it_has_found_and_says_how_far_it_has_come(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 2)
+    monkeypatch.setattr("server.pages.submissions.searching._SECONDS", 0)
+    client, path = signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions?words=sacks"
+    ids = {sale: number_of(sold, sale) for sale in range(1, 6)}
+    pages: list[str] = []
+    shown_there: list[list[int]] = []
+    while path:
+        pages.append(read(client, path))
+        shown_there.append(listed(sold, client, path[path.index("?") :]))
+        path = next((link for link in Page(pages[-1]).links if is_further(link)), "")
+
+    assert shown_there == [[ids[5], ids[4]], [ids[5], ids[4], ids[3], ids[2]], [ids[sale] for sale in (5, 4, 3, 2, 1)]]
+    assert "2 found so far" in pages[0]
+    assert "2 of 5 submissions looked through" in pages[0]
+    assert 'hx-trigger="load"' in pages[0]
+    assert f'<meta http-equiv="refresh" content="1; url={html.escape(further_of(pages[0]))}">' in pages[0]
+    assert "5 found" in pages[2]
+    assert "5 submissions were looked through, which are all." in pages[2]
+    assert 'hx-trigger="load"' not in pages[2]
+    assert "refresh" not in pages[2]
+
+
+@ON_SQLITE
+def test_a_search_goes_on_by_itself_until_a_page_is_full_or_somebody_stops_it(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 2)
+    monkeypatch.setattr("server.pages.submissions.searching._SECONDS", 0)
+    client, path = signed_in(sold, language="en"), f"/projects/{sold.pid}/submissions?words=Kita"
+    first = read(client, path)
+
+    part = client.get(further_of(first), headers={"HX-Request": "true"}).get_data(as_text=True)
+    stop = next(link for link in Page(part).links if "by=hand" in link)
+    stopped = read(client, stop)
+    monkeypatch.setattr("server.pages.submissions.searching.PAGE", 2)
+    full = read(client, path.replace("Kita", "sacks"))
+    following = next(link for link in Page(full).links if is_further(link))
+
+    assert part.lstrip().startswith('<div id="list"')
+    assert "4 of 5 submissions looked through" in part
+    assert 'hx-trigger="load"' not in stopped
+    assert "1 found" in stopped
+    assert "Next page" in full
+    assert 'hx-trigger="load"' not in full
+    assert "4 found so far" in read(client, following)
+
+
+@pytest.mark.parametrize("found", ["x", "1,", "1" * 30, "-1", "1\n"])
+def test_an_odd_address_of_a_search_is_refused_in_words(sold: House, found: str) -> None:
+    answer = signed_in(sold).get(f"/projects/{sold.pid}/submissions", query_string={"words": "Kita", "found": found})
+
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("page", ["submissions?state=received", "review?form=sale"])

@@ -120,6 +120,9 @@ def test_the_list_is_newest_first_and_cut_as_asked(house: House) -> None:
     second = shown(house.baraka.get(f"{ALL}?offset=3&limit=1"))[0]
     assert second["currentVersion"]["instanceId"] == instance_id(6)
     assert second["updatedAt"] is not None
+    for number in (1, 2):
+        whole = shown(house.baraka.get(f"{ALL}/{instance_id(number)}"))
+        assert whole["updatedAt"] == shown(house.baraka.get(f"{ALL}?limit=10"))[-number]["updatedAt"]
     assert refused(house.baraka.get("forms/none/submissions")) == 404.1
 
 

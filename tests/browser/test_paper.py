@@ -30,6 +30,21 @@ def test_a_statement_on_paper_has_notes_and_no_navigation(house: House, page: Pa
         assert not page.get_by_role("button", name="Imprimer").is_visible()
 
 
+def test_a_submission_on_paper_has_its_answers_and_nothing_to_fill_in(house: House, page: Page) -> None:
+    house.amina.send(a_sale(1, seller="Awa"))
+    with served(house.app) as base:
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/submissions")
+        page.locator("tbody a").first.click()
+        assert page.get_by_role("heading", name="Décider").is_visible()
+
+        page.emulate_media(media="print")
+
+        assert page.get_by_text("Awa", exact=True).is_visible()
+        assert not page.get_by_role("heading", name="Décider").is_visible()
+        assert page.get_by_role("textbox").count() == 0
+
+
 def test_a_template_is_kept_and_places_are_given_by_page(house: House, page: Page, tmp_path: Path) -> None:
     house.djeneba.put("places", data=PLACES, headers={"Content-Type": "text/csv"})
     with served(house.app) as base:

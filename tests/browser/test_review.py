@@ -153,3 +153,25 @@ def test_what_takes_long_shows_that_it_is_being_worked_on(
         expect(desk_page.get_by_role("heading", name="1 soumission changerait")).to_be_visible()
         assert "Travail en cours" in desk_page.evaluate("sessionStorage.seen")
         expect(desk_page.get_by_text("Travail en cours")).to_have_count(0)
+
+
+def test_a_search_goes_on_by_itself_and_the_way_back_leads_to_what_it_has_found(
+    house: House, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 1)
+    monkeypatch.setattr("server.pages.submissions.searching._SECONDS", 0)
+    house.amina.send(*(a_sale(number, village="Kita" if number in (2, 6) else "Siby") for number in range(1, 8)))
+    with served(house.app) as base:
+        sign_in(page, base)
+        page.goto(f"{base}/projects/{house.pid}/submissions?words=Kita")
+
+        page.get_by_text("7 soumissions parcourues, c’est-à-dire toutes.").wait_for()
+        assert page.locator("tbody tr").count() == 2
+        assert page.get_by_text("2 résultats").is_visible()
+        assert faults_of(page) == []
+
+        page.locator("tbody a").last.click()
+        page.get_by_role("heading", name="Réponses").wait_for()
+        page.go_back()
+        page.get_by_text("2 résultats").wait_for()
+        assert page.locator("tbody tr").count() == 2

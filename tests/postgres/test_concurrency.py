@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from sync.journal import open_journal
-from sync.models import Event, Project, Submission
+from sync.models import Event, Project, ReviewLease, Submission
+from sync.models.database import begin_writing
+from sync.review.leases import take_lease
 from tests.support.projects import NOON, Desk, a_desk, a_sale
 
 WRITERS = 6
@@ -99,3 +101,20 @@ def test_an_edit_and_its_original_that_arrive_at_once_end_as_two_versions(desk: 
 
     assert [submission.versions for submission in desk.submissions()] == [2] * 8
     assert all(parked.state == "resolved" for parked in desk.quarantine())
+
+
+def test_a_coordinator_who_opens_eight_windows_at_once_is_refused_none_of_them(desk: Desk) -> None:
+    together = threading.Barrier(8)
+
+    def open_window(number: int) -> None:
+        together.wait()
+        with desk.sessions() as session:
+            begin_writing(session)
+            take_lease(session, desk.project_id, number // 8, number, NOON)
+            session.commit()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(open_window, range(5 * 8)))
+
+    with desk.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(ReviewLease)) == 5

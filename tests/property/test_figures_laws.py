@@ -572,3 +572,7 @@ def test_the_effects_of_the_causes_add_up_to_the_change(
     assert effects or told.before == told.after
     if all(event["event"] in told.effects for event in told.events):
         assert sum(told.effects.values()) == (told.after or 0) - (told.before or 0)
+        running = told.before or Fraction(0)
+        for number in (event["event"] for event in told.events):
+            running += told.effects[number]
+            assert running == world.figures("it", as_of=number, period=period, place=where)[0].value

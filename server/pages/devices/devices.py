@@ -31,6 +31,7 @@ from server.pages.frame import LANGUAGES as FRAME_LANGUAGES
 from server.pages.frame import project_of
 from server.pages.said import FLAGS, NETWORKS_SAID, REASONS, SIZES_SAID, STATES
 from server.qr import AUTOSEND, IMAGE_SIZES, WAYS, code_svg, device_setup, settings_text
+from server.queries.counting import COUNTED
 from server.queries.submissions import titles_of_forms
 from server.queries.team import devices_page, files_lacking, how_many_devices, parked_of, rows_given, sent_last
 from sync.accounts.audit import record_act
@@ -43,6 +44,7 @@ from sync.errors import Exists, NotFound, Refusal, Unexpected
 from sync.intake.items import storable
 from sync.models import Form, Project, Submission
 from sync.models.database import begin_writing
+from sync.review.queue import Sought, count_sought
 
 bp = Blueprint("devices", __name__)
 
@@ -51,6 +53,7 @@ _THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
 LANGUAGES = ("fr", "en", "bm")
 _MOST = 200
 _ON_A_PAGE = 50
+_PARKED_SHOWN = 20
 _LATEST = 20
 _SPANS = (7, 30)  # days over which the data that a device used is told
 
@@ -185,6 +188,7 @@ def _list(pid: int, refusal: Refusal | None = None, done: str | None = None) -> 
         more=shown[-1] if len(found) > _ON_A_PAGE else None,
         languages=FRAME_LANGUAGES,
         used=traffic_since(session(), pid, [one.id for one in shown], _days_ago(30)),
+        place_names=tree_of(session(), pid).names_of(code for one in shown for code in one.places),
         act=request.args.get("act", ""),
         typed=request.form if refusal else {},
         problem=refusal.detail if refusal else None,
@@ -213,9 +217,12 @@ def _one(pid: int, number: int, refusal: Refusal | None = None, done: str | None
         device=actor,
         habit=next(iter(habits(session(), pid, current.now(), [number]))),
         sent=sent,
+        count=count_sought(session(), pid, Sought(collector=number), COUNTED),
+        counted=COUNTED,
         held=_held(pid, sent),
         drifts=sum(1 for one in sent for flag in one.flags if flag[0] == "clock"),
         parked=parked_of(session(), pid, number),
+        most=_PARKED_SHOWN,
         rows=rows_given(session(), pid, number),
         shares=Shares(session(), pid, sized=False).of(actor),
         place_names=tree_of(session(), pid).names_of(actor.places),

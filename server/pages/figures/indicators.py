@@ -50,10 +50,11 @@ from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
+from sync.indicators.evidence import is_shut
 from sync.indicators.figures import Figure, figure, figures, parts_of, read_cells, write_cells
+from sync.indicators.issues import last_issues
 from sync.indicators.past import Redefined, around, past_of
 from sync.indicators.reading import Reading
-from sync.indicators.statements import last_issues
 from sync.models import Form, StatementIssue
 from sync.projects.catalogue import Published, published
 
@@ -191,6 +192,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
             figure=shown,
             pairs=pairs_behind(asked.reading, shown),
             parts=parts_of(asked.reading, shown, sees_small_cells=sees_small_cells()),
+            shut=is_shut(asked.reading, definition, sees_small_cells()),
         )
 
     kind = "head", indicator, *asked.kind, words().locale, sees_small_cells()
@@ -341,6 +343,7 @@ def became(pid: int, indicator: str, event: int) -> ResponseReturnValue:
         definition=definition,
         cause=CAUSES[cause],
         one=one,
+        count=query["first"] + len(one["people"]) + one["others"],
         asked_again={name: value for name, value in request.args.items() if name != "first"},
         following=query["first"] + _PEOPLE_AT_ONCE if one["others"] else None,
     )

@@ -28,22 +28,17 @@ from server.queries.remembered import Recalled, Shared
 from server.words import words
 from sync.errors import NotFound, Refusal
 from sync.indicators.figures import resolve_as_of, write_cells
-from sync.indicators.marks import Pairs, read_pairs, write_pairs
-from sync.indicators.notes import notes_of
-from sync.indicators.reading import Reading
-from sync.indicators.statements import (
-    Statement,
-    compose,
+from sync.indicators.issues import (
     compose_issue,
+    how_many_issues,
     issue_at,
     issue_changes,
     issues_of,
     last_issues,
-    pairs_behind_statement,
-    statements_at,
-    titles_at,
 )
-from sync.indicators.wording import phrase
+from sync.indicators.marks import Pairs, read_pairs, write_pairs
+from sync.indicators.reading import Reading
+from sync.indicators.statements import Statement, compose, on_paper, statements_at, titles_at
 from sync.models import StatementIssue
 
 bp = Blueprint("statement_pages", __name__)
@@ -78,6 +73,7 @@ def statements(pid: int) -> ResponseReturnValue:
         project=project_of(pid),
         statements=titles_at(session(), pid, None),
         issues=last_issues(session(), pid, _MOST_ISSUES),
+        issued=how_many_issues(session(), pid),
         said_of=_said_of(reading_of(pid, None)),
         manages=current.has_right("project.manage"),
     )
@@ -200,16 +196,11 @@ def compare(pid: int, name: str, number: int) -> ResponseReturnValue:
     )
 
 
-def _pairs_read(pid: int, name: str, event: int, period: str, place: str | None) -> Pairs | None:
-    """On how many open pairs its figures hung where the statement was read as of the event, in all its languages as
-    long as nothing has happened since; None where that is not kept."""
+def _pairs_read(pid: int, name: str, event: int, period: str, place: str | None) -> Pairs:
+    """On how many open pairs its figures hung where the statement was read as of the event, as far as that is kept."""
     languages, small = statements_at(session(), pid, event).get(name, ()), sees_small_cells()
-    kept = [_kept.worked_at(session(), pid, (name, one, period, place, small), event) for one in languages]
-    written = [read["pairs"] for read in kept if read is not None]
-    reading = reading_of(pid, str(event))
-    if len(written) < len(languages) and reading.is_current:
-        return pairs_behind_statement(reading, name, period, place)
-    return read_pairs(chain.from_iterable(written)) if written else None
+    kept = (_kept.worked_at(session(), pid, (name, one, period, place, small), event) for one in languages)
+    return read_pairs(chain.from_iterable(read["pairs"] for read in kept if read is not None))
 
 
 def _address(name: str, **asked: str | None) -> str:
@@ -231,11 +222,16 @@ def _remembered(
 
     def shown() -> dict[str, Any]:
         found = written()
-        notes, of_marks = notes_of(reading, found.text, found.marks, found.language)
-        body = found.to_html(lambda mark: page_of(pid, found, mark, here), of_marks)
-        heading = phrase("notes", found.language)
-        text = render_template("statement_text.html", language=found.language, body=body, heading=heading, notes=notes)
-        return {"language": found.language, "title": found.title, "text": text, "pairs": write_pairs(found.pairs)}
+        paper = on_paper(reading, found)
+        body = found.to_html(lambda mark: page_of(pid, found, mark, here), paper.of_marks)
+        text = render_template("statement_text.html", language=found.language, body=body, paper=paper)
+        return {
+            "language": found.language,
+            "title": found.title,
+            "text": text,
+            "pairs": write_pairs(found.pairs),
+            "kept": found.paper is not None,
+        }
 
     moment, what = reading.as_of, (*what, sees_small_cells())
     if fresh is None:

@@ -128,7 +128,7 @@ def _tried(pid: int, statement: str, data: bytes) -> ResponseReturnValue:
     name = statement or next(iter(names))
     language = words().language if words().language in names[name] else first_language(reading)
     found = compose(reading, name, language, sees_small_cells=True)
-    return as_word(pid, reading, found, data, "all", None, None)
+    return as_word(pid, reading, found, data)
 
 
 def _page(pid: int, refusal: Refusal | None = None, done: str | None = None) -> ResponseReturnValue:

@@ -45,6 +45,7 @@ THINGS = {
     "title": _("title"),
     "language": _("language"),
     "subject": _("whom a visit is about"),
+    "expected": _("of whom a visit is expected"),
     "question": _("question"),
     "group": _("group"),
     "type": _("type"),

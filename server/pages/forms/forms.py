@@ -268,6 +268,7 @@ _GROUPS = {
     "title": "form",
     "language": "form",
     "subject": "form",
+    "expected": "form",
     "question": "questions",
     "group": "questions",
     "type": "questions",

@@ -51,6 +51,7 @@ class RowsQuery(Strict):
     q = text(load_default="", validate=[validate.Length(max=200), NO_NUL])
     conflicts = fields.Boolean(load_default=False)
     cursor = text(load_default=None)
+    before = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**7))  # found on earlier pages
     created = fields.Integer(load_default=None, validate=validate.Range(min=0, max=10**6))
     changed = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**6))
     matches = fields.Integer(load_default=0, validate=validate.Range(min=0, max=10**7))

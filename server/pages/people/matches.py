@@ -13,6 +13,7 @@ from flask_babel import gettext
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from forms.xpath.numbers import LARGEST
+from server import current
 from server.api.figures import reading_of
 from server.api.matches import (
     MatchDecisionSchema,
@@ -20,7 +21,6 @@ from server.api.matches import (
     WaitingQuery,
     confirm,
     decide_match,
-    note_people,
     reopen,
 )
 from server.api.schemas import Strict, text
@@ -36,16 +36,19 @@ from server.queries.arrivals import open_pairs
 from server.queries.remembered import Shared
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.words import words
+from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
 from sync.dedup.scoring.comparing import ELSEWHERE
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
 from sync.errors import AlreadyDecided, NotFound, Refusal, Stale
-from sync.models import EntityList
+from sync.models import EntityList, Match
+from sync.models.database import begin_writing
 from sync.projects.places import PlaceTree
 from sync.review.decided import decided_last
+from sync.review.leases import held_by_others, leave, take_lease
 from sync.review.match_bulk import Confirmed
-from sync.review.match_queue import ALL, Wanted, count_pairs, figures_on, matches, waiting
+from sync.review.match_queue import ALL, Queued, Wanted, count_pairs, figures_on, matches, waiting
 from sync.review.match_view import MatchSeen, Reason, names_of_pairs, reasons_of, view
 from sync.review.match_words import doubt_words, why_words
 from sync.review.matches import Pair, compared_lists, matching_list, pair_of
@@ -57,6 +60,7 @@ bp = Blueprint("match_pages", __name__, url_prefix="/projects/<int:pid>/duplicat
 _LIMIT = 15
 _LEFT_OUT_SHOWN = 50
 _LAST_SHOWN = 10
+_SPARE = 5  # pairs that others may take while one is looked for
 _TOLD = 0.005  # less is not seen in two decimals
 _SAYS_SOMETHING = 0.5  # a lighter reason is not worth a word in a row
 
@@ -139,6 +143,9 @@ def queue(pid: int) -> ResponseReturnValue:
     ends = {end for pair in [*pairs, *(one.pair for one in last)] for end in (pair.a, pair.b)}
     said = [*decisions.values(), *(one.decision for one in last)]
     waits = open_pairs(session(), pid)
+    held = _held(pid)
+    actors = names_of_actors(session(), [*(one.actor_id or 0 for one in said), *held.values()])
+    hands = {held.get(pair.id) for pair in pairs} if beside and page.cursor is None else set()
     shown = render_template(
         "duplicates.html",
         project=project_of(pid),
@@ -158,14 +165,17 @@ def queue(pid: int) -> ResponseReturnValue:
         reasons={pair.id: _weightiest(reasons_of(pair.parts, words().language)) for pair in pairs},
         decisions=decisions,
         last=last,
-        actors=names_of_actors(session(), [one.actor_id or 0 for one in said]),
+        decided={code: count_pairs(reading, known.name, code) for code in ("same", "different")} if last else {},
+        actors=actors,
+        held=held,
+        holders=[] if None in hands else [name for one, name in actors.items() if one in hands],
         places=tree,
         regions=_first_levels(tree),
-        bulk=not compared_simply(known.matching),
+        of_people=not compared_simply(known.matching),
         done=_told(pid, asked["done"]),
         left=_told(pid, asked["left"]),
     )
-    note_people(pid, "match.viewed", known.name, {"state": asked["state"], "shown": len(pairs)})
+    _note_look(pid, known.name, None, {"state": asked["state"], "shown": len(pairs)})
     return shown
 
 
@@ -209,12 +219,14 @@ _hanging: Shared[dict[str, Any]] = Shared("hanging", awaited=True)
 @bp.get("/next")
 @needs("people.decide")
 def next_pair(pid: int) -> ResponseReturnValue:
-    """To the next pair of the queue after the cursor that was not just left; to the queue itself if there is none."""
+    """To the next pair of the queue after the cursor that nobody else has before them and that was not just left; to
+    the queue itself if there is none."""
     asked = read_query(QueueQuery())
     known = _list_asked(compared_lists(session(), pid), asked["list_name"])
     more = _address(asked, known.name)
-    page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], 2, _wanted(pid, asked))
-    found = next((one for one in page.items if one.pair.id != asked["left"]), None)
+    limit = len(_held(pid)) + _SPARE
+    page = matches(reading_of(pid, None), known.name, OPEN, asked["cursor"], limit, _wanted(pid, asked))
+    found = _take_first(pid, [one for one in page.items if one.pair.id != asked["left"]])
     if found is None:
         return redirect(url_for("match_pages.queue", pid=pid, done=asked["done"], left=asked["left"], **more), 303)
     kept = {"done": asked["done"], "left": asked["left"]}
@@ -253,13 +265,13 @@ def post_pair(pid: int, number: int) -> ResponseReturnValue:
     if given["decision"] != "same":
         given["stands"] = None
     decision = load(MatchDecisionSchema(), given | {"stands": given["stands"] or None})
+    name = pair_of(session(), pid, number).list_name
     try:
         decide_match(begin(pid), number, decision)
     except (AlreadyDecided, Stale) as refusal:
         session().rollback()
         return _pair_page(pid, number, given, refusal), refusal.status
     asked = read_query(QueueQuery())
-    name = asked["list_name"] or "people"
     way = {"cursor": asked["cursor"], **_address(asked, name)}
     if decision["decision"] == OPEN:
         if pair_still_there(pid, number):
@@ -347,9 +359,10 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
     asked = read_query(QueueQuery())
     seen = view(session(), pid, number, words().language)
     name = seen.pair.list_name
-    more = _address({**asked, "list_name": name}, name)
+    more = _address(asked, name)
     tree = tree_of(session(), pid)
     visits = {one.id: visits_of(session(), pid, name, [one.id], 5)[0] for one in (seen.a, seen.b)}
+    holder = _held(pid).get(number)
     page = render_template(
         "duplicates_pair.html",
         project=project_of(pid),
@@ -364,7 +377,9 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         called=Meanings(pid, name, tree, (value for one in seen.compared for value in one.values)),
         visits=visits,
         titles=titles_of_forms(session(), pid),
-        actors=names_of_actors(session(), _actors(seen)),
+        actors=names_of_actors(session(), [*_actors(seen), holder or 0]),
+        holder=holder,
+        waits=open_pairs(session(), pid).get(name, 0),
         way={"cursor": asked["cursor"], **more},
         later=asked["later"] or asked["cursor"],
         more=more,
@@ -373,8 +388,37 @@ def _pair_page(pid: int, number: int, typed: Mapping[str, Any], problem: Refusal
         typed=typed,
         problem=problem,
     )
-    note_people(pid, "match.viewed", str(number))
+    _note_look(pid, str(number), number if seen.pair.state == OPEN else None)
     return page
+
+
+def _held(pid: int) -> dict[int, int]:
+    """The pairs that others have before them now, each with whom."""
+    return held_by_others(session(), pid, current.visitor().actor_id, current.now(), Match)
+
+
+def _take_first(pid: int, some: Sequence[Queued]) -> Queued | None:
+    """The first of these that nobody else has before them; the visitor has it from now on."""
+    begin_writing(session())
+    held = _held(pid)
+    found = next((one for one in some if one.pair.id not in held), None)
+    if found is not None:
+        take_lease(session(), pid, current.visitor().actor_id, found.pair.id, current.now())
+    session().commit()
+    return found
+
+
+def _note_look(pid: int, subject: str, taken: int | None, details: Mapping[str, Any] | None = None) -> None:
+    """Write into the audit trail what the visitor looked at, and which pair that waits is before him now, if any. It
+    ends what the session was reading."""
+    visitor, now = current.visitor().actor_id, current.now()
+    begin_writing(session())
+    if taken is None:
+        leave(session(), pid, visitor)
+    else:
+        take_lease(session(), pid, visitor, taken, now)
+    record_act(session(), pid, current.origin(), "match.viewed", now, subject, details)
+    session().commit()
 
 
 def _preview(pid: int, known: EntityList, form: Mapping[str, Any], found: Confirmed) -> str:

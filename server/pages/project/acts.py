@@ -105,7 +105,7 @@ ACTS = {
     "entity.bulk.restore": _("brought rows of a list back"),
 }
 _AT_ONCE = ("match.confirmed", "match.reopened")
-_ABOUT_ACTORS = ("role", "device", "form.given", "form.taken")
+_ABOUT_ACTORS = ("role", "device", "form.given", "form.taken", "invitation.accepted")
 _ABOUT_ROWS = ("people.", "entity.")
 # What changed nothing: there is much of it.
 LOOKS = frozenset(code for code in ACTS if code.endswith(".viewed")) | {"submission.shown"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 
 from forms.xpath.numbers import LARGEST
 from server import current
@@ -44,12 +45,13 @@ class HomeQuery(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What waits in a project, for those who may decide about it."""
+    """What waits in a project, for those who may decide about it; the open pairs of each list that has any, those of
+    people first."""
 
     project: Project
     decides: bool
     quarantined: int
-    pairs: int
+    pairs: Mapping[str, int]
     last: dt.datetime | None
 
 
@@ -62,6 +64,7 @@ def home() -> ResponseReturnValue:
     query = select(Project).where(Project.archived_at.is_(None), Project.deleted_at.is_(None))
     if (mine := projects_of(session(), actor)) is not None:
         query = query.where(Project.id.in_(mine))
+    count = session().scalar(select(func.count()).select_from(query.subquery()))
     if asked["after"] is not None:
         query = query.where(tuple_(Project.name, Project.id) > (asked["name"], asked["after"]))
     found = session().scalars(query.order_by(Project.name, Project.id).limit(_PROJECTS + 1)).all()
@@ -70,6 +73,7 @@ def home() -> ResponseReturnValue:
     return render_template(
         "home.html",
         projects=[_waits(actor, project, waiting.get(project.id, 0)) for project in shown],
+        count=count,
         more=shown[-1] if len(found) > _PROJECTS else None,
         administers=current.visitor().admin,
     )
@@ -111,7 +115,7 @@ def project(pid: int) -> ResponseReturnValue:
 def _waits(actor: Actor, project: Project, number: int) -> Waits:
     role = role_in(session(), actor, project.id) or ""
     decides = may(role, "submissions.read")
-    pairs = sum(open_pairs(session(), project.id).values()) if decides else 0
+    pairs = {name: number for name, _, number in _pairs(project.id) if number} if decides else {}
     last = last_arrival(session(), project.id) if may(role, "figures.read") else None
     return Waits(project, decides, number if decides else 0, pairs, last)
 

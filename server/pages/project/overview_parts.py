@@ -33,7 +33,7 @@ from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
 from sync.entities.reach import tree_of
-from sync.entities.reporting import Silence, habit, registers, silence, silent_entries
+from sync.entities.reporting import Silence, expected_of, habit, registers, silence, silent_entries
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
 from sync.indicators.definitions import Way
@@ -203,6 +203,7 @@ def registers_part(pid: int) -> ResponseReturnValue:
     text, found = told.worked
     period = read_period(text, project.fiscal_year_start)
     own = [read_period(one["period"], project.fiscal_year_start) for one in found]
+    reading = reading_of(pid, None)
     shares = [bars([Measured(one["entries"] - one["silent"], target=one["entries"] or None)])[0] for one in found]
     return _part(
         "overview_registers.html",
@@ -214,6 +215,7 @@ def registers_part(pid: int) -> ResponseReturnValue:
         registers=found,
         periods=own,
         running=[one.holds(today) for one in own],
+        expected=[_called_indicator(reading, one["register"]["expected"]) for one in found],
         bars=shares,
         said_of=said_of,
     )
@@ -236,7 +238,9 @@ def silent(pid: int) -> ResponseReturnValue:
     )
     if register is None:
         raise NotFound
-    found, after = silent_entries(session(), pid, register, *_days(period), query["after"], query["limit"])
+    reading = reading_of(pid, None)
+    among = expected_of(reading, register, _days(period)[1])
+    found, after = silent_entries(session(), pid, register, *_days(period), query["after"], query["limit"], among)
     return render_template(
         "overview_silent.html",
         project=project,
@@ -246,8 +250,9 @@ def silent(pid: int) -> ResponseReturnValue:
             session(),
             pid,
             (register, period),
-            lambda: silence(session(), pid, register, *_days(period)),
+            lambda: silence(session(), pid, register, *_days(period), among),
         ),
+        expected=_called_indicator(reading, register.expected),
         entries=found,
         after=after,
         said_of=said_of,
@@ -310,6 +315,7 @@ def _reports(
 ) -> tuple[Period, list[tuple[Period, Silence]]]:
     """For the period asked for, else for the first one offered in which any entry of any register was heard of. A form
     that reports of an entry more rarely than that is counted in its own period around it."""
+    reading = reading_of(pid, None)
     known = [(one, habit(session(), pid, one)) for one in registers(session(), pid)]
     tried = [read_period(asked, fiscal_year_start)] if asked else offered
     first: list[tuple[Period, Silence]] | None = None
@@ -317,7 +323,8 @@ def _reports(
         found = []
         for register, usual in known:
             own = period_of_habit(period, usual, fiscal_year_start)
-            found.append((own, silence(session(), pid, register, *_days(own))))
+            among = expected_of(reading, register, _days(own)[1])
+            found.append((own, silence(session(), pid, register, *_days(own), among)))
         if any(one.silent < one.entries for own, one in found if own == period):
             return period, found
         first = first or found
@@ -336,6 +343,12 @@ def period_of_habit(period: Period, usual: int | None, fiscal_year_start: int) -
 
 def _days(period: Period) -> tuple[dt.date, dt.date]:
     return period.start or dt.date.min, period.end or dt.date.max
+
+
+def _called_indicator(reading: Reading, name: str | None) -> str | None:
+    """Its label; None where it is not there any more."""
+    definition = reading.definitions.get(name or "")
+    return definition.label(words().language) if definition is not None else None
 
 
 def _aim(reading: Reading, target: Target) -> Aim:

@@ -8,26 +8,44 @@ from babel.dates import get_month_names
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
+from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
 from server.api.projects import change_settings, checked
 from server.api.schemas import ProjectSettings
-from server.bodies import load
+from server.beside import how_far
+from server.bodies import load, read_query
 from server.db import session
 from server.guards import needs
+from server.pages.asked import FreshQuery
 from server.pages.frame import let_it_come_back, project_of
-from server.queries.bin import COUNTED, Erased, erased_under
+from server.pages.shifts import said_shifts
+from server.queries.bin import Erased, erased_under
+from server.queries.counting import COUNTED
+from server.queries.remembered import Recalled, Shared
+from server.queries.submissions import how_many
+from server.queries.totals import totals_of
 from server.words import words
 from sync.errors import Refusal, Stale
 from sync.models import Event, Project
 from sync.projects.publish import SETTINGS, how_many_count
+from sync.review.rehearsal import shifts_by_rule
 
 bp = Blueprint("settings_pages", __name__, url_prefix="/projects/<int:pid>/settings")
 
 # What changes figures, so that it is asked about first.
 _ASKED = ("counts", "fiscal_year_start", "time_zone", "archived")
 _KEPT = ("keep_deleted", "keep_deliveries")
+# With more submissions, or with more that would begin to count, what another rule does to the figures has a page of its
+# own, which says how far it is.
+_SOON, _BEGIN_SOON = 20_000, 1000
+
+
+class RuleQuery(FreshQuery):
+    """By which rule figures would count."""
+
+    counts = fields.String(required=True, validate=validate.OneOf(["received", "approved"]))
 
 
 @bp.get("")
@@ -51,7 +69,7 @@ def post_settings(pid: int) -> ResponseReturnValue:
     try:
         wanted = checked(load(ProjectSettings(), given))
         if (asked := _what_follows(project_of(pid), wanted)) and form.get("sure") != _signed(wanted):
-            return _page(pid, asked=asked, sure=_signed(wanted))
+            return _page(pid, asked=asked, sure=_signed(wanted), rule=wanted["counts"])
         before = _last_settings(pid)
         change_settings(pid, wanted)
     except Refusal as refusal:
@@ -76,6 +94,17 @@ def post_undo(pid: int) -> ResponseReturnValue:
         session().rollback()
         return _page(pid, refusal, typed=False)
     return redirect(url_for("settings_pages.settings", pid=pid, done="undone"), 303)
+
+
+@bp.get("/counts")
+@needs("project.manage")
+def what_counts(pid: int) -> ResponseReturnValue:
+    """What the figures would be if others counted; nothing is changed."""
+    query = read_query(RuleQuery())
+    told = _figures_by(pid, query["counts"], fresh=query["fresh"])
+    return render_template(
+        "settings_counts.html", project=project_of(pid), manages=True, counts=query["counts"], told=told
+    )
 
 
 @bp.get("/retention")
@@ -108,6 +137,24 @@ def _what_follows(project: Project, wanted: dict[str, Any]) -> list[str]:
     now["archived"] = project.archived_at is not None
     changes = {name: wanted[name] for name in _ASKED if wanted[name] != now[name]}
     return [str(_said(project, name, value)) for name, value in changes.items()]
+
+
+def _figures_by(pid: int, rule: str, *, fresh: bool = False) -> Recalled[list[dict[str, str]]]:
+    """The figures that would be others by this rule of what counts, before and after."""
+
+    def shifted() -> list[dict[str, str]]:
+        known = totals_of(session(), pid)
+        return said_shifts(shifts_by_rule(session(), pid, rule, current.now(), known, how_far()))
+
+    return _by_rule.recall(session(), pid, (project_of(pid).counts, rule, words().locale), shifted, fresh=fresh)
+
+
+def _is_soon(pid: int, rule: str) -> bool:
+    before, after = (how_many_count(session(), pid, one) for one in (project_of(pid).counts, rule))
+    return sum(how_many(session(), pid).values()) <= _SOON and after - before <= _BEGIN_SOON
+
+
+_by_rule: Shared[list[dict[str, str]]] = Shared("rule", awaited=True)
 
 
 def _said(project: Project, name: str, value: Any) -> Any:
@@ -152,10 +199,14 @@ def _page(
     event: int | None = None,
     asked: list[str] | None = None,
     sure: str = "",
+    rule: str = "",
     typed: bool = True,
 ) -> ResponseReturnValue:
+    ruled = bool(asked) and rule != project_of(pid).counts
     page = render_template(
         "settings.html",
+        rule=rule if ruled else None,
+        shifts=_figures_by(pid, rule, fresh=True).worked if ruled and _is_soon(pid, rule) else None,
         project=project_of(pid),
         manages=True,
         months=get_month_names("wide", locale=words().language),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -210,6 +211,8 @@ def trail(pid: int) -> ResponseReturnValue:
         acts=[(line[0], sentence(line, known), address_of(line[0])) for line in one_line_each(found.rows)],
         names=known.actors,
         below=found.below,
+        count=found.count,
+        or_more=found.or_more,
         people=_all_of(pid),
         known=ACTS,
     )
@@ -239,7 +242,7 @@ def post_accepted(token: str) -> ResponseReturnValue:
     record_act(
         session(),
         found.project_id,
-        current.origin(),
+        replace(current.origin(), actor_id=actor.id),
         "invitation.accepted",
         current.now(),
         str(actor.id),

@@ -22,9 +22,10 @@ from server.bodies import load
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
+from server.queries.counting import COUNTED, counted
 from sync.errors import Refusal, Unexpected
 from sync.models import Webhook
-from sync.webhooks.hooks import TYPES, deliveries_of, find_webhook, webhooks_of
+from sync.webhooks.hooks import TYPES, attempts_of, deliveries_of, find_webhook, webhooks_of
 
 bp = Blueprint("webhook_pages", __name__, url_prefix="/projects/<int:pid>/settings/webhooks")
 
@@ -172,6 +173,8 @@ def _one(
         events=EVENTS,
         hook_states=STATES,
         attempts=deliveries_of(session(), hook, _DELIVERIES, request.args.get("cursor")),
+        count=counted(session(), attempts_of(hook)),
+        counted=COUNTED,
         typed=_given() if refusal and "url" in request.form else typed,
         outcome=outcome,
         done=done,

@@ -16,7 +16,8 @@ from server.bodies import read_query
 from server.db import session
 from server.guards import needs
 from server.pages.frame import project_of
-from server.queries.bin import COUNTED, deleted_forms, deleted_submissions, how_many_deleted, how_many_discarded
+from server.queries.bin import deleted_forms, deleted_submissions, how_many_deleted, how_many_discarded
+from server.queries.counting import COUNTED
 from server.queries.submissions import titles_of_forms
 
 bp = Blueprint("bin_pages", __name__, url_prefix="/projects/<int:pid>/bin")

@@ -24,7 +24,7 @@ from server.logs import log
 from server.pages.frame import project_of
 from server.pages.said import REASONS
 from server.pages.submissions.compared import answers_of_both
-from server.pages.submissions.quarantine_words import ACTIONS, OUTCOMES, STATES, WHAT_TO_DO
+from server.pages.submissions.quarantine_words import ACTIONS, FILED, OUTCOMES, STATES, WHAT_TO_DO
 from server.queries.submissions import names_of_actors, titles_of_forms
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
 from sync.intake.quarantine import (
@@ -82,6 +82,7 @@ def quarantine(pid: int) -> ResponseReturnValue:
         senders=names_of_actors(session(), [item.actor_id for item in page.items]),
         done=quarantined_item(session(), pid, int(query["done"])) if _is_number(query["done"]) else None,
         outcomes=OUTCOMES,
+        filed=FILED,
         erased={item.id: _erased_at(pid, item) for item in page.items},
     )
 
@@ -96,7 +97,7 @@ def retry_many(pid: int) -> ResponseReturnValue:
     journal = begin(pid)
     page, _count = quarantined_items(session(), pid, OPEN, cursor, _AT_ONCE, reason or None)
     found = [resolve_noted(journal, item.id, "retry", None) for item in page.items if _still_waits(pid, item)]
-    filed = sum(1 for one in found if one.parked.state != OPEN)
+    filed = sum(1 for one in found if one.receipt is not None and one.receipt.outcome in FILED)
     journal.close()
     session().commit()
     log("quarantine_tried_again", project=pid, tried=len(page.items), filed=filed)
@@ -130,8 +131,7 @@ def decide(pid: int, item: int) -> ResponseReturnValue:
     if given["action"] == "restore":
         return redirect(url_for("quarantine_pages.parked", pid=pid, item=item, done="restored"), 303)
     if found.parked.state == OPEN:
-        why = found.receipt.why if found.receipt else None
-        return redirect(url_for("quarantine_pages.parked", pid=pid, item=item, reason=why, done="tried"), 303)
+        return redirect(url_for("quarantine_pages.parked", pid=pid, item=item, done="tried"), 303)
     return redirect(url_for("quarantine_pages.quarantine", pid=pid, done=item), 303)
 
 
@@ -161,7 +161,6 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         decider=_decider(found),
         done=query["done"],
         erased_at=_erased_at(pid, found),
-        why=query["reason"] or found.reason,
         problem=problem,
         typed=typed,
     )

@@ -11,6 +11,7 @@ STATES = {
 }
 ACTIONS = {
     "retry": _("tried again"),
+    "released": _("taken up again by itself"),
     "accept_as_edit": _("accepted as a correction"),
     "discard": _("discarded"),
 }
@@ -18,7 +19,10 @@ OUTCOMES = {
     "stored": _("stored"),
     "duplicate": _("was there already"),
     "edited": _("became a new version"),
+    "conflict": _("waits for another reason now"),
+    "quarantined": _("waits for another reason now"),
 }
+FILED = ("stored", "duplicate", "edited")
 WHAT_TO_DO = {
     "malformed": _(
         "The program that sent it did not build it as it should. Ask who runs that program; look at what was sent "

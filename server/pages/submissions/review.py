@@ -19,6 +19,7 @@ from server.guards import needs
 from server.pages.asked import without_empty_fields
 from server.pages.frame import let_it_come_back, project_of
 from server.pages.said import DECISIONS, TEMPLATES
+from server.pages.shifts import said_shifts
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
 from server.pages.submissions.submissions import most_counted, page_of
@@ -30,7 +31,7 @@ from sync.entities.sent_back import receiver_of
 from sync.errors import NotFound, Refusal, Stale, Unexpected
 from sync.models import Submission
 from sync.models.database import begin_writing
-from sync.review.bulk import MOST_AT_ONCE, WORDS
+from sync.review.bulk import MOST_AT_ONCE, WORDS, Reviewed
 from sync.review.leases import held_by_others, leave, take_lease
 from sync.review.queue import count_sought, next_waiting
 
@@ -53,7 +54,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         sought = replace(sought, state="undecided", flagged=True)
     visitor, now, given = current.visitor().actor_id, current.now(), request.values
     begin_writing(session())
-    others = held_by_others(session(), pid, visitor, now)
+    others = held_by_others(session(), pid, visitor, now, Submission)
     if at is not None:
         name_of_submission(session(), pid, at)
     else:
@@ -192,7 +193,9 @@ def post_undo(pid: int, bulk: int) -> ResponseReturnValue:
     return redirect(f"{url_for('review_pages.many', pid=pid)}?{urlencode(filters | {'done': str(bulk)})}", 303)
 
 
-def _many(pid: int, status: int = 200, bulk: int | None = None, **more: Any) -> ResponseReturnValue:
+def _many(
+    pid: int, status: int = 200, bulk: int | None = None, told: Reviewed | None = None, **more: Any
+) -> ResponseReturnValue:
     filters = _without_words(filters_asked())
     sought = sought_in(pid, load(FilterQuery(), filters))
     done = request.args.get("done", type=int)
@@ -212,6 +215,8 @@ def _many(pid: int, status: int = 200, bulk: int | None = None, **more: Any) -> 
         nothing_done=done == 0,
         why={code: said[words().language] for code, said in WORDS.items()},
         left_out_shown=_LEFT_OUT_SHOWN,
+        told=told,
+        shifts=said_shifts(told.shifts) if told else [],
         **more,
     ), status
 

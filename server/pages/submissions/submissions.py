@@ -19,19 +19,26 @@ from server.guards import needs
 from server.pages.asked import without_empty_fields
 from server.pages.frame import project_of
 from server.pages.photos import is_picture, small_picture
-from server.pages.said import DECISIONS, TEMPLATES
+from server.pages.said import DECISIONS, FLAGS, STATES, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
+from server.pages.submissions.searching import PAGE, search_on
 from server.pages.submissions.submission_seen import shown_of
-from server.queries.submissions import how_many, labels_of_subjects, name_of_submission, names_of_actors
+from server.queries.submissions import (
+    how_many,
+    labels_of_subjects,
+    name_of_submission,
+    names_of_actors,
+    titles_of_forms,
+)
 from sync.entities.reach import tree_of
 from sync.errors import NotFound, Refusal
-from sync.review.queue import SEARCHED_AT_ONCE, count_sought, page_searched
+from sync.review.paging import Page
+from sync.review.queue import count_sought, review_queue
 from sync.review.saved_views import forget_view, save_view, views_of
 from sync.review.view import submission_seen
 
 bp = Blueprint("submission_pages", __name__, url_prefix="/projects/<int:pid>/submissions")
 
-_PAGE = 50
 # Beyond it a count costs more than it tells, unless it is asked for.
 _MOST_COUNTED = 1000
 
@@ -47,42 +54,56 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
     given = load(FilterQuery(), dict(request.args))
     sought = sought_in(pid, given)
     filters = filters_asked()
-    page = page_searched(session(), pid, sought, request.args.get("cursor"), _PAGE)
+    search = search_on(pid, sought) if sought.words else None
+    if search is not None:
+        page = Page(search.items, None)
+    else:
+        page = review_queue(session(), pid, sought, request.args.get("cursor"), PAGE)
     tree = tree_of(session(), pid)
+    # What a search goes on with takes the place of what it has found before.
+    alone = search is not None and request.headers.get("HX-Request") == "true"
+    around = {"titles": titles_of_forms(session(), pid), "flags": FLAGS, "states": STATES} if alone else _around(pid)
     text = render_template(
-        "submissions.html",
-        **choices(pid),
+        "submissions_list.html" if alone else "submissions.html",
+        **around,
         project=project_of(pid),
         filters=filters,
         query=urlencode(filters),
         items=page.items,
+        search=search,
+        further=_address(pid, {**filters, **search.further}) if search else None,
+        alone=alone,
         cursor=page.cursor,
         count=_count(pid, filters, sought),
         most=most_counted(),
-        searched=SEARCHED_AT_ONCE,
         place_names=tree.names_of([one.place for one in page.items]),
         actors=names_of_actors(session(), [one.actor_id for one in page.items]),
         subjects=labels_of_subjects(session(), pid, [one.subject for one in page.items]),
-        views=views_of(session(), pid, current.visitor().actor_id),
-        visitor_id=current.visitor().actor_id,
-        reviews=current.has_right("submissions.review"),
-        manages=current.has_right("project.manage"),
-        done=request.args.get("done"),
-        gone=request.args.get("gone", type=int),
         problem=problem,
-        typed=request.form.get("name", ""),
     )
     return text, status
 
 
+def _around(pid: int) -> dict[str, Any]:
+    """What a page shows beside the list."""
+    return {
+        **choices(pid),
+        "views": views_of(session(), pid, current.visitor().actor_id),
+        "visitor_id": current.visitor().actor_id,
+        "reviews": current.has_right("submissions.review"),
+        "manages": current.has_right("project.manage"),
+        "done": request.args.get("done"),
+        "gone": request.args.get("gone", type=int),
+        "typed": request.form.get("name", ""),
+    }
+
+
 def _count(pid: int, filters: dict[str, str], sought: Any) -> int | None:
-    """How many are sought; None where words are, which stand in no index."""
-    if sought.words:
-        return None
-    if not filters.keys() - {"form"}:
+    """How many are sought, in whatever words; None where it would take long beside a search for words."""
+    if not filters.keys() - {"form", "words"}:
         counts = how_many(session(), pid)
-        return counts.get(filters["form"], 0) if filters else sum(counts.values())
-    return count_sought(session(), pid, sought, most_counted())
+        return counts.get(filters["form"], 0) if "form" in filters else sum(counts.values())
+    return None if sought.words else count_sought(session(), pid, sought, most_counted())
 
 
 def most_counted() -> int | None:

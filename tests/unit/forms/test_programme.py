@@ -199,6 +199,63 @@ def test_a_target_in_an_unknown_place_is_a_fault() -> None:
     assert "Did you mean ‘SIBY’?" in fault
 
 
+def test_faults_of_several_workbooks_come_in_one_go_each_in_its_cell() -> None:
+    broken = """
+        | survey  | | | |
+        | type    | name | label | constraint |
+        | integr  | sacks | Sacks | . > foo(1) |
+        | select_one_from_file peple.csv | who | Who | |
+        | indicators | | |
+        | name    | aggregate | value |
+        | sacks   | sum | ${sackz} |
+        | targets | | | |
+        | indicator | place | target | by |
+        | sacks   | SIBI | 40 | |
+        | centers | ML | 40 | |
+    """
+    uses = """
+        | survey | | |
+        | type | name | label |
+        | text | name | Name |
+        | indicators | | | |
+        | name | aggregate | numerator | denominator |
+        | share | ratio | sacks | centers |
+    """
+    faults = faults_of(
+        {
+            "project.toml": TOML.encode(),
+            "places.csv": PLACES.encode(),
+            "forms/a.xlsx": a_workbook("a", "1", broken),
+            "forms/b.xlsx": a_workbook("b", "1", uses),
+        }
+    )
+
+    assert [fault.split(": ")[0] for fault in faults] == [
+        "forms/a.xlsx, sheet survey, row 2, column type",
+        "forms/a.xlsx, sheet survey, row 2, column constraint",
+        "forms/a.xlsx, sheet indicators, row 2, column value",
+        "forms/a.xlsx, sheet targets, row 3, column indicator",
+        "forms/b.xlsx, sheet indicators, row 2, column denominator",
+        "forms/a.xlsx, sheet targets, row 2, column place",
+        "forms/a.xlsx, sheet survey, row 3, column type",
+    ]
+
+
+def test_what_depends_on_a_file_that_says_nothing_is_not_called_wrong() -> None:
+    targets = CENTRES + "| targets | | |\n| indicator | place | target |\n| centres | SIBY | 40 |\n"
+    faults = faults_of(
+        a_programme(
+            **{
+                "places.csv": b"code,name\nSIBY,Siby\n",
+                "forms/centre.xlsx": b"PK no workbook",
+                "forms/other.xlsx": a_workbook("other", "1", targets.replace("| centres |", "| others |")),
+            }
+        )
+    )
+
+    assert [fault.split(":")[0].split(",")[0] for fault in faults] == ["places.csv", "forms/centre.xlsx"]
+
+
 def test_a_statement_in_a_language_of_no_one_is_a_fault() -> None:
     (fault,) = faults_of(a_programme(**{"statements/results.bm.md": b"x"}))
 

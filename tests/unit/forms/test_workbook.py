@@ -727,6 +727,43 @@ def test_a_visit_is_about_no_list_that_the_form_has_nothing_to_do_with() -> None
     assert finding.remedy == "It is one of ‘people’, ‘none’."
 
 
+@pytest.mark.parametrize(("written", "read"), [("visited", "visited"), ("None", "none"), ("", "")])
+def test_a_workbook_may_say_of_whom_the_form_is_expected(written: str, read: str) -> None:
+    book = read_workbook(xlsx_of(SURVEY + expected(written)), "visit.xlsx")
+
+    assert book.sheets.expected == read
+    assert Sheets.from_json(book.sheets.to_json()) == book.sheets
+    assert ("expected" in book.sheets.to_json()) is bool(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "fault", "remedy"),
+    [
+        ("visitd", "‘visitd’ is not an indicator of this programme.", "Did you mean ‘visited’?"),
+        ("rows", "‘rows’ does not count entries of a list.", "Name an indicator that has a subject."),
+    ],
+)
+def test_a_form_is_expected_of_those_whom_an_indicator_counts(written: str, fault: str, remedy: str) -> None:
+    with pytest.raises(Faulty) as caught:
+        read_workbook(xlsx_of(SURVEY + expected(written)), "visit.xlsx")
+
+    [finding] = caught.value.findings
+    assert (finding.sheet, finding.row, finding.column) == ("settings", 2, "expected")
+    assert (finding.fault, finding.remedy) == (fault, remedy)
+
+
+def expected(written: str) -> str:
+    return f"""
+        | settings |         |          |
+        | form_id  | version | expected |
+        | visit    | 1       | {written} |
+        | indicators | | | |
+        | name | label::English (en) | aggregate | subject |
+        | visited | Visited | distinct | organisations |
+        | rows | Rows | count | |
+    """
+
+
 def test_a_workbook_without_questions_says_so() -> None:
     assert "Did you mean ‘surveys’?" in refusal(xlsx_of("| surveys | |\n| type | name |\n| text | a |"))
 

@@ -244,6 +244,18 @@ def test_a_batch_says_itself_whose_it_is_or_nobody_does(loaded: Run, tmp_path: P
     assert loaded("device", "add", "T2").code == 0
 
 
+def test_a_device_with_chosen_forms_files_nothing_for_others_from_a_stick_either(loaded: Run, tmp_path: Path) -> None:
+    loaded("device", "add", "T1")
+    (tmp_path / "batch.json").write_text(json.dumps({"batch": "stick", "items": [a_sale(1)]}))
+    with closing(sqlite.connect(tmp_path / "siby-data" / "siby.sqlite")) as database:
+        database.execute("UPDATE actors SET assigned_only = 1 WHERE name = 'T1'")
+        database.commit()
+
+    done = loaded("intake", "batch.json", "--device", "T1")
+
+    assert (done.code, done.out.splitlines()[0]) == (3, "1 quarantined")
+
+
 def test_a_file_that_is_no_batch_is_told(loaded: Run, tmp_path: Path) -> None:
     loaded("device", "add", "T1")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")

@@ -43,6 +43,19 @@ def test_what_is_not_chosen_is_left_to_collect() -> None:
     assert told["project"] == {"name": "Rizières de Siby"}
 
 
+def test_forms_that_ask_who_fills_them_in_hear_the_tablets_name_either_way() -> None:
+    told = [read(device_setup(BASE, 7, "Siby", "Tablet: Awa", "siby_token", way)) for way in ("basic", "key")]
+
+    assert [each["general"]["metadata_username"] for each in told] == ["Tablet: Awa", "Tablet: Awa"]
+
+
+def test_collect_is_told_nothing_that_it_would_not_understand() -> None:
+    told = read(Setup(BASE, "Siby", language="bm", image_size="original"))
+
+    assert told["general"]["app_language"] == "fr"
+    assert "image_size" not in told["general"]
+
+
 def test_a_slow_link_and_a_locked_tablet_can_be_asked_for() -> None:
     told = read(Setup(BASE, "Siby", image_size="small", autosend="wifi_only", delete_sent=True, admin_password="rice"))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 from marshmallow import Schema, fields, validate
-from pyxform import builder, constants, errors, question, survey, xls2json
+from pyxform import builder, constants, errors, question, survey, survey_element, xls2json
+from pyxform.validators.pyxform import question_types, select_from_file, translations_checks
 from werkzeug.exceptions import default_exceptions
 
 import forms
@@ -55,7 +56,8 @@ def test_nothing_is_translated_that_is_not_said() -> None:
 
 
 def test_what_pyxform_says_is_what_is_translated() -> None:
-    modules = (builder, constants, errors, question, survey, xls2json)
+    modules = (builder, constants, errors, question, survey, survey_element, xls2json)
+    modules += (question_types, select_from_file, translations_checks)
     source = " ".join(plain(Path(str(module.__file__)).read_text()) for module in modules)
 
     longest = {english: max(pieces_of(plain(english)), key=len) for english, name in written() if name == XLSFORM}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -59,6 +60,20 @@ def test_what_is_rare_is_found_in_a_later_stretch(session: Session, pid: int, mo
 
     found = [act.subject for part in (first, second, third) for act in part.rows]
     assert found == ["5", "0"]
+
+
+def test_the_acts_are_counted_as_far_as_one_page_looks(
+    session: Session, pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(**asked: Any) -> tuple[int, bool]:
+        found = acts_of(session, pid, limit=2, **asked)
+        return found.count, found.or_more
+
+    whole, of_one, further = told(action="data.exported"), told(actor_id=8), told(actor_id=8, below=5)
+    monkeypatch.setattr(team, "_LOOKED_THROUGH", 4)
+
+    assert (whole, of_one, further) == ((8, False), (5, False), (5, False))
+    assert told(action="data.exported") == (4, True)
 
 
 def test_the_parts_of_the_devices_follow_on_each_other_by_name(session: Session, pid: int) -> None:

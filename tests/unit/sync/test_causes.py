@@ -55,6 +55,18 @@ def test_where_approved_ones_count_approval_restores_and_its_end_rejects(engine:
     assert seen(desk, 2) == [("restored", "rejected")]
 
 
+def test_each_approval_and_the_correction_between_them_is_told_with_what_it_did(engine: Engine, tmp_path: Path) -> None:
+    desk = a_desk(engine, tmp_path / "files", counts="approved")
+    desk.send([a_sale(1, sacks=4)])
+    sent = now(desk)
+    decide(desk, 1, "approved")
+    desk.send([a_sale(2, edits=1, sacks=6)])
+    decide(desk, 1, "approved")
+
+    assert since(desk, sent) == [4, -4, 6]
+    assert effects(desk, sent, now(desk)) == {"edited": (1, -4), "restored": (1, 10)}
+
+
 def test_a_second_copy_is_out_by_the_visit_of_which_it_is_one_whatever_came_after_it(
     engine: Engine, tmp_path: Path
 ) -> None:

@@ -69,6 +69,31 @@ def test_each_visit_is_told_its_own_effect_where_a_figure_adds_up_or_counts_head
     assert [event["effect"] for event in days.to_json()["events"]] == [2, 10, -2]
 
 
+def test_a_visit_that_goes_and_comes_back_is_told_each_time_and_the_effects_run_up_to_the_figure(
+    world: World,
+) -> None:
+    world.publish(TRAINED, Indicator("days", aggregate="sum", value="${v}"))
+    since = world.event
+    visit = world.submit(row("it", subject="awa"), row("days", value=3), kind="restored")
+    approved = world.event
+    world.submit(submission_id=visit, kind="edited")
+    edited = world.event
+    other = world.submit(row("it", subject="awa"), row("days", value=1), kind="restored")
+    world.submit(row("it", subject="awa"), row("days", value=5), submission_id=visit, kind="restored")
+    again = world.event
+    world.reject(other)
+
+    for name in ("it", "days"):
+        found, running = told(world, since, name), 0
+        for event in found.events:
+            running += found.effects[event["event"]]
+            assert running == world.value(name, as_of=event["event"])
+
+    assert [told(world, since).effects[one] for one in (approved, edited, again)] == [1, -1, 0]
+    assert effects(told(world, since)) == {"edited": (1, -1), "rejected": (1, 0), "restored": (2, 2)}
+    assert effects(told(world, since, "days")) == {"edited": (1, -3), "rejected": (1, -1), "restored": (2, 9)}
+
+
 def test_of_records_that_are_found_to_be_one_person_the_effect_of_each_is_told_one_after_the_other(
     world: World,
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Keep
-from sync.indicators.notes import how_counted, notes_of
+from sync.indicators.notes import beneath, how_counted, notes_of
 from sync.indicators.statements import compose, put_statement
 from tests.support.figures import World
 from tests.support.figures import a_contribution as row
@@ -73,6 +73,27 @@ def test_what_else_is_told_of_a_figure_has_a_note_of_its_own_and_the_same_twice_
         "Gained, the whole time: as a share of the whole, each is counted once, however many visits; 0 contributions.",
         "Gained, the whole time: how many contributions there are.",
     ]
+
+
+def test_a_period_that_all_figures_share_is_said_once_before_their_notes(session: Session) -> None:
+    world = World(session)
+    world.publish(Indicator("visits", {"en": "Visits"}), Indicator("sacks", {"en": "Sacks"}))
+
+    def told(text: str) -> tuple[str, list[str]]:
+        with world.change() as (journal, event):
+            put_statement(journal, "results", "en", text, event)
+        statement = compose(world.reading(), "results", "en", period="2026", sees_small_cells=True)
+        return beneath(notes_of(world.reading(), statement.text, statement.marks, "en")[0], "en")
+
+    assert told("{{ visits }} and {{ sacks }}") == (
+        "Period of all figures: 2026.",
+        ["Visits: visits are counted; 0 contributions.", "Sacks: visits are counted; 0 contributions."],
+    )
+    assert told('{{ visits }}, {{ visits(period="2025") }} before') == (
+        "",
+        ["Visits, 2026: visits are counted; 0 contributions.", "Visits, 2025: visits are counted; 0 contributions."],
+    )
+    assert told("{{ visits }}") == ("", ["Visits, 2026: visits are counted; 0 contributions."])
 
 
 def test_the_note_of_a_share_says_how_many_contributions_each_of_its_parts_has(session: Session) -> None:

@@ -133,6 +133,43 @@ def test_a_form_that_asks_gets_what_is_its_own_with_the_answers(desk: Desk) -> N
     assert {row["form"] for row in everything} == {"visit", "sale"}
 
 
+def test_no_column_has_the_name_of_another_whatever_questions_are_called(desk: Desk) -> None:
+    desk.publish(
+        "odd",
+        "1",
+        """
+        | survey      |              |         |
+        | type        | name         | label   |
+        | select_one_from_file a_corriger.csv | to_correct | Which? |
+        | text        | name         | Name    |
+        | text        | comment      | Comment |
+        | text        | farm_size    | Size    |
+        | begin group | farm         | Farm    |
+        | text        | size         | Size    |
+        | end group   | farm         |         |
+        | begin group | field        | Field   |
+        | text        | size         | Size    |
+        | end group   | field        |         |
+        """,
+    )
+    xml = (
+        '<data id="odd" version="1"><to_correct/><name>Awa</name><comment>dry</comment><farm_size>small</farm_size>'
+        f"<farm><size>4</size></farm><field><size>2</size></field><meta><instanceID>{instance_id(1)}</instanceID></meta></data>"
+    )
+    desk.send([{"instance_id": instance_id(1), "form": "odd", "version": "1", "xml": xml}])
+    send_back(desk, instance_id(1), "Count again.")
+
+    with desk.sessions() as session:
+        found = csv_for(session, desk.project_id, "a_corriger", session.get_one(Actor, desk.device), "odd").decode()
+    header = found.split("\r\n")[0].split(",")
+    (row,) = rows(desk, "a_corriger", "odd")
+
+    assert len(set(header)) == len(header)
+    assert (row["name"], row["data_name"]) == (instance_id(1)[5:], "Awa")
+    assert (row["comment"], row["data_comment"]) == ("Count again.", "dry")
+    assert (row["farm_size"], row["data_farm_size"], row["field_size"]) == ("small", "4", "2")
+
+
 def test_what_was_rejected_is_to_be_corrected_if_somebody_said_why(desk: Desk) -> None:
     desk.send([a_visit(1, 4), a_visit(2, 5)])
     send_back(desk, instance_id(1), None, "rejected")

@@ -1,6 +1,7 @@
 """The quarantine: nothing that was sent is lost, and a coordinator decides what becomes of it, once."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,45 @@ def test_a_retry_that_meets_another_obstacle_goes_on_waiting_as_one_item(desk: D
     assert resolved.receipt is not None
     assert (resolved.receipt.outcome, resolved.parked.state) == ("conflict", "resolved")
     assert [item.reason for item in listed(desk)[0]] == ["conflict"]
+
+
+def test_answers_that_waited_are_a_duplicate_of_what_was_sent_again_meanwhile(desk: Desk) -> None:
+    set_form(desk, "closed")
+    desk.send([a_sale(3, edits=2)])
+    waiting = only(desk).id
+    set_form(desk, "open")
+    desk.send([a_sale(1), a_sale(2, edits=1), a_sale(3, edits=2)])
+    with desk.sessions() as session:
+        raw = json.loads(raw_of(session, desk.project_id, waiting))
+
+    resolved = decide(desk, waiting, "retry")
+
+    assert resolved.receipt is not None
+    assert (resolved.receipt.outcome, resolved.parked.state) == ("duplicate", "resolved")
+    assert raw == a_sale(3, edits=2)
+
+
+def test_an_edit_of_a_version_and_an_original_that_were_both_missing_waits_as_one_item(desk: Desk) -> None:
+    desk.send([a_sale(2, edits=1, version="2")])
+
+    desk.publish("sale", "2", SALE)
+    waiting = [item.reason for item in listed(desk)[0]]
+    desk.send([a_sale(1)])
+
+    assert waiting == ["edits_unknown"]
+    assert listed(desk)[1] == 0
+    assert [one.versions for one in desk.submissions()] == [2]
+
+
+def test_what_nothing_dates_is_said_to_be_from_when_it_arrived_however_long_it_waited(desk: Desk) -> None:
+    set_form(desk, "closed")
+    undated = {**a_sale(1), "recorded_at": None}
+    desk.send([undated], now=NOON - dt.timedelta(days=100))
+    set_form(desk, "open")
+
+    decide(desk, only(desk).id, "retry")
+
+    assert [one.recorded_at for one in desk.submissions()] == [NOON - dt.timedelta(days=100)]
 
 
 def test_a_conflict_accepted_as_an_edit_is_the_next_version_and_counts(desk: Desk) -> None:

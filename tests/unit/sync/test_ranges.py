@@ -12,14 +12,9 @@ from sync.errors import Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.evidence import evidence
+from sync.indicators.issues import compose_issue, issue_statement, write_issue
 from sync.indicators.reading import AsOf, Reading
-from sync.indicators.statements import (
-    compose,
-    compose_issue,
-    issue_statement,
-    pairs_behind_statement,
-    put_statement,
-)
+from sync.indicators.statements import compose, put_statement
 from sync.journal import Journal, open_journal
 from sync.models import EntityList, Match, Membership
 from tests.support.figures import World, a_submission
@@ -396,10 +391,12 @@ def test_an_issue_keeps_on_how_many_pairs_its_figures_hung(world: World) -> None
         put_statement(journal, "results", "en", "So {{ trained }}, {{ trained(sex='female').share }}.", event)
         put_statement(journal, "results", "fr", "Voilà {{ women }}.", event)
     told = world.reading()
-    pairs = pairs_behind_statement(told, "results", "all", None)
+    known = write_issue(told, "results")
     with world.change("noted") as (journal, _):
-        as_known = issue_statement(journal, "results", as_of=told.as_of, title="One", pairs=pairs)
-        as_before = issue_statement(journal, "results", as_of=told.as_of, title="Two")
+        as_known = issue_statement(journal, known, "One")
+    past = Reading(world.session, 1, told.as_of)
+    with world.change("noted") as (journal, _):
+        as_before = issue_statement(journal, write_issue(past, "results"), "Two")
     world.submit(row("trained", subject="other"))
 
     lines = [
@@ -412,4 +409,4 @@ def test_an_issue_keeps_on_how_many_pairs_its_figures_hung(world: World) -> None
         "Voilà 3 (de 2 à 4, selon 2 paires non vérifiées).",
         "So 4 (3 to 5), 75% (67% to 80%).",
     ]
-    assert pairs_behind_statement(Reading(world.session, 1, told.as_of), "results", "all", None) == {}
+    assert write_issue(past, "results").pairs == {}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from sync.indicators.recount import verify_portion
 from sync.intake.editing import edited, file_edit, take_up
 from sync.intake.files import keep_file
 from sync.intake.prepare import Surroundings
-from sync.intake.receive import prepare_batch, store_batch
+from sync.intake.receive import BatchAnswer, prepare_batch, store_batch
 from sync.journal import open_journal
 from sync.models import Contribution, Entity
+from sync.projects.lifecycle import delete_form
 from sync.projects.publish import load_programme
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 from tests.support.workbooks import a_workbook
@@ -338,6 +340,62 @@ def test_a_clock_is_judged_by_the_moment_that_is_written_down_however_long_other
     assert wrong == []
 
 
+TWICE_AS_MUCH = SALE.replace("| ${sacks}     |", "| ${sacks} * 2 |")
+ONE_INDICATOR = "\n".join(line for line in SALE.splitlines() if "| sales " not in line)
+
+
+@pytest.mark.parametrize("sheets", [TWICE_AS_MUCH, ONE_INDICATOR])
+def test_a_version_published_while_a_batch_is_read_says_what_it_adds_to_figures(desk: Desk, sheets: str) -> None:
+    answer = send_meanwhile(desk, [a_sale(1)], lambda: desk.publish("sale", "2", sheets))
+
+    assert [receipt["outcome"] for receipt in answer.receipts] == ["stored"]
+    assert differences(desk) == []
+
+
+def test_a_version_published_while_a_batch_that_needs_it_is_read_keeps_nothing_waiting(desk: Desk) -> None:
+    answer = send_meanwhile(desk, [a_sale(1, version="2")], lambda: desk.publish("sale", "2", SALE))
+
+    assert [receipt["outcome"] for receipt in answer.receipts] == ["stored"]
+    assert desk.quarantine() == []
+
+
+def test_a_form_deleted_while_a_batch_is_read_takes_nothing_in(desk: Desk) -> None:
+    def delete() -> None:
+        with desk.sessions() as session:
+            journal = open_journal(session, desk.project_id, None, NOON)
+            delete_form(journal, "sale")
+            journal.close()
+            session.commit()
+
+    answer = send_meanwhile(desk, [a_sale(1)], delete)
+
+    assert [receipt["outcome"] for receipt in answer.receipts] == ["quarantined"]
+    assert open_days(desk) == set()
+
+
+def test_edits_of_edits_that_waited_for_the_first_are_filed_with_it_however_many(desk: Desk) -> None:
+    most = 400
+    waiting = desk.outcomes(*(a_sale(number, edits=number - 1, sacks=number) for number in range(2, most + 1)))
+
+    outcomes = desk.outcomes(a_sale(1))
+
+    assert (set(waiting), outcomes) == ({"quarantined"}, ["stored"])
+    assert [(one.versions, one.current_instance_id) for one in desk.submissions()] == [(most, instance_id(most))]
+    assert {parked.state for parked in desk.quarantine()} == {"resolved"}
+
+
+def test_a_name_of_a_device_that_no_index_holds_costs_no_visit(desk: Desk) -> None:
+    name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1000))
+    body = {"batch": "b1", "device": name, "items": [a_sale(1)]}
+
+    with desk.sessions() as session:
+        prepared = prepare_batch(session, desk.project_id, body, b"b1", NOON)
+        answer = store_batch(session, prepared, desk.device, NOON)
+        session.commit()
+
+    assert [receipt["outcome"] for receipt in answer.receipts] == ["stored"]
+
+
 def test_a_receipt_lists_the_files_that_are_missing(desk: Desk) -> None:
     photo = {"name": "1.jpg", "sha256": "ab" * 32, "size": 3, "type": "image/jpeg"}
 
@@ -386,6 +444,40 @@ def test_a_resend_that_announces_a_file_which_is_here_completes_the_submission(d
     assert desk.submissions()[0].missing == 0
 
 
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("edits", [None, 1])
+def test_an_item_that_comes_twice_in_a_batch_lacks_what_the_second_announces(
+    desk: Desk, held: bool, edits: int | None
+) -> None:
+    photo = {"name": "1.jpg", "sha256": "cd" * 32, "size": 3, "type": "image/jpeg"}
+    desk.send([a_sale(1)])
+    if held:
+        with desk.sessions() as session:
+            journal = open_journal(session, desk.project_id, None, NOON)
+            keep_file(journal, "cd" * 32, 3, "image/jpeg")
+            journal.close()
+            session.commit()
+
+    receipts = desk.send(
+        [
+            a_sale(2, edits=edits, photo="1.jpg"),
+            a_sale(2, edits=edits, photo="1.jpg") | {"attachments": [photo]},
+            a_sale(3),
+            a_sale(3) | {"attachments": [photo]},
+        ]
+    ).receipts
+
+    assert [receipt["outcome"] for receipt in receipts] == [
+        "edited" if edits else "stored",
+        "duplicate",
+        "stored",
+        "duplicate",
+    ]
+    assert {one.current_instance_id: one.missing for one in desk.submissions()} == (
+        {instance_id(1): 0} if not edits else {}
+    ) | dict.fromkeys((instance_id(2), instance_id(3)), 0 if held else 1)
+
+
 def test_an_original_and_its_edit_in_one_batch_are_each_told_their_own_breaches(desk: Desk) -> None:
     receipts = desk.send([a_sale(1, sacks=-1), a_sale(2, edits=1, sacks=5)]).receipts
 
@@ -413,6 +505,16 @@ def test_an_absurdly_long_answer_that_cuts_figures_costs_nothing_but_itself(desk
     (submission,) = desk.submissions()
     assert outcome == ["stored"]
     assert [(flag[0], flag[1]) for flag in submission.flags] == [("type", "/data/village")]
+
+
+def send_meanwhile(desk: Desk, items: list[Any], what: Callable[[], None]) -> BatchAnswer:
+    """Send a batch, and have something else done when it was read and is not stored yet."""
+    with desk.sessions() as session:
+        prepared = prepare_batch(session, desk.project_id, {"batch": "b1", "items": items}, b"b1", NOON)
+        what()
+        answer = store_batch(session, prepared, desk.device, NOON)
+        session.commit()
+    return answer
 
 
 def edit(desk: Desk, answers: dict[str, Any], now: dt.datetime) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from sync.entities.reporting import habit, registers, silence, silent_entries
+from forms.workbooks.workbook import read_workbook
+from sync.entities.reporting import expected_of, habit, registers, silence, silent_entries
+from sync.indicators.reading import Reading, resolve_as_of
+from sync.journal import open_journal
 from sync.models import Submission
-from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
+from sync.projects.publish import publish_form
+from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id, workbook_of
+from tests.support.workbooks import xlsx_of
 
 NOVEMBER = dt.date(2026, 11, 1), dt.date(2026, 11, 30)
 PROFILE = """
@@ -180,3 +185,73 @@ def test_the_habit_is_that_of_late_whatever_was_sent_before(desk: Desk, monkeypa
         monthly = next(one for one in registers(session, desk.project_id) if one.form_id == "monthly")
 
         assert habit(session, desk.project_id, monthly) in range(89, 93)
+
+
+SCREENING = """
+    | settings |             |       |
+    | form_id  | version     | expected |
+    | screening | 1          | {expected} |
+    | survey |                   |       |
+    | type   | name              | label |
+    | date   | day               | Day   |
+    | select_one_from_file centres.csv | centre | Centre |
+    | integer | children         | Children |
+    | indicators |               |       |         |       |           |
+    | name   | label             | aggregate | date | subject | value |
+    | screened | Screened        | sum   | ${{day}}  | centres | ${{children}} |
+"""
+PILOT = """
+    | survey |                   |       |
+    | type   | name              | label |
+    | date   | day               | Day   |
+    | select_one_from_file centres.csv | centre | Centre |
+    | select_one yes_no | pilot  | Pilot |
+    | choices |       |         |
+    | list_name | name | label  |
+    | yes_no  | yes   | Yes     |
+    | yes_no  | no    | No      |
+    | indicators |               |       |         |       |           |   |   |
+    | name   | label             | aggregate | date | subject | value | per_subject | keep |
+    | pilots | Pilots            | distinct | ${day} | centres | if(${pilot} = 'yes', 1, 0) | latest_known | > 0 |
+"""
+
+
+def publish_screening(desk: Desk, expected: str) -> None:
+    sheets = [workbook_of("pilot", "1", PILOT).sheets]
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        publish_form(journal, read_workbook(xlsx_of(SCREENING.format(expected=expected)), "screening.xlsx", sheets))
+        journal.close()
+        session.commit()
+
+
+def test_of_those_whom_an_indicator_counts_alone_a_form_may_be_expected(desk: Desk) -> None:
+    siby, kalassa, kenieba = centres_of(desk)
+    desk.publish("pilot", "1", PILOT)
+    publish_screening(desk, "pilots")
+    desk.outcomes(
+        an_item(11, "pilot", day="2026-02-01", centre=siby, pilot="yes"),
+        an_item(12, "pilot", day="2026-02-01", centre=kalassa, pilot="yes"),
+        an_item(13, "pilot", day="2026-02-01", centre=kenieba, pilot="no"),
+        an_item(14, "pilot", day="2026-12-01", centre=kalassa, pilot="no"),
+        an_item(15, "screening", day="2026-11-03", centre=siby, children=3),
+    )
+
+    with desk.sessions() as session:
+        register = next(one for one in registers(session, desk.project_id) if one.form_id == "screening")
+        reading = Reading(session, desk.project_id, resolve_as_of(session, desk.project_id, None, NOON))
+        among = expected_of(reading, register, NOVEMBER[1])
+        counted = silence(session, desk.project_id, register, *NOVEMBER, among)
+        silent, _ = silent_entries(session, desk.project_id, register, *NOVEMBER, among=among)
+        later = expected_of(reading, register, dt.date(2026, 12, 31))
+
+    assert (counted.entries, counted.silent) == (2, 1)
+    assert [one.id for one in silent] == [kalassa]
+    assert later == {siby}
+
+
+def test_a_form_that_is_expected_of_nobody_stands_beside_no_register(desk: Desk) -> None:
+    publish_screening(desk, "none")
+
+    with desk.sessions() as session:
+        assert "screening" not in {one.form_id for one in registers(session, desk.project_id)}

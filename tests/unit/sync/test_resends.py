@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from sync.intake.prepare import canonical_hash, unpack
+from sync.intake.receive import prepare_batch, store_batch
+from sync.journal import open_journal
 from sync.models import SubmissionVersion
-from tests.support.projects import Desk, a_desk, a_sale, instance_id
+from sync.projects.lifecycle import delete_form, set_state
+from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
 
 REGISTER = """
     | survey |      |       |         |
@@ -62,6 +65,41 @@ def test_the_order_of_the_answers_makes_no_other_content(desk: Desk) -> None:
     outcomes = [*desk.outcomes(item), *desk.outcomes(turned)]
 
     assert outcomes == ["stored", "duplicate"]
+
+
+ANSWERS = a_sale(1)
+AS_XML = {
+    "xml": f"<data id='sale' version='1'><sacks>4</sacks><meta><instanceID>{instance_id(1)}</instanceID></meta></data>"
+}
+
+
+@pytest.mark.parametrize("item", [ANSWERS, AS_XML])
+@pytest.mark.parametrize("what", ["closed", "deleted", "taken from the device"])
+def test_what_was_filed_is_a_duplicate_whatever_has_become_of_its_form(
+    desk: Desk, what: str, item: dict[str, Any]
+) -> None:
+    desk.send([item])
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        if what == "closed":
+            set_state(journal, "sale", "closed")
+        elif what == "deleted":
+            delete_form(journal, "sale")
+        journal.close()
+        session.commit()
+
+    other = {**a_sale(2), "instance_id": instance_id(2)}
+    with_photo = item | {"attachments": [{"name": "1.jpg", "sha256": "ab" * 32}]}
+    body = {"batch": "b", "items": [item, with_photo, other]}
+    with desk.sessions() as session:
+        forms = frozenset(["register"]) if what == "taken from the device" else None
+        prepared = prepare_batch(session, desk.project_id, body, b"b", NOON, forms)
+        receipts = store_batch(session, prepared, desk.device, NOON).receipts
+        session.commit()
+
+    assert [receipt["outcome"] for receipt in receipts] == ["duplicate", "quarantined", "quarantined"]
+    assert receipts[0]["reason"] is None
+    assert len(desk.quarantine()) == 2
 
 
 def test_other_answers_under_the_same_id_are_a_conflict(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Statements: what they say in each language and format, faults in their texts, and issues that stay as they were."""
 
 import io
+from dataclasses import replace
 from decimal import Decimal
 
 import docx
@@ -9,19 +10,9 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Target
 from sync.errors import NotFound, Unexpected
+from sync.indicators.issues import compose_issue, issue_at, issue_changes, issue_statement, write_issue
 from sync.indicators.marks import Mark
-from sync.indicators.reading import resolve_as_of
-from sync.indicators.statements import (
-    Statement,
-    compose,
-    compose_issue,
-    issue_at,
-    issue_changes,
-    issue_statement,
-    put_statement,
-    statements_at,
-    titles_at,
-)
+from sync.indicators.statements import Statement, compose, on_paper, put_statement, statements_at, titles_at
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 
@@ -172,7 +163,8 @@ def test_a_word_document_has_its_headings_lists_and_figures(world: World) -> Non
 def test_in_a_word_document_each_figure_leads_to_its_page_and_has_its_note_at_the_end(world: World) -> None:
     statement = written(world, "# Results\n\nWe trained {{ people_trained }}, **{{ women }}** of them women.", "fr")
 
-    data = statement.to_docx("Siby", lambda mark: f"https://siby.example{link(mark)}", ["One.", "Two."], {0: 1, 1: 2})
+    paper = replace(on_paper(world.reading(), statement), project="Siby", of_all="", sentences=["One.", "Two."])
+    data = statement.to_docx(lambda mark: f"https://siby.example{link(mark)}", paper)
 
     document = docx.Document(io.BytesIO(data))
     known = document.core_properties
@@ -341,9 +333,9 @@ def test_a_statement_reads_as_of_an_event_as_it_read_then(world: World) -> None:
 
 def test_an_issue_stays_as_it_was_and_says_what_would_read_differently_today(world: World) -> None:
     put(world, '{{ women }} women, {{ rice_tonnes | number(0) }} t, {{ people_trained(sex="female").share }}')
-    with world.change("noted") as (journal, event):
-        as_of = resolve_as_of(world.session, 1, str(event - 1), world.now)
-        issue_statement(journal, "results", as_of=as_of, title="To the board")
+    written = write_issue(world.reading(), "results")
+    with world.change("noted") as (journal, _):
+        issue_statement(journal, written, "To the board")
     submission = world.submit(row("women", subject="oumou"))
     world.submit(row("women", subject="oumou"), row("women", subject="kadia", ordinal=1), submission_id=submission)
 

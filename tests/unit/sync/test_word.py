@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator
 from sync.errors import Unexpected
-from sync.indicators.statements import compose, put_statement
+from sync.indicators.statements import compose, on_paper, put_statement
 from sync.indicators.word import check_template, example, write_word
 from tests.support.documents import a_template
 from tests.support.figures import World
@@ -55,16 +55,14 @@ def with_member(name: str, content: bytes) -> bytes:
 
 def written(world: World, template: bytes, viewer: bool = False) -> docx.document.Document:
     check_template(template)
+    world.settings(name="Siby & <sisters>")
     reading = world.reading()
     statement = compose(reading, "results", "en", sees_small_cells=not viewer)
     data = write_word(
         template,
         reading,
         statement,
-        project="Siby & <sisters>",
-        period="all",
-        place=None,
-        issue=None,
+        on_paper(reading, statement),
         form_titles={},
         sees_small_cells=not viewer,
     )
@@ -85,9 +83,8 @@ def test_a_statement_is_written_into_a_template_with_its_styles_notes_and_eviden
     assert ("Heading 1", "What came of it") in paragraphs
     assert ("Normal", "21 people, of whom 12 are women.") in paragraphs
     assert ("List Bullet", "Rice: 7,879.03") in paragraphs
-    assert any(
-        text.startswith("2. Trained & <glad> (Women), the whole time: each is counted once") for _, text in paragraphs
-    )
+    assert ("Normal", "Period of all figures: the whole time.") in paragraphs
+    assert any(text.startswith("2. Trained & <glad> (Women): each is counted once") for _, text in paragraphs)
     assert any(text.startswith("All submissions count") for _, text in paragraphs)
     assert document.sections[0].header.paragraphs[0].text == "Siby & <sisters>"
     table = [[cell.text for cell in line.cells] for line in document.tables[0].rows]
@@ -109,10 +106,7 @@ def test_in_a_template_too_each_figure_leads_to_its_page(world: World) -> None:
         a_template("{{p text }}"),
         reading,
         statement,
-        project="Siby",
-        period="all",
-        place=None,
-        issue=None,
+        on_paper(reading, statement),
         form_titles={},
         sees_small_cells=True,
         link=lambda mark: f"https://siby.example/{mark.words}",
