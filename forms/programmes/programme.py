@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from forms.findings import Faulty, Finding
+from forms.indicators.sheets import Sheets
 from forms.programmes.entitylists import EntityListFile, ListRow, read_entity_list
 from forms.programmes.folders import files_of, files_of_zip
 from forms.programmes.places import Place, read_places
@@ -15,6 +16,7 @@ from forms.spelling import did_you_mean, suggestion
 from forms.tables import decode
 from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish
 from forms.xforms.corrections import OWN_LISTS
+from forms.xforms.files import named_files
 
 __all__ = [
     "EntityListFile",
@@ -30,10 +32,9 @@ __all__ = [
 
 _STATEMENT = re.compile(r"([A-Za-z][\w-]*)\.([A-Za-z]{2,8}(?:-[A-Za-z0-9]+)*)\.md")
 _LIST = re.compile(r"([A-Za-z_][\w.-]*)\.csv")
-_NAMED_MEDIA = re.compile(rb"jr://[a-z-]+/([^\"'<>&\s]+)")
 _DIGITS = re.compile(r"(\d+)")
 # What is wrong with statement texts by (name, language), given the indicators and what breaks each down, if known.
-ReadOver = Callable[[Mapping[tuple[str, str], str], Mapping[str, Collection[str]] | None], list[Finding]]
+ReadOver = Callable[[Mapping[tuple[str, str], str], Mapping[str, Collection[str] | None] | None], list[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,10 @@ def read_programme(files: Mapping[str, bytes], read_over: ReadOver | None = None
     findings += _missing_files(drafts, media, lists)
     findings += _strays(files)
     if findings or settings is None or places is None:
-        raise Faulty(
-            [*findings, *(read_over(statements, None if unread else _broken_down(drafts)) if read_over else ())]
-        )
+        if read_over is not None:
+            known = None if unread or not drafts else broken_down(draft.sheets for draft in drafts)
+            findings += read_over(statements, known)
+        raise Faulty(findings)
     warnings = (*_unused_media(drafts, media), *_missing_pictures(drafts, media))
     return Programme(settings, places, workbooks, media, lists, statements, warnings)
 
@@ -82,6 +84,18 @@ def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key under which `v2` comes before `v10` and 20260101 before 2026010101."""
     parts = (part for part in _DIGITS.split(version) if part)
     return tuple((0, len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def broken_down(several: Iterable[Sheets]) -> dict[str, Collection[str] | None]:
+    """By name what breaks an indicator down, a ratio what does both its parts; None where that cannot be told."""
+    known = {one.name: one for sheets in several for one in sheets.indicators}
+    found: dict[str, Collection[str]] = {name: one.by for name, one in known.items() if one.aggregate != "ratio"}
+    parts = {name: (one.numerator or "", one.denominator or "") for name, one in known.items() if name not in found}
+    while more := [name for name, of in parts.items() if name not in found and {*of} <= found.keys()]:
+        for name in more:
+            above, below = (found[part] for part in parts[name])
+            found[name] = [way for way in below if way in above]
+    return {name: found.get(name) for name in known}
 
 
 def _places(data: bytes | None, findings: list[Finding]) -> tuple[Place, ...] | None:
@@ -212,10 +226,6 @@ def _finished(drafts: list[Draft], unread: bool, findings: list[Finding]) -> tup
     return tuple(workbooks)
 
 
-def _broken_down(drafts: list[Draft]) -> dict[str, Collection[str]]:
-    return {one.name: one.by for draft in drafts for one in draft.sheets.indicators}
-
-
 def _unknown_target_places(drafts: list[Draft], places: tuple[Place, ...] | None) -> Iterator[Finding]:
     if places is None:
         return
@@ -234,7 +244,7 @@ def _unknown_target_places(drafts: list[Draft], places: tuple[Place, ...] | None
 
 
 def _named_media(draft: Draft) -> set[str]:
-    return {name.decode() for name in _NAMED_MEDIA.findall(draft.form.xform)}
+    return {file.name for file in named_files(draft.form.xform)}
 
 
 def _missing_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -49,6 +50,10 @@ class FormSheets:
         """What pyxform converts."""
         return self._sheets
 
+    def has(self, name: str) -> bool:
+        """Whether there is a sheet that pyxform knows by this name."""
+        return name in self._sheets
+
     def sheet(self, name: str) -> Sheet:
         """Under the names that pyxform gives the columns, without what it passes over."""
         columns = self._columns(name)
@@ -63,6 +68,11 @@ class FormSheets:
         """Which row it is, where pyxform says that it is this one."""
         numbers = self._numbers_of(sheet)
         return numbers[row - 2] if 2 <= row < len(numbers) + 2 else row
+
+    def titled(self, finding: Finding) -> Finding:
+        """With the title that the column has, where pyxform calls it otherwise."""
+        titles = {key: header for header, key in self._columns(finding.sheet or "").items()}
+        return replace(finding, column=titles.get(finding.column or "", finding.column))
 
     def set_aside(self, finding: Finding) -> bool:
         """Puts something harmless where the fault is. False where there is nothing to put: what else is wrong cannot be
@@ -153,6 +163,8 @@ class FormSheets:
                         row.pop(header, None)
 
     def _drop(self, sheet: str, column: str) -> bool:
+        if column in ("type", "name"):  # without them every row would seem wrong
+            return False
         headers = [header for header, key in self._columns(sheet).items() if key == column]
         filled = [row for row in self._rows(sheet) if any(row.pop(header, None) for header in headers)]
         return bool(filled)

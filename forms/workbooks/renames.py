@@ -23,7 +23,8 @@ def read_renames(sheet: Sheet | None, desk: Desk) -> dict[str, str]:
     rows = rows_by_path(sheet)
     for path, row in rows.items():
         around, _, name = path.rpartition("/")
-        identities[path] = _identity(sheet, row, identities[around], name, desk)
+        # A name with a slash in it is none, which is told elsewhere.
+        identities[path] = _identity(sheet, row, identities.get(around, around), name, desk)
     _check_identities(sheet, identities, rows, desk)
     return {path: identity for path, identity in identities.items() if path != identity}
 
@@ -67,7 +68,7 @@ def rows_by_path(survey: Sheet) -> dict[str, SheetRow]:
     around = ["/data"]
     for row in survey.rows:
         kind = re.sub(r"[\s_]+", " ", row.text("type").lower())
-        if kind.startswith("end "):
+        if kind.startswith("end ") and kind != "end time":
             if len(around) > 1:
                 around.pop()
             continue

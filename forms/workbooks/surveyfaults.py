@@ -17,8 +17,10 @@ _CHOOSES = re.compile(
     r"(?:\s+or[_ ]other)?"
 )
 _MOST_LEVELS = 50  # what is filled in may be nested 60 levels deep
-_CONTROL = re.compile(r"(begin|end)[\s_]+(.+)", re.IGNORECASE)
+_CONTROL = re.compile(r"(begin|end)[\s_]+(?!time$)(.+)", re.IGNORECASE)  # `end time` is a question
 _CONTROL_OF_PYXFORM = re.compile(r"(?:begin|end)[ _](?:lgroup|group|repeat|loop|looped group)(?: (?:over )?\S+)?")
+_CONTROLS = ("begin_group", "begin_repeat", "end_group", "end_repeat")
+_OF_ROWS = re.compile(r"group|repeat", re.IGNORECASE)
 _KINDS = {"group": "group", "lgroup": "repeat", "repeat": "repeat", "looped": "repeat", "loop": "loop"}
 _REFERENCE = re.compile(r"\$\{(?:last-saved#)?([^{}\s]+)\}")
 _SEVERAL_OF_REPEAT = re.compile(r"select[ _]multiple\s+\$\{")
@@ -36,6 +38,8 @@ _NO_REFERENCES = {"survey": ("type", "name", "trigger"), "entities": ("list_name
 
 def missing_columns(sheets: FormSheets, place: str) -> list[Finding]:
     """Columns without which the sheets mean nothing."""
+    if not sheets.has("survey"):  # its name has a space before or after it
+        return [Finding("The workbook has no sheet ‘survey’.", "Call the sheet with the questions ‘survey’.", place)]
     survey, choices = sheets.sheet("survey"), sheets.sheet("choices")
     required = [(survey, "type")]
     if any(row.text("type") not in ("", "note", *_NAMED_OTHERWISE) and not _ends(row) for row in survey.rows):
@@ -107,7 +111,7 @@ def _balanced(sheets: FormSheets, place: str) -> list[Finding]:
 
     for row in sheets.sheet("survey").rows:
         written = " ".join(row.text("type").split())
-        control = _CONTROL.fullmatch(written)
+        control = _control(written)
         if control is None:
             continue
         begins, kind = control[1].lower() == "begin", _kind(control[2])
@@ -135,6 +139,14 @@ def _balanced(sheets: FormSheets, place: str) -> list[Finding]:
     for kind, row in reversed(around):
         never_closed(kind, row, None)
     return found
+
+
+def _control(written: str) -> re.Match[str] | None:
+    """Also where the first word is spelt wrongly, which would make its other end seem wrong."""
+    near: list[str] = []
+    if not (found := _CONTROL.fullmatch(written)) and _OF_ROWS.search(written):
+        near = get_close_matches(written.lower().replace(" ", "_"), _CONTROLS, n=1, cutoff=0.85)
+    return _CONTROL.fullmatch(near[0]) if near else found
 
 
 def _kind(written: str) -> str:

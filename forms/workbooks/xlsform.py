@@ -12,12 +12,12 @@ from forms.spelling import did_you_mean
 from forms.tables import cut
 from forms.workbooks.formsheets import FormSheets
 from forms.workbooks.renames import rows_by_path
-from forms.workbooks.spreadsheet import Sheet, open_workbook
+from forms.workbooks.spreadsheet import Sheet, SheetRow, open_workbook
 from forms.workbooks.surveyfaults import faults_set_aside, missing_columns, nested_too_deep, unforeseen
 from forms.xforms.xform import Form, compile_form
 
 SHEETS = ("survey", "choices", "external_choices", "entities", "settings", "osm")
-_ROW = re.compile(r"\[row : (\d+)\]\s*")
+_ROW = re.compile(r"\[row : (\d+|unknown)\]\s*")
 _NEXT_ROW = re.compile(r"\n(?=\[row : )")
 _WHERE = re.compile(
     r"^On the '\w+' sheet, "
@@ -26,7 +26,8 @@ _WHERE = re.compile(
 _ON_SHEET = re.compile(r"(?:[Oo]n|for) (?:the )?(?:sheet:? )?'(\w+)'(?: sheet)?")
 _REMEDY = re.compile(r" (?=Please |Either |Learn more)")
 _COLUMN = re.compile(r"the '([^']+)' (?:value|column)")
-_NAMED = re.compile(r"(?:survey element named|Question) '?([^\s']+?)'?(?: |\.$)")
+_NAMED = re.compile(r"(?:survey element named|Question|for question) (?:'|\$\{)?([^\s'{}]+?)['}]?(?: |\.$)")
+_NO_TITLE = re.compile(r"[\d.:, -]+|TRUE|FALSE")
 _UNKNOWN_TYPE = re.compile(r"Unknown question type '([^']*)'")
 _SPACE_IN_CHOICE = re.compile(r"See \[(.*)\] in \[(.*)\]")
 # What pyxform stumbles over without naming the column: the column, the fault and the remedy.
@@ -34,6 +35,7 @@ _SAID_OF_ROWS = {
     "Question or group with no name": ("name", "The row has no name.", "Give it one in snake_case."),
     "Missing calculation": ("calculation", "The row has no calculation.", "Write one, or take the row out."),
     "has no label or hint": ("label", "The question has no label.", "Write what is asked."),
+    "is not user-visible": ("trigger", "What is never asked cannot be a trigger.", "Name a question that is asked."),
     "Audits must always be named": ("name", "An audit is always called ‘audit’.", "Leave the cell empty."),
 }
 # How often a form is made over again without what was wrong, and how many rows that takes through pyxform at most.
@@ -66,6 +68,8 @@ def make_form(data: bytes, name: str) -> Made:
     except PyXFormError as error:
         _, twice = open_workbook(data, name, SHEETS)
         return Made(None, twice or _located(str(error), name, error.context))
+    except Exception as error:  # of a title that is a number, among others
+        return Made(None, list(_untitled(data, name)) or [_cannot_be_made(error, name)])
     faults = missing_columns(sheets, name) or nested_too_deep(sheets, name)
     if faults:
         return Made(None, faults)
@@ -74,20 +78,39 @@ def make_form(data: bytes, name: str) -> Made:
     for _ in range(rounds):
         form, found, warnings = _looked_at(sheets, name)
         if not found:
-            return Made(form, cut(sorted(faults, key=_order), name), warnings)
+            return Made(form, _in_order(faults, sheets, name), warnings)
         faults += found
         cells = {(finding.sheet, finding.row, finding.column): finding for finding in found}
         left = [finding for finding in cells.values() if not sheets.set_aside(finding)]
         if left:
             break
     more = Finding("There may be more that is wrong.", "Mend these first.", name)
-    return Made(None, [*cut(sorted(faults, key=_order), name), more])
+    return Made(None, [*_in_order(faults, sheets, name), more])
+
+
+def _in_order(faults: Sequence[Finding], sheets: FormSheets, name: str) -> list[Finding]:
+    """Sheet by sheet, row by row, each once however often pyxform came upon it."""
+    return [sheets.titled(finding) for finding in cut(sorted(dict.fromkeys(faults), key=_order), name)]
 
 
 def _order(finding: Finding) -> tuple[int, int]:
-    """Sheet by sheet, row by row."""
     sheet = finding.sheet or ""
     return SHEETS.index(sheet) if sheet in SHEETS else len(SHEETS), finding.row or 0
+
+
+def _untitled(data: bytes, name: str) -> Iterator[Finding]:
+    """Titles of columns that a spreadsheet program took for a number, a date or a yes."""
+    book, _ = open_workbook(data, name, SHEETS)
+    for key in SHEETS:
+        for title in book[key].headers.values() if key in book else ():
+            if _NO_TITLE.fullmatch(title):
+                fault, remedy = f"The title ‘{title}’ is not a text.", "Format the cell as text and write it again."
+                yield Finding(fault, remedy, name, sheet=key, row=1, column=title)
+
+
+def _cannot_be_made(error: Exception, name: str) -> Finding:
+    fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
+    return Finding(fault, "Look at the sheets survey, choices and settings.", name)
 
 
 def compiled(xform: bytes, renames: Mapping[str, str], survey: Sheet, name: str) -> tuple[Form | None, list[Finding]]:
@@ -111,9 +134,7 @@ def _looked_at(sheets: FormSheets, name: str) -> tuple[Form | None, list[Finding
         told = list(_told(str(error), error.context, sheets, name))
         return None, told or _located(str(error), name, error.context), []
     except Exception as error:  # pyxform has no one error for what it did not foresee.
-        fault = f"The form cannot be made: {type(error).__name__}: {str(error)[:300]}."
-        general = Finding(fault, "Look at the sheets survey, choices and settings.", name)
-        return None, unforeseen(sheets, name) or [general], []
+        return None, unforeseen(sheets, name) or [_cannot_be_made(error, name)], []
     form, faults = compiled(xform, {}, sheets.sheet("survey"), name)
     faults = [_in_its_row(fault, sheets) if fault.sheet == "entities" else fault for fault in faults]
     return form, faults, [one for warning in warnings for one in _located(warning, name, {})]
@@ -196,7 +217,7 @@ def _spaces_in_choices(list_name: str, name: str, choices: Sheet) -> Iterator[Fi
             yield Finding(fault, remedy, name, sheet="choices", row=row.number, column="name")
 
 
-def _in_sheet(finding: Finding, rows: Mapping[str, Any], name: str) -> Finding:
+def _in_sheet(finding: Finding, rows: Mapping[str, SheetRow], name: str) -> Finding:
     """What was found at a path, in the cell that its rule was written in."""
     path = finding.place
     if row := rows.get(path):

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 # A name ends as its address began: one in double quotes, or between tags, may have an apostrophe.
-_NAMED = re.compile(rb"([\"'>])\s*jr://([a-z-]+)/((?:(?!\1)[^<>])+?)\s*(?:\1|<)")
+_NAMED = re.compile(rb"([\"'>]|&quot;)\s*jr://([a-z-]+)/((?:(?!\1)[^<>])+)(?:\1|<)")
 # The answers of the record before are no file, though they are written as if they were.
 _NO_FILES = frozenset({"instance"})
 _KINDS = {"images": "image", "audio": "audio", "video": "video"}
@@ -27,6 +27,6 @@ def named_files(xform: bytes) -> list[NamedFile]:
     for _, host, written in _NAMED.findall(xform):
         if host.decode() in _NO_FILES:
             continue
-        name = html.unescape(written.decode("utf-8", "replace"))
+        name = html.unescape(written.rstrip().decode("utf-8", "replace"))
         found.setdefault(name, NamedFile(name, _KINDS.get(host.decode(), "file")))
     return [found[name] for name in sorted(found)]

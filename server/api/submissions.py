@@ -30,7 +30,7 @@ from sync.encryption.keys import keys_of_form
 from sync.errors import Exists, NotAnEdit, NotFound, OriginalUnknown, Unexpected, Unparseable
 from sync.exports.options import Options
 from sync.exports.source import Source
-from sync.intake.items import storable
+from sync.intake.items import shortened, storable
 from sync.intake.posting import Post, Posted, receive_post
 from sync.intake.prepare import MAX_XML
 from sync.models import Actor, EncryptionKey
@@ -236,7 +236,7 @@ def _receive(pid: int, instance: Instance, edited: int | None = None) -> Posted:
     device = request.args.get("deviceID")
     post = Post(
         xml=instance.raw,
-        device=storable(device)[:1000] if device else None,
+        device=shortened(storable(device)) if device else None,
         user_agent=storable(request.user_agent.string)[:1000] or None,
         anonymous=current.visitor().kind == "public_link",
     )

@@ -40,6 +40,7 @@ from sync.accounts.roles import assign
 from sync.entities.registers import add_property, change_list, make_list
 from sync.entities.writing import NewEntity, create_entities, delete_entities, update_entity
 from sync.errors import Refusal
+from sync.intake.items import shortened, storable
 from sync.intake.posting import Post, PostedFile, receive_post
 from sync.journal import open_journal
 from sync.models import (
@@ -299,7 +300,8 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | Non
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
     )
     xml, sent_at = (found.xml, found.sent_at) if found.root is None else continuing(moved.project_id, found, origin)
-    post = Post(xml, files, found.device, first_received=sent_at)
+    device = shortened(storable(found.device)) if found.device else None
+    post = Post(xml, files, device, first_received=sent_at)
     posted = receive_post(session(), moved.project_id, sender, post, clock.now)
     if posted.outcome not in _FILED:
         moved.problems.append(f"{found.instance_id}: {posted.outcome}; it waits in quarantine: {posted.refusal}")

@@ -106,7 +106,7 @@ def change_for(
     """What has changed for the device since the event, all of it for None; None if nothing has."""
     if list_name in OWN_LISTS:
         if after is not None and not (
-            notices_since(session, project_id, actor, after) or _changed(session, project_id, actor, after)
+            notices_since(session, project_id, actor, after) or is_changed(session, project_id, actor, after)
         ):
             return None
         return ListChange(True, list(rows_for(session, project_id, list_name, actor, form_id)), [])
@@ -124,12 +124,12 @@ def change_for(
 
 def _regrouped(session: Session, known: EntityList, actor: Actor, after: int) -> bool:
     """Whether since the event the list, the device or the places were changed so that other rows may reach it."""
-    if known.event > after or _changed(session, known.project_id, actor, after):
+    if known.event > after or is_changed(session, known.project_id, actor, after):
         return True
     return bool(actor.places) and places_changed_at(session, known.project_id) > after
 
 
-def _changed(session: Session, project_id: int, actor: Actor, after: int) -> bool:
+def is_changed(session: Session, project_id: int, actor: Actor, after: int) -> bool:
     """Whether the device itself may have been changed since the event: of that the journal says nothing."""
     if actor.updated_at is None:
         return False

@@ -19,6 +19,7 @@ from forms.indicators.sheets import Sheets, field_called, plain_reference
 from forms.indicators.subjects import NOBODY, named_list
 from forms.xforms.model import Form as CompiledForm
 from sync.indicators import counting
+from sync.indicators.definitions import Definition
 from sync.indicators.periods import Period
 from sync.indicators.reading import Reading
 from sync.models import Entity, EntityList, Form, Submission
@@ -94,12 +95,19 @@ def registers(session: Session, project_id: int) -> list[Register]:
     return sorted(found, key=lambda register: (register.list_name, register.form_id))
 
 
+def expecting(reading: Reading, expected: str | None) -> Definition | None:
+    """The indicator that counts those of whom a form is expected; None where all are, also where there is no such
+    indicator any more, or it has become one that counts nobody."""
+    definition = reading.definitions.get(expected or "")
+    return definition if definition is not None and definition.counts_subjects else None
+
+
 def expected_of(reading: Reading, register: Register, end: dt.date) -> set[str] | None:
     """The ids of which the form is expected by the end of a period: each record for itself, whoever is one person.
-    None for all, also where the indicator is none any more."""
-    if register.expected not in reading.definitions:
+    None for all."""
+    definition, upto = expecting(reading, register.expected), Period("", None, end)
+    if definition is None:
         return None
-    definition, upto = reading.definition(register.expected or ""), Period("", None, end)
     units = counting.units_of(definition, reading.entries(definition, upto, None), upto, str)
     return {unit.entry.subject for unit in units if unit.kept and not unit.lacking}
 

@@ -12,7 +12,7 @@ from xlsxwriter import Workbook
 
 _LONGEST_CELL = 32_767
 _WIDEST = 400  # pixels
-_MOST_LINKS = 65_530  # of a sheet
+_MOST_LINKS, _LONGEST_LINK = 65_530, 2_079  # of a sheet, and its length
 _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 
@@ -64,10 +64,10 @@ def write_sheet(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]
                     if "at" not in formats:
                         formats["at"] = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
                     sheet.write_datetime(last, column, cell, formats["at"])
-                case Link() if last <= _MOST_LINKS:
+                case Link() if last <= _MOST_LINKS and len(cell.address) <= _LONGEST_LINK:
                     sheet.write_url(last, column, cell.address, string=cell.words)
                 case Link():
-                    sheet.write_string(last, column, cell.address)
+                    sheet.write_string(last, column, cell.address[:_LONGEST_CELL])
                 case str():
                     sheet.write_string(last, column, cell[:_LONGEST_CELL])
     sheet.freeze_panes(1, 0)

@@ -25,10 +25,11 @@ def read_over(
     session: Session,
     now: When,
     statements: Mapping[tuple[str, str], str],
-    indicators: Mapping[str, Collection[str]] | None,
+    indicators: Mapping[str, Collection[str] | None] | None,
 ) -> list[Finding]:
     """What is wrong whatever there is to be counted: the language of the texts, and figures and breakdowns that
-    `indicators` (name → what breaks it down) has not. None where it is not known which there will be."""
+    `indicators` (name → what breaks it down, if that is known) has not. None where it is not known which there will
+    be."""
     nothing = Reading(session, 0, AsOf(0, moment_of(now)))
     found: list[Finding] = []
     for (name, language), source in sorted(statements.items()):
@@ -41,14 +42,14 @@ def read_over(
 
 
 def _faults_of(
-    indicators: Mapping[str, Collection[str]] | None, name: str, asked: Mapping[str, Any]
+    indicators: Mapping[str, Collection[str] | None] | None, name: str, asked: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
+    ways = (indicators or {}).get(name)
     for key, value in asked.items():
         if key == "period" and isinstance(value, str):
             try:
                 read_period(value, 1)
             except Unexpected as refusal:
                 yield from ((finding.fault, finding.remedy) for finding in refusal.findings)
-        elif key not in ("period", "place") and indicators and name in indicators and key not in indicators[name]:
-            known = [*indicators[name], "period", "place"]
-            yield f"‘{name}’ is not broken down by ‘{key}’.", did_you_mean(key, known)
+        elif key not in ("period", "place") and ways is not None and key not in ways:
+            yield f"‘{name}’ is not broken down by ‘{key}’.", did_you_mean(key, [*ways, "period", "place"])

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from forms.xforms.corrections import OWN_LISTS
 from sync.accounts.roles import fillable_forms
-from sync.entities.delivery import DeviceRow, change_for, state_for
+from sync.entities.delivery import DeviceRow, change_for, is_changed, state_for
 from sync.errors import NotFound
 from sync.models import Actor, Comment, Event, Form, FormFile, FormVersion, Project, Server, Submission
 
@@ -192,8 +192,8 @@ def _corrections(
     )
     if fillable is not None:
         query = query.where(Submission.form_id.in_(fillable))
-    if after is not None:
-        query = query.where(Submission.event > after)
+    if after is not None and not is_changed(session, project_id, actor, after):
+        query = query.where(or_(Submission.event > after, Form.event > after))
     found = list(session.scalars(query))
     comments = _last_comments(session, project_id, [submission.id for submission in found])
     return [

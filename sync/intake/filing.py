@@ -293,7 +293,6 @@ class Filing:
             return Receipt(item.instance_id, "refused", reason=item.reason)
         if isinstance(item, Waiting):
             return self._filed_before(item) or self._park(item)
-        item = self._placed_in_time(item)
         known = self._versions.get((item.form, item.instance_id))
         parent = self._versions.get((item.form, item.edits)) if item.edits else None
         filed = known or parent
@@ -301,6 +300,7 @@ class Filing:
             # The chain's beginning was not known when it was prepared; its entities are named by it.
             renamed = self._prepare_again(item.answered, filed.chain.first, item.recorded_at)
             item = renamed if isinstance(renamed, Ready) else item
+        item = self._placed_in_time(item)
         if known is not None:
             return self._recognise(item, known)
         if item.edits is None:
@@ -606,6 +606,10 @@ class Filing:
 
     def _bring_along(self, put: Put, item: Waiting) -> None:
         """What waits already and comes again with other files is filed with all of them."""
+        pending = next((row for row in self._park_rows if tuple(row[each.key] for each in _PUT[:-1]) == put), None)
+        if pending is not None:
+            pending["envelope"].update(_with_files_of(item, pending["envelope"]))
+            return
         instance_id, form_id, edits, sha256, reason = put
         parked = self._journal.session.scalars(
             select(Quarantined).where(
@@ -618,12 +622,8 @@ class Filing:
                 Quarantined.state == "open",
             )
         ).first()
-        if parked is None:
-            return
-        said = parked.envelope.get("attachments")
-        known = said if isinstance(said, list) else []
-        if new := [file for file in item.attachments if file not in known]:
-            parked.envelope = {**parked.envelope, "attachments": [*known, *new]}
+        if parked is not None:
+            parked.envelope = _with_files_of(item, parked.envelope)
 
     def _release(self, key: Key, chain: Chain) -> None:
         """File the edits that waited for this instance, in the order in which they came."""
@@ -763,6 +763,12 @@ def _ready(item: Prepared) -> Ready:
 
 def _waits(item: Ready, reason: str, message: str) -> Waiting:
     return Waiting(item.instance_id, item.form, item.version, item.edits, reason, message, item.raw, item.envelope())
+
+
+def _with_files_of(item: Waiting, envelope: Mapping[str, Any]) -> dict[str, Any]:
+    said = envelope.get("attachments")
+    known = said if isinstance(said, list) else []
+    return {**envelope, "attachments": [*known, *(file for file in item.attachments if file not in known)]}
 
 
 def _update_submission(change: Mapping[str, Any]) -> Any:

@@ -289,6 +289,7 @@ def parked_anew(journal: Journal, parked: Quarantined) -> bool:
     later = select(Quarantined.id).where(
         Quarantined.project_id == journal.project_id,
         Quarantined.instance_id == parked.instance_id,
+        Quarantined.sha256 == parked.sha256,
         Quarantined.id > journal.found.last_id,
         Quarantined.id != parked.id,
     )

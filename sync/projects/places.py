@@ -34,6 +34,13 @@ class PlaceTree:
         return aliases | codes
 
     @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for place in self.places.values():
+            names.setdefault(folded(place.name), []).append(place.code)
+        return names
+
+    @cached_property
     def _children(self) -> dict[str | None, list[str]]:
         children: dict[str | None, list[str]] = {}
         for place in self.places.values():
@@ -48,7 +55,7 @@ class PlaceTree:
 
     def called(self, name: str) -> list[str]:
         """The codes of all places with this name, whatever its accents and capitals."""
-        return [place.code for place in self.places.values() if folded(place.name) == folded(name)]
+        return self._names.get(folded(name), [])
 
     def names_of(self, written: Iterable[str | None]) -> dict[str | None, str]:
         """The names of places, by how they were written: as a code or an alias."""

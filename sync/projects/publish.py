@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
-from forms.programmes.programme import Programme, version_order
+from forms.programmes.programme import Programme, broken_down, version_order
 from forms.workbooks.workbook import Workbook
 from forms.xforms.rewriting import open_version
 from sync.entities.registers import change_places
@@ -193,7 +193,7 @@ def load_programme(
             report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
             report.released += released
     if faulty or findings:
-        indicators = {one.name: one.by for workbook in programme.workbooks for one in workbook.sheets.indicators}
+        indicators = broken_down(workbook.sheets for workbook in programme.workbooks)
         findings += read_over(session, now, programme.statements, indicators)
     if faulty:
         raise WorkbookFaulty("The form has faults.", findings=[*faulty, *findings])

@@ -85,6 +85,29 @@ def test_a_device_hears_of_no_corrections_to_forms_that_it_may_not_fill_in_or_th
     assert shown(house.amina.get("changes"))["corrections"] == []
 
 
+@pytest.mark.parametrize("how", ["taken", "deleted"])
+def test_what_was_sent_back_while_a_device_had_not_the_form_is_told_when_it_gets_it_again(
+    house: House, how: str
+) -> None:
+    house.amina.send(a_sale(1))
+    number = shown(house.djeneba.get("forms"))[0]["id"]
+    if how == "taken":
+        bind(house, True)
+    house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "hasIssues"})
+    if how == "deleted":
+        house.djeneba.delete("forms/sale")
+    before = shown(house.amina.get("changes"))
+
+    if how == "deleted":
+        shown(house.djeneba.post(f"forms/{number}/restore"))
+    else:
+        shown(house.djeneba.post(f"forms/sale/assignments/app-user/{house.amina.actor_id}"))
+    told = shown(house.amina.get(f"changes?since={before['cursor']}"))
+
+    assert before["corrections"] == []
+    assert [one["instance_id"] for one in told["corrections"]] == [instance_id(1)]
+
+
 def test_a_list_for_which_no_form_had_asked_comes_whole(house: House) -> None:
     house.amina.send(a_sale(1), a_sale(2))
     cursor = shown(house.amina.get("changes"))["cursor"]

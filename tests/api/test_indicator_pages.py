@@ -376,6 +376,7 @@ def test_an_issue_is_read_at_every_door_in_the_words_in_which_it_was_given_out(s
     page, told = read(client, issue), shown(sold.djeneba.get("statements/results/issues/1"))
     assert sold.djeneba.get("statements/results/issues/1?format=md").get_data(as_text=True) == given
     assert ("<h1>Siby</h1>" in page, "<h1>Autre nom</h1>" in page) == (True, False)
+    assert '<p class="quiet">Siby · ' in page
     assert (told["kept"], told["paragraphs"][0]) == (True, ["Siby"])
     assert "ne gardaient pas encore" not in page
 

@@ -14,6 +14,7 @@ from tests.support.pages import Page, read, send, signed_in
 from tests.support.people import publish_gathering
 from tests.support.projects import a_sale
 from tests.support.web import House, shown
+from tests.support.workbooks import a_workbook
 
 ONCE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -96,7 +97,11 @@ def test_statements_are_read_over_though_there_are_faults_elsewhere(house: House
     faulty = a_programme(lists__people_xcsv="name\n", statements__other_xen_xmd=text)
     unread = a_programme(forms__broken_xxlsx=b"not a workbook", statements__other_xen_xmd="{{ sack }} {{ 1 | fly }}")
 
-    pages = [hand_in(house, one).get_data(as_text=True) for one in (faulty, unread)]
+    formless = zipped(
+        project_xtoml='name = "Rice"', lists__people_xcsv="name\n", statements__other_xen_xmd="{{ sack }} {{ 1 | fly }}"
+    )
+
+    pages = [hand_in(house, one).get_data(as_text=True) for one in (faulty, unread, formless)]
 
     assert all(
         words in pages[0]
@@ -105,8 +110,33 @@ def test_statements_are_read_over_though_there_are_faults_elsewhere(house: House
             *("‘20x6’ is no", "has no place in a statement"),
         )
     )
-    assert "fly" in pages[1]
-    assert "‘sack’" not in pages[1]
+    assert all("fly" in page and "‘sack’" not in page for page in pages[1:])
+
+
+@ONCE
+def test_a_share_is_broken_down_as_both_its_parts_are_also_before_it_is_loaded(house: House) -> None:
+    sales = """
+        | survey  |       |       |
+        | type    | name  | label |
+        | integer | sacks | Sacks |
+        | text    | buyer | Buyer |
+        | text    | kind  | Kind  |
+        | indicators | | | | | | |
+        | name  | label | aggregate | value    | by         | numerator | denominator |
+        | sold  | Sold  | sum       | ${sacks} | buyer kind |           |             |
+        | sales | Sales | count     |          | buyer      |           |             |
+        | mean  | Mean  | ratio     |          |            | sold      | sales       |
+    """
+    text = "{{ mean(buyer='Awa') }}\n{{ mean(kind='rice') }}"
+    faulty = a_programme(
+        forms__sales_xxlsx=a_workbook("sales", "1", sales), lists__people_xcsv="name\n", statements__other_xen_xmd=text
+    )
+
+    page = hand_in(house, faulty).get_data(as_text=True)
+
+    assert "lists/people.csv" in page
+    assert "‘mean’ is not broken down by ‘kind’" in page
+    assert "‘mean’ is not broken down by ‘buyer’" not in page
 
 
 @ONCE

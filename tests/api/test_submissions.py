@@ -72,6 +72,15 @@ def test_a_posted_form_is_filed_and_shown_as_clients_expect_it(house: House) -> 
     assert (staff["instanceName"], staff["currentVersion"]["instanceName"]) == ("Sale 3", "Sale 3")
 
 
+def test_a_name_of_a_device_that_no_index_holds_costs_no_visit(house: House) -> None:
+    name = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1000))
+    headers = {"Content-Type": "application/xml"}
+
+    told = shown(house.amina.post(f"{ALL}?deviceID={name}", data=a_filled_form("uuid:1"), headers=headers))
+
+    assert told["deviceId"] == name[:333]
+
+
 def test_an_instance_that_is_known_is_refused(house: House) -> None:
     create(house.amina, "uuid:1")
 

@@ -262,6 +262,7 @@ def _shown(
         told=told,
         name=name,
         statement=told.worked,
+        of_project=reading.settings["name"],
         issue=issue,
         languages=statements_at(session(), pid, reading.as_of.event)[name],
         query={"period": period} | {key: value for key, value in request.args.items() if key in ("place", "as_of")},

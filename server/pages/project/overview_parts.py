@@ -33,7 +33,7 @@ from server.queries.submissions import how_many, titles_of_forms
 from server.words import words
 from sync.accounts.habits import habits
 from sync.entities.reach import tree_of
-from sync.entities.reporting import Silence, expected_of, habit, registers, silence, silent_entries
+from sync.entities.reporting import Silence, expected_of, expecting, habit, registers, silence, silent_entries
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
 from sync.indicators.definitions import Way
@@ -346,8 +346,8 @@ def _days(period: Period) -> tuple[dt.date, dt.date]:
 
 
 def _called_indicator(reading: Reading, name: str | None) -> str | None:
-    """Its label; None where it is not there any more."""
-    definition = reading.definitions.get(name or "")
+    """The label of the one by which a form is expected of some only."""
+    definition = expecting(reading, name)
     return definition.label(words().language) if definition is not None else None
 
 

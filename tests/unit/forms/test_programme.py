@@ -173,6 +173,22 @@ def test_media_that_no_form_names_is_a_warning() -> None:
     assert [finding.place for finding in programme.warnings] == ["media/spare.png"]
 
 
+def test_media_are_told_by_the_names_under_which_tablets_get_them() -> None:
+    showing = """
+        | survey | | | |
+        | type | name | label | media::image |
+        | note | here | Here  | l'eau & co.png |
+        | note | there | There | au loin.png |
+    """
+    forms = {"forms/show.xlsx": a_workbook("show", "1", showing)}
+
+    programme = read_programme(a_programme(**forms, **{"media/l'eau & co.png": b"x"}))
+
+    assert [finding.fault for finding in programme.warnings] == [
+        "The form ‘show’ shows au loin.png, which is not there."
+    ]
+
+
 def test_a_list_that_a_form_chooses_from_must_come_from_somewhere() -> None:
     choosing = """
         | survey | | |

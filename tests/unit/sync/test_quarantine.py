@@ -13,7 +13,7 @@ from sync.intake.files import keep_file
 from sync.intake.items import id_from_content
 from sync.intake.quarantine import Parked, Resolved, quarantined_item, quarantined_items, raw_of, resolve
 from sync.journal import open_journal
-from sync.models import Contribution, Event, Form
+from sync.models import Attachment, Contribution, Event, Form
 from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 
 COORDINATOR = 9
@@ -225,6 +225,31 @@ def test_an_edit_of_a_version_and_an_original_that_were_both_missing_waits_as_on
     assert waiting == ["edits_unknown"]
     assert listed(desk)[1] == 0
     assert [one.versions for one in desk.submissions()] == [2]
+
+
+def test_what_goes_on_waiting_is_not_taken_for_another_content_of_the_same_instance(desk: Desk) -> None:
+    desk.send([a_sale(2, edits=1, version="2"), a_sale(2, edits=1, version="3", sacks=9)])
+
+    desk.publish("sale", "2", SALE)
+
+    assert [(item.form_version, item.reason) for item in listed(desk)[0]] == [
+        ("3", "unknown_version"),
+        ("2", "edits_unknown"),
+    ]
+
+
+def test_what_comes_twice_in_a_batch_waits_with_the_files_of_both(desk: Desk) -> None:
+    photo = {"name": "1.jpg", "sha256": "cd" * 32, "size": 3, "type": "image/jpeg"}
+    named = f"<photo>1.jpg</photo><meta><instanceID>{instance_id(1)}</instanceID></meta>"
+    item = {"xml": f"<data id='sale' version='2'>{named}</data>"}
+
+    receipts = desk.send([item, item | {"attachments": [photo]}]).receipts
+    desk.publish("sale", "2", SALE)
+    with desk.sessions() as session:
+        files = session.execute(select(Attachment.name, Attachment.sha256)).all()
+
+    assert [(one["outcome"], one["missing"]) for one in receipts] == [("quarantined", []), ("quarantined", ["cd" * 32])]
+    assert list(map(tuple, files)) == [("1.jpg", "cd" * 32)]
 
 
 def test_what_nothing_dates_is_said_to_be_from_when_it_arrived_however_long_it_waited(desk: Desk) -> None:

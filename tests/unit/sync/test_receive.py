@@ -315,6 +315,31 @@ def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(
     assert with_both == [[], ["place"], [], [], ["place"]]
 
 
+def test_an_edit_of_which_only_its_filing_shows_where_its_chain_began_is_flagged_like_any_other(desk: Desk) -> None:
+    desk.publish("visit", "1", VISIT)
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        change_places(journal, [Place("K", "K", "commune", None, None, None, ())], journal.record("places", None))
+        journal.close()
+        session.commit()
+    answers = {"day": "2026-11-01", "place": "Nope"}
+    meta = f"<instanceID>{instance_id(2)}</instanceID><deprecatedID>{instance_id(1)}</deprecatedID>"
+    xml = f"<data id='visit' version='1'><day>2026-11-01</day><place>Nope</place><meta>{meta}</meta></data>"
+
+    receipts = desk.send(
+        [
+            {**a_sale(1, form="visit"), "answers": answers},
+            {"xml": xml},
+            {**a_sale(3, form="visit", edits=2), "answers": answers},
+        ]
+    ).receipts
+
+    assert [receipt["outcome"] for receipt in receipts] == ["stored", "edited", "edited"]
+    assert [[flag["code"] for flag in receipt["flags"]] for receipt in receipts] == [["place"]] * 3
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
 VISIT = """
     | survey  |        |           |         |          |
     | type    | name   | label     |         |          |

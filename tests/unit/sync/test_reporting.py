@@ -250,6 +250,23 @@ def test_of_those_whom_an_indicator_counts_alone_a_form_may_be_expected(desk: De
     assert later == {siby}
 
 
+def test_a_form_is_expected_of_all_where_the_indicator_counts_nobody_any_more(desk: Desk) -> None:
+    desk.publish("pilot", "1", PILOT)
+    publish_screening(desk, "pilots")
+    rows = PILOT.replace("| distinct |", "| count |").replace(
+        " centres | if(${pilot} = 'yes', 1, 0) | latest_known | > 0 |", " | | | |"
+    )
+    desk.publish("pilot", "2", rows)
+    desk.outcomes(an_item(11, "pilot", day="2026-02-01", centre=centres_of(desk)[0], pilot="yes") | {"version": "2"})
+
+    with desk.sessions() as session:
+        register = next(one for one in registers(session, desk.project_id) if one.form_id == "screening")
+        reading = Reading(session, desk.project_id, resolve_as_of(session, desk.project_id, None, NOON))
+
+        assert "pilots" in reading.definitions
+        assert expected_of(reading, register, NOVEMBER[1]) is None
+
+
 def test_a_form_that_is_expected_of_nobody_stands_beside_no_register(desk: Desk) -> None:
     publish_screening(desk, "none")
 

@@ -44,5 +44,13 @@ def test_a_moment_and_a_link_are_such() -> None:
     )
 
 
+def test_an_address_too_long_to_be_a_link_is_text() -> None:
+    address = f"https://example.org/?is=village:{'a' * 2100}"
+
+    sheet = sheet_of([Link("Visits", address)])
+
+    assert (sheet["A2"].value, sheet["A2"].hyperlink) == (address, None)
+
+
 def test_a_table_without_rows_has_its_header() -> None:
     assert [cell.value for cell in sheet_of()[1]] == ["A", "=B"]
