@@ -9,12 +9,12 @@ from typing import Any
 from xlsxwriter import Workbook
 
 from forms.workbooks.spreadsheet import open_workbook
+from sync.exports.sheet import PLAIN
 
 Sheets = dict[str, list[dict[str, str]]]
 _ROWS = ("survey", "choices", "external_choices")
 _NOT_CELLS = ("select_from_list_name", "_or_other", "file", "tags")
 _ADDRESSING = ("form_id", "id_string", "version", "form_title", "name")
-_PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 
 
 def sheets_of(content: Mapping[str, Any], version_uid: str) -> Sheets:
@@ -49,7 +49,7 @@ def workbook_from(sheets: Sheets, form_id: str, version: str, title: str) -> byt
         "allow_choice_duplicates": "yes",
     }
     out = io.BytesIO()
-    with Workbook(out, _PLAIN) as book:
+    with Workbook(out, {**PLAIN, "in_memory": True}) as book:
         for name, rows in (sheets | {"settings": [settings]}).items():
             sheet = book.add_worksheet(name)
             columns = list(dict.fromkeys(column for row in rows for column in row))

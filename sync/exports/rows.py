@@ -65,7 +65,6 @@ def submission_rows(
     form_id: str,
     *,
     before: int | None = None,
-    limit: int | None = None,
     where: ColumnElement[bool] | None = None,
     ascending: bool = False,
     deleted: bool = False,
@@ -80,16 +79,13 @@ def submission_rows(
     if where is not None:
         query = query.where(where)
     seen = before if before is not None else 0 if ascending else LARGEST
-    left = limit
-    while left is None or left > 0:
-        some = lacking = _AT_ONCE if left is None else min(left, _AT_ONCE)
-        for row in reader.read(query, seen=seen, most=some):
+    lacking = 0
+    while not lacking:
+        lacking = _AT_ONCE
+        for row in reader.read(query, seen=seen, most=_AT_ONCE):
             lacking -= 1
             seen = row.id
             yield row
-        if lacking:
-            return
-        left = None if left is None else left - some
 
 
 def repeat_rows(
@@ -99,7 +95,6 @@ def repeat_rows(
     table: Table,
     *,
     before: tuple[int, int] | None = None,
-    limit: int | None = None,
     where: ColumnElement[bool] | None = None,
     ascending: bool = False,
     deleted: bool = False,
@@ -113,16 +108,13 @@ def repeat_rows(
     if where is not None:
         query = query.join(SubmissionVersion, CURRENT).where(where)
     seen, number = before if before is not None else (0 if ascending else LARGEST, 0)
-    left = limit
-    while left is None or left > 0:
-        some = lacking = _AT_ONCE if left is None else min(left, _AT_ONCE)
-        for row in reader.read_repeats(query, table, seen=seen, number=number, most=some):
+    lacking = 0
+    while not lacking:
+        lacking = _AT_ONCE
+        for row in reader.read_repeats(query, table, seen=seen, number=number, most=_AT_ONCE):
             lacking -= 1
             seen, number = row.submission_id, row.number
             yield row
-        if lacking:
-            return
-        left = None if left is None else left - some
 
 
 @cache

@@ -10,10 +10,13 @@ from typing import Any
 
 from xlsxwriter import Workbook
 
-_LONGEST_CELL = 32_767
+LONGEST_CELL = 32_767
+# A text stays a text: it becomes no formula, link or number.
+PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+# The same data are the same bytes.
+CREATED = dt.datetime(1980, 1, 1)  # noqa: DTZ001 — a workbook takes no zone
 _WIDEST = 400  # pixels
 _MOST_LINKS, _LONGEST_LINK = 65_530, 2_079  # of a sheet, and its length
-_OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ Cell = str | Number | Link | dt.datetime | None  # a moment without a zone, as i
 def write_sheet(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook with one sheet, whose first row stays in sight and filters the others. No text becomes a formula."""
     out = io.BytesIO()
-    book = Workbook(out, _OPTIONS)
-    book.set_properties({"created": dt.datetime(1980, 1, 1), "title": title})  # noqa: DTZ001 — it takes no zone
+    book = Workbook(out, {**PLAIN, "in_memory": True})
+    book.set_properties({"created": CREATED, "title": title})
     formats: dict[str, Any] = {}
     sheet = book.add_worksheet(title)
     bold = book.add_format({"bold": True})
@@ -67,9 +70,9 @@ def write_sheet(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]
                 case Link() if last <= _MOST_LINKS and len(cell.address) <= _LONGEST_LINK:
                     sheet.write_url(last, column, cell.address, string=cell.words)
                 case Link():
-                    sheet.write_string(last, column, cell.address[:_LONGEST_CELL])
+                    sheet.write_string(last, column, cell.address[:LONGEST_CELL])
                 case str():
-                    sheet.write_string(last, column, cell[:_LONGEST_CELL])
+                    sheet.write_string(last, column, cell[:LONGEST_CELL])
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, last, len(header) - 1)
     sheet.autofit(_WIDEST)

@@ -17,18 +17,17 @@ from sync.exports.csvfiles import Tally, header_of, rows_of
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, moment_of
 from sync.exports.growing import Scratch
+from sync.exports.sheet import CREATED, LONGEST_CELL, PLAIN
 from sync.exports.source import Source
 
 MOST_ROWS = 1_048_576  # of a sheet; what is beyond goes on in a second one
 _CHECK_EVERY = 1_000  # rows
-_LONGEST_CELL = 32_767
 _LONGEST_NAME = 31
 _EXACT = 2**53  # beyond it a spreadsheet rounds; such a number is written as text
 _FIRST_DAY = dt.date(1900, 3, 1)  # before it spreadsheets disagree about the calendar
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,14})?")
 # Of a sheet that unpacks to more than 2 GB the archive says so in the way that there is for it.
 _LARGE = {"constant_memory": True, "use_zip64": True}
-_PLAIN = {**_LARGE, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 Put = Callable[[Worksheet, int, int, Any], Any]
 
@@ -38,8 +37,10 @@ def write_workbook(source: Source, target: Path, scratch: Scratch, most_rows: in
 
     Texts are texts: none becomes a formula or a link. Numbers, days and moments (UTC) are such for the spreadsheet.
     """
-    book = Workbook(str(target), {**_PLAIN, "tmpdir": str(scratch.folder), "default_date_format": "yyyy-mm-dd"})
-    book.set_properties({"created": dt.datetime(1980, 1, 1), "title": ""})  # noqa: DTZ001 — it takes no zone
+    book = Workbook(
+        str(target), {**PLAIN, **_LARGE, "tmpdir": str(scratch.folder), "default_date_format": "yyyy-mm-dd"}
+    )
+    book.set_properties({"created": CREATED, "title": ""})
     tally, names = Tally(), _Names()
     for table in source.tables:
         _write_table(book, names, source, table, tally, scratch, most_rows)
@@ -71,7 +72,7 @@ def _write_table(
 def _begin(book: Workbook, names: _Names, title: str, header: Sequence[str]) -> Worksheet:
     sheet: Worksheet = book.add_worksheet(names.take(title))
     for column, text in enumerate(header):
-        sheet.write_string(0, column, text[:_LONGEST_CELL])
+        sheet.write_string(0, column, text[:LONGEST_CELL])
     sheet.freeze_panes(1, 0)
     return sheet
 
@@ -123,7 +124,7 @@ def _text(sheet: Worksheet, row: int, column: int, value: Cell) -> None:
     if isinstance(value, int) and abs(value) <= _EXACT:
         sheet.write_number(row, column, value)
     else:
-        sheet.write_string(row, column, str(value)[:_LONGEST_CELL])
+        sheet.write_string(row, column, str(value)[:LONGEST_CELL])
 
 
 class _Names:

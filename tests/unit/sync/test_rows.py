@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,10 @@ def test_rows_go_on_after_any_row_in_either_direction(desk: Desk) -> None:
         pid = desk.project_id
         table = tables_of(session, pid, "visit")[1]
         down = list(submission_rows(session, pid, "visit"))
-        rest = list(submission_rows(session, pid, "visit", before=down[2].id, limit=2))
+        rest = list(islice(submission_rows(session, pid, "visit", before=down[2].id), 2))
         up = list(submission_rows(session, pid, "visit", before=down[2].id, ascending=True))
         repeated = list(repeat_rows(session, pid, "visit", table))
-        later = list(repeat_rows(session, pid, "visit", table, before=(repeated[4].submission_id, 0), limit=3))
+        later = list(islice(repeat_rows(session, pid, "visit", table, before=(repeated[4].submission_id, 0)), 3))
         counted = count_submissions(session, pid, "visit"), count_repeats(session, pid, "visit", table)
 
     assert [row.answers["age"] for row in down] == [7, 6, 5, 4, 3, 2, 1]
