@@ -13,7 +13,7 @@ READY := export PATH="$(CURDIR)/$(BIN):$$PATH" CI=true PYTHONDONTWRITEBYTECODE=;
 # Tests write thousands of databases, of which none has to survive: into memory, where there is enough of it.
 IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "TMPDIR=/dev/shm" }')
 
-.PHONY: help demo test check fix run bench bench-pages bench-people screenshots migrate lock clean
+.PHONY: help demo test style check fix run bench bench-pages bench-people screenshots migrate lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made.
@@ -25,12 +25,14 @@ demo: $(VENV)/.run ## A year of visits by 60 tablets, and the statement that com
 test: $(VENV)/.test ## All tests, on SQLite and on PostgreSQL.
 	@$(READY) && $(IN_MEMORY) $(BIN)/pytest -n $(JOBS) $(ARGS)
 
-check: $(VENV)/.test ## Style, types, import contracts, and that migrations leave nothing over.
+check: style ## Style, types, import contracts, and that migrations leave nothing over.
+	@$(READY) && $(BIN)/pytest tests/unit/test_house.py tests/postgres/test_migrations.py
+
+style: $(VENV)/.test ## Style, types and import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(READY) && $(BIN)/pytest tests/unit/test_house.py tests/postgres/test_migrations.py
 
 fix: $(VENV)/.test ## Format, and mend what can be mended by itself.
 	$(BIN)/ruff check --fix .

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench.multiplied import multiply
 from bench.processes import cpu_of, memory_of
 from bench.programme import write_programme
@@ -134,6 +136,13 @@ class Installation:
         """Seconds of processor time so far, of the server's processes and of the database's."""
         assert self.server is not None
         return cpu_of(self.server.pid), cpu_of(self.database_pid) if self.database_pid else 0.0
+
+    def settle(self) -> None:
+        """Have PostgreSQL clear up what was written so far, or it does so while something else is measured."""
+        if self.database_pid is not None:
+            with psycopg.connect(self.database_url.replace("+psycopg", ""), autocommit=True) as connection:
+                connection.execute("VACUUM (ANALYZE)")
+                connection.execute("CHECKPOINT")
 
     def memory(self) -> float:
         """Megabytes of the largest server process."""

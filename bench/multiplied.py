@@ -67,7 +67,7 @@ def multiply(folder: Path, database_url: str, submissions: int) -> None:
         for copy in range(1, copies + 1):
             with target.begin() as connection:
                 for name, changed in _TABLES.items():
-                    _copy(connection, name, changed, copy, copies, project)
+                    _copy(connection, name, changed, copy, project)
                 connection.execute(
                     update(Project).values(
                         last_event=project.last_event * (copy + 1), last_id=project.last_id * (copy + 1)
@@ -97,7 +97,7 @@ def _move_back(connection: Connection, copies: int) -> None:
             connection.execute(update(table).values(moments))
 
 
-def _copy(connection: Connection, name: str, changed: tuple[str, ...], copy: int, copies: int, project: Any) -> None:
+def _copy(connection: Connection, name: str, changed: tuple[str, ...], copy: int, project: Any) -> None:
     table = Base.metadata.tables[name]
     kinds: list[tuple[tuple[str, ...], Callable[[Any], Any]]] = [
         (_EVENTS, lambda column: column + copy * project.last_event),

@@ -20,6 +20,7 @@ _numbers = itertools.count(FIRST)
 def measure_openrosa(installation: Installation, runs: int, posts: int) -> list[Line]:
     """One device that posts form after form, without and with a photo; then sixteen at once."""
     send_all(installation, made(80, 0), tablets=4)  # every process has compiled the form
+    installation.settle()
     bare = [one_tablet(installation, posts, 0) for _ in range(runs)]
     with_photo = [one_tablet(installation, posts // 2, 1) for _ in range(runs)]
     waits = [send_all(installation, made(posts, 0), tablets=TABLETS) for _ in range(runs)]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
 
 from bench.installation import Installation
 from bench.processes import tree_of, worked
 from bench.report import Line, middle, p95
-from tests.support.crawling import filled_forms_of, kind_of, links_of, routes
+from tests.support.crawling import pages_of_each_kind, routes
 
 SLOWEST_MS = 150.0
 FIRST_KB, AFTER_KB = 100.0, 30.0
@@ -72,28 +71,15 @@ def _ask(installation: Installation, address: str) -> _Answer:
 
 def kinds_of_pages(installation: Installation) -> dict[str, Sequence[str]]:
     """Addresses by the kind of page that they lead to, and by what they ask of it: found as a visitor would."""
-    known_routes = routes(installation.folder / "routes")
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    waiting = deque(start.format(installation.project) for start in _STARTS)
-    known = set(waiting)
-    looked_at = 0
-    while waiting and looked_at < _MOST:
-        address = waiting.popleft()
-        route = kind_of(known_routes, address)
-        if route is None:
-            continue
-        kind = " ".join([route, *sorted(name for name, value in parse_qsl(urlsplit(address).query) if value)])
-        if len(found[kind]) >= _ADDRESSES:
-            continue
-        looked_at += 1
+
+    def ask(address: str) -> str | None:
         while (answered := installation.ask("GET", address))[0] == _BEING_WORKED_OUT:
             time.sleep(1)
         status, body = answered
-        if status != 200 or body.lstrip()[:1] != b"<":
-            continue
+        return body.decode() if status == 200 and body.lstrip()[:1] == b"<" else None
+
+    known, starts = routes(installation.folder / "routes"), [start.format(installation.project) for start in _STARTS]
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for kind, address, _ in pages_of_each_kind(ask, known, starts, each=_ADDRESSES, most=_MOST, by_what_is_asked=True):
         found[kind].append(address)
-        for link in (*links_of(body.decode()), *filled_forms_of(body.decode(), address)):
-            if link not in known:
-                known.add(link)
-                waiting.append(link)
-    return {kind: addresses for kind, addresses in found.items() if addresses}
+    return dict(found)

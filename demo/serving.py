@@ -18,7 +18,7 @@ _PORTS_TRIED = 20
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _MOST_REVIVALS = 20
-_CALL = "from server.cli import main; main()"
+_CALL = "from server.command import main; main()"
 
 
 class ServerFailed(Exception):

@@ -95,7 +95,7 @@ class Record:
         return {**self.item, "attachments": named} if named else dict(self.item)
 
 
-def record_of(item: Mapping[str, Any], files: Iterable[File] = ()) -> Record:
+def record_of(item: Mapping[str, Any], files: Iterable[File]) -> Record:
     """A new record, to be sent."""
     return Record(item, {file.sha256: file for file in files})
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 _LONGEST = 2_000  # characters of a fault
 
@@ -12,7 +13,7 @@ class Finding:
     """One fault in a workbook, a programme folder or a request, in words that its author can use.
 
     `row` counts from 1 as a spreadsheet shows it; `column` is the header's text. `place` names what has neither: a
-    file, an element's path, a JSON path.
+    file, an element's path, a JSON path. One that only `warns`, beside faults, keeps nothing from being taken.
     """
 
     fault: str
@@ -21,6 +22,7 @@ class Finding:
     sheet: str | None = None
     row: int | None = None
     column: str | None = None
+    warns: bool = False
 
     def __post_init__(self) -> None:
         for name in ("fault", "remedy"):
@@ -36,13 +38,24 @@ class Finding:
             where.append(f"row {self.row}")
         if self.column:
             where.append(f"column {self.column}")
-        words = f"{self.fault} {self.remedy}".strip()
+        words = f"{'Warning: ' if self.warns else ''}{self.fault} {self.remedy}".strip()
         return f"{', '.join(where)}: {words}" if where else words
 
 
-class Faulty(Exception):
-    """Something cannot be taken as it is; carries every finding that was gathered, never only the first."""
+def with_warnings(findings: Iterable[Finding], warnings: Iterable[Finding]) -> list[Finding]:
+    """Faults, and then the warnings beside them, which say that they are no more than that."""
+    return [*findings, *(replace(one, warns=True) for one in warnings)]
 
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("\n".join(str(finding) for finding in findings))
+
+class Faulty(Exception):
+    """Something cannot be taken as it is; carries every finding that was gathered, never only the first. `told` is all
+    that its author should know: the findings, and then the warnings."""
+
+    def __init__(self, findings: list[Finding], warnings: Iterable[Finding] = ()) -> None:
         self.findings = findings
+        self.told = with_warnings(findings, warnings)
+        super().__init__("\n".join(str(finding) for finding in self.told))
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return self.told[len(self.findings) :]

@@ -47,6 +47,11 @@ class UnknownEncoding(Refusal):
     title = "The body is compressed in a way that is not known here; gzip and zstd are"
 
 
+def has_body() -> bool:
+    """Whether the request brings any."""
+    return bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+
+
 def read_body(limit: int | None = None) -> bytes:
     """The body, unpacked if it is compressed, at most `limit` bytes (one megabyte). Raises TooLarge beyond.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import platform
 import shutil
 import threading
@@ -10,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
@@ -62,6 +64,8 @@ def examine(settings: Settings, *, thorough: bool = True) -> Iterator[Line]:
     a SQLite database is sound."""
     yield Line(True, f"Siby {version_of('siby')}, Python {platform.python_version()}, {platform.system()}")
     yield _room(settings)
+    if (closed := unwritable(settings)) is not None:
+        yield Line(False, f"Nothing can be written to {closed}")
     yield _validation()
     yield _address(settings)
     try:
@@ -73,6 +77,12 @@ def examine(settings: Settings, *, thorough: bool = True) -> Iterator[Line]:
     yield fits
     if fits.good:
         yield from _contents()
+
+
+def unwritable(settings: Settings) -> Path | None:
+    """What of the data folder belongs to another account, or lies on a disk that can only be read."""
+    parts = (settings.folder, settings.files_folder, *settings.folder.glob("siby.sqlite*"))
+    return next((part for part in parts if part.exists() and not os.access(part, os.W_OK)), None)
 
 
 _known: weakref.WeakKeyDictionary[Engine, Examined] = weakref.WeakKeyDictionary()

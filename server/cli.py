@@ -16,7 +16,7 @@ from forms.findings import Faulty, Finding
 from forms.programmes.programme import files_of, read_programme
 from server import clock, current
 from server.app import create_app
-from server.checkup import examine
+from server.checkup import examine, unwritable
 from server.commands.common import HERE, installation_opened, project_named
 from server.commands.forms import form
 from server.commands.keeping import backup, restore_command
@@ -28,7 +28,7 @@ from server.commands.results import indicators, intake, statement
 from server.db import session
 from server.logs import set_logs_up
 from server.schema import migrate, require_up_to_date
-from server.serve import is_free, serve
+from server.serve import serve, why_not_free
 from server.settings import Settings, SettingsFaulty, describe_settings, load_settings
 from sync.accounts.audit import record_act
 from sync.accounts.installation import found_installation
@@ -59,7 +59,7 @@ def main() -> None:
         _end("\n".join([refusal.detail, *told]))
     except Faulty as faulty:
         found = len(faulty.findings)
-        _end("\n".join([f"{found} fault{'' if found == 1 else 's'}:", *_sentences(faulty.findings)]))
+        _end("\n".join([f"{found} fault{'' if found == 1 else 's'}:", *_sentences(faulty.told)]))
     except DBAPIError as error:
         _end(f"The database did not answer as it should: {str(error.orig).strip()}\nsiby doctor looks into it.")
     except OSError as error:
@@ -123,8 +123,8 @@ def migrate_command() -> None:
 def load(folder: Path, project: str | None) -> None:
     """Make or update a project from a programme folder. Doing it again changes nothing."""
     with installation_opened():
-        programme = read_programme(files_of(folder), partial(read_over, session(), clock.now()))
         project_id = project_named(project).id if project else None
+        programme = read_programme(files_of(folder), partial(read_over, session(), project_id, clock.now()))
         journal, report = load_programme(session(), programme, None, clock.now, project_id)
         details = {"published": report.published, "changed": report.changed}
         record_act(session(), journal.project_id, HERE, "programme.loaded", clock.now(), details=details)
@@ -156,9 +156,11 @@ def serve_command(host: str | None, port: int | None, workers: int | None) -> No
     _keep_private(settings.folder)
     with app.app_context():
         require_up_to_date()
-    if not is_free(settings.host, settings.port):
+    if (closed := unwritable(settings)) is not None:
+        raise click.ClickException(f"Nothing can be written to {closed}. Is this the account that it belongs to?")
+    if (why := why_not_free(settings.host, settings.port)) is not None:
         raise click.ClickException(
-            f"{settings.host}:{settings.port} cannot be listened on; it may be taken. Choose another with --port."
+            f"{settings.host}:{settings.port} cannot be listened on: {why}. Choose another with --port or --host."
         )
     serve(app, settings)
 

@@ -95,20 +95,26 @@ def _admit() -> ResponseReturnValue | None:
         _authorise(need, visitor)
     release()
     if request.method in _CHANGING:
-        if need.right == _PUBLIC:
-            pass  # nothing there is done in the visitor's name, such as signing in once more in another tab
-        elif visitor is not None and visitor.by == "cookie":
-            try:
-                require_own_page()
-            except OfAnEarlierSession:
-                if (page := _to_send_after_all(visitor)) is None:
-                    raise
-                return page, 409
-            note_mark()
-        elif visitor is not None and visitor.by == "basic":
-            require_no_other_site()
+        # What is public is not done in the visitor's name, such as signing in once more in another tab.
+        if need.right != _PUBLIC and visitor is not None and (instead := _beware_of_other_sites(visitor)) is not None:
+            return instead
         if need.takes_data and request.method != "DELETE":
             current.store().require_room(min(request.content_length or 0, current.settings().max_file))
+    return None
+
+
+def _beware_of_other_sites(visitor: current.Visitor) -> ResponseReturnValue | None:
+    """Refuses what another site sends; for a form filled in before signing in anew, gives a page that asks first."""
+    if visitor.by == "cookie":
+        try:
+            require_own_page()
+        except OfAnEarlierSession:
+            if (page := _to_send_after_all(visitor)) is None:
+                raise
+            return page, 409
+        note_mark()
+    elif visitor.by == "basic":
+        require_no_other_site()
     return None
 
 
@@ -177,13 +183,21 @@ def _authorise(need: Need, visitor: current.Visitor) -> None:
             raise Forbidden
         return
     if visitor.kind == "draft":
-        if not may(TESTER, need.right):
-            raise Forbidden
-        asked = request.view_args or {}
-        if not _is_there(asked["pid"], asked["fid"]):
-            raise NotFound
-        g.role = TESTER
-        return
+        _authorise_tester(need)
+    else:
+        _authorise_in_project(need)
+
+
+def _authorise_tester(need: Need) -> None:
+    if not may(TESTER, need.right):
+        raise Forbidden
+    asked = request.view_args or {}
+    if not _is_there(asked["pid"], asked["fid"]):
+        raise NotFound
+    g.role = TESTER
+
+
+def _authorise_in_project(need: Need) -> None:
     actor: Actor | Owner = g.actor
     project_id = _project_asked(actor)
     inside: Inside | None = g.get("inside")

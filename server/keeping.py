@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from server import clock, current
 from server.db import db, session
-from server.schema import NotSetUp, TooNew, known, migrate, version
+from server.schema import NotSetUp, TooNew, known, migrate, pending, version
 from sync.accounts.audit import NO_PROJECT, Origin, record_act
 from sync.errors import Exists, Unparseable
 from sync.intake.content import ContentStore
@@ -40,7 +40,8 @@ class Restored:
 
 def backing_up(by: Origin, tally: Tally) -> Iterator[bytes]:
     """The bytes of a backup, for whoever sends or writes them; the request may be over by then. Once the last of them
-    is taken, the audit trail tells that it was made."""
+    is taken, the audit trail tells that it was made. The tables may be those of an earlier version of the program."""
+    pending()  # raises TooNew
     engine, store, migration = db.engine, current.store(), version()
     if migration is None:
         raise NotSetUp

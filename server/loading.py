@@ -25,13 +25,13 @@ class Foreseen:
     report: Report
 
 
-def read_zip(body: bytes) -> Programme:
-    """Raises WorkbookFaulty with all that is wrong in any of its files."""
+def read_zip(pid: int, body: bytes) -> Programme:
+    """A programme for this project. Raises WorkbookFaulty with all that is wrong in any of its files."""
     release()
     try:
-        return read_programme(files_of_zip(body), partial(read_over, session(), current.now()))
+        return read_programme(files_of_zip(body), partial(read_over, session(), pid, current.now()))
     except Faulty as faulty:
-        raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
+        raise WorkbookFaulty("The programme has faults.", findings=faulty.told) from faulty
 
 
 def foresee(pid: int, programme: Programme) -> Foreseen:
@@ -53,7 +53,7 @@ def _load(pid: int, programme: Programme, kept: bool = False) -> Report:
     try:
         journal, report = load_programme(session(), programme, current.visitor().actor_id, current.writing_now, pid)
     except Faulty as faulty:
-        raise WorkbookFaulty("The programme has faults.", findings=faulty.findings) from faulty
+        raise WorkbookFaulty("The programme has faults.", findings=faulty.told) from faulty
     if kept:
         finish(journal, "programme.loaded", details={"published": report.published, "changed": report.changed})
     return report

@@ -59,7 +59,8 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "fault": finding.fault,
         "remedy": finding.remedy,
     }
-    return {key: value for key, value in found.items() if value not in (None, "")}
+    warning = {"warning": True} if finding.warns else {}
+    return {key: value for key, value in found.items() if value not in (None, "")} | warning
 
 
 def refused(refusal: Refusal) -> ResponseReturnValue:
@@ -77,7 +78,7 @@ def refused(refusal: Refusal) -> ResponseReturnValue:
 
 
 def _faulty(faulty: Faulty) -> ResponseReturnValue:
-    return refused(Unexpected("What was sent has faults.", findings=faulty.findings))
+    return refused(Unexpected("What was sent has faults.", findings=faulty.told))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

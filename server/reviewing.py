@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server import current
-from server.changing import begin
+from server.changing import begin, finish
 from server.db import session
 from server.logs import log
 from sync.accounts.audit import record_act
@@ -34,9 +34,7 @@ def say(pid: int, number: int, body: str) -> int:
     """Comment on a submission; gives the comment's id."""
     journal = begin(pid)
     comment_id = add_comment(journal, number, body)
-    record_act(session(), pid, current.origin(), "submission.commented", current.now(), str(number))
-    journal.close()
-    session().commit()
+    finish(journal, "submission.commented", str(number))
     return comment_id
 
 
@@ -44,9 +42,7 @@ def delete(pid: int, number: int) -> None:
     """Put a submission into the bin. Raises NotFound."""
     journal = begin(pid)
     event = delete_submission(journal, number)
-    record_act(session(), pid, current.origin(), "submission.deleted", current.now(), str(number), {"event": event})
-    journal.close()
-    session().commit()
+    finish(journal, "submission.deleted", str(number), {"event": event})
     log("submission_deleted", project=pid, submission=number)
 
 
@@ -54,7 +50,5 @@ def restore(pid: int, number: int) -> None:
     """Take a submission out of the bin. Raises NotFound."""
     journal = begin(pid)
     event = restore_submission(journal, number)
-    record_act(session(), pid, current.origin(), "submission.restored", current.now(), str(number), {"event": event})
-    journal.close()
-    session().commit()
+    finish(journal, "submission.restored", str(number), {"event": event})
     log("submission_restored", project=pid, submission=number)

@@ -138,21 +138,20 @@ def spare_what_is_loaded() -> None:
     It stays anyway: to look through it again and again costs a statement a third of its time, and the processes would
     cease to share its memory.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether the port can be listened on."""
+def why_not_free(host: str, port: int) -> str | None:
+    """What keeps the port from being listened on, in the system's words."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def _forget_connections(_server: Any, worker: Any) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 MEGABYTE = 1024 * 1024
 FILE = "siby.toml"
 _PREFIX = "SIBY_"
@@ -67,6 +70,10 @@ def _database(value: Any) -> str:
         raise ValueError("an address such as postgresql://user:password@host/name")
     if text in ("sqlite:///", "sqlite:///:memory:"):
         raise ValueError("the path of a file, such as sqlite:///siby.sqlite")
+    try:
+        make_url(text or "sqlite:///")
+    except (ArgumentError, ValueError):  # which may say the password
+        raise ValueError("an address such as postgresql://user:password@host:5432/name") from None
     return text
 
 

@@ -58,6 +58,7 @@ def _tell_one(project_id: int, hook_id: int) -> bool:
     begin_writing(session())
     hook = session().get(Webhook, (project_id, hook_id))
     message = next_message(session(), hook, clock.now()) if hook is not None and hook.state != "paused" else None
+    told = hook.told if hook is not None else None
     session().commit()
     if message is None:
         return False
@@ -65,7 +66,7 @@ def _tell_one(project_id: int, hook_id: int) -> bool:
     outcome = post(message.url, message.body, message.headers, inside=current.settings().webhooks_inside)
     begin_writing(session())
     hook = session().get(Webhook, (project_id, hook_id))
-    if hook is not None and hook.told < message.event:
+    if hook is not None and hook.told == told:  # else somebody has it told again from elsewhere
         note(session(), hook, message.event, outcome, clock.now())
     session().commit()
     log("webhook_told", project=project_id, webhook=hook_id, number=message.event, status=outcome.status)

@@ -54,11 +54,6 @@ def uploaded(field: str, limit: int = MOST_BYTES) -> bytes:
     return content
 
 
-def has_body() -> bool:
-    """Whether the request brings a form at all: without one, a draft is a copy of what is published."""
-    return bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-
-
 def read_handed(pid: int, fallback: str) -> Handed:
     """The form in the body. `fallback` is its id where it names none. Raises WorkbookFaulty with all that is wrong.
 
@@ -77,7 +72,7 @@ def tried(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
         workbook, notes = _read(body, fallback, neighbours)
     except Faulty as faulty:
         raise WorkbookFaulty(
-            f"The form cannot be taken: {faulty}", findings=faulty.findings, details={"error": str(faulty)}
+            f"The form cannot be taken: {faulty}", findings=faulty.told, details={"error": str(faulty)}
         ) from faulty
     return Handed(workbook, [*workbook.warnings, *not_filled_in(workbook.form)], notes)
 
@@ -138,7 +133,7 @@ def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> tuple[Wo
         try:
             workbook = finish(draft, others)
         except Faulty as faulty:
-            raise Faulty([*faulty.findings, *_unloadable(draft.form)]) from faulty
+            raise Faulty([*faulty.findings, *_unloadable(draft.form)], faulty.warnings) from faulty
     elif body.lstrip().startswith(_XML):
         workbook = read_xform(body, f"{fallback}.xml")
     else:

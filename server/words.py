@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_time, get_datetime_format
 from babel.numbers import format_decimal, format_percent
 from flask import Response, has_request_context, request
 from flask_babel import gettext
@@ -154,14 +154,15 @@ class Words:
             return ""
         return _day(dt.date.fromisoformat(value) if isinstance(value, str) else value, self._written)
 
-    def moment(self, value: dt.datetime | str | None, zone: str = "UTC") -> str:
-        """A time in the project's time zone."""
+    def moment(self, value: dt.datetime | str | None, zone: str = "UTC", *, exact: bool = False) -> str:
+        """A time in the project's time zone, to the minute; with `exact`, where the order of events matters, to the
+        second."""
         if value is None:
             return ""
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-        return first_said(
-            format_datetime(moment, format="medium", tzinfo=ZoneInfo(zone), locale=self._written), self._written
-        )
+        there, locale = moment.astimezone(ZoneInfo(zone)), self._written
+        pattern = str(get_datetime_format("medium", locale)).replace("{1}", _day(there.date(), locale))
+        return pattern.replace("{0}", format_time(there, "medium" if exact else "short", locale=locale))
 
     def moment_as_told(self, moment: dt.datetime) -> str:
         """A time by the clock of whoever wrote it down."""

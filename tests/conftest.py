@@ -19,7 +19,7 @@ from server.settings import Settings
 from sync.accounts.installation import found_installation
 from sync.models import Base
 from sync.models.database import begin_writing, open_engine
-from tests.support.databases import PostgresMissing, Run, Server, new_name
+from tests.support.databases import PostgresMissing, Run, Server, new_name, share_statements
 
 RUN = pytest.StashKey[Run]()
 
@@ -120,6 +120,7 @@ def empty_database_url(request: pytest.FixtureRequest) -> str:
 def engine(database_url: str) -> Iterator[Engine]:
     """The product's own engine on a database with all tables, once of each kind."""
     engine = open_engine(database_url)
+    share_statements(engine)
     yield engine
     engine.dispose()
 
@@ -182,16 +183,19 @@ def opened(settings: Settings) -> Iterator[Flask]:
     # Most tests need no web, and loading it takes longer than they do.
     from server.app import create_app  # noqa: PLC0415
     from server.db import engine_of  # noqa: PLC0415
+    from tests.support.once import quick_hashing, share  # noqa: PLC0415
 
     spare()
     app = create_app(settings)
     app.testing = True
+    share(app)
     engine = engine_of(app)
     with Session(engine) as session:
         begin_writing(session)
         found_installation(session, dt.datetime.now(dt.UTC))
         session.commit()
-    try:
-        yield app
-    finally:
-        engine.dispose()
+    with quick_hashing():
+        try:
+            yield app
+        finally:
+            engine.dispose()

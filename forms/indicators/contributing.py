@@ -16,7 +16,8 @@ from forms.xforms.entities import is_true, plain_id
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Scope, walk_of
 from forms.xpath.dates import is_date, is_moment, read_date, read_moment
-from forms.xpath.expressions import Context, Expression, Unevaluable, Value, as_string
+from forms.xpath.expressions import Context, Expression, Unevaluable, Value
+from forms.xpath.values import text_of
 
 __all__ = ["Contribution", "Feeds", "compile_feeds", "contributed", "contributions_of"]
 
@@ -187,7 +188,7 @@ def _evaluated(reading: Reading, row: Row) -> Value:
 
 
 def _text(reading: Reading, row: Row) -> str:
-    return as_string(_evaluated(reading, row)).strip()
+    return text_of(_evaluated(reading, row)).strip()
 
 
 def _number(reading: Reading, row: Row) -> Decimal | None:
@@ -196,7 +197,7 @@ def _number(reading: Reading, row: Row) -> Decimal | None:
     if isinstance(found, float | bool):
         text = repr(float(found)) if isfinite(found) else ""
     else:
-        text = as_string(found).strip()
+        text = text_of(found).strip()
     if not _NUMBER.fullmatch(text):
         return None
     if len(text) <= _LONGEST_NUMBER and abs(number := Decimal(text)) < _BEYOND:
@@ -209,7 +210,7 @@ def _date(reading: Reading, row: Row, tz: dt.tzinfo) -> dt.date | None:
     found = _evaluated(reading, row)
     if isinstance(found, float):  # XPath's dates are days since 1970 once something was added to them.
         return _day_number(found)
-    return _day(as_string(found).strip(), tz)
+    return _day(text_of(found).strip(), tz)
 
 
 def _day_number(days: float) -> dt.date | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forms.findings import Faulty
 from forms.indicators.references import enclosing, substitute, visible
-from forms.indicators.sheets import Band, Indicator, Sheets, field_called, plain_reference
+from forms.indicators.sheets import LIST_NAME, Band, Indicator, Sheets, field_called, plain_reference
 from forms.xforms.xform import Form
 from forms.xpath.expressions import Expression, compile_expression
 
-_LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 # What a question that this version does not have is written as: a path to nothing.
 _NOTHING = "*[false()]"
 
@@ -101,7 +99,7 @@ class _Compiler:
         if indicator.each and repeat not in self.form.repeats:
             return None
         subject = indicator.subject or ""
-        by_list = bool(_LIST_NAME.fullmatch(subject))
+        by_list = bool(LIST_NAME.fullmatch(subject))
         place = indicator.place or self.default_place(repeat)
         return Feed(
             indicator,

@@ -33,6 +33,8 @@ ROLES = (
 )
 OPERATORS = ("<=", ">=", "!=", "=", "<", ">")
 _PLAIN_REFERENCE = re.compile(r"\s*\$\{\s*([^\s{}]+)\s*\}\s*")
+# What the column `subject` of an indicator may be, where it is no expression.
+LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 _LANGUAGE_CODE = re.compile(r"\(([A-Za-z]{2,8}(?:-[A-Za-z0-9]+)*)\)\s*$")
 
 Labels = Mapping[str, str]

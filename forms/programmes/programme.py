@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from forms.findings import Faulty, Finding
@@ -33,8 +33,8 @@ __all__ = [
 _STATEMENT = re.compile(r"([A-Za-z][\w-]*)\.([A-Za-z]{2,8}(?:-[A-Za-z0-9]+)*)\.md")
 _LIST = re.compile(r"([A-Za-z_][\w.-]*)\.csv")
 _DIGITS = re.compile(r"(\d+)")
-# What is wrong with statement texts by (name, language), given the indicators and what breaks each down, if known.
-ReadOver = Callable[[Mapping[tuple[str, str], str], Mapping[str, Collection[str] | None] | None], list[Finding]]
+# What is wrong with statement texts by (name, language), given the folder's settings and sheets, if known.
+ReadOver = Callable[[Mapping[tuple[str, str], str], Settings | None, Sequence[Sheets] | None], list[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,14 @@ class Programme:
 def read_programme(files: Mapping[str, bytes], read_over: ReadOver | None = None) -> Programme:
     """`files` is relative path → bytes, as `files_of` and `files_of_zip` give it; a README may lie among them.
 
-    Raises Faulty with the findings of all files, each naming its file; of statement texts with those that `read_over`
-    finds. Texts of a programme without faults are looked at where its indicators are.
+    Raises Faulty with the findings and warnings of all files, each naming its file; of statement texts with those that
+    `read_over` finds. Texts of a programme without faults are looked at where its indicators are.
     """
     findings: list[Finding] = []
     settings = read_settings(files.get("project.toml"), findings)
     places = _places(files.get("places.csv"), findings)
-    drafts, unread = _drafts(files, findings)
+    warnings: list[Finding] = []
+    drafts, unread = _drafts(files, findings, warnings)
     lists = _lists(files, findings)
     media = _media(files, findings)
     statements = _statements(files, settings, findings)
@@ -71,13 +72,18 @@ def read_programme(files: Mapping[str, bytes], read_over: ReadOver | None = None
     findings += _unknown_target_places(drafts, places)
     findings += _missing_files(drafts, media, lists)
     findings += _strays(files)
+    about = () if unread else (*_unused_media(drafts, media), *_missing_pictures(drafts, media))
     if findings or settings is None or places is None:
         if read_over is not None:
-            known = None if unread or not drafts else broken_down(draft.sheets for draft in drafts)
-            findings += read_over(statements, known)
-        raise Faulty(findings)
-    warnings = (*_unused_media(drafts, media), *_missing_pictures(drafts, media))
-    return Programme(settings, places, workbooks, media, lists, statements, warnings)
+            unknown = unread or not drafts or any(_leaves_unnamed(finding) for finding in findings)
+            findings += read_over(statements, settings, None if unknown else [draft.sheets for draft in drafts])
+        raise Faulty(findings, [*warnings, *(one for draft in drafts for one in draft.desk.warnings), *about])
+    return Programme(settings, places, workbooks, media, lists, statements, about)
+
+
+def _leaves_unnamed(finding: Finding) -> bool:
+    """Whether an indicator is there of which it cannot be told how it will be called."""
+    return ((finding.sheet or "").lower(), (finding.column or "").lower()) == ("indicators", "name")
 
 
 def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
@@ -185,7 +191,7 @@ def _strays(files: Mapping[str, bytes]) -> Iterator[Finding]:
             yield Finding("Nothing reads this file.", remedy or "Entity lists lie under lists/.", path)
 
 
-def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> tuple[list[Draft], bool]:
+def _drafts(files: Mapping[str, bytes], findings: list[Finding], warnings: list[Finding]) -> tuple[list[Draft], bool]:
     """The workbooks by form id and version, wherever they lie but among the media; and whether there are more, of which
     nothing can be told."""
     drafts: dict[tuple[str, str], Draft] = {}
@@ -197,6 +203,7 @@ def _drafts(files: Mapping[str, bytes], findings: list[Finding]) -> tuple[list[D
             draft = draft_workbook(files[path], path)
         except Faulty as faulty:
             findings += faulty.findings
+            warnings += faulty.warnings
             unread = True
             continue
         key = (draft.form.form_id, draft.form.version)

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from forms.findings import Faulty, Finding
 from forms.indicators.references import references, substitute, visible
 from forms.spelling import did_you_mean, suggestion
+from forms.workbooks.grammar import grammar_faults
 from forms.workbooks.spreadsheet import Sheet, SheetRow
 from forms.xforms.xform import Form
 from forms.xpath.expressions import compile_expression
@@ -151,9 +152,11 @@ def expression_in(
     if desk.form is None:
         return text
     faults = list(_reference_faults(text, repeat, desk.form, desk.paths))
-    for fault, remedy in faults:
-        desk.fault(sheet, row, column, fault, remedy)
     if faults:
+        # What the rest of it comes to cannot be told; how it is written can.
+        faults += [(finding.fault, finding.remedy) for finding in grammar_faults(text)]
+        for fault, remedy in faults:
+            desk.fault(sheet, row, column, fault, remedy)
         return text
     try:
         written = substitute(text, lambda name: desk.paths[name][0])

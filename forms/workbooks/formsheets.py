@@ -109,7 +109,7 @@ class FormSheets:
     def add_list(self, name: str) -> None:
         """A list of one choice."""
         row: dict[str, str] = {}
-        for column, text in (("list_name", name), ("name", STAND_IN), ("label", STAND_IN)):
+        for column, text in (("list_name", name), ("name", STAND_IN), (self._label_column("choices"), STAND_IN)):
             self._write("choices", row, column, text)
         self._sheets["choices"] = [*self._rows("choices"), row]
 
@@ -131,6 +131,11 @@ class FormSheets:
             key = normalised(header)
             keys[header] = _ALIASES.get(name, {}).get(key, key)
         return keys
+
+    def _label_column(self, name: str) -> str:
+        """One that the sheet has: another would be a language without translations."""
+        columns = self._columns(name).values()
+        return next((column for column in columns if column.partition("::")[0] == "label"), "label")
 
     def _write(self, name: str, row: dict[str, str], column: str, text: str) -> None:
         for header, key in self._columns(name).items():
@@ -179,7 +184,7 @@ class FormSheets:
         if not re.match(r"(begin|end)[\s_]", written):
             self._write("survey", row, "type", "text")
         if not any(columns[header].partition("::")[0] == "label" for header in row):
-            self._write("survey", row, "label", "…")
+            self._write("survey", row, self._label_column("survey"), "…")
 
 
 def _is_disabled(cells: dict[str, Cell]) -> bool:

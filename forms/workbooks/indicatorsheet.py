@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from forms.indicators.sheets import AGGREGATES, OPERATORS, PER_SUBJECT, Band, Breakdown, Indicator, Keep, Sheets
+from forms.indicators.sheets import (
+    AGGREGATES,
+    LIST_NAME,
+    OPERATORS,
+    PER_SUBJECT,
+    Band,
+    Breakdown,
+    Indicator,
+    Keep,
+    Sheets,
+)
 from forms.spelling import did_you_mean, suggestion
 from forms.workbooks.desk import Desk, choice, expression_in, labels_of, new_name, whole_number
 from forms.workbooks.spreadsheet import Sheet, SheetRow
@@ -36,7 +46,6 @@ INDICATOR_COLUMNS = (
 )
 _OF_ROWS = ("each", "where", "subject", "value", "per_subject", "keep", "date", "until", "place", "baseline")
 _NUMERIC = frozenset({"sum", "mean", "median", "min", "max"})
-_LIST_NAME = re.compile(r"[^\W\d][\w.-]*")
 _KEEP = re.compile(r"(<=|>=|!=|=|<|>)\s*(-?\d+(?:\.\d+)?)")
 _BAND = re.compile(r"(\d+(?:\.\d+)?)?[-–](\d+(?:\.\d+)?)?")
 _CODE = re.compile(r"(iati|dhis2):\S+")
@@ -141,7 +150,7 @@ def _repeat(sheet: Sheet, row: SheetRow, desk: Desk) -> str | None:
 
 def _subject(sheet: Sheet, row: SheetRow, repeat: str | None, desk: Desk) -> str | None:
     text = row.text("subject")
-    if not text or not _LIST_NAME.fullmatch(text):
+    if not text or not LIST_NAME.fullmatch(text):
         return expression_in(sheet, row, "subject", repeat, desk)
     if desk.form is not None:
         lists = entity_lists(desk.form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from forms.indicators.sheets import Breakdown, Indicator, Sheets, Target, value_labels
-from forms.indicators.subjects import NOBODY
+from forms.indicators.subjects import NOBODY, OF_PEOPLE, counted_list, reported_list
 from forms.spelling import did_you_mean, suggestion
 from forms.workbooks.desk import Desk
 from forms.workbooks.formsheets import STAND_IN
@@ -34,7 +34,7 @@ def check_among(own: OwnSheets, neighbours: Sequence[Sheets], book: Mapping[str,
             if any(_same_cell(target, other) for sheets in neighbours for other in sheets.targets):
                 desk.fault(targets, row, None, "Another workbook sets this target too.", "Keep one of them.")
     if own.sheets.expected not in ("", NOBODY):
-        _check_expected(book["settings"], own.sheets.expected, known, desk)
+        _check_expected(book["settings"], own.sheets, neighbours, known, desk)
     if "matching" in book:
         _check_roles(own.sheets, neighbours, book["matching"], desk)
 
@@ -59,13 +59,35 @@ def _check_ratio(sheet: Sheet, row: SheetRow, indicator: Indicator, known: Mappi
                 )
 
 
-def _check_expected(sheet: Sheet, name: str, known: Mapping[str, Indicator], desk: Desk) -> None:
+def _check_expected(
+    sheet: Sheet, own: Sheets, neighbours: Sequence[Sheets], known: Mapping[str, Indicator], desk: Desk
+) -> None:
+    name, row = own.expected, sheet.rows[0]
+    register, lists = _register(own, neighbours, desk), _lists_counted(own, neighbours, desk)
     if name not in known:
         remedy = did_you_mean(name, known)
-        desk.fault(sheet, sheet.rows[0], "expected", f"‘{name}’ is not an indicator of this programme.", remedy)
+        desk.fault(sheet, row, "expected", f"‘{name}’ is not an indicator of this programme.", remedy)
     elif not known[name].counts_subjects:
         fault = f"‘{name}’ does not count entries of a list."
-        desk.fault(sheet, sheet.rows[0], "expected", fault, "Name an indicator that has a subject.")
+        desk.fault(sheet, row, "expected", fault, "Name an indicator that has a subject.")
+    elif register and lists and register not in lists:
+        others = ", ".join(lists)
+        fault = f"‘{name}’ counts entries of ‘{others}’, and visits of this form are about ‘{register}’."
+        desk.fault(sheet, row, "expected", fault, f"Name an indicator whose subject is ‘{register}’.")
+
+
+def _register(own: Sheets, neighbours: Sequence[Sheets], desk: Desk) -> str:
+    """The list of whose entries the form reports, blank where it is one of people or cannot be told."""
+    list_name = reported_list(desk.form, own)[0] if desk.form is not None else ""
+    roles = {one.role for sheets in (own, *neighbours) for one in sheets.matching if one.list_name == list_name}
+    return "" if roles & OF_PEOPLE else list_name
+
+
+def _lists_counted(own: Sheets, neighbours: Sequence[Sheets], desk: Desk) -> list[str]:
+    """The lists that those of whom the form is expected are counted in; none where one of them cannot be told."""
+    feeding = [(one, sheets) for sheets in (own, *neighbours) if (one := sheets.indicator(own.expected)) is not None]
+    lists = {counted_list(one, sheets, desk.form if sheets is own else None) for one, sheets in feeding}
+    return sorted(name for name in lists if name) if None not in lists else []
 
 
 def _check_circles(sheet: Sheet, own: OwnSheets, known: Mapping[str, Indicator], desk: Desk) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
 from forms.workbooks.formsheets import FormSheets
+from forms.workbooks.grammar import grammar_faults
 from forms.workbooks.spreadsheet import Sheet, SheetRow
 
 _CHOOSES = re.compile(
@@ -32,6 +34,12 @@ _MOST_COMPARED = 50_000  # names with names
 # Their names are of another kind.
 _NAMED_OTHERWISE = frozenset({"audit", "form_title", "set_form_title", "form_id", "set_form_id", "prefix"})
 _KEPT_COLUMNS = ("actions", "bind", "body", "children", "choices", "control", "instance", "itemset", "media", "parent")
+# Where expressions stand, and nothing else.
+_EXPRESSIONS = {
+    "survey": ("relevant", "constraint", "calculation", "required", "read_only", "choice_filter", "repeat_count"),
+    "entities": ("create_if", "update_if", "entity_id", "label"),
+    "settings": ("instance_name",),
+}
 # Where a reference is none, or pyxform looks at it itself.
 _NO_REFERENCES = {"survey": ("type", "name", "trigger"), "entities": ("list_name", "repeat"), "settings": ()}
 
@@ -185,7 +193,8 @@ class _Suggestions:
 
 
 def _unknown_references(sheets: FormSheets, place: str) -> list[Finding]:
-    """Every `${…}` that names no question, or several."""
+    """Every `${…}` that names no question, or several; and what else is wrong with how those cells are written, because
+    they are set aside."""
     names = Counter(row.text("name") for row in sheets.sheet("survey").rows if not _ends(row))
     names.update(["instanceID"])
     suggestions = _Suggestions(names)
@@ -239,14 +248,22 @@ def _misnamed(sheets: FormSheets, place: str) -> list[Finding]:
 
 
 def _in_cell(sheet: Sheet, row: SheetRow, column: str, known: _Suggestions, place: str) -> Iterator[Finding]:
-    for name in dict.fromkeys(_REFERENCE.findall(row.text(column))):
+    found = list(_unknown_in(row.text(column), known))
+    if found and column in _EXPRESSIONS.get(sheet.name, ()):
+        found += grammar_faults(row.text(column))
+    for finding in found:
+        yield replace(finding, place=place, sheet=sheet.name, row=row.number, column=sheet.headers[column])
+
+
+def _unknown_in(text: str, known: _Suggestions) -> Iterator[Finding]:
+    for name in dict.fromkeys(_REFERENCE.findall(text)):
         if name not in known.names:
             fault, remedy = f"‘{name}’ is not a question of this form.", known.nearest(name)
         elif known.names[name] > 1:
             fault, remedy = f"The form has {known.names[name]} questions called ‘{name}’.", "Rename all but one."
         else:
             continue
-        yield Finding(fault, remedy, place, sheet=sheet.name, row=row.number, column=sheet.headers[column])
+        yield Finding(fault, remedy)
 
 
 def _ends(row: SheetRow) -> bool:

@@ -48,7 +48,8 @@ class Draft:
 
 
 def read_workbook(data: bytes, name: str, neighbours: Sequence[Sheets] = ()) -> Workbook:
-    """Raises Faulty with everything that is wrong. `name` is the file's, and the form id where the settings give none.
+    """Raises Faulty with everything that is wrong, and all warnings. `name` is the file's, and the form id where the
+    settings give none.
 
     `neighbours` are the sheets of the project's other forms: their indicators may be used in ratios and fed together.
     Labels are taken as they are, mark-up and all: whoever shows them escapes them.
@@ -79,7 +80,7 @@ def draft_workbook(data: bytes, name: str) -> Draft:
     desk.warnings += _sheets_misspelt(book, name)
     own = read_own_sheets(book, form.form_id if form else "", desk)
     if form is None:
-        raise Faulty(desk.findings)
+        raise Faulty(desk.findings, desk.warnings)
     if own.sheets.renames:
         renamed, found = compiled(form.xform, own.sheets.renames, book["survey"], name)
         desk.findings += found
@@ -95,7 +96,7 @@ def finish(draft: Draft, neighbours: Sequence[Sheets] | None) -> Workbook:
     if neighbours is not None:
         check_among(draft.own, neighbours, draft.book, draft.desk)
     if draft.desk.findings:
-        raise Faulty(draft.desk.findings)
+        raise Faulty(draft.desk.findings, draft.desk.warnings)
     return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, tuple(draft.desk.warnings))
 
 

@@ -78,7 +78,9 @@ def make_form(data: bytes, name: str) -> Made:
     for _ in range(rounds):
         form, found, warnings = _looked_at(sheets, name)
         if not found:
-            return Made(form, _in_order(faults, sheets, name), warnings)
+            rows = {(fault.sheet, fault.row) for fault in faults}
+            others = [one for one in warnings if one.row is None or (one.sheet, one.row) not in rows]
+            return Made(form, _in_order(faults, sheets, name), others)
         faults += found
         cells = {(finding.sheet, finding.row, finding.column): finding for finding in found}
         left = [finding for finding in cells.values() if not sheets.set_aside(finding)]
@@ -137,7 +139,8 @@ def _looked_at(sheets: FormSheets, name: str) -> tuple[Form | None, list[Finding
         return None, unforeseen(sheets, name) or [_cannot_be_made(error, name)], []
     form, faults = compiled(xform, {}, sheets.sheet("survey"), name)
     faults = [_in_its_row(fault, sheets) if fault.sheet == "entities" else fault for fault in faults]
-    return form, faults, [one for warning in warnings for one in _located(warning, name, {})]
+    located = [one for warning in warnings for one in _located(warning, name, {})]
+    return form, faults, [_numbered(one, sheets) for one in located]
 
 
 def _told(message: str, context: Mapping[str, Any], sheets: FormSheets, name: str) -> Iterator[Finding]:
@@ -154,7 +157,7 @@ def _told(message: str, context: Mapping[str, Any], sheets: FormSheets, name: st
         if where.sheet == "settings" and where.column:
             where = replace(where, row=2)
         elif where.row is not None and where.sheet:
-            where = replace(where, row=sheets.number(where.sheet, where.row))
+            where = _numbered(where, sheets)
         elif named := _NAMED.search(message):
             row = next((row.number for row in survey.rows if row.text("name") == named[1]), None)
             where = replace(where, sheet="survey", row=row)
@@ -164,6 +167,13 @@ def _told(message: str, context: Mapping[str, Any], sheets: FormSheets, name: st
             if said in message:
                 where = replace(where, column=column, fault=fault, remedy=remedy)
         yield where
+
+
+def _numbered(finding: Finding, sheets: FormSheets) -> Finding:
+    """With the row's number in the spreadsheet, whatever was set aside."""
+    if finding.row is None or not finding.sheet:
+        return finding
+    return replace(finding, row=sheets.number(finding.sheet, finding.row))
 
 
 def _row_of_parameter(message: str, survey: Sheet) -> int | None:

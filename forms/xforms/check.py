@@ -15,7 +15,7 @@ from forms.xforms.walk import Look, Looked, Missing, Plan, Scope, Walk, answered
 from forms.xforms.xform import Form, Itemset
 from forms.xpath.dates import read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable
-from forms.xpath.numbers import read_number
+from forms.xpath.numbers import read_decimal
 from forms.xpath.values import HERE
 
 _UUID = re.compile(r"(uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -277,7 +277,7 @@ def _same(sent: str, expected: str, tz: dt.tzinfo) -> bool:
         return True
     if not one or not other:
         return False
-    numbers = _number(one), _number(other)
+    numbers = read_decimal(one), read_decimal(other)
     if numbers[0] == numbers[0] and numbers[1] == numbers[1]:
         return abs(numbers[0] - numbers[1]) <= 1e-9 * max(1.0, abs(numbers[0]), abs(numbers[1]))
     if {one, other} in ({"true", "1"}, {"false", "0"}):
@@ -288,11 +288,3 @@ def _same(sent: str, expected: str, tz: dt.tzinfo) -> bool:
     # A date is stored as its first moment on the tablet, wherever that was.
     midnight = f"{other[:10]}T00:00:00.000"
     return moments[0] == moments[1] or (one.startswith(midnight) and other.startswith(midnight))
-
-
-def _number(text: str) -> float:
-    """Also as Java writes very large and very small ones."""
-    mantissa, _, exponent = text.partition("E")
-    if exponent.isascii() and exponent.lstrip("-").isdigit() and len(exponent) < 5:
-        return read_number(mantissa) * 10.0 ** max(-300, min(300, int(exponent)))
-    return read_number(text)

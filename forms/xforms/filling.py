@@ -61,6 +61,8 @@ def instance_from(
     _fill(filling, blank, root, answers, "answers")
     if filling.findings:
         raise Faulty(filling.findings[:_MOST_FINDINGS])
+    for element, _ in filling.at("/data/meta/instanceID"):
+        element.text = instance_id
     context = Context(root, root, lists, form, recorded_at, tz, filling.seed)
     preload(filling, recorded_at.astimezone(tz) if dated else None, device_id)
     act(filling, context)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 
 from forms.xforms.model import Form
-
-_ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +25,6 @@ class LaidOut:
 def fields_of(form: Form) -> list[LaidOut]:
     """Every node of the instance but the root, each group before what is in it."""
     return list(_below(form, form.root, "/data"))
-
-
-def odata_name(name: str) -> str:
-    """A name as OData can have it: other signs become `_`, and one that begins with none of its letters gets a `_`."""
-    plain = _ODD.sub("_", name)
-    return plain if plain[:1].isalpha() or plain[:1] == "_" else f"_{plain}"
 
 
 def _below(form: Form, element: etree._Element, path: str) -> Iterator[LaidOut]:

@@ -72,7 +72,9 @@ def act(filling: Filling, context: Context) -> None:
             if attribute == "id":
                 element.set("id", _entity_id(filling, element))
             elif action.name == "setvalue":
-                _set(element, attribute, _string(action.value, context, element) if action.value else "")
+                bind = filling.form.binds.get(action.path)
+                kind = bind.type if bind else "string"
+                _set(element, attribute, _string(action.value, context, element, kind) if action.value else "")
 
 
 def _changed(filling: Filling, action: Action) -> bool:
@@ -123,7 +125,7 @@ def _calculate(filling: Filling, bind: Bind, calculation: Expression, context: C
             continue
         if attribute == "id":  # A uuid() in it must not depend on what else was drawn before.
             context = replace(context, seed=f"{filling.seed} {element.getroottree().getpath(element)}", draws=0)
-        text = _string(calculation, context, element)
+        text = _string(calculation, context, element, bind.type)
         if attribute in ("create", "update"):
             text = "1" if text in ("1", "true") else ""
         _set(element, attribute, text)
@@ -163,10 +165,10 @@ def _settling(path: str, nodes: set[tuple[str, str]]) -> Iterator[tuple[str, str
         path = path.rpartition("/")[0]
 
 
-def _string(expression: Expression, context: Context, element: etree._Element) -> str:
+def _string(expression: Expression, context: Context, element: etree._Element, kind: str) -> str:
     context.node = element
     try:
-        return NOT_XML.sub("", expression.answer(context))
+        return NOT_XML.sub("", expression.answer(context, kind))
     except Unevaluable:
         return ""
 

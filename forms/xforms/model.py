@@ -11,6 +11,8 @@ from forms.form import Choice, EntityDeclaration, Field, Lists
 from forms.xpath.expressions import Expression
 from forms.xpath.shape import Shape
 
+_NOT_TRANSLATED = "-"  # as pyxform writes it
+
 
 @dataclass(frozen=True, slots=True)
 class Bind:
@@ -26,6 +28,7 @@ class Bind:
     constraint: Expression | None = None
     calculate: Expression | None = None
     readonly: bool = False
+    asked: bool = False  # so that people may type over what is calculated, unless it is read-only
     preload: str | None = None
     preload_params: str | None = None
     required_messages: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class Itemset:
     list_name: str | None  # None: the choices are answers to another question
     external: bool
     value: str  # the column that is stored
+    label: str  # the column that is shown, or `jr:itext(…)` of one
     chosen: Expression | None
     answers: Expression | None = None
     passing: Expression | None = None
@@ -111,16 +115,21 @@ class Form:
     derived: dict[str, object] = field(default_factory=dict)
 
     def choice_label(self, path: str, value: str, lists: Lists, language: str | None = None) -> str:
-        """What the question at `path` calls the choice; "" for a value that its list does not have."""
+        """What the question at `path` calls the choice; "" for a value that its list does not have. With a language,
+        what a tablet shows that is set to it; else another one stands in for a label that is missing."""
         itemset = self.itemsets.get(path)
-        if itemset is None or itemset.list_name is None:
+        if itemset is None:
             return ""
+        if itemset.list_name is None:
+            return value  # one of the answers, which are shown as they are
         choice = self.choices.get(itemset.list_name, {}).get(value)
+        if choice is not None and language is not None:
+            return choice.labels.get(language, _NOT_TRANSLATED)
         if choice is not None:
-            wanted = language if language is not None else self.default_language
-            return choice.labels.get(wanted) or next(iter(choice.labels.values()), "")
+            return choice.labels.get(self.default_language) or next(iter(choice.labels.values()), "")
         found = lists.find(itemset.list_name, itemset.value, value) if itemset.external else ()
-        return (found[0].findtext("label") or "") if found else ""
+        return (found[0].findtext(itemset.label) or "") if found else ""
 
     def itext(self, identifier: str, language: str | None = None) -> str:
-        return self.texts.get(identifier, {}).get(language if language is not None else self.default_language, "")
+        texts = self.texts.get(identifier, {})
+        return texts.get(language, _NOT_TRANSLATED) if language is not None else texts.get(self.default_language, "")

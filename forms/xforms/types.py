@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from forms.xpath.dates import is_date, is_moment, read_time
 from forms.xpath.geography import points_of
-from forms.xpath.numbers import read_number
+from forms.xpath.numbers import read_decimal
 from forms.xpath.values import Unevaluable
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -40,10 +40,10 @@ def _time(text: str) -> bool:
 
 
 def _point(text: str) -> bool:
-    numbers = text.split()
-    if not 2 <= len(numbers) <= 4 or any(read_number(number) != read_number(number) for number in numbers):
+    numbers = [read_decimal(number) for number in text.split()]
+    if not 2 <= len(numbers) <= 4 or any(number != number for number in numbers):
         return False
-    return abs(read_number(numbers[0])) <= 90 and abs(read_number(numbers[1])) <= 180
+    return abs(numbers[0]) <= 90 and abs(numbers[1]) <= 180
 
 
 def _trace(text: str) -> bool:

@@ -18,7 +18,7 @@ from forms.xpath.expressions import Expression
 from forms.xpath.numbers import LARGEST
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
-_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
+_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+(?:E(?:-?[0-9]|1[0-5]))?")  # Java writes 10,000,000 as 1.0E7
 _WRITTEN = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?\s*", re.ASCII)
 _LONGEST_NUMBER = 40
 _ELEMENTS = "There are elements in this answer; only a text before them counts."
@@ -182,7 +182,8 @@ def _planned(
     )
     if bind is not None:
         plan.required, plan.relevant, plan.constraint = bind.required, bind.relevant, bind.constraint
-        plan.calculate = bind.calculate if bind.calculate and not bind.calculate.volatile else None
+        given = bind.asked and not bind.readonly  # what was calculated is a proposal
+        plan.calculate = bind.calculate if bind.calculate and not (given or bind.calculate.volatile) else None
     if question is not None:
         plan.answer = path not in _NOT_ANSWERS
         plan.convert = _CONVERSIONS.get(question.type)

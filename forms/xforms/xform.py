@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from posixpath import commonpath
+from posixpath import commonpath, normpath
+from types import MappingProxyType
 
 from lxml import etree
 
@@ -46,9 +48,12 @@ _TYPES = {
     "barcode": "barcode",
     "rank": "rank",
 }
+_NAME = re.compile(r"[\w.-]+")
+_PREFIX = re.compile(r"(?<![^/@])[\w.-]+:")
+_ITEXT = re.compile(r"jr:itext\(\s*([\w.-]+)\s*\)")
 # What a question without a type of its own holds once it was calculated.
 _STORED = {Kind.NUMBER: Kind.DECIMAL, Kind.NUMERIC: Kind.NUMERIC, Kind.DECIMAL: Kind.DECIMAL, Kind.BOOLEAN: Kind.TRUTH}
-_STORED |= {Kind.TRUTH: Kind.TRUTH, Kind.DATE: Kind.DATE}
+_STORED |= {Kind.TRUTH: Kind.TRUTH, Kind.DATE: Kind.DATE, Kind.ANY: Kind.TEXT}
 
 
 def compile_form(xform: bytes, renames: Mapping[str, str] | None = None) -> Form:
@@ -84,12 +89,13 @@ class _Compiler:
         self.findings: list[Finding] = []
         self.root_name = local_name(primary.tag)
         self.texts, self.languages, self.default_language = _translations(model)
-        self.controls = {self.path(c.get("ref", "")): c for c in self.body() if local_name(c.tag) in _CONTROLS}
-        groups = [(self.path(g.get("ref", "")), self.label(g)) for g in self.body() if local_name(g.tag) == "group"]
+        self.named = {bind.get("id", ""): bind.get("nodeset", "") for bind in model.iterchildren(f"{_XF}bind")}
+        self.controls = {self.place(c): c for c in self.body() if local_name(c.tag) in _CONTROLS}
+        groups = [(self.place(g), self.label(g)) for g in self.body() if local_name(g.tag) == "group"]
         self.groups = {path for path, _ in groups}
         # A repeat is called by the group around it, which has its path.
         self.headings = {path: label for path, label in groups if label}
-        self.repeats = tuple(self.path(r.get("nodeset", "")) for r in self.body() if local_name(r.tag) == "repeat")
+        self.repeats = tuple(self.place(r) for r in self.body() if local_name(r.tag) == "repeat")
         self.bind_elements = self.by_path(model.iterchildren(f"{_XF}bind"), "nodeset")
         self.alike = self.in_the_same_words()
         self.root = _template(primary)
@@ -99,7 +105,7 @@ class _Compiler:
 
     def form(self) -> Form:
         itemsets = self.itemsets()
-        self.shape = self.shaped({path: i.list_name for path, i in itemsets.items() if i.list_name})
+        self.shape = self.shaped(itemsets)
         calculations = self.calculations()
         binds = {path: self.bind(path, element, calculations) for path, element in self.bind_elements.items()}
         self.findings += self.circles(binds)
@@ -144,9 +150,20 @@ class _Compiler:
         return body.iterdescendants() if body is not None else iter(())
 
     def path(self, written: str) -> str:
-        """`/visit/people/age` → `/data/people/age`."""
-        _, _, rest = written.strip().lstrip("/").partition("/")
+        """`/visit/people/x:age` → `/data/people/age`."""
+        _, _, rest = _PREFIX.sub("", written.strip()).lstrip("/").partition("/")
         return "/data/" + rest if rest else "/data"
+
+    def place(self, element: etree._Element) -> str:
+        """The path of a control, a group or a repeat, which may be written from the group around it, or as a bind's."""
+        written = (self.referred(element) or "").strip()
+        if not written or written.startswith("/"):
+            return self.path(written)
+        around = next(filter(self.referred, element.iterancestors(f"{_XF}group", f"{_XF}repeat")), None)
+        return normpath(f"{self.place(around) if around is not None else '/data'}/{_PREFIX.sub('', written)}")
+
+    def referred(self, element: etree._Element) -> str | None:
+        return element.get("ref") or element.get("nodeset") or self.named.get(element.get("bind", ""))
 
     def by_path(self, elements: Iterator[etree._Element], attribute: str) -> dict[str, etree._Element]:
         return {self.path(element.get(attribute, "")): element for element in elements}
@@ -163,7 +180,7 @@ class _Compiler:
                 inside[name] = ListInside(root)
         return inside, outside
 
-    def shaped(self, itemsets: Mapping[str, str] | None = None) -> Shape:
+    def shaped(self, itemsets: Mapping[str, Itemset] = MappingProxyType({})) -> Shape:
         types = {"/data": "", **dict.fromkeys(self.paths, "")}
         for path, element in self.bind_elements.items():
             types[path] = _plain_type(element)
@@ -173,9 +190,24 @@ class _Compiler:
             frozenset(self.repeats),
             frozenset(self.secondary),
             self.outside,
-            itemsets or {},
+            {path: itemset.list_name for path, itemset in itemsets.items() if itemset.list_name},
+            late=frozenset(
+                path for path, bind in self.bind_elements.items() if bind.get(f"{_JR}preloadParams") == "end"
+            ),
+            ambiguous=frozenset(path for path, itemset in itemsets.items() if self.ambiguous(itemset)),
             groups=frozenset(path.rpartition("/")[0] for path in types),
         )
+
+    def ambiguous(self, itemset: Itemset) -> bool:
+        """Whether the choices are answers to another question, or those of one value are told apart by the filter alone
+        (`allow_choice_duplicates`)."""
+        if itemset.list_name is None:
+            return True
+        listed = self.secondary.get(itemset.list_name)
+        if itemset.chosen is None or listed is None:
+            return False
+        values = [item.findtext(itemset.value) for item in listed.root.iterchildren("item")]
+        return len(set(values)) < len(values)
 
     def repeat_around(self, path: str) -> str | None:
         around = [repeat for repeat in self.repeats if path.startswith(repeat + "/")]
@@ -195,6 +227,7 @@ class _Compiler:
             constraint=self.rule(path, element, "constraint"),
             calculate=calculations.get(path),
             readonly=readonly is not None and readonly.replace(" ", "") == "true()",
+            asked=path in self.controls,
             preload=element.get(f"{_JR}preload"),
             preload_params=element.get(f"{_JR}preloadParams"),
             required_messages=self.message(element, "requiredMsg"),
@@ -291,13 +324,13 @@ class _Compiler:
                 continue
             path, text = self.path(element.get("ref", "")), element.get("value") or _quoted(element.text)
             parent = element.getparent()
-            trigger = parent.get("ref") if parent is not None and local_name(parent.tag) in _CONTROLS else None
+            trigger = self.place(parent) if parent is not None and local_name(parent.tag) in _CONTROLS else None
             yield Action(
                 name,
                 path,
                 tuple(element.get("event", "").split()),
                 self.expression(text, path, "default") if text and name == "setvalue" else None,
-                self.path(trigger) if trigger else None,
+                trigger,
             )
 
     # --- choices --------------------------------------------------------------------------------------------------
@@ -312,16 +345,16 @@ class _Compiler:
             return None
         element = control.find(f"{_XF}itemset")
         if element is None:
-            return Itemset(path, False, "name", None) if control.find(f"{_XF}item") is not None else None
-        value = element.find(f"{_XF}value")
-        column = value.get("ref", "name") if value is not None else "name"
+            return Itemset(path, False, "name", "label", None) if control.find(f"{_XF}item") is not None else None
+        value, label = _column(element, "value", "name"), _column(element, "label", "label")
+        shown = label if _NAME.fullmatch(label) or _ITEXT.fullmatch(label) else "label"
         try:
-            return self.nodeset(path, parse(element.get("nodeset", "")), column)
+            return self.nodeset(path, parse(element.get("nodeset", "")), value, shown)
         except Faulty as faulty:
             self.fault(faulty, path, "choice_filter")
             return None
 
-    def nodeset(self, path: str, node: Node, column: str) -> Itemset:
+    def nodeset(self, path: str, node: Node, column: str, label: str) -> Itemset:
         if isinstance(node, Call) and node.name == "randomize" and node.arguments:
             node = node.arguments[0]
         if not isinstance(node, Path) or not node.steps:
@@ -336,19 +369,20 @@ class _Compiler:
             case Call("instance", (Text(name),)):
                 external = name not in self.secondary
                 listed = self.outside.get(name, name) if external else name
-                plain = not any(step.predicates for step in node.steps)
+                usual = len(node.steps) == 2 and last.test == "item" and _NAME.fullmatch(column)
+                plain = usual and not any(step.predicates for step in node.steps)
                 chosen = compile_node(among, path, self.shape, path)  # also finds what is wrong with it
                 if plain:
-                    return Itemset(listed, external, column, None)
+                    return Itemset(listed, external, column, label, None)
                 passing = compile_node(given, path, self.shape, path)
-                return Itemset(listed, external, column, chosen, passing=passing)
+                return Itemset(listed, external, column, label, chosen, passing=passing)
         asked = compile_node(among, path, self.shape, path)
-        return Itemset(None, False, column, asked, compile_node(given, path, self.shape, path))
+        return Itemset(None, False, column, label, asked, compile_node(given, path, self.shape, path))
 
     def choices(self, itemsets: Mapping[str, Itemset]) -> dict[str, Mapping[str, Choice]]:
-        columns = {i.list_name: i.value for i in itemsets.values()}
+        columns = {i.list_name: (i.value, i.label) for i in itemsets.values()}
         choices: dict[str, Mapping[str, Choice]] = {
-            name: dict(self.choices_of(inside.root, columns.get(name, "name")))
+            name: dict(self.choices_of(inside.root, *columns.get(name, ("name", "label"))))
             for name, inside in self.secondary.items()
         }
         for path, itemset in itemsets.items():
@@ -356,11 +390,13 @@ class _Compiler:
                 choices[path] = dict(self.inline(self.controls[path]))
         return choices
 
-    def choices_of(self, root: etree._Element, column: str) -> Iterator[tuple[str, Choice]]:
+    def choices_of(self, root: etree._Element, column: str, label: str) -> Iterator[tuple[str, Choice]]:
+        translated = _ITEXT.fullmatch(label)
+        key, plain = (translated[1], "label") if translated else ("itextId", label)
         for item in root.iterchildren("item"):
-            value, identifier = item.findtext(column), item.findtext("itextId")
+            value, identifier = item.findtext(column) if _NAME.fullmatch(column) else None, item.findtext(key)
             if value is not None:
-                labels = self.texts.get(identifier, {}) if identifier else self.text(item.findtext("label"))
+                labels = self.texts.get(identifier, {}) if identifier else self.text(item.findtext(plain))
                 yield value, Choice(value, labels)
 
     def inline(self, control: etree._Element) -> Iterator[tuple[str, Choice]]:
@@ -423,6 +459,12 @@ class _Compiler:
             if path + "/meta/entity" in self.paths:
                 return path + "/meta/entity"
         return None
+
+
+def _column(itemset: etree._Element, name: str, otherwise: str) -> str:
+    """Of each item what is stored, or shown."""
+    child = itemset.find(f"{_XF}{name}")
+    return child.get("ref", otherwise).strip() if child is not None else otherwise
 
 
 def _template(primary: etree._Element) -> etree._Element:

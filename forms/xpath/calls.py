@@ -277,8 +277,13 @@ def _jr_choice_name(translator: Translator, value: Node, question: Node) -> Piec
     else:
         translator.fault("jr:choice-name() wants the question's path between quotation marks.")
     path = "/" + "/".join(target or ())
-    if translator.shape and target and path in translator.shape.types and path not in translator.shape.itemsets:
-        translator.fault(f"‘{path}’ has no choices, so jr:choice-name() finds none.")
+    if translator.shape and target and path in translator.shape.types:
+        listed = translator.shape.itemsets.get(path)
+        if listed is not None and listed in translator.shape.outside.values():
+            translator.lists.add(listed)
+        elif listed is None and path not in translator.shape.ambiguous:
+            translator.fault(f"‘{path}’ has no choices, so jr:choice-name() finds none.")
+        translator.volatile |= path in translator.shape.ambiguous
     return Piece(translator.extension("choice-name", translator.coerced("s", value), quote(path)), Kind.TEXT)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 EPOCH = dt.date(1970, 1, 1)
@@ -124,43 +125,30 @@ def format_moment(moment: dt.datetime, pattern: str) -> str:
 
 
 def _part(moment: dt.datetime, letter: str) -> str:
-    match letter:
-        case "Y":
-            return f"{moment.year:04}"
-        case "y":
-            return f"{moment.year:04}"[-2:]
-        case "m":
-            return f"{moment.month:02}"
-        case "n":
-            return str(moment.month)
-        case "B":
-            return _MONTHS[moment.month - 1]
-        case "b":
-            return _MONTHS[moment.month - 1][:3]
-        case "d":
-            return f"{moment.day:02}"
-        case "e":
-            return str(moment.day)
-        case "H":
-            return f"{moment.hour:02}"
-        case "h":
-            return str(moment.hour)
-        case "M":
-            return f"{moment.minute:02}"
-        case "S":
-            return f"{moment.second:02}"
-        case "3":
-            return f"{moment.microsecond // 1000:03}"
-        case "A":
-            return _WEEKDAYS[moment.weekday()]
-        case "a":
-            return _WEEKDAYS[moment.weekday()][:3]
-        case "W":
-            return str(moment.isocalendar().week)
-        case "%":
-            return "%"
-        case _:
-            raise ValueError(f"%{letter}")
+    if letter not in _PARTS:
+        raise ValueError(f"%{letter}")
+    return _PARTS[letter](moment)
+
+
+_PARTS: Mapping[str, Callable[[dt.datetime], str]] = {
+    "Y": lambda at: f"{at.year:04}",
+    "y": lambda at: f"{at.year:04}"[-2:],
+    "m": lambda at: f"{at.month:02}",
+    "n": lambda at: str(at.month),
+    "B": lambda at: _MONTHS[at.month - 1],
+    "b": lambda at: _MONTHS[at.month - 1][:3],
+    "d": lambda at: f"{at.day:02}",
+    "e": lambda at: str(at.day),
+    "H": lambda at: f"{at.hour:02}",
+    "h": lambda at: str(at.hour),
+    "M": lambda at: f"{at.minute:02}",
+    "S": lambda at: f"{at.second:02}",
+    "3": lambda at: f"{at.microsecond // 1000:03}",
+    "A": lambda at: _WEEKDAYS[at.weekday()],
+    "a": lambda at: _WEEKDAYS[at.weekday()][:3],
+    "W": lambda at: str(at.isocalendar().week),
+    "%": lambda _: "%",
+}
 
 
 @lru_cache(maxsize=256)

@@ -238,7 +238,8 @@ _CORE: dict[str, tuple[str, str, Callable[..., Any]]] = {
 }
 _EXTENSIONS = {
     **dict.fromkeys(("near", "equal", "boolean", "equal-truth", "regex", "ends-with", "checklist"), "boolean"),
-    **dict.fromkeys(("number", "exact", "day-number", "count-selected", "int", "round", "min", "max"), "number"),
+    **dict.fromkeys(("number", "exact", "decimal", "day-number", "count-selected"), "number"),
+    **dict.fromkeys(("int", "round", "min", "max"), "number"),
     **dict.fromkeys(("text", "decimal-text", "truth-text", "day-text", "selected-at", "substr", "join"), "text"),
     **dict.fromkeys(("format-date", "choice-name", "pulldata"), "text"),
     **dict.fromkeys(("if", "coalesce", "date", "day"), "any"),

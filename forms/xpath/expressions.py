@@ -16,11 +16,11 @@ from forms.form import Lists
 from forms.xpath.dates import days_of, read_moment, write_moment
 from forms.xpath.everyday import Run, everyday
 from forms.xpath.functions import EXTENSIONS, NAMESPACE, PREFIX
-from forms.xpath.numbers import stored_number
+from forms.xpath.numbers import read_decimal, stored_number
 from forms.xpath.shape import Kind, Piece, Shape
 from forms.xpath.syntax import Node, parse
 from forms.xpath.translation import Translator
-from forms.xpath.values import HERE, Unevaluable, boolean_of, number_of, text_of, today
+from forms.xpath.values import HERE, Unevaluable, text_of, today
 
 if TYPE_CHECKING:
     from forms.xforms.model import Form
@@ -33,9 +33,6 @@ __all__ = [
     "Expression",
     "Unevaluable",
     "Value",
-    "as_boolean",
-    "as_number",
-    "as_string",
     "compile_expression",
     "compile_node",
 ]
@@ -165,6 +162,8 @@ class Expression:
             whole = question_type == "int" and math.isfinite(value)
             return stored_number(math.trunc(value) if whole else value)
         text = value if isinstance(value, str) else text_of(value)  # type: ignore[arg-type]
+        if question_type == "int" and self.kind is Kind.DECIMAL and math.isfinite(number := read_decimal(text)):
+            return stored_number(math.trunc(number))
         return _stored_date(text, question_type, tz) if self.kind is Kind.DATE else text
 
     def nodes(self, context: Context, **given: str) -> list[etree._Element]:
@@ -277,15 +276,3 @@ def _stored_date(text: str, question_type: str, tz: dt.tzinfo) -> str:
     if question_type == "time":
         return moment.timetz().isoformat(timespec="milliseconds")
     return write_moment(moment)
-
-
-def as_string(value: Value) -> str:
-    return text_of(value)
-
-
-def as_number(value: Value) -> float:
-    return number_of(value)
-
-
-def as_boolean(value: Value) -> bool:
-    return boolean_of(value)

@@ -25,7 +25,7 @@ from forms.xpath.dates import (
     write_moment,
 )
 from forms.xpath.geography import area, distance, is_inside
-from forms.xpath.numbers import CLOSE, read_number, round_number, whole_number, write_number
+from forms.xpath.numbers import CLOSE, read_decimal, read_number, round_number, whole_number, write_number
 from forms.xpath.patterns import BadPattern, TooCostly, compile_pattern
 from forms.xpath.values import (
     HERE,
@@ -83,13 +83,17 @@ def _exact(_: Any, text: str) -> float:
     return read_number(text)
 
 
+def _decimal(_: Any, text: str) -> float:
+    return read_decimal(text)
+
+
 def _boolean(_: Any, value: Plain) -> bool:
     return boolean_of(value)
 
 
 def _decimal_text(_: Any, text: str) -> str:
     """A decimal question's value as JavaRosa shows it: `2` for an answer of 2.0."""
-    number = read_number(text)
+    number = read_decimal(text)
     return text if math.isnan(number) else write_number(number)
 
 
@@ -232,12 +236,16 @@ def _weights(values: Sequence[Any]) -> list[float]:
 # --- texts ---------------------------------------------------------------------------------------------------------
 
 
+def _chosen(text: str) -> list[str]:
+    return [value for value in text.split(" ") if value]
+
+
 def _count_selected(_: Any, text: str) -> float:
-    return float(len(text.split()))
+    return float(len(_chosen(text)))
 
 
 def _selected_at(_: Any, text: str, index: float) -> str:
-    chosen = text.split()
+    chosen = _chosen(text)
     where = 0 if math.isnan(index) else math.trunc(index) if math.isfinite(index) else len(chosen)
     return chosen[where] if 0 <= where < len(chosen) else ""
 
@@ -490,6 +498,7 @@ EXTENSIONS: dict[str, Callable[..., Any]] = {
     "text": _text,
     "number": _number,
     "exact": _exact,
+    "decimal": _decimal,
     "boolean": _boolean,
     "decimal-text": _decimal_text,
     "day-number": _number,

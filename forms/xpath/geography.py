@@ -7,24 +7,28 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from forms.xpath.numbers import read_number
+from forms.xpath.numbers import read_decimal
 from forms.xpath.values import Plain, Unevaluable, texts_of
 
 _EARTH = 6_378_100.0  # metres, the equatorial radius that ODK clients use
 
 
 def points_of(values: Sequence[Any]) -> list[tuple[float, float]]:
-    """(latitude, longitude) of every point in geopoints, traces and shapes; raises Unevaluable for anything else."""
-    points = []
-    for text in texts_of(values):
-        for part in text.split(";"):
-            if not part.strip():
-                continue
-            numbers = [read_number(number) for number in part.split()]
-            if len(numbers) < 2 or any(math.isnan(number) for number in numbers[:2]):
-                raise Unevaluable(f"‘{part.strip()}’ is not a point")
-            points.append((numbers[0], numbers[1]))
-    return points
+    """(latitude, longitude) of every point in geopoints, traces and shapes; raises Unevaluable for anything else.
+
+    A blank among others is where the equator meets Greenwich, as in JavaRosa.
+    """
+    texts = list(texts_of(values))
+    if len(texts) == 1 and not texts[0].strip():
+        return []
+    return [_point(part) for text in texts for part in (text.strip().rstrip("; ") or " ").split(";")]
+
+
+def _point(text: str) -> tuple[float, float]:
+    numbers = [read_decimal(number) for number in text.split() or ("0", "0")]
+    if len(numbers) < 2 or any(math.isnan(number) for number in numbers[:2]):
+        raise Unevaluable(f"‘{text.strip()}’ is not a point")
+    return numbers[0], numbers[1]
 
 
 def area(values: Sequence[Any]) -> float:

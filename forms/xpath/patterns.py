@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import groupby
 from typing import TypeAlias
 
 LONGEST_PATTERN = 2_000
@@ -100,23 +103,20 @@ _Tree: TypeAlias = _Characters | _Sequence | _Choice | _Repeat | _Anchor
 
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d+)(,)?(\d*)\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|p\{\w+\}|P\{\w+\}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[pP]\{\w+\}|[pP][LMNPSZ]|.)", re.DOTALL)
+# What stands between [ and ].
 _PROPERTIES = {
-    "L": r"[^\W\d_]",
-    "IsAlphabetic": r"[^\W\d_]",
-    "Alpha": "[A-Za-z]",
-    "N": r"\d",
-    "Nd": r"\d",
-    "Digit": "[0-9]",
-    "Lu": "[A-ZÀ-ÖØ-Þ]",
-    "Ll": "[a-zß-öø-ÿ]",
-    "Upper": "[A-Z]",
-    "Lower": "[a-z]",
-    "Alnum": "[A-Za-z0-9]",
-    "Punct": r"[!-/:-@\[-`{-~]",
+    "Alpha": "A-Za-z",
+    "Digit": "0-9",
+    "Upper": "A-Z",
+    "Lower": "a-z",
+    "Alnum": "A-Za-z0-9",
+    "Punct": r"!-/:-@\[-`{-~",
     "Space": r"\s",
+    "ASCII": r"\x00-\x7f",
 }
-_LETTERS_IN_CLASS = "A-Za-zÀ-ÖØ-öø-\u024f\u0370-\u1fff"
+_CATEGORY = re.compile(r"(?:Is)?([LMNPSZ][a-z]?)|IsAlphabetic")
+_SCRIPT = re.compile(r"(?:Is|In)([A-Z][a-z]{2,})")
 _SHORT = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]", "h": r"[ \t\u00a0]", "z": r"\Z"}
 _SHORT_IN_CLASS = {"d": "0-9", "w": "A-Za-z0-9_", "h": r" \t\u00a0"}
 _PIECE = re.compile(rf"{_CLASS.pattern}|{_ESCAPE.pattern}|.", re.DOTALL)
@@ -133,10 +133,7 @@ def _python_piece(piece: str) -> str:
     if piece[0] != "\\":
         return piece
     if piece[1:2] in ("p", "P"):
-        known = _PROPERTIES.get(piece[3:-1])
-        if known is None:
-            raise BadPattern(f"{piece} is not known here")
-        return known if piece[1] == "p" else f"(?!{known})."
+        return f"[{'^' if piece[1] == 'P' else ''}{_property(piece)}]"
     return _SHORT.get(piece[1:], piece)
 
 
@@ -149,12 +146,36 @@ def _python_class(text: str) -> str:
 def _python_class_piece(piece: str) -> str:
     if piece[1] not in "pP":
         return _SHORT_IN_CLASS.get(piece[1:], piece)
-    known = _PROPERTIES.get(piece[3:-1], "")
-    if piece[1] == "p" and known == _PROPERTIES["L"]:
-        return _LETTERS_IN_CLASS
-    if piece[1] == "p" and known and not known.startswith("[^"):
-        return known.removeprefix("[").removesuffix("]")
-    raise BadPattern(f"{piece} is not known here within [ ]")
+    if piece[1] == "P":
+        raise BadPattern(f"{piece} is not known here within [ ]")
+    return _property(piece)
+
+
+def _property(piece: str) -> str:
+    """What \\p{…} stands for, as it is written between [ and ]."""
+    name = piece[2:].strip("{}")
+    if name in _PROPERTIES:
+        return _PROPERTIES[name]
+    characters = ""
+    if found := _CATEGORY.fullmatch(name):
+        characters = _ranges(unicodedata.category, found[1] or "L")
+    elif found := _SCRIPT.fullmatch(name):
+        characters = _ranges(_name, f"{found[1].upper()} ")
+    if not characters:
+        raise BadPattern(f"{piece} is not known here")
+    return characters
+
+
+def _name(character: str) -> str:
+    return unicodedata.name(character, "")
+
+
+@cache
+def _ranges(told_by: Callable[[str], str], beginning: str) -> str:
+    """The characters of which Unicode tells something that begins so, one range after the other."""
+    codes = [code for code in range(0x10000) if told_by(chr(code)).startswith(beginning)]
+    runs = [list(run) for _, run in groupby(enumerate(codes), key=lambda placed: placed[1] - placed[0])]
+    return "".join(f"\\u{run[0][1]:04x}-\\u{run[-1][1]:04x}" for run in runs)
 
 
 class _Reader:

@@ -36,6 +36,8 @@ class Shape:
     inside: frozenset[str]
     outside: Mapping[str, str]
     itemsets: Mapping[str, str] = field(default_factory=dict)
+    ambiguous: frozenset[str] = frozenset()  # selects of which a value alone does not tell the label
+    late: frozenset[str] = frozenset()  # known at the end only, when nothing is calculated any more
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of calculated questions, by what they calculate
     groups: frozenset[str] = frozenset()  # what has elements or attributes with rules in it, repeats included
 

@@ -139,6 +139,8 @@ class Translator:
                 return piece.code
             case Kind.NUMERIC | Kind.BOOLEAN:
                 return f"number({piece.code})"
+            case Kind.DECIMAL:
+                return self.extension("decimal", self.plain_text(piece))
             case Kind.DATE:
                 return self.day_number(piece)
             case Kind.ANY:
@@ -146,8 +148,10 @@ class Translator:
         return self.exact(piece)
 
     def exact(self, piece: Piece) -> str:
-        """libxml2 reads fractions to within a rounding error only, and takes exponents, which XPath 1.0 does not."""
-        return self.extension("exact", self.plain_text(piece))
+        """libxml2 reads fractions to within a rounding error only, and takes exponents, which XPath 1.0 does not. What
+        was calculated may be a number all the same, and have one."""
+        calculated = piece.at and self.shape and "/" + "/".join(piece.at) in self.shape.kinds
+        return self.extension("decimal" if calculated else "exact", self.plain_text(piece))
 
     def day_number(self, piece: Piece) -> str:
         self.timed(piece)
@@ -370,6 +374,7 @@ class Translator:
         self.depends_on.add(path)
         if self.shape is None:
             return
+        self.volatile |= path in self.shape.late
         around = ["/" + "/".join(target[:n]) for n in range(2, len(target) + 1) if target[:n] != self.at[:n]]
         self.wide |= any(step in self.shape.repeats for step in around)
         if path in self.shape.types or target[-1].startswith("@"):

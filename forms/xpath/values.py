@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forms.xpath.numbers import CLOSE, read_number, write_number
+from forms.xpath.numbers import CLOSE, read_decimal, write_number
 
 if TYPE_CHECKING:
     from forms.xpath.expressions import Context
@@ -40,7 +40,7 @@ def text_of(value: Plain) -> str:
 
 
 def number_of(value: Plain) -> float:
-    return float(value) if isinstance(value, (bool, int, float)) else read_number(text_of(value))
+    return float(value) if isinstance(value, (bool, int, float)) else read_decimal(text_of(value))
 
 
 def boolean_of(value: Plain) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, request
@@ -11,16 +11,14 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select
 
-from server import current
 from server.answers import answer, done, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.bodies import read_json, read_query
-from server.changing import begin
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.queries.submissions import moments_of
-from sync.accounts.audit import record_act
 from sync.entities.reach import filter_of
 from sync.entities.reading import forms_of_lists, lists_of_project
 from sync.entities.registers import (
@@ -35,7 +33,6 @@ from sync.entities.registers import (
     unassign_rows,
 )
 from sync.exports.naming import wire_name
-from sync.journal import Journal
 from sync.models import EntityList, Form, FormFile
 
 bp = Blueprint("datasets", __name__, url_prefix="/v1/projects/<int:pid>/datasets")
@@ -112,7 +109,7 @@ def post_list(pid: int) -> ResponseReturnValue:
     known = make_list(journal, given["name"], approval_required=given["approvalRequired"])
     if given["ownerOnly"]:
         change_list(journal, known.name, {"ownerOnly": True})
-    _close(journal, "list.made", given["name"])
+    finish(journal, "list.made", given["name"])
     return answer(_one_shown(pid, given["name"]))
 
 
@@ -132,7 +129,7 @@ def patch_list(pid: int, name: str) -> ResponseReturnValue:
     given, convert = read_json(ListChangeSchema()), read_query(ListChangeQuery())["convert"]
     journal = begin(pid)
     change_list(journal, name, given, convert=convert)
-    _close(journal, "list.changed", name, {"fields": sorted(given)})
+    finish(journal, "list.changed", name, {"fields": sorted(given)})
     return answer(_one_shown(pid, name))
 
 
@@ -143,7 +140,7 @@ def delete_one_list(pid: int, name: str) -> ResponseReturnValue:
     """Take a list from all devices. Publishing a form that writes it brings it back."""
     journal = begin(pid)
     delete_list(journal, name)
-    _close(journal, "list.deleted", name)
+    finish(journal, "list.deleted", name)
     return done()
 
 
@@ -155,7 +152,7 @@ def post_property(pid: int, name: str) -> ResponseReturnValue:
     wanted = read_json(PropertySchema())["name"]
     journal = begin(pid)
     add_property(journal, name, wanted)
-    _close(journal, "list.changed", name, {"property": wanted})
+    finish(journal, "list.changed", name, {"property": wanted})
     return done()
 
 
@@ -191,7 +188,7 @@ def delete_assigned(pid: int, name: str, actor: int) -> ResponseReturnValue:
     """Take all rows from a device."""
     journal = begin(pid)
     taken = unassign_rows(journal, name, actor)
-    _close(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
+    finish(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
     return answer({"actorId": actor, "assigned": 0})
 
 
@@ -211,21 +208,15 @@ def delete_one_assigned(pid: int, name: str, actor: int, uuid: str) -> ResponseR
     journal = begin(pid)
     taken = unassign_rows(journal, name, actor, [uuid])
     left = len(assigned_rows(session(), pid, name, actor))
-    _close(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
+    finish(journal, "rows.unassigned", name, {"actor": str(actor), "rows": taken})
     return answer({"actorId": actor, "assigned": left})
 
 
 def _assign(pid: int, name: str, actor: int, ids: Sequence[str], *, only: bool) -> ResponseReturnValue:
     journal = begin(pid)
     count = assign_rows(journal, name, actor, ids, only=only)
-    _close(journal, "rows.assigned", name, {"actor": str(actor), "rows": count})
+    finish(journal, "rows.assigned", name, {"actor": str(actor), "rows": count})
     return answer({"actorId": actor, "assigned": count})
-
-
-def _close(journal: Journal, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
-    record_act(session(), journal.project_id, current.origin(), action, current.now(), subject, details)
-    journal.close()
-    session().commit()
 
 
 def show_lists(pid: int, lists: Sequence[EntityList]) -> list[dict[str, Any]]:

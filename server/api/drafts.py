@@ -17,7 +17,7 @@ from server.api.form_files import send_file
 from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
 from server.api.shapes import kinds_in, show_fields, show_file, show_forms
-from server.bodies import read_body, read_json, read_query
+from server.bodies import has_body, read_body, read_json, read_query
 from server.changing import begin
 from server.db import session
 from server.documents import documented
@@ -26,7 +26,7 @@ from server.openrosa.formlist import form_path, maker_of
 from server.problems import as_json
 from server.qr import Setup, code_png, code_svg, settings_text
 from server.queries.forms import drafts_of
-from server.uploads import XLS, XLSX, Handed, has_body, read_handed, require_no_warnings, since_published
+from server.uploads import XLS, XLSX, Handed, read_handed, require_no_warnings, since_published
 from sync.errors import FormDeleted, NotFound, Unexpected
 from sync.exports.csvfiles import write_csv, write_csv_zip
 from sync.exports.exporting import name_of

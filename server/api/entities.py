@@ -15,8 +15,8 @@ from server import current
 from server.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
-from server.bodies import read_json, read_query
-from server.changing import begin
+from server.bodies import has_body, read_json, read_query
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -45,8 +45,7 @@ from sync.errors import InvalidEntity, Missing, Unexpected
 from sync.exports.cells import csv_pieces
 from sync.exports.filters import hangs_on_time
 from sync.exports.maps import geometry_of
-from sync.journal import Journal
-from sync.models import Actor, Entity, Project
+from sync.models import Actor, Entity, Project, Server
 from sync.models.database import begin_writing
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
@@ -110,6 +109,12 @@ class IdsSchema(Strict):
     ids = fields.List(text(), required=True, validate=validate.Length(min=1, max=MOST_AT_ONCE))
 
 
+class TableQuery(EntitiesQuery):
+    """Programs take the cells as they are, without `safeCells`."""
+
+    safeCells = fields.Boolean(load_default=True)  # noqa: N815
+
+
 class MapQuery(EntitiesQuery):
     """Where each row lies is in this property."""
 
@@ -140,7 +145,7 @@ def post_entities(pid: int, name: str) -> ResponseReturnValue:
     journal = begin(pid)
     ids = create_entities(journal, name, wanted, _source(given.get("source")))
     subject = name if many is not None else f"{name}/{ids[0]}"
-    _close(journal, "entity.bulk.create" if many is not None else "entity.create", subject, {"entities": len(ids)})
+    finish(journal, "entity.bulk.create" if many is not None else "entity.create", subject, {"entities": len(ids)})
     return done() if many is not None else answer(_whole(pid, name, ids[0]))
 
 
@@ -161,7 +166,7 @@ def bulk_delete(pid: int, name: str) -> ResponseReturnValue:
     ids = read_json(IdsSchema())["ids"]
     journal = begin(pid)
     count = delete_entities(journal, name, ids)
-    _close(journal, "entity.bulk.delete", name, {"entities": count})
+    finish(journal, "entity.bulk.delete", name, {"entities": count})
     return done()
 
 
@@ -173,7 +178,7 @@ def bulk_restore(pid: int, name: str) -> ResponseReturnValue:
     ids = read_json(IdsSchema())["ids"]
     journal = begin(pid)
     count = restore_entities(journal, name, ids)
-    _close(journal, "entity.bulk.restore", name, {"entities": count})
+    finish(journal, "entity.bulk.restore", name, {"entities": count})
     return done()
 
 
@@ -191,7 +196,7 @@ def get_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Change a row that still stands at the version one looked at, or whatever it stands at."""
     asked = read_query(ChangeQuery())
-    given = read_json(EntityChangeSchema()) if request.content_length else {}
+    given = read_json(EntityChangeSchema()) if has_body() else {}
     journal = begin(pid)
     update_entity(
         journal,
@@ -205,7 +210,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         source=_source(None),
     )
     action = "entity.update.resolve" if asked["resolve"] else "entity.update.version"
-    _close(journal, action, f"{name}/{_plain(uuid)}")
+    finish(journal, action, f"{name}/{_plain(uuid)}")
     return answer(_whole(pid, name, uuid))
 
 
@@ -213,7 +218,7 @@ def settle_conflict(pid: int, name: str, uuid: str, base_version: int) -> None:
     """Say that a row is right as it stands at this version, so that it is in no conflict any more."""
     journal = begin(pid)
     update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None))
-    _close(journal, "entity.update.resolve", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.update.resolve", f"{name}/{_plain(uuid)}")
 
 
 @bp.delete("/entities/<uuid>")
@@ -223,7 +228,7 @@ def delete_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Take a row from every device; it can be restored."""
     journal = begin(pid)
     delete_entities(journal, name, [uuid])
-    _close(journal, "entity.delete", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.delete", f"{name}/{_plain(uuid)}")
     return done()
 
 
@@ -234,7 +239,7 @@ def restore_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Bring a deleted row back."""
     journal = begin(pid)
     restore_entities(journal, name, [uuid])
-    _close(journal, "entity.restore", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.restore", f"{name}/{_plain(uuid)}")
     return done()
 
 
@@ -246,7 +251,7 @@ def get_versions(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     list_of(session(), pid, name)
     versions = versions_of(session(), one_entity(session(), pid, name, uuid))
     actors = names_of(session(), [version.actor_id for version in versions])
-    return _noted(pid, name, uuid, [_version(version, actors, whole=True) for version in versions])
+    return _noted(pid, name, uuid, [_version(version, actors) for version in versions])
 
 
 @bp.get("/entities/<uuid>/diffs")
@@ -273,10 +278,10 @@ def get_audits(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 
 @bp.get("/entities.csv")
 @needs("submissions.read")
-@documented("entities", query=EntitiesQuery, answer="text/csv")
+@documented("entities", query=TableQuery, answer="text/csv")
 def get_csv(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list as a table for spreadsheets; nothing in it can run as a formula."""
-    asked = read_query(EntitiesQuery())
+    asked = read_query(TableQuery())
     known = list_of(session(), pid, name)
     tag = _tag(pid, asked)
     if known_already(tag):
@@ -284,7 +289,7 @@ def get_csv(pid: int, name: str) -> ResponseReturnValue:
     properties = list(known.properties)
     header = ["__id", "label", *properties]
     header += ["__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"]
-    pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties))
+    pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties), guarded=asked["safeCells"])
     note_view(pid, name)
     return _file(pieces, _CSV, f"{name}.csv", tag)
 
@@ -309,10 +314,11 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
 def _tag(pid: int, asked: Mapping[str, Any]) -> str:
     """What the rows of lists follow from: the journal, the names of those who made them, what was asked, when, and this
     code."""
-    event = session().scalar(select(Project.last_event).where(Project.id == pid))
+    epoch = select(Server.epoch).scalar_subquery()
+    event = session().execute(select(Project.last_event, epoch).where(Project.id == pid)).one()
     people = session().execute(select(func.count(), func.max(Actor.updated_at))).one()
     moves = current.now() if hangs_on_time(asked["filter"]) else None
-    said = (VERSION, event, *people, moves, request.path, request.query_string)
+    said = (VERSION, *event, *people, moves, request.path, request.query_string)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
@@ -413,12 +419,6 @@ def _source(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (given or {}).items() if value is not None} | {"userAgent": agent}
 
 
-def _close(journal: Journal, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
-    record_act(session(), journal.project_id, current.origin(), action, current.now(), subject, details)
-    journal.close()
-    session().commit()
-
-
 def _plain(uuid: str) -> str:
     return uuid.lower().removeprefix("uuid:")
 
@@ -428,7 +428,7 @@ def _whole(pid: int, name: str, uuid: str) -> dict[str, Any]:
     entity = one_entity(session(), pid, name, uuid)
     version = versions_of(session(), entity)[-1]
     actors = names_of(session(), [entity.creator_id, version.actor_id]) if wants_more() else {}
-    return _summary(entity, actors) | {"currentVersion": _version(version, actors, whole=True)}
+    return _summary(entity, actors) | {"currentVersion": _version(version, actors)}
 
 
 def _summary(row: Entity, actors: Mapping[int, Actor]) -> dict[str, Any]:
@@ -454,7 +454,7 @@ def _summary(row: Entity, actors: Mapping[int, Actor]) -> dict[str, Any]:
     return shown | {"creator": show_actor(creator)} if creator else shown
 
 
-def _version(version: Version, actors: Mapping[int, Actor], *, whole: bool) -> dict[str, Any]:
+def _version(version: Version, actors: Mapping[int, Actor]) -> dict[str, Any]:
     creator = actors.get(version.actor_id)
     shown = {
         "label": version.label,

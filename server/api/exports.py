@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 from server import current
 from server.answers import done
 from server.api.schemas import Strict, text
-from server.bodies import holds_what_no_text_has, load, parse_json, read_body
+from server.bodies import has_body, holds_what_no_text_has, load, parse_json, read_body
 from server.db import db, release, session
 from server.documents import documented
 from server.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_known, kept_for, resume
@@ -189,7 +189,7 @@ def _given() -> tuple[dict[str, Any], dict[int, str]]:
 def _in_body() -> Iterator[tuple[str, list[str]]]:
     """What a form or a JSON object says; ruODK sends an empty list where it has nothing to say."""
     if not request.is_json or request.method in ("GET", "HEAD"):
-        if request.content_length and request.mimetype not in _OF_FORMS:
+        if has_body() and request.mimetype not in _OF_FORMS:
             raise Unexpected(_NEITHER)
         return iter(request.form.lists())
     body = read_body()

@@ -9,6 +9,7 @@ import orjson
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
+from sqlalchemy import select
 
 from server import current
 from server.answers import answer, to_json
@@ -26,6 +27,7 @@ from sync.indicators.definitions import Definition
 from sync.indicators.evidence import Evidence, evidence, evidence_apart
 from sync.indicators.figures import figures, read_cells, resolve_as_of
 from sync.indicators.reading import Reading
+from sync.models import Server
 
 _Listed = TypeVar("_Listed")
 
@@ -168,11 +170,13 @@ def get_figure_changes(pid: int, indicator: str) -> ResponseReturnValue:
 @needs("figures.read")
 @documented("figures", query=EventsQuery, answer="application/json")
 def get_events(pid: int) -> ResponseReturnValue:
-    """The journal after an event: a reader that goes on from the last number misses none."""
+    """The journal after an event: a reader that goes on from the last number misses none. Numbers come again once a
+    backup was restored: whoever sees another `epoch` begins anew."""
     query = read_query(EventsQuery())
     rows = events_since(session(), pid, query["since"], query["limit"])
     return answer(
         {
+            "epoch": session().scalars(select(Server.epoch)).one(),
             "events": [
                 {
                     "number": row.number,

@@ -16,9 +16,10 @@ from server.documents import documented
 from server.guards import needs
 from server.openrosa.manifest import form_manifest
 from server.queries.forms import files_of_form, version_of
+from sync.dedup.yardsticks import compared_simply
 from sync.entities.delivery import csv_for, state_for
-from sync.errors import NotFound
-from sync.models import Actor, DraftFile, FormFile
+from sync.errors import Forbidden, NotFound
+from sync.models import Actor, DraftFile, EntityList, FormFile
 from sync.projects.manifest import hashes_of
 
 bp = Blueprint("form_files", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>")
@@ -44,7 +45,8 @@ def get_version_files(pid: int, fid: str, version: str) -> ResponseReturnValue:
 @needs("forms.read")
 @documented("forms", answer="application/octet-stream")
 def get_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
-    """One of them. A list comes as CSV with the rows that are for whoever asks."""
+    """One of them. A list comes as CSV with the rows that are for whoever asks; one of people is for those alone who
+    fill in forms."""
     return _file(pid, fid, name, None)
 
 
@@ -107,4 +109,12 @@ def _file(pid: int, fid: str, name: str, version: str | None) -> ResponseReturnV
     file = session().get(FormFile, (pid, fid, name))
     if file is None:
         raise NotFound
+    if file.list_name is not None and not current.has_right("forms.fill"):
+        _forbid_people(pid, file.list_name)
     return send_file(pid, fid, file, session().get_one(Actor, current.visitor().actor_id))
+
+
+def _forbid_people(pid: int, name: str) -> None:
+    known = session().get(EntityList, (pid, name))
+    if known is not None and known.matching and not compared_simply(known.matching):
+        raise Forbidden("This list says who people are; it is for those who fill in forms.")

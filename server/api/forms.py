@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from forms.findings import Finding
-from server import current
+from server import changing, current
 from server.answers import answer, done, download, tagged
 from server.api.schemas import ListQuery, Strict
 from server.api.shapes import show_fields, show_form, show_forms
 from server.bodies import read_json, read_query
+from server.changing import begin
 from server.db import session
 from server.documents import documented
 from server.guards import needs
@@ -21,10 +22,9 @@ from server.logs import log
 from server.problems import as_json
 from server.queries.forms import FormSeen, draft_only, drafts_of, form_of, forms_of, version_of, versions_of
 from server.uploads import XLS, XLSX, Handed, fallback_id, read_handed, require_no_warnings
-from sync.accounts.audit import record_act
 from sync.accounts.roles import fillable_forms, may
 from sync.errors import Exists, FormDeleted, NotFound
-from sync.journal import Journal, open_journal
+from sync.journal import Journal
 from sync.models import Actor, Form, FormDraft, FormVersion
 from sync.projects.catalogue import Unpublished, published
 from sync.projects.drafts import put_draft
@@ -81,7 +81,7 @@ def post_form(pid: int) -> ResponseReturnValue:
     handed = read_handed(pid, fallback_id("form"))
     form_id = handed.workbook.form.form_id
     require_no_warnings(handed, in_the_bin(pid, form_id), asked["ignoreWarnings"])
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     _require_new(journal, form_id)
     if asked["publish"]:
         publish_form(journal, handed.workbook)
@@ -105,7 +105,7 @@ def get_form(pid: int, fid: str) -> ResponseReturnValue:
 def patch_form(pid: int, fid: str) -> ResponseReturnValue:
     """Open a form, close it, or let it run out: `closing` takes what was begun and gives the form out no more."""
     state = read_json(FormChange())["state"]
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     if set_state(journal, fid, state):
         finish(journal, "form.changed", fid, {"state": state})
     return answer(show_form(pid, form_of(session(), pid, fid)))
@@ -116,7 +116,7 @@ def patch_form(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms")
 def remove_form(pid: int, fid: str) -> ResponseReturnValue:
     """Put a form into the bin, with everything that came in for it."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     if session().get(Form, (pid, fid)) is None and session().get(FormDraft, (pid, fid)) is None:
         raise NotFound
     delete_form(journal, fid)
@@ -129,7 +129,7 @@ def remove_form(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms")
 def restore(pid: int, number: int) -> ResponseReturnValue:
     """Take the form with this number (`id` in the list of deleted forms) out of the bin."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     form_id = restore_form(journal, number).form_id
     finish(journal, "form.restored", form_id)
     return done()
@@ -289,9 +289,7 @@ def show_handed(pid: int, fid: str, handed: Handed) -> ResponseReturnValue:
 
 def finish(journal: Journal, action: str, form_id: str, details: dict[str, Any] | None = None) -> None:
     """Write the act down, and commit."""
-    record_act(session(), journal.project_id, current.origin(), action, current.now(), form_id, details)
-    journal.close()
-    session().commit()
+    changing.finish(journal, action, form_id, details)
     log(action.replace(".", "_"), project=journal.project_id, form=form_id)
 
 

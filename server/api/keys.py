@@ -6,17 +6,15 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
-from server import current
 from server.answers import done
 from server.api.schemas import Strict, text
 from server.bodies import read_json
-from server.db import release, session
+from server.changing import begin, finish
+from server.db import release
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
-from sync.accounts.audit import record_act
 from sync.encryption.keys import make_key
-from sync.journal import open_journal
 from sync.projects.keys import encrypt_project, open_forms
 from sync.projects.publish import publish_form
 
@@ -41,14 +39,12 @@ def post_key(pid: int) -> ResponseReturnValue:
     given = read_json(KeySchema())
     release()
     key = make_key(given["passphrase"], given["hint"])
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     row = encrypt_project(journal, key)
     workbooks = open_forms(journal)
     for workbook in workbooks:
         publish_form(journal, workbook)
     published = [workbook.form.form_id for workbook in workbooks]
-    record_act(session(), pid, current.origin(), "project.encrypted", current.now(), str(row.id), {"forms": published})
-    journal.close()
-    session().commit()
+    finish(journal, "project.encrypted", str(row.id), {"forms": published})
     log("project_encrypted", project=pid, forms=len(published))
     return done()

@@ -77,11 +77,7 @@ def get_projects() -> ResponseReturnValue:
 @documented("projects", body=NewProjectSchema, answer=ProjectSchema)
 def post_project() -> ResponseReturnValue:
     """Make a project."""
-    given = checked(read_json(NewProjectSchema()))
-    journal = create_project(session(), given, current.visitor().actor_id, current.now())
-    _describe(journal, given)
-    finish(journal, "project.created")
-    return _answer_project(journal.project_id, "administrator")
+    return _answer_project(make_project(read_json(NewProjectSchema())), "administrator")
 
 
 @bp.get("/<int:pid>")
@@ -174,7 +170,7 @@ def get_programme(pid: int) -> ResponseReturnValue:
 @documented("projects", body="application/zip", answer=LoadedSchema)
 def put_programme(pid: int) -> ResponseReturnValue:
     """Load a programme folder, zipped, into the project: once more with the same changes nothing."""
-    report = take(pid, read_zip(read_body(current.settings().max_request)))
+    report = take(pid, read_zip(pid, read_body(current.settings().max_request)))
     return answer(
         {
             "project": pid,
@@ -231,6 +227,14 @@ def change_settings(pid: int, given: dict[str, Any]) -> None:
     described = _describe(journal, given)
     if change_project(journal, given) or described:
         finish(journal, "project.changed", details={"settings": sorted(given)})
+
+
+def make_project(given: dict[str, Any]) -> int:
+    """Make a project with these settings; gives its number. Raises Unexpected for what a schema cannot see."""
+    journal = create_project(session(), checked(given), current.visitor().actor_id, current.now())
+    _describe(journal, given)
+    finish(journal, "project.created")
+    return journal.project_id
 
 
 def checked(given: dict[str, Any]) -> dict[str, Any]:

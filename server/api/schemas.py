@@ -200,6 +200,7 @@ class FindingSchema(Schema):
     column = fields.String()
     fault = fields.String()
     remedy = fields.String()
+    warning = fields.Boolean(metadata={"description": "beside faults: it keeps nothing from being taken"})
 
 
 class LoadedSchema(Schema):

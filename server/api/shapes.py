@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from forms.xforms.files import named_files
-from forms.xforms.layout import fields_of, odata_name
+from forms.xforms.layout import fields_of
 from forms.xforms.xform import Form
 from server.answers import wants_more
 from server.api.users import show_actor
 from server.db import session
 from server.queries.forms import Counted, FormSeen, counts_of, links_of, makers_of, with_lists
 from server.uploads import XLS, XLSX
+from sync.exports.naming import wire_name
 
 
 def show_forms(pid: int, forms: Sequence[FormSeen]) -> list[dict[str, Any]]:
@@ -66,7 +67,7 @@ def show_fields(form: Form, odata: bool) -> list[dict[str, Any]]:
     """The fields in the order of the instance."""
     return [
         {
-            "name": odata_name(field.name) if odata else field.name,
+            "name": wire_name(field.name) if odata else field.name,
             "path": _odata_path(field.path) if odata else field.path,
             "type": field.type,
             "binary": field.binary or None,
@@ -99,7 +100,7 @@ def show_file(
 
 
 def _odata_path(path: str) -> str:
-    return "".join(f"/{odata_name(part)}" for part in path.split("/")[1:])
+    return "".join(f"/{wire_name(part)}" for part in path.split("/")[1:])
 
 
 def _counted(counted: Counted) -> dict[str, Any]:

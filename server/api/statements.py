@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -13,16 +14,18 @@ from server import current
 from server.answers import answer, disposition
 from server.api.figures import ListQuery, PartQuery, part_of, reading_of, sees_small_cells
 from server.api.schemas import Strict, text
+from server.beside import how_far
 from server.bodies import read_json, read_query
+from server.changing import begin, finish
 from server.db import session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
-from server.queries.remembered import Remembered
+from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
-from sync.accounts.audit import record_act
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
 from sync.indicators.issues import (
+    Written,
     compose_issue,
     issue_at,
     issue_changes,
@@ -38,13 +41,13 @@ from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement, compose, on_paper, statements_at
 from sync.indicators.word import write_word
 from sync.indicators.word_templates import template_for
-from sync.journal import open_journal
 from sync.models import Project, StatementIssue
 
 bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
 
 # As they read after the last event, and no longer.
 _written: Remembered[Statement] = Remembered()
+_ready: Shared[dict[str, Any]] = Shared("issue", awaited=True)
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SAVED = {"docx": DOCX, "md": "text/markdown; charset=utf-8"}
@@ -157,17 +160,28 @@ def give_out(
     pid: int, name: str, as_of: str, title: str, period: str, place: str | None, pairs: Pairs | None = None
 ) -> StatementIssue:
     """Give a statement out as it reads at an event, with the `pairs` that it was read with, and commit."""
-    event = resolve_as_of(session(), pid, as_of, current.now()).event
-    moment = resolve_as_of(session(), pid, str(event), current.now())
-    known = {**pairs_issued(session(), pid, name, event), **(pairs or {})}
-    written = write_issue(Reading(session(), pid, moment), name, period=period, place=place, pairs=known)
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    written = ready_to_issue(pid, name, as_of, period, place, pairs)
+    journal = begin(pid)
     issue = issue_statement(journal, written, title)
-    record_act(session(), pid, current.origin(), "statement.issued", current.now(), f"{name}/{issue.number}")
-    journal.close()
-    session().commit()
+    finish(journal, "statement.issued", f"{name}/{issue.number}")
     log("statement_issued", project=pid, statement=name, number=issue.number)
     return issue
+
+
+def ready_to_issue(
+    pid: int, name: str, as_of: str, period: str, place: str | None, pairs: Pairs | None = None
+) -> Written:
+    """A statement as it would be given out as of an event. It is kept: a page that asks first has it written already,
+    and says how far that is."""
+    event = resolve_as_of(session(), pid, as_of, current.now()).event
+    reading = reading_of(pid, str(event))
+    known = {**pairs_issued(session(), pid, name, event), **(pairs or {})}
+
+    def written() -> dict[str, Any]:
+        return write_issue(reading, name, period=period, place=place, pairs=known, tell=how_far()).to_json()
+
+    what = (name, reading.period(period).text, reading.place(place), reading.as_of.at)
+    return Written.of_json(_ready.get(session(), pid, what, written, event=event))
 
 
 def word_file(

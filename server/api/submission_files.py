@@ -11,13 +11,13 @@ from server.api.schemas import ListQuery
 from server.api.submission_shapes import show_attachment
 from server.api.submissions import note_view, to_version
 from server.bodies import read_query
+from server.changing import begin, finish
 from server.db import release, session
 from server.documents import documented
 from server.guards import needs
 from server.logs import log
 from sync.accounts.audit import record_act
 from sync.errors import NotFound, TooLarge
-from sync.journal import open_journal
 from sync.models import Attachment
 from sync.review.files import attach_file, detach_file, files_of_version
 from sync.review.listing import submission_listed
@@ -61,7 +61,7 @@ def post_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnVa
     release()  # the body may take its time
     sha256, size = _body()
     current.take_slot()
-    journal = open_journal(session(), pid, _visitor_id(), current.writing_now)
+    journal = begin(pid)
     if attach_file(journal, named.id, name, sha256, size, request.mimetype or None, replace=replaces):
         details = {"sha256": sha256}
         subject = f"{named.id}/{name}"
@@ -77,12 +77,10 @@ def post_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnVa
 @documented("submissions")
 def delete_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnValue:
     """Take a file away."""
-    journal = open_journal(session(), pid, _visitor_id(), current.writing_now)
+    journal = begin(pid)
     named = find_submission(session(), pid, fid, iid)
     detach_file(journal, named.id, name)
-    record_act(session(), pid, current.origin(), "submission.file_removed", current.now(), f"{named.id}/{name}")
-    journal.close()
-    session().commit()
+    finish(journal, "submission.file_removed", f"{named.id}/{name}")
     log("submission_file_removed", project=pid, submission=named.id)
     return done()
 

@@ -50,7 +50,7 @@ def restore_command(file: Path) -> None:
 
 
 def _back_up(target: str) -> None:
-    with installation_opened():
+    with installation_opened(checked=False):  # it is made before the migrations
         tally = Tally()
         pieces = backing_up(HERE, tally)
         if target == "-":

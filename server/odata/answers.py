@@ -9,13 +9,18 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Blueprint, Response, request, stream_with_context
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import DataError
 
 from server.answers import FRESH, known_already, tagged, to_json
-from server.odata.options import Options, token_of
+from server.db import session
+from server.odata.options import Options, seen, token_of
 from server.problems import refused
 from server.queries.remembered import VERSION
 from sync.errors import BadFilter
+from sync.exports.pages import RowsPage
+from sync.models import Actor, Project, Server
+from sync.models.probing import look_up
 
 JSON = "application/json; odata.metadata=minimal"
 XML = "application/xml"
@@ -41,23 +46,52 @@ def say_version(response: Response) -> Response:
     return response
 
 
-def tag_of(event: int, *more: object) -> str:
-    """The tag of a document that follows from the journal up to this event, from what was asked, from who asked, and
-    from this code."""
-    said = [VERSION, event, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
+def state_of(pid: int) -> tuple[Any, ...]:
+    """What the rows of a project follow from: its journal, whose numbers come again after a restore, and what people
+    are called, which stands in none."""
+    [row] = look_up(session(), _STATE, {"project": pid})
+    return tuple(row)
+
+
+_STATE = select(
+    Project.last_event,
+    select(Server.epoch).scalar_subquery().label("epoch"),
+    select(func.count()).select_from(Actor).scalar_subquery().label("people"),
+    select(func.max(Actor.updated_at)).scalar_subquery().label("renamed"),
+).where(Project.id == bindparam("project"))
+
+
+def tag_of(state: object, *more: object) -> str:
+    """The tag of a document that follows from this state, from what was asked, from who asked, and from this code."""
+    said = [VERSION, state, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
-def streamed(tag: str, rows: Iterator[Any], context: str, count: int | None) -> Response:
-    """A document of any length, which is never whole in memory; its rows are made while it is sent."""
-    around = {"@odata.context": context} | ({"@odata.count": count} if count is not None else {})
+def paged(
+    tag: str,
+    page: RowsPage[Any],
+    most: int | None,
+    further: Callable[[dict[str, Any], int], RowsPage[Any]],
+    document: Callable[[Sequence[Any], Mapping[str, Any] | None], dict[str, Any]],
+) -> Response:
+    """A page as a document, or so many rows as `most_at_once` says, which are made while they are sent and are never
+    whole in memory: `further` gives so many at most of those after a place."""
+    if page.next is None or most is None or most <= len(page.rows):
+        return data(tag, lambda: document(page.rows, page.next))
 
     def pieces() -> Iterator[bytes]:
-        before = b'{"value":['
-        for row in rows:
-            yield before + to_json(row)
-            before = b","
-        yield (b"" if before == b"," else before) + b"]," + to_json(around)[1:]
+        part, left, before = page, most, b'{"value":['
+        while True:
+            for row in part.rows:
+                yield before + to_json(row)
+                before = b","
+            left -= len(part.rows)
+            if part.next is None or left <= 0:
+                break
+            part = further(seen(part.next), left)
+        around = document([], part.next)
+        del around["value"]
+        yield b"]," + to_json(around)[1:]
 
     response = Response(stream_with_context(pieces()), content_type=JSON)
     response.set_etag(tag)

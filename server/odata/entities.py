@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from server import current
 from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, counted, data, rows_document, speak_odata, tag_of
+from server.odata.answers import JSON, XML, counted, data, paged, rows_document, speak_odata, state_of, tag_of
 from server.odata.feed import moment
 from server.odata.forms import note_read, sought_by
 from server.odata.metadata import entity_list_metadata, service_document
-from server.odata.options import COUNT, Options, read_options, require_type, require_version, to_count
+from server.odata.options import COUNT, Options, most_at_once, read_options, require_type, require_version, to_count
 from sync.entities.feed import entity_page
 from sync.entities.reading import names_of
 from sync.entities.registers import list_of
 from sync.errors import NotFound, Unexpected
 from sync.exports.filters import hangs_on_time
 from sync.exports.naming import wire_name
-from sync.models import Entity, EntityList, Project
+from sync.exports.pages import RowsPage
+from sync.models import Entity, EntityList
 
 bp = Blueprint("odata_entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets")
 speak_odata(bp)
@@ -76,20 +77,34 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
     if resource != ENTITIES and one is None:
         raise NotFound
     moves = hangs_on_time(options.filter, options.orderby)
-    event = session().scalar(select(Project.last_event).where(Project.id == pid)) or 0
-    tag = tag_of(event, current.own_address(""), current.now() if moves else None)
+    tag = tag_of(state_of(pid), current.own_address(""), current.now() if moves else None)
     if known_already(tag):
         return tagged(b"", JSON, tag)
-    page = entity_page(session(), known, sought_by(options, identifying=True), one[1] if one else None)
+    page = _page(known, options, one[1] if one else None)
     if one is not None and not page.rows:
         raise NotFound
-    makers = {id_: actor.name for id_, actor in names_of(session(), [row.creator_id for row in page.rows]).items()}
-    names = _names(known)
-    rows = [_chosen(_row(entity, names, makers), options) for entity in page.rows]
     if options.after is None:
         note_read(pid, f"{name}/{ENTITIES}")
+
+    def further(after: Row, most: int) -> RowsPage[Row]:
+        asked = replace(options, after=after, skip=0, count=False, page=min(options.page, most))
+        return _page(list_of(session(), pid, name), asked, None)
+
     root = _root(pid, name)
-    return data(tag, lambda: rows_document(root, ENTITIES, resource, rows, options, page.next, page.count))
+    return paged(
+        tag,
+        page,
+        most_at_once(options),
+        further,
+        lambda rows, following: rows_document(root, ENTITIES, resource, rows, options, following, page.count),
+    )
+
+
+def _page(known: EntityList, options: Options, one: str | None) -> RowsPage[Row]:
+    page = entity_page(session(), known, sought_by(options, identifying=True), one)
+    makers = {id_: actor.name for id_, actor in names_of(session(), [row.creator_id for row in page.rows]).items()}
+    names = _names(known)
+    return RowsPage([_chosen(_row(entity, names, makers), options) for entity in page.rows], page.next, page.count)
 
 
 def _row(entity: Entity, names: dict[str, str], makers: dict[int, str]) -> Row:

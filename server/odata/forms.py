@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from orjson import Fragment
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from server import current
 from server.answers import known_already, tagged
 from server.db import session
 from server.documents import documented
 from server.guards import needs
-from server.odata.answers import JSON, XML, counted, data, rows_document, speak_odata, streamed, tag_of, written
+from server.odata.answers import (
+    JSON,
+    XML,
+    counted,
+    data,
+    paged,
+    rows_document,
+    speak_odata,
+    state_of,
+    tag_of,
+    written,
+)
 from server.odata.feed import Feed, Shown
 from server.odata.metadata import form_metadata, service_document
 from server.odata.options import (
     COUNT,
     MOST_INSIDE,
     Options,
+    most_at_once,
     read_options,
     require_type,
     require_version,
-    seen,
     to_count,
-    wants_all_at_once,
 )
 from server.odata.photos import linker
 from sync.accounts.audit import record_act
@@ -40,9 +51,8 @@ from sync.exports.naming import WireNames, wire_table
 from sync.exports.pages import RowsPage, Sought, repeat_page, submission_page
 from sync.exports.row_ids import parent_id, row_id, steps
 from sync.exports.rows import RepeatedRow
-from sync.models import Project, SubmissionVersion
+from sync.models import SubmissionVersion
 from sync.models.database import begin_reading, begin_writing
-from sync.models.probing import look_up
 
 bp = Blueprint("odata_forms", __name__, url_prefix="/v1/projects/<int:pid>/forms")
 speak_odata(bp)
@@ -121,17 +131,19 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     name = wire_table(tables, target.table)
     if options.after is None:
         note_read(pid, f"{fid}/{name}")
-    if page.next is not None and wants_all_at_once(options):
 
-        def rows() -> Iterator[Fragment]:
-            part = page
-            yield from part.rows
-            while part.next is not None:
-                part = _page(pid, fid, tables, target, replace(options, after=seen(part.next), skip=0), shown)
-                yield from part.rows
+    def further(after: dict[str, Any], most: int) -> RowsPage[Fragment]:
+        asked = replace(options, after=after, skip=0, count=False, page=min(options.page, most))
+        return _page(pid, fid, tables, target, asked, shown)
 
-        return streamed(tag, rows(), f"{_root(pid, fid)}/$metadata#{name}", page.count if options.count else None)
-    return data(tag, lambda: rows_document(_root(pid, fid), name, resource, page.rows, options, page.next, page.count))
+    root = _root(pid, fid)
+    return paged(
+        tag,
+        page,
+        most_at_once(options),
+        further,
+        lambda rows, following: rows_document(root, name, resource, rows, options, following, page.count),
+    )
 
 
 def _count(pid: int, fid: str, resource: str) -> ResponseReturnValue:
@@ -252,11 +264,7 @@ def _sees_people() -> bool:
 
 
 def _tag(pid: int, *more: object) -> str:
-    [row] = look_up(session(), _LAST_EVENT, {"project": pid})
-    return tag_of(row.last_event, current.own_address(""), *more)
-
-
-_LAST_EVENT = select(Project.last_event).where(Project.id == bindparam("project"))
+    return tag_of(state_of(pid), current.own_address(""), *more)
 
 
 def _moves(options: Options) -> bool:

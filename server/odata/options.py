@@ -38,9 +38,12 @@ _KNOWN = frozenset(
     )
 )
 _VERSION = re.compile(r"[0-9]{1,8}(?:\.|\Z)")
-_FOLLOW_NO_LINKS = ("pyodk", "ruodk", "httr")
-# Of a time with an offset, in an address in which nobody has written the plus as %2B.
-_LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:\d\d)")
+# Clients and libraries of scripts, as they were written for a server that gives all at once.
+_FOLLOW_NO_LINKS = (
+    *("pyodk", "ruodk", "httr", "python-requests", "python-urllib", "python-httpx", "aiohttp", "curl", "wget"),
+    *("axios", "node", "undici", "openfn", "n8n", "powershell", "apps-script", "go-http-client", "okhttp", "postman"),
+)
+EVERYTHING = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,12 @@ def read_options() -> Options:
         skip=_whole("$skip") or 0,
         count=_truth("$count"),
         wkt=_truth("$wkt"),
-        chosen=_chosen(request.args.get("$select"), request.args.get("$expand")),
+        chosen=_chosen(_said("$select"), _said("$expand")),
         links=_truth("links"),
-        filter=_LOST_PLUS.sub(r"\1+\2", request.args.get("$filter", "")) or None,
-        orderby=request.args.get("$orderby") or None,
-        search=request.args.get("$search") or None,
-        after=_token(request.args.get("$skiptoken")),
+        filter=_said("$filter"),
+        orderby=_said("$orderby"),
+        search=_said("$search"),
+        after=_token(_said("$skiptoken")),
     )
 
 
@@ -96,12 +99,15 @@ def to_count(options: Options, page: int) -> Options:
     return replace(options, count=True, top=None, page=page, skip=0, after=None, orderby=None, chosen=Chosen())
 
 
-def wants_all_at_once(options: Options) -> bool:
-    """Whether the client would take the first page for everything: pyODK and ruODK follow no links, and ask without
-    `$top` for all that there is."""
+def most_at_once(options: Options) -> int | None:
+    """How many rows the client takes for all there are, where that may be more than a page: as many as its `$top` says,
+    or every one, of clients that follow no links. None where it follows them, or says how long its pages may be."""
+    if _preferred() is not None:
+        return None
+    if options.top is not None:
+        return options.top
     agent = request.headers.get("User-Agent", "").lower()
-    plain = options.top is None and options.after is None and _preferred() is None
-    return plain and any(name in agent for name in _FOLLOW_NO_LINKS)
+    return EVERYTHING if options.after is None and any(name in agent for name in _FOLLOW_NO_LINKS) else None
 
 
 def require_version() -> None:
@@ -113,7 +119,7 @@ def require_version() -> None:
 
 def require_type(wanted: str) -> None:
     """Raises NotAcceptable where the client takes only the other of JSON and XML. `$format` outweighs the header."""
-    named = request.args.get("$format")
+    named = _said("$format")
     if named is not None:
         if named.partition(";")[0].strip().lower() not in (wanted, wanted.rpartition("/")[2]):
             raise NotAcceptable(f"This is {wanted}.")
@@ -195,8 +201,13 @@ def _split(text: str, by: str) -> Iterator[str]:
     yield from filter(None, [part.strip()])
 
 
+def _said(name: str) -> str | None:
+    """What the request says of an option; one that is left empty is as good as none."""
+    return request.args.get(name) or None
+
+
 def _whole(name: str) -> int | None:
-    text = request.args.get(name)
+    text = _said(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 15):
@@ -205,7 +216,7 @@ def _whole(name: str) -> int | None:
 
 
 def _truth(name: str) -> bool:
-    text = request.args.get(name, "false").lower()
+    text = (_said(name) or "false").lower()
     if text not in ("true", "false"):
         raise Unexpected(findings=[Finding(f"‘{text[:50]}’ is neither true nor false.", "", name)])
     return text == "true"

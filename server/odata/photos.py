@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, request
@@ -20,7 +21,7 @@ from sync.accounts.audit import Origin, record_act
 from sync.accounts.installation import installation
 from sync.accounts.roles import may, role_in
 from sync.errors import Forbidden, NotFound
-from sync.models import Actor, Attachment, Form, Project, Submission
+from sync.models import ATTACHED, Actor, Attachment, Form, Project, Submission
 from sync.models.database import begin_writing
 
 bp = Blueprint("photos", __name__, url_prefix="/v1/shown")
@@ -63,29 +64,7 @@ def get_shown(name: str) -> ResponseReturnValue:
     role = role_in(session(), actor, pid) if actor and not actor.disabled_at else None
     if role is None or not may(role, "submissions.read"):
         raise Forbidden("Whoever asked for this address may see files no more.")
-    file = (
-        session()
-        .execute(
-            select(Attachment.submission_id, Attachment.sha256, Attachment.type)
-            .join(
-                Submission,
-                (Submission.project_id == Attachment.project_id)
-                & (Submission.id == Attachment.submission_id)
-                & (Submission.current_instance_id == Attachment.instance_id),
-            )
-            .where(
-                Submission.project_id == pid,
-                Submission.form_id == fid,
-                Submission.instance_id == instance_id,
-                Submission.deleted_at.is_(None),
-                exists().where(Project.id == pid, Project.deleted_at.is_(None)),
-                exists().where(Form.project_id == pid, Form.form_id == fid, Form.deleted_at.is_(None)),
-                Attachment.name == name,
-                Attachment.present,
-            )
-        )
-        .one_or_none()
-    )
+    file = _file(pid, fid, instance_id, name)
     if file is None or not file.sha256 or not current.store().holds(file.sha256):
         raise NotFound
     begin_writing(session())
@@ -98,6 +77,25 @@ def get_shown(name: str) -> ResponseReturnValue:
     # Programs that show pictures load them from another site than ours.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+def _file(pid: int, fid: str, instance_id: str, name: str) -> Any:
+    """What and where a file of a submission is that stands; None for one that is not there, or not any more."""
+    query = (
+        select(Attachment.submission_id, Attachment.sha256, Attachment.type)
+        .join(Submission, ATTACHED)
+        .where(
+            Submission.project_id == pid,
+            Submission.form_id == fid,
+            Submission.instance_id == instance_id,
+            Submission.deleted_at.is_(None),
+            exists().where(Project.id == pid, Project.deleted_at.is_(None)),
+            exists().where(Form.project_id == pid, Form.form_id == fid, Form.deleted_at.is_(None)),
+            Attachment.name == name,
+            Attachment.present,
+        )
+    )
+    return session().execute(query).one_or_none()
 
 
 def _signer() -> URLSafeSerializer:

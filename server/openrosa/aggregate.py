@@ -21,6 +21,7 @@ from forms.xforms.files import named_files
 from server import current
 from server.answers import tagged
 from server.api.submissions import note_view
+from server.changing import begin, finish
 from server.current import own_address
 from server.db import release, session
 from server.documents import documented
@@ -30,11 +31,9 @@ from server.openrosa.formlist import form_path
 from server.openrosa.submission import receive_body
 from server.queries.forms import version_of
 from server.uploads import tried
-from sync.accounts.audit import record_act
 from sync.errors import FieldMissing, Missing, NotFound, Unexpected
 from sync.intake.prepare import unpack
-from sync.journal import open_journal
-from sync.models import Attachment, Submission, SubmissionVersion
+from sync.models import CURRENT, Attachment, Submission, SubmissionVersion
 from sync.projects.catalogue import latest_sheets
 from sync.projects.manifest import hashes_of
 from sync.projects.publish import publish_form
@@ -103,11 +102,9 @@ def post_form_upload(pid: int) -> ResponseReturnValue:
     workbook = tried(form, given.names[-1].removesuffix(".xml"), neighbours).workbook
     wanted = {file.name for file in named_files(workbook.xform)}
     media = {name: content for names, content in files for name in names if name in wanted}
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     publish_form(journal, workbook, media)
-    record_act(session(), pid, current.origin(), "form.published", current.now(), workbook.form.form_id)
-    journal.close()
-    session().commit()
+    finish(journal, "form.published", workbook.form.form_id)
     return openrosa_message(f"{workbook.form.form_id} {workbook.form.version}".strip(), 201)
 
 
@@ -167,12 +164,7 @@ def _find(pid: int, form_id: str, instance_id: str) -> _Kept:
             Submission.more_to_come,
             SubmissionVersion.xml,
         )
-        .join(
-            SubmissionVersion,
-            (SubmissionVersion.project_id == Submission.project_id)
-            & (SubmissionVersion.form_id == Submission.form_id)
-            & (SubmissionVersion.instance_id == Submission.current_instance_id),
-        )
+        .join(SubmissionVersion, CURRENT)
         .where(
             Submission.project_id == pid,
             Submission.form_id == form_id,

@@ -38,7 +38,7 @@ def speaks_openrosa() -> bool:
     return request.blueprint is not None and request.blueprint in _speaking(current_app)
 
 
-def openrosa_message(text: str, status: int = 201, nature: str = "") -> Response:
+def openrosa_message(text: str, status: int, nature: str = "") -> Response:
     """What the client shows its user: Collect takes the text of the first message of a success and of an error."""
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

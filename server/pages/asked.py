@@ -22,6 +22,7 @@ from sync.indicators.reading import Reading
 from sync.indicators.wording import period_words
 
 _YEARS = 4  # fiscal years to choose from
+_PERIODS = 8  # one beside the other
 _LEVELS = 2  # of places to choose from; what lies deeper is reached by going down
 _MOST_PLACES = 300
 _MEANT = "_meant"
@@ -103,7 +104,7 @@ def periods_to_choose(reading: Reading, chosen: str) -> list[Choice]:
     return [*choices, Choice("all", gettext("all time"))]
 
 
-def last_periods(reading: Reading, chosen: str, count: int = 8) -> list[Period]:
+def last_periods(reading: Reading, chosen: str) -> list[Period]:
     """Periods of the same kind up to and with the chosen one, the oldest first: years before a year, quarters before a
     quarter. For what has no such kind, the last fiscal quarters."""
     prefix = "FY" if chosen.startswith("FY") else ""
@@ -113,7 +114,7 @@ def last_periods(reading: Reading, chosen: str, count: int = 8) -> list[Period]:
         prefix, year, quarter = "FY", str(this_year(reading)), "4"
     found = []
     number = int(year) * 4 + (int(quarter) - 1 if quarter else 0)
-    for back in range(count - 1, -1, -1):
+    for back in range(_PERIODS - 1, -1, -1):
         if quarter:
             earlier = number - back
             found.append(f"{prefix}{earlier // 4}-Q{earlier % 4 + 1}")

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from server.queries.remembered import Remembered
 from sync.dedup.pairs import OPEN
-from sync.models import Entity, Event, Form, Match, Quarantined, Submission
+from sync.models import Entity, Event, Match, Quarantined, Submission
 from sync.models.database import fetch_rows
+from sync.review.queue import deleted_forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def quarantined(session: Session, project_ids: list[int]) -> dict[int, int]:
 
 def _count(session: Session, project_id: int) -> Standing:
     of_project = Submission.project_id == project_id
-    in_the_bin = session.scalars(_in_the_bin(project_id)).all()
+    in_the_bin = session.scalars(deleted_forms(project_id)).all()
 
     def by(column: Any) -> Mapping[str | None, int]:
         """All are counted in an index; the few that are not to be are counted by themselves."""
@@ -135,17 +136,13 @@ def _count_since(session: Session, project_id: int, tz: ZoneInfo, days: Sequence
         Submission.id >= first,
         Submission.received_at >= begins[0],
         Submission.deleted_at.is_(None),
-        Submission.form_id.not_in(_in_the_bin(project_id)),
+        Submission.form_id.not_in(deleted_forms(project_id)),
     )
     for received_at, form_id, place in fetch_rows(session.connection(), query):
         found.by_day[days[bisect_right(begins, received_at) - 1]] += 1
         found.by_form[form_id] += 1
         found.by_place[place] += 1
     return found
-
-
-def _in_the_bin(project_id: int) -> Any:
-    return select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
 
 
 _lately: Remembered[Lately] = Remembered()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from forms.xpath.numbers import LARGEST
 from server.queries.counting import counted
 from sync.models import Actor, Delivery, Event, Form, Quarantined, Submission
-from sync.review.paging import PAGE, Page, not_a_cursor
+from sync.review.paging import Page, not_a_cursor
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LONGEST = 40
@@ -51,7 +51,7 @@ class Erased:
         return bool(self.submissions or self.discarded or self.deliveries)
 
 
-def deleted_submissions(session: Session, project_id: int, cursor: str | None, limit: int = PAGE) -> Page[Gone]:
+def deleted_submissions(session: Session, project_id: int, cursor: str | None, limit: int) -> Page[Gone]:
     """A page of them, the last deleted first. Raises Unexpected for what was never a cursor."""
     where: list[ColumnElement[bool]] = [Submission.project_id == project_id, Submission.deleted_at.is_not(None)]
     if cursor:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, null, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound, VersionUnknown
-from sync.models import Actor, Event, Form, FormDraft, FormFile, FormVersion, StoredFile, Submission
+from sync.models import NEWEST, Actor, Event, Form, FormDraft, FormFile, FormVersion, StoredFile, Submission
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
@@ -205,8 +205,7 @@ _SAME_FORM = (FormVersion.project_id == Form.project_id) & (FormVersion.form_id 
 
 
 def _of_current_version() -> Select[Any]:
-    current = _SAME_FORM & (FormVersion.version == Form.version)
-    return select(*_COLUMNS).join(FormVersion, current).order_by(Form.form_id)
+    return select(*_COLUMNS).join(FormVersion, NEWEST).order_by(Form.form_id)
 
 
 def _seen(session: Session, project_id: int, query: Select[Any]) -> list[FormSeen]:

@@ -47,7 +47,7 @@ _WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 
 # What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
 # when something is worked out or written in another way.
-VERSION = f"{version_of('siby')}/6"
+VERSION = f"{version_of('siby')}/7"
 
 _Key = tuple[object, ...]
 
@@ -101,7 +101,7 @@ class Remembered(Generic[Worked]):
         kind: Iterable[object],
         work_out: Callable[[], Worked],
         *,
-        event: int | None = None,
+        event: int | None,
     ) -> Recalled[Worked]:
         """As things stand now, with what it took. Two threads may work out the same; that is dearer once."""
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from server.queries.remembered import Remembered
 from sync.errors import NotFound
-from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Match, Quarantined, Submission
+from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Match, Submission
 
 
 class Visit(NamedTuple):
@@ -158,18 +158,6 @@ def last_arrivals(session: Session, project_id: int, form_ids: Iterable[str]) ->
         if (at := session.scalar(last)) is not None:
             found[form_id] = at
     return found
-
-
-def how_many_wait(session: Session, project_id: int) -> int:
-    """How many items in quarantine nobody has decided about."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Quarantined)
-            .where(Quarantined.project_id == project_id, Quarantined.state == "open")
-        )
-        or 0
-    )
 
 
 def events_since(session: Session, project_id: int, since: int, limit: int) -> Sequence[Any]:

@@ -23,6 +23,7 @@ from sync.models import (
 
 # How many acts are looked through for one page: what is searched for may be rare.
 _LOOKED_THROUGH = 20_000
+_NEWEST_WAITING, _NEWEST_SENT = 2000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +129,26 @@ def sent_last(session: Session, project_id: int, actor_id: int, limit: int) -> l
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc()).limit(limit)))
 
 
-def parked_of(session: Session, project_id: int, actor_id: int, looked: int = 2000) -> list[tuple[int, str]]:
+def parked_of(session: Session, project_id: int, actor_id: int) -> list[tuple[int, str]]:
     """What of a device waits in quarantine, as number and reason, among the newest that wait."""
     newest = (
         select(Quarantined.id, Quarantined.reason, Quarantined.actor_id)
         .where(Quarantined.project_id == project_id, Quarantined.state == "open")
         .order_by(Quarantined.id.desc())
-        .limit(looked)
+        .limit(_NEWEST_WAITING)
         .subquery()
     )
     rows = session.execute(select(newest.c.id, newest.c.reason).where(newest.c.actor_id == actor_id))
     return [(row.id, row.reason) for row in rows]
 
 
-def files_lacking(session: Session, project_id: int, actor_id: int, looked: int = 1000) -> int:
+def files_lacking(session: Session, project_id: int, actor_id: int) -> int:
     """How many files a device has announced that have not arrived, with the newest of its submissions that stand."""
     newest = (
         select(Submission.id, Submission.current_instance_id)
         .where(Submission.project_id == project_id, Submission.actor_id == actor_id, Submission.deleted_at.is_(None))
         .order_by(Submission.received_at.desc())
-        .limit(looked)
+        .limit(_NEWEST_SENT)
         .subquery()
     )
     query = (

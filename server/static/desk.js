@@ -45,9 +45,12 @@
     outcome.focus();
   }
 
-  // On a phone the sections are a strip: the one that is open is in sight.
+  // On a phone the sections are a strip: the one that is open is in sight, and all of the one that has the focus.
   const open = document.querySelector(".sections [aria-current]");
   if (open) open.parentElement.scrollLeft = open.offsetLeft - (open.parentElement.clientWidth - open.clientWidth) / 2;
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.closest(".sections")) target.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
 
   // What is typed into a form that changes something is there again for the same visitor, within a week, when the session
   // ended before it was sent or it did not arrive; long texts also when they went to another page. No passwords, codes or files.
@@ -189,6 +192,17 @@
     if (another || typedSince) event.detail.shouldSwap = false;
     if (typedSince && !another) htmx.trigger(requestConfig.elt, "change");
   });
+
+  // A search that goes on by itself is stopped where it has come by then.
+  const stop = document.querySelector("#stop");
+  if (stop) {
+    stop.addEventListener("click", () => location.assign(`${document.querySelector("#far").getAttribute("hx-get")}&by=hand`));
+    document.addEventListener("htmx:load", () => {
+      const runs = Boolean(document.querySelector("#far[hx-get]"));
+      if (!runs && document.activeElement === stop) document.querySelector("#told").focus();
+      stop.hidden = !runs;
+    });
+  }
 
   // data-sent on a form: it is sent as soon as one of its choices changes.
   document.addEventListener("change", (event) => {

@@ -58,7 +58,7 @@ def invite(session: Session, project_id: int, email: str, role: str, by: int, no
     return Invited(made, token)
 
 
-def open_invitations(session: Session, project_id: int, now: dt.datetime, limit: int = 200) -> list[Invitation]:
+def open_invitations(session: Session, project_id: int, now: dt.datetime) -> list[Invitation]:
     """Those that can still be used, the newest first."""
     query = select(Invitation).where(
         Invitation.project_id == project_id,
@@ -66,7 +66,7 @@ def open_invitations(session: Session, project_id: int, now: dt.datetime, limit:
         Invitation.revoked_at.is_(None),
         Invitation.expires_at > now,
     )
-    return list(session.scalars(query.order_by(Invitation.created_at.desc(), Invitation.sha256).limit(limit)))
+    return list(session.scalars(query.order_by(Invitation.created_at.desc(), Invitation.sha256).limit(200)))
 
 
 def find_invitation(session: Session, token: str) -> Invitation | None:

@@ -122,7 +122,7 @@ def change_email(session: Session, actor: Actor, email: str) -> None:
     actor.email = email
 
 
-def change_password(session: Session, actor: Actor, password: str, now: dt.datetime, keep: bytes | None = None) -> None:
+def change_password(session: Session, actor: Actor, password: str, now: dt.datetime, keep: bytes | None) -> None:
     """A new password ends every session of the account but the one that `keep` names; its API tokens stay."""
     actor.password_hash = hash_password(password)
     actor.updated_at = now

@@ -246,7 +246,7 @@ def half_way(session: Session, token: str, now: dt.datetime) -> Actor | None:
     return None if actor is None or actor.disabled_at else actor
 
 
-def tokens_of(session: Session, actor_id: int, kind: str, now: dt.datetime, limit: int = 200) -> list[Token]:
+def tokens_of(session: Session, actor_id: int, kind: str, now: dt.datetime) -> list[Token]:
     """An actor's tokens of a kind that are good now, the newest first."""
     query = select(Token).where(
         Token.actor_id == actor_id,
@@ -256,4 +256,4 @@ def tokens_of(session: Session, actor_id: int, kind: str, now: dt.datetime, limi
     )
     if kind == "session":
         query = query.where(func.coalesce(Token.last_used_at, Token.created_at) >= now - SESSION_IDLE)
-    return list(session.scalars(query.order_by(Token.created_at.desc(), Token.sha256).limit(limit)))
+    return list(session.scalars(query.order_by(Token.created_at.desc(), Token.sha256).limit(200)))

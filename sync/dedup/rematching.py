@@ -126,7 +126,7 @@ def all_differences(connection: Connection, project_id: int) -> list[str]:
 
 
 def likenesses(
-    yardstick: Yardstick, profiles: Mapping[str, Any], compared: Compared | None = None
+    yardstick: Yardstick, profiles: Mapping[str, Any], compared: Compared | None
 ) -> Iterator[tuple[Pair, Likeness]]:
     """All pairs of these that are alike enough to be kept."""
     if isinstance(yardstick, Modelled):

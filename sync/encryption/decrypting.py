@@ -35,7 +35,6 @@ class Manifest:
     key: str  # base64, locked with the form's public key
     xml_file: str
     media: tuple[str, ...]
-    signature: str | None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -61,7 +60,6 @@ def read_manifest(xml: bytes) -> Manifest:
         key="".join(key.split()),
         xml_file=xml_file.strip(),
         media=tuple(name for name in media if name),
-        signature=root.findtext("base64EncryptedElementSignature"),
     )
 
 
@@ -71,12 +69,6 @@ def submission_key(private_key: PrivateKey, manifest: Manifest) -> bytes:
     if len(key) != _KEY_BYTES:
         raise Undecryptable("The key in the manifest has not the length of an AES-256 key.")
     return key
-
-
-def decrypt_instance(private_key: PrivateKey, manifest: Manifest, content: bytes) -> bytes:
-    """The XML that the client filled in, of the content of the manifest's `xml_file`."""
-    key = submission_key(private_key, manifest)
-    return decrypt_file(key, manifest, manifest.xml_file, content)
 
 
 def decrypt_file(key: bytes, manifest: Manifest, name: str, content: bytes) -> bytes:
@@ -94,23 +86,6 @@ def decrypt_pieces(key: bytes, manifest: Manifest, name: str, pieces: Iterable[b
             yield held[:-_BLOCK]
             held = held[-_BLOCK:]
     yield _unpadded(held + decryptor.finalize())
-
-
-def signature_holds(private_key: PrivateKey, manifest: Manifest, hashes: Iterable[bytes]) -> bool | None:
-    """Whether the record is as its client signed it; None for one without a signature.
-
-    `hashes` are the MD5 digests of the plain files, in the order of `manifest.files`. The specification has MD5.
-    """
-    if not manifest.signature:
-        return None
-    lines = [manifest.form_id, *([manifest.version] if manifest.version else []), manifest.key, manifest.instance_id]
-    lines += [f"{plain_name(name)}::{digest.hex()}" for name, digest in zip(manifest.files, hashes, strict=True)]
-    said = "".join(f"{line}\n" for line in lines).encode()
-    try:
-        signed = _unlocked(private_key, manifest.signature)
-    except Undecryptable:
-        return False
-    return signed == hashlib.md5(said, usedforsecurity=False).digest()
 
 
 def plain_name(name: str) -> str:

@@ -13,7 +13,7 @@ from sync.entities.folding import WITHDRAWN
 from sync.entities.steps import Arrived, apply_actions
 from sync.intake.prepare import unpack
 from sync.journal import Journal
-from sync.models import EntityStep, FormVersion, Submission, SubmissionVersion
+from sync.models import CURRENT, EntityStep, FormVersion, Submission, SubmissionVersion
 from sync.projects.catalogue import Catalogue, Published
 from sync.review.counting import APPROVED, REJECTED
 
@@ -72,12 +72,7 @@ def _undecided(journal: Journal) -> list[tuple[int, list[Any], Any]]:
                 SubmissionVersion.xml,
                 SubmissionVersion.event.label("version_event"),
             )
-            .join(
-                SubmissionVersion,
-                (SubmissionVersion.project_id == Submission.project_id)
-                & (SubmissionVersion.form_id == Submission.form_id)
-                & (SubmissionVersion.instance_id == Submission.current_instance_id),
-            )
+            .join(SubmissionVersion, CURRENT)
             .where(
                 Submission.project_id == journal.project_id,
                 Submission.id > after,

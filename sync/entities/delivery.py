@@ -21,7 +21,7 @@ from forms.xforms.corrections import OWN_LISTS
 from sync.accounts.roles import role_in
 from sync.entities.notices import notices_for, notices_since
 from sync.entities.reach import changed_since, made_since, places_changed_at, reach_of, rows_within, writes
-from sync.errors import NotFound
+from sync.entities.registers import list_of
 from sync.models import Actor, Entity, EntityList, Event, Project
 
 ENTITY_LIST, APPROVAL_ENTITY_LIST = "entityList", "approvalEntityList"
@@ -66,7 +66,7 @@ def list_type(session: Session, project_id: int, list_name: str) -> str | None:
     """
     if list_name in OWN_LISTS:
         return None
-    return APPROVAL_ENTITY_LIST if _list(session, project_id, list_name).approval_required else ENTITY_LIST
+    return APPROVAL_ENTITY_LIST if list_of(session, project_id, list_name).approval_required else ENTITY_LIST
 
 
 def rows_for(
@@ -95,7 +95,7 @@ def state_for(session: Session, project_id: int, list_name: str, actor: Actor, f
     if list_name in OWN_LISTS:
         state = _hash(csv_for(session, project_id, list_name, actor, form_id))
     else:
-        state = _state_of_list(session, project_id, _list(session, project_id, list_name), actor)
+        state = _state_of_list(session, project_id, list_of(session, project_id, list_name), actor)
     _states.put(session, device, said, state)
     return state
 
@@ -110,7 +110,7 @@ def change_for(
         ):
             return None
         return ListChange(True, list(rows_for(session, project_id, list_name, actor, form_id)), [])
-    known = _list(session, project_id, list_name)
+    known = list_of(session, project_id, list_name)
     if after is None or _regrouped(session, known, actor, after):
         return ListChange(True, list(rows_for(session, project_id, list_name, actor)), [])
     changed = changed_since(session, project_id, list_name, after)
@@ -190,15 +190,8 @@ def _table(session: Session, project_id: int, list_name: str, actor: Actor, form
     if list_name in OWN_LISTS:
         notices = notices_for(session, project_id, list_name, actor, form_id)
         return _Table(notices.properties, notices.rows)
-    known = _list(session, project_id, list_name)
+    known = list_of(session, project_id, list_name)
     return _Table(known.properties, rows_within(session, project_id, list_name, reach_of(session, actor, known)))
-
-
-def _list(session: Session, project_id: int, name: str) -> EntityList:
-    known = session.get(EntityList, (project_id, name))
-    if known is None or known.deleted_at is not None:
-        raise NotFound(f"There is no entity list called {name}.")
-    return known
 
 
 def _hash(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Secondary instances out of the database: entity lists, and the CSV files that forms have attached."""
+"""Secondary instances out of the database: entity lists, and the lists in files that forms have attached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lxml import etree
 from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.orm import Session
 
-from forms.tables import read_table
+from forms.attachedlists import KINDS, list_in
 from forms.xforms.corrections import OWN_LISTS
 from sync.models import Entity, EntityList, FormFile
 from sync.models.probing import rows_of_ids
@@ -139,17 +139,17 @@ class DatabaseLists:
 
     def _table(self, list_name: str) -> _Rows | None:
         if list_name not in self._tables:
-            sha256 = self._session.scalars(
-                select(FormFile.sha256)
+            file = self._session.execute(
+                select(FormFile.name, FormFile.sha256)
                 .where(
                     FormFile.project_id == self._project_id,
-                    FormFile.name == f"{list_name}.csv",
+                    FormFile.name.in_([f"{list_name}{kind}" for kind in KINDS]),
                     FormFile.sha256.is_not(None),
                 )
                 .order_by(FormFile.event.desc())
                 .limit(1)
             ).one_or_none()
-            self._tables[list_name] = _parsed.get(sha256, self._read) if sha256 else None
+            self._tables[list_name] = _parsed.get(file.sha256, file.name, self._read) if file else None
         return self._tables[list_name]
 
 
@@ -174,7 +174,7 @@ class _Entity(Sequence[etree._Element]):
 
 
 class _Rows:
-    """A CSV file as read, with an index for each column that somebody has asked by. Threads may share it."""
+    """A file as read, with an index for each column that somebody has asked by. Threads may share it."""
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
         self.columns = columns
@@ -192,20 +192,19 @@ class _Rows:
 
 
 class _Parsed:
-    """The CSV files that this process has read, by their hash: the last ones, up to so many rows in all."""
+    """The files that this process has read, by their hash: the last ones, up to so many rows in all."""
 
     def __init__(self, rows: int) -> None:
         self._bound = rows
         self._kept: OrderedDict[str, _Rows] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, sha256: str, read: Callable[[str], bytes]) -> _Rows:
+    def get(self, sha256: str, name: str, read: Callable[[str], bytes]) -> _Rows:
         with self._lock:
             if sha256 in self._kept:
                 self._kept.move_to_end(sha256)
                 return self._kept[sha256]
-        table = read_table(read(sha256), sha256)
-        rows = _Rows(table.columns, [row.cells for row in table.rows])
+        rows = _Rows(*list_in(read(sha256), name))
         with self._lock:
             self._kept[sha256] = rows
             while len(self._kept) > 1 and sum(len(kept.rows) for kept in self._kept.values()) > self._bound:

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from forms.xforms.xform import Form as XForm
 from sync.entities.folding import RESOLVES, Snapshot, fold
 from sync.entities.recalling import recall
 from sync.entities.registers import list_of
@@ -21,10 +20,10 @@ from sync.errors import EntityNotFound
 from sync.exports.filters import Among, compile_filter, compile_search
 from sync.exports.naming import wire_name
 from sync.exports.values import Value, moment_value, number_value, text_value
-from sync.models import Actor, Audit, Entity, EntityList, Event, Form, Submission
+from sync.models import Actor, Audit, Entity, EntityList, Event, Submission
 from sync.models.database import is_sqlite
 from sync.models.probing import rows_of_ids
-from sync.projects.catalogue import Published, published
+from sync.projects.catalogue import current_forms
 from sync.review.paging import PAGE, Page, id_at
 
 _AT_ONCE = 1000
@@ -56,18 +55,19 @@ class Version:
 def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, list[tuple[str, str]]]]:
     """By list and property: the forms, id and title, whose current version saves it; the list itself under `""`."""
     found: dict[str, dict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
-    for form, title in _current_forms(session, project_id):
-        for declared in form.entities:
+    for known, title in current_forms(session, project_id):
+        for declared in known.form.entities:
             for name in ("", *declared.saves):
-                if (form.form_id, title) not in found[declared.list_name][name]:
-                    found[declared.list_name][name].append((form.form_id, title))
+                if (known.form.form_id, title) not in found[declared.list_name][name]:
+                    found[declared.list_name][name].append((known.form.form_id, title))
     return found
 
 
 def choices_of_list(session: Session, project_id: int, list_name: str) -> dict[str, dict[str, Mapping[str, str]]]:
     """By property: the labels of the values that current forms save to it from choices of their own, by language."""
     found: dict[str, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    for form, _ in _current_forms(session, project_id):
+    for known, _ in current_forms(session, project_id):
+        form = known.form
         for declared in form.entities:
             for name, path in declared.saves.items() if declared.list_name == list_name else ():
                 asked = form.fields.get(path)
@@ -75,19 +75,6 @@ def choices_of_list(session: Session, project_id: int, list_name: str) -> dict[s
                     choices = form.choices.get(asked.itemset, {}).values()
                     found[name] |= {choice.value: choice.labels for choice in choices}
     return dict(found)
-
-
-def _current_forms(session: Session, project_id: int) -> Iterator[tuple[XForm, str]]:
-    """Each form that is not deleted in its current version, with its title, by id."""
-    rows = session.execute(
-        select(Form.form_id, Form.version, Form.title)
-        .where(Form.project_id == project_id, Form.deleted_at.is_(None))
-        .order_by(Form.form_id)
-    ).all()
-    for form_id, version, title in rows:
-        known = published(session, project_id, form_id, version)
-        if isinstance(known, Published):
-            yield known.form, title
 
 
 def lists_of_project(session: Session, project_id: int) -> list[EntityList]:
@@ -101,12 +88,12 @@ def rows_of_list(
     project_id: int,
     name: str,
     *,
-    deleted: bool = False,
+    deleted: bool,
     now: dt.datetime,
-    asked: str | None = None,
-    search: str | None = None,
-    limit: int | None = None,
-    offset: int = 0,
+    asked: str | None,
+    search: str | None,
+    limit: int | None,
+    offset: int,
 ) -> Iterator[Entity]:
     """The newest first, all of them in portions, each of a transaction of its own.
 
@@ -165,9 +152,7 @@ def page_of_list(
     return Page(shown, f"{shown[-1].event}_{shown[-1].id}" if len(rows) > limit else None)
 
 
-def rows_called(
-    session: Session, project_id: int, name: str, asked: str, *, now: dt.datetime, limit: int = _CHOOSABLE
-) -> list[tuple[str, str]]:
+def rows_called(session: Session, project_id: int, name: str, asked: str, *, now: dt.datetime) -> list[tuple[str, str]]:
     """Id and label of living rows of a list whose texts hold these words, by label; without words the first ones."""
     words = [word.replace('"', "") for word in asked.split()][:_MOST_WORDS]
     query = select(Entity.id, Entity.label).where(
@@ -180,7 +165,7 @@ def rows_called(
         query = query.where(compile_search(search, what_may_be_asked(session, list_of(session, project_id, name), now)))
     else:
         query = query.order_by(Entity.id)
-    rows = session.execute(query.limit(limit)).all()
+    rows = session.execute(query.limit(_CHOOSABLE)).all()
     return sorted(((id_, label) for id_, label in rows), key=lambda row: (row[1], row[0]))
 
 
@@ -215,11 +200,11 @@ def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> 
     return Among(values, now, is_sqlite(session), (cast(Entity.data, Text), Entity.label, Entity.id))
 
 
-def one_entity(session: Session, project_id: int, name: str, entity_id: str, *, deleted: bool = True) -> Entity:
-    """Raises EntityNotFound, also for one whose submissions were rejected, and for deleted ones unless they do."""
+def one_entity(session: Session, project_id: int, name: str, entity_id: str) -> Entity:
+    """One that is deleted, too. Raises EntityNotFound, also for one whose submissions were rejected."""
     plain = entity_id.lower().removeprefix("uuid:")
     entity = session.get(Entity, (project_id, name, plain))
-    if entity is None or entity.withdrawn or (entity.deleted_at is not None and not deleted):
+    if entity is None or entity.withdrawn:
         raise EntityNotFound(f"There is no entity {plain[:80]} in the list {name}.")
     return entity
 

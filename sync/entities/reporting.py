@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -15,22 +15,18 @@ from sqlalchemy import ColumnElement, bindparam, cast, exists, func, literal, se
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from forms.indicators.sheets import Sheets, field_called, plain_reference
-from forms.indicators.subjects import NOBODY, named_list
-from forms.xforms.model import Form as CompiledForm
+from forms.indicators.subjects import NOBODY, OF_PEOPLE, reported_list
 from sync.indicators import counting
 from sync.indicators.definitions import Definition
 from sync.indicators.periods import Period
 from sync.indicators.reading import Reading
-from sync.models import Entity, EntityList, Form, Submission
+from sync.models import Entity, EntityList, Submission
 from sync.models.database import is_sqlite
-from sync.projects.catalogue import Published, published
+from sync.projects.catalogue import current_forms
 from sync.review.counting import REJECTED
 
 # The habit of a form is found out of its last submissions: of so many of the entries in them, so many days of each.
 _LATELY, _MOST_ENTRIES, _MOST_DAYS = 500, 100, 40
-# What only a list of people says of its entries.
-_OF_PEOPLE = frozenset({"first_name", "last_name", "sex", "birth_year", "birth_date", "age"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +73,13 @@ def registers(session: Session, project_id: int) -> list[Register]:
             EntityList.project_id == project_id, EntityList.deleted_at.is_(None)
         )
     )
-    lists = {name for name, matching in known_lists if not _OF_PEOPLE.intersection((matching or {}).values())}
-    rows = session.execute(
-        select(Form.form_id, Form.version, Form.title)
-        .where(Form.project_id == project_id, Form.deleted_at.is_(None))
-        .order_by(Form.form_id)
-    ).all()
+    lists = {name for name, matching in known_lists if not OF_PEOPLE.intersection((matching or {}).values())}
     found = []
-    for form_id, version, title in rows:
-        known = published(session, project_id, form_id, version)
-        if isinstance(known, Published) and known.sheets.expected != NOBODY:
-            found += [
-                Register(list_name, form_id, title, declared, known.sheets.expected or None)
-                for list_name, declared in _reported_by(known.form, known.sheets)
-                if list_name in lists
-            ]
+    for known, title in current_forms(session, project_id):
+        if known.sheets.expected != NOBODY:
+            list_name, declared = reported_list(known.form, known.sheets)
+            if list_name in lists:
+                found.append(Register(list_name, known.form.form_id, title, declared, known.sheets.expected or None))
     return sorted(found, key=lambda register: (register.list_name, register.form_id))
 
 
@@ -177,31 +165,6 @@ def silent_entries(
     rows = session.execute(query.order_by(Entity.id).limit(limit + 1)).all()
     page = [Silent(*row) for row in rows[:limit]]
     return page, page[-1].id if len(rows) > limit else None
-
-
-def _reported_by(form: CompiledForm, sheets: Sheets) -> Iterator[tuple[str, bool]]:
-    """The lists of which a submission of the form is about one entry, and how it names the entry."""
-    named = named_list(sheets)
-    if named is not None:
-        yield named, True
-        return
-    declared = [entity.list_name for entity in form.entities if entity.repeat is None]
-    if declared:
-        # Of several, the first is the subject of a submission.
-        yield declared[0], True
-        return
-    # The subject of a submission is that of the first indicator that has one: a list, or a question.
-    subject = next((indicator.subject for indicator in sheets.indicators if indicator.subject), None)
-    asked = field_called(form, sheets, plain_reference(subject) or "") if subject else None
-    chosen = {
-        one.itemset
-        for one in form.fields.values()
-        if one.repeat is None and one.type == "select1" and one.external and one.itemset and asked in (None, one)
-    }
-    if asked is not None and asked.itemset in chosen:
-        yield asked.itemset or "", False
-    elif subject in chosen:
-        yield subject or "", False
 
 
 def _living(

@@ -64,7 +64,7 @@ def create_entities(
 
 
 def update_entities(
-    journal: Journal, name: str, wanted: Mapping[str, NewEntity], source: Mapping[str, Any] | None = None
+    journal: Journal, name: str, wanted: Mapping[str, NewEntity], source: Mapping[str, Any] | None
 ) -> int:
     """Change these rows, by id, whatever they stand at, as one event; a blank label leaves theirs. Gives how many.
 

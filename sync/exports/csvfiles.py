@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain
 from typing import IO, Any, cast
 
-from sqlalchemy import and_, not_, select, true
+from sqlalchemy import not_, select, true
 
 from sync.encryption.decrypting import plain_name
 from sync.exports.cells import Cell, csv_pieces, file_name
@@ -21,7 +21,7 @@ from sync.exports.growing import Sink, Unseekable
 from sync.exports.rows import RepeatedRow, SubmissionRow
 from sync.exports.source import Source
 from sync.intake.content import ContentStore
-from sync.models import Attachment, Submission, SubmissionVersion
+from sync.models import ATTACHED, CURRENT, Attachment, Submission, SubmissionVersion
 
 AFTER = (
     *("KEY", "SubmitterID", "SubmitterName", "AttachmentsPresent", "AttachmentsExpected"),
@@ -292,22 +292,8 @@ def _stored(source: Source, *, here: bool = True) -> Iterator[Any]:
             Attachment.name,
             Attachment.sha256,
         )
-        .join(
-            Attachment,
-            and_(
-                Attachment.project_id == Submission.project_id,
-                Attachment.submission_id == Submission.id,
-                Attachment.instance_id == Submission.current_instance_id,
-            ),
-        )
-        .join(
-            SubmissionVersion,
-            and_(
-                SubmissionVersion.project_id == Submission.project_id,
-                SubmissionVersion.form_id == Submission.form_id,
-                SubmissionVersion.instance_id == Submission.current_instance_id,
-            ),
-        )
+        .join(Attachment, ATTACHED)
+        .join(SubmissionVersion, CURRENT)
         .where(
             Submission.project_id == source.project_id,
             Submission.form_id == source.form_id,

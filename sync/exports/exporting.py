@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from sync.errors import Forbidden, NotFound, Unexpected
 from sync.exports.cells import file_name
-from sync.exports.csvfiles import Tally, entry, file_names, write_csv, write_csv_zip, zipped
+from sync.exports.csvfiles import Tally, entry, file_names, header_of, write_csv, write_csv_zip, zipped
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.fields import Table, tables_of
 from sync.exports.filters import compile_filter, hangs_on_time, names_in
@@ -26,7 +26,7 @@ from sync.exports.opening import Opener, unlock_keys
 from sync.exports.options import FORMATS, Options
 from sync.exports.source import Source
 from sync.exports.spss import require_library, write_sav
-from sync.exports.workbook import write_workbook
+from sync.exports.workbook import MOST_COLUMNS, write_workbook
 from sync.intake.content import store_of
 from sync.models import Form, Submission
 from sync.review.view import find_submission
@@ -144,6 +144,10 @@ def require_possible(source: Source, whole: list[Table]) -> None:
                 position_column(whole, options.field)
                 raise Forbidden("Positions tell where somebody lives; you may not export them.") from None
             raise
+    if options.format == "xlsx":
+        widest = max(len(header_of(table, source.outlets(table))) for table in source.tables)
+        if widest > MOST_COLUMNS:
+            raise Unexpected(f"This would be {widest:,} columns, and a sheet holds {MOST_COLUMNS:,}: ask for CSV.")
     if options.format.startswith("sav"):
         require_library()
     if options.format == "sav" and len(source.tables) > 1:

@@ -71,10 +71,6 @@ class Table:
     within: Path = ()
     versions: Mapping[str, Path] = field(default_factory=dict)
 
-    @property
-    def is_repeat(self) -> bool:
-        return self.parent is not None
-
 
 def tables_of(
     session: Session, project_id: int, form_id: str, *, version: str | None = None, deleted_fields: bool = True
@@ -94,6 +90,12 @@ def tables_of(
     roles = _roles(session, project_id)
     key = (tuple(one.sha256 for one in versions), tuple(sorted(roles)))
     return _tables.get(key, lambda: merged([(one.version, one.form(), one.sheets()) for one in versions], roles))
+
+
+def identifying(session: Session, project_id: int, form_id: str) -> set[str]:
+    """The identities of the questions whose answers tell who somebody is; none of an unknown form."""
+    tables = tables_of(session, project_id, form_id) if form_versions(session, project_id, form_id) else []
+    return {column.identity for table in tables for column in table.columns if column.identifying}
 
 
 def tables_of_draft(session: Session, project_id: int, form_id: str) -> list[Table]:

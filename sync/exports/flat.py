@@ -57,7 +57,7 @@ def is_called(name: str, language: str) -> bool:
     return name == language or name.endswith(f"({language})")
 
 
-def outlets_of(columns: Sequence[Column], words: Words, *, split: bool = False) -> list[Outlet]:
+def outlets_of(columns: Sequence[Column], words: Words, *, split: bool) -> list[Outlet]:
     """The columns of a file for these questions: a position takes four, a select_multiple one more for each choice if
     `split`."""
     return [outlet for column in columns for outlet in _outlets(column, words, split)]

@@ -23,17 +23,18 @@ DELETED = "__system/deletedAt"
 
 
 def wire_name(name: str) -> str:
-    """An identifier of OData: what it may not hold is `_`."""
+    """A name as OData can have it: other signs become `_`, and one that begins with none of its letters gets a `_`."""
     plain = _ODD.sub("_", name)
     return plain if plain[:1].isalpha() or plain[:1] == "_" else f"_{plain}"
 
 
 class WireNames:
-    """The names on the wire of the columns and groups in one table, so that no two are the same."""
+    """The names on the wire of the columns and groups in one table, so that no two are the same, and none is one that
+    each table has."""
 
     def __init__(self, table: Table, repeats: Sequence[Table] = ()) -> None:
         self._paths: dict[Path, Path] = {(): ()}
-        self._taken: set[Path] = set()
+        self._taken: set[Path] = {("__id",), ("__system",)}
         for path in [*(column.path for column in table.columns), *(repeat.within for repeat in repeats)]:
             for length in range(1, len(path) + 1):
                 self._name(path[:length])
@@ -79,7 +80,7 @@ def among_of(
     table: Table,
     *,
     now: dt.datetime,
-    identifying: bool = True,
+    identifying: bool,
     ids: RowIds | None = None,
 ) -> Among:
     """What a filter on rows of this table may speak of, for `compile_filter`.

@@ -40,7 +40,6 @@ from sync.exports.filters import (
 from sync.exports.naming import DELETED, among_of, parent_key
 from sync.exports.row_ids import RowIds, Wanted
 from sync.exports.rows import (
-    CURRENT,
     WHOSE,
     Reader,
     RepeatedRow,
@@ -53,7 +52,7 @@ from sync.exports.rows import (
     submissions_by_id,
     submissions_of,
 )
-from sync.models import RepeatRow, Submission, SubmissionVersion
+from sync.models import CURRENT, RepeatRow, Submission, SubmissionVersion
 from sync.models.base import UtcDateTime
 from sync.models.probing import rows_of_ids
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from forms.xpath.numbers import LARGEST
 from sync.exports.fields import Path, Table, repeats_in, tables_of
-from sync.models import Actor, Attachment, RepeatRow, Submission, SubmissionVersion
+from sync.models import ATTACHED, CURRENT, Actor, Attachment, RepeatRow, Submission, SubmissionVersion
 from sync.models.database import each_row
 
 _AT_ONCE = 500
@@ -139,7 +139,7 @@ def submissions_by_id(*, deleted: bool = False, ascending: bool = False) -> Sele
 
 
 @cache
-def repeats_of(*, deleted: bool = False) -> Select[Any]:
+def repeats_of(*, deleted: bool) -> Select[Any]:
     """The query for rows of a repeat, as `submissions_of`."""
     of_repeat = _of_repeat(bindparam("project"), bindparam("form"), bindparam("path"))
     of_form = _of_form(bindparam("project"), bindparam("form"), deleted=deleted)
@@ -339,25 +339,11 @@ def put(answers: Answers, path: Path, value: Any) -> None:
 
 
 _ABSENT = object()
-CURRENT = and_(
-    SubmissionVersion.project_id == Submission.project_id,
-    SubmissionVersion.form_id == Submission.form_id,
-    SubmissionVersion.instance_id == Submission.current_instance_id,
-)
 
 
 def _attachments(counted: Any) -> ScalarSelect[int]:
     """How many attachments of the current version there are."""
-    return (
-        select(func.count(counted))
-        .where(
-            Attachment.project_id == Submission.project_id,
-            Attachment.submission_id == Submission.id,
-            Attachment.instance_id == Submission.current_instance_id,
-        )
-        .correlate(Submission)
-        .scalar_subquery()
-    )
+    return select(func.count(counted)).where(ATTACHED).correlate(Submission).scalar_subquery()
 
 
 PRESENT, EXPECTED = _attachments(case((Attachment.present, 1))), _attachments(Attachment.name)

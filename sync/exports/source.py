@@ -15,8 +15,8 @@ from sync.exports.fields import Table
 from sync.exports.flat import Outlet, Take, Words, outlets_of
 from sync.exports.opening import Opener
 from sync.exports.options import Options
-from sync.exports.rows import CURRENT, RepeatedRow, SubmissionRow, repeat_rows, submission_rows
-from sync.models import Actor, FormVersion, RepeatRow, Submission, SubmissionVersion
+from sync.exports.rows import RepeatedRow, SubmissionRow, repeat_rows, submission_rows
+from sync.models import CURRENT, Actor, FormVersion, RepeatRow, Submission, SubmissionVersion
 
 
 @dataclass(frozen=True)

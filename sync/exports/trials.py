@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, null, select
 from sqlalchemy.orm import Session
 
 from forms.xforms.repeated import iterations_of
-from sync.errors import NotFound, NotImplementedHere
+from sync.errors import NotImplementedHere
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.exporting import require_possible
 from sync.exports.fields import Table, tables_of_draft
@@ -23,6 +23,7 @@ from sync.exports.values import Value, answer_value, moment_value, number_value,
 from sync.models import DraftSubmission, FormDraft
 from sync.models.database import is_sqlite
 from sync.projects.catalogue import compiled_draft
+from sync.projects.drafts import draft_of
 
 _AT_ONCE = 500
 
@@ -37,7 +38,7 @@ def trial_page(
         query = query.where(DraftSubmission.number < sought.after.get("id", 0))
     found = list(session.scalars(query.offset(sought.skip or None).limit(sought.limit + 1)))
     count = session.scalar(select(func.count()).select_from(DraftSubmission).where(*where)) if sought.count else None
-    rows = [_row(trial, _draft(session, project_id, form_id).version) for trial in found[: sought.limit]]
+    rows = [_row(trial, draft_of(session, project_id, form_id).version) for trial in found[: sought.limit]]
     more = len(found) > sought.limit and bool(rows)
     return RowsPage(rows, {"id": rows[-1].id} if more else None, count)
 
@@ -64,13 +65,13 @@ class Trials(Source):
 
     def sent(self) -> Iterator[SubmissionRow]:
         """The newest first."""
-        version = _draft(self.session, self.project_id, self.form_id).version
+        version = draft_of(self.session, self.project_id, self.form_id).version
         for trial in self._meant():
             yield _row(trial, version)
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat."""
-        draft = _draft(self.session, self.project_id, self.form_id)
+        draft = draft_of(self.session, self.project_id, self.form_id)
         yield from _iterations(draft, self._meant(), table)
 
     def _meant(self) -> Iterable[DraftSubmission]:
@@ -97,7 +98,7 @@ def _repeated(
     session: Session, project_id: int, form_id: str, tables: Sequence[Table], table: Table, sought: Sought
 ) -> Iterator[RepeatedRow]:
     where = _where(session, project_id, form_id, tables, sought)
-    return _iterations(_draft(session, project_id, form_id), _trials(session, where), table)
+    return _iterations(draft_of(session, project_id, form_id), _trials(session, where), table)
 
 
 def _trials(
@@ -113,13 +114,6 @@ def _iterations(draft: FormDraft, trials: Iterable[DraftSubmission], table: Tabl
         for one in iterations_of(form, trial.answers):
             if one.repeat == table.identity:
                 yield RepeatedRow(trial.number, trial.instance_id, one.number, one.places, draft.version, one.answers)
-
-
-def _draft(session: Session, project_id: int, form_id: str) -> FormDraft:
-    draft = session.get(FormDraft, (project_id, form_id))
-    if draft is None:
-        raise NotFound
-    return draft
 
 
 def _where(

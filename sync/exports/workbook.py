@@ -21,6 +21,7 @@ from sync.exports.sheet import CREATED, LONGEST_CELL, PLAIN
 from sync.exports.source import Source
 
 MOST_ROWS = 1_048_576  # of a sheet; what is beyond goes on in a second one
+MOST_COLUMNS = 16_384  # beyond which there is nowhere to go on
 _CHECK_EVERY = 1_000  # rows
 _LONGEST_NAME = 31
 _EXACT = 2**53  # beyond it a spreadsheet rounds; such a number is written as text
@@ -134,8 +135,8 @@ class _Names:
         self._taken: set[str] = {"history"}  # which spreadsheets keep for themselves
 
     def take(self, text: str) -> str:
-        plain = re.sub(r"[\x00-\x1f\[\]:*?/\\]", "_", text).strip("'") or "_"
-        name, number = plain[:_LONGEST_NAME], 1
+        plain = re.sub(r"[\x00-\x1f\[\]:*?/\\]", "_", text)[:_LONGEST_NAME].strip("'") or "_"
+        name, number = plain, 1
         while name.casefold() in self._taken:
             number += 1
             ending = f" ({number})"

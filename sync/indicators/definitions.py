@@ -112,6 +112,14 @@ class Definition:
     def way(self, name: str) -> Way | None:
         return next((way for way in self.ways if way.name == name), None)
 
+    def read_from(self, form_id: str) -> set[str]:
+        """The identities of the form's questions that say which rows there are, with what value and in which cells, but
+        not those that say of whom."""
+        counting = self.parts[form_id]["counting"]
+        read = {**counting["indicator"], "subject": None}, counting["breakdowns"]
+        names = {*_REFERENCE.findall(json.dumps(read, ensure_ascii=False)), *self.row.by}
+        return {identity for name, identity in counting["fields"].items() if name in names}
+
     def label(self, language: str) -> str:
         """Its label in this language, else in another, else its name."""
         return label_in(self.labels, language) or self.name

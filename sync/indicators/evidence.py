@@ -19,6 +19,7 @@ from sqlalchemy import Table, and_, select
 from forms.findings import Finding
 from forms.xpath.numbers import LARGEST
 from sync.errors import Forbidden, Unexpected
+from sync.exports.fields import identifying
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION, json_number
 from sync.indicators.causes import cause_of, told_as
@@ -145,15 +146,17 @@ def evidence_apart(
     shown, after = _how_far(cursor)
     page: list[Counted] = []
     following = None
-    for looked_at, one in enumerate(figure.rows(sources, after, limit, _MOST_LOOKED_AT + 1)):
-        if shown + len(page) >= count:
-            break
+    # Nobody looks for another row once all are there.
+    rows = figure.rows(sources, after, limit, _MOST_LOOKED_AT + 1) if shown < count else ()
+    for looked_at, one in enumerate(rows):
         wanted = (one.counted is not None) == counts
         if looked_at == _MOST_LOOKED_AT or (wanted and len(page) == limit):
             following = f"{shown + len(page)}.{_cursor(after)}" if after else None
             break
         page += [one] if wanted else []
         after = one.position
+        if shown + len(page) == count:
+            break
     return Evidence(_shown(reading, page, definition.aggregate == "ratio"), count, following)
 
 
@@ -176,8 +179,19 @@ def how_many_apart(
 
 
 def is_shut(reading: Reading, definition: Definition, sees_small_cells: bool) -> bool:
-    """Whether single rows would show what the indicator's smallest cell is to keep."""
-    return not sees_small_cells and any(one.row.minimum_cell is not None for one in family(reading, definition))
+    """Whether single rows would show what the indicator's smallest cell is to keep, or answers that tell who somebody
+    is."""
+    return not sees_small_cells and any(
+        one.row.minimum_cell is not None or _tells_who(reading, one) for one in family(reading, definition)
+    )
+
+
+def _tells_who(reading: Reading, definition: Definition) -> bool:
+    """Whether such answers say which rows count, with what value or in which cell; subjects are not shown anyway."""
+    return any(
+        not definition.read_from(form_id).isdisjoint(identifying(reading.session, reading.project_id, form_id))
+        for form_id in definition.parts
+    )
 
 
 def forbid_small_cells(reading: Reading, definition: Definition, sees_small_cells: bool) -> None:

@@ -104,6 +104,9 @@ class Family:
             groups += (_of_lines(group, lines) for group in above.known)
             parts = [_of_lines([cell], lines) for cell in sorted(above.hidden, key=_keys)]
             divided.append(_Above(parts, above.independent))
+        # Of a sum that is nought everybody knows that each of its cells is: those cover nothing.
+        nought = {cell for group in groups if not any(counts[cell] for cell in group) for cell in group}
+        groups = [[cell for cell in group if cell not in nought] for group in groups]
         groups = [sorted(group, key=lambda cell: _rank(cell, counts[cell])) for group in groups if group]
         groups_of: dict[Cell, list[int]] = {}
         for number, group in enumerate(groups):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound, Refusal, Unexpected
@@ -15,7 +15,6 @@ from sync.indicators.changes import changes
 from sync.indicators.figures import Figure
 from sync.indicators.frozen import freeze, thaw
 from sync.indicators.marks import Asked, Pairs, Tell, figure_of, read_pairs, words_apart, words_of, write_pairs
-from sync.indicators.notes import Paper
 from sync.indicators.reading import AsOf, Reading
 from sync.indicators.statements import (
     Statement,
@@ -35,19 +34,33 @@ from sync.models.projects import Event
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A statement as it is about to be given out: in each of its languages as those read it who see small cells, and as
-    all others do, each with what stands around it on paper; and on how many open pairs its figures hang."""
+    """A statement as it is about to be given out, as of one event: in each of its languages (as `freeze` writes it) as
+    those read it who see small cells, and as all others do; and on how many open pairs its figures hang."""
 
-    reading: Reading
     name: str
+    as_of: int
     period: str
     place: str | None
-    texts: Sequence[tuple[bool, Statement, Paper]]
+    texts: Sequence[tuple[str, bool, Mapping[str, Any]]]
     pairs: Pairs
+
+    def to_json(self) -> dict[str, Any]:
+        kept = {one: getattr(self, one) for one in ("name", "as_of", "period", "place", "texts")}
+        return {**kept, "pairs": write_pairs(self.pairs)}
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> Written:
+        return cls(**{**kept, "pairs": read_pairs(kept["pairs"])})
 
 
 def write_issue(
-    reading: Reading, name: str, *, period: str = "all", place: str | None = None, pairs: Pairs | None = None
+    reading: Reading,
+    name: str,
+    *,
+    period: str = "all",
+    place: str | None = None,
+    pairs: Pairs | None = None,
+    tell: Tell = nobody,
 ) -> Written:
     """Write a statement as of the reading, before anybody has to wait for it. `pairs` are those on which its figures
     are known to have hung; of the past nothing else is known. A text that cannot be written, perhaps for those alone
@@ -55,20 +68,38 @@ def write_issue(
     source_of(reading, name, "")
     given = reading.period(period).text, reading.place(place)
     known, texts, refusal = dict(pairs or {}), [], None
-    for language in statements_at(reading.session, reading.project_id, reading.as_of.event)[name]:
-        for small in (True, False):
+    languages = statements_at(reading.session, reading.project_id, reading.as_of.event)[name]
+    for position, language in enumerate(languages):
+        further = _further(tell, position, len(languages))
+        for small in (False, True):
             try:
                 statement = compose(
-                    reading, name, language, period=period, place=place, sees_small_cells=small, pairs=known
+                    reading,
+                    name,
+                    language,
+                    period=period,
+                    place=place,
+                    sees_small_cells=small,
+                    pairs=known,
+                    tell=further,
                 )
             except Unexpected as error:
                 refusal = error
                 continue
-            texts.append((small, statement, on_paper(reading, statement)))
             known |= statement.pairs
+            frozen = freeze(statement, on_paper(reading, statement))
+            texts.append((language, small, frozen))
+            if not small and not any(figure.hidden for figure in statement.figures.values()):
+                texts.append((language, True, frozen))  # where nothing is hidden, all read the same
+                break
     if refusal is not None and not texts:
         raise refusal
-    return Written(reading, name, *given, texts, known)
+    return Written(name, reading.as_of.event, *given, texts, known)
+
+
+def _further(tell: Tell, position: int, several: int) -> Tell:
+    """Tells how far all are, of which one begins at this position."""
+    return lambda done, of: tell(position * of + done, several * of)
 
 
 def issue_statement(journal: Journal, written: Written, title: str) -> StatementIssue:
@@ -84,7 +115,7 @@ def issue_statement(journal: Journal, written: Written, title: str) -> Statement
         name=written.name,
         number=(last or 0) + 1,
         title=title,
-        as_of=written.reading.as_of.event,
+        as_of=written.as_of,
         period=written.period,
         place=written.place,
         issued_at=journal.now,
@@ -94,16 +125,17 @@ def issue_statement(journal: Journal, written: Written, title: str) -> Statement
     journal.record("issued", None, {"statement": written.name, "number": issue.number})
     session.add(issue)
     session.flush()
-    for small, statement, paper in written.texts:
-        issued = day_words(written.reading, journal.now, statement.language)
+    reading = Reading(session, project_id, _moment(session, issue))
+    for language, small, frozen in written.texts:
+        paper = {**frozen["paper"], "issued": day_words(reading, journal.now, language)}
         session.add(
             IssueText(
                 project_id=project_id,
                 name=written.name,
                 number=issue.number,
-                language=statement.language,
+                language=language,
                 small_cells=small,
-                written=freeze(statement, replace(paper, issued=issued)),
+                written={**frozen, "paper": paper},
             )
         )
     session.flush()
@@ -166,6 +198,12 @@ def issue_json(issue: StatementIssue) -> dict[str, Any]:
         "place": issue.place,
         "issued_at": issue.issued_at.isoformat(),
     }
+
+
+def keeps_words(session: Session, issue: StatementIssue) -> bool:
+    """Whether it was given out since texts are kept. One that was lacks those alone that could not be written then."""
+    of_issue = IssueText.project_id == issue.project_id, IssueText.name == issue.name, IssueText.number == issue.number
+    return session.scalar(select(exists().where(*of_issue))) or False
 
 
 def compose_issue(

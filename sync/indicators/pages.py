@@ -62,7 +62,7 @@ def as_paragraphs(blocks: Iterable[Block], figure_json: Callable[[Mark], dict[st
     return found
 
 
-def as_html(text: str, marks: Sequence[Mark], link: Link, notes: Mapping[int, int] | None = None) -> str:
+def as_html(text: str, marks: Sequence[Mark], link: Link, notes: Mapping[int, int] | None) -> str:
     """Headings, paragraphs and lists; each figure a link to its evidence. Everything else is escaped.
 
     `notes` are the numbers of the notes of marks, which stand beside them for whoever reads on paper.
@@ -87,11 +87,11 @@ def as_docx(
     blocks: Iterable[Block],
     title: str,
     *,
-    author: str = "",
-    at: dt.datetime | None = None,
-    language: str = "",
-    link: Link | None = None,
-    notes: Mapping[int, int] | None = None,
+    author: str,
+    at: dt.datetime | None,
+    language: str,
+    link: Link | None,
+    notes: Mapping[int, int] | None,
 ) -> bytes:
     """A Word document with headings and lists in Word's own styles. Given `link`, each figure leads to what it says;
     `notes` are the numbers of the notes of marks, which stand beside them."""

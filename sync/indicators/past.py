@@ -15,6 +15,7 @@ from sync.models.indicators import Indicator, IndicatorVersion
 from sync.models.projects import Event
 
 # What a workbook's sheet calls otherwise than it is kept; labels and descriptions have a column for each language.
+_MOST = 50
 _COLUMNS = {"labels": "label", "descriptions": "description"}
 
 
@@ -38,7 +39,7 @@ class Redefined:
     is_first: bool
 
 
-def past_of(reading: Reading, name: str, limit: int = 50) -> list[Redefined]:
+def past_of(reading: Reading, name: str) -> list[Redefined]:
     """The changes up to the reading, the newest first."""
     query = (
         select(IndicatorVersion.opened, IndicatorVersion.definition, Event.at)
@@ -53,11 +54,11 @@ def past_of(reading: Reading, name: str, limit: int = 50) -> list[Redefined]:
             IndicatorVersion.opened <= reading.as_of.event,
         )
         .order_by(IndicatorVersion.opened.desc())
-        .limit(limit + 1)
+        .limit(_MOST + 1)
     )
     rows = reading.session.execute(query).all()
     found = []
-    for position, (opened, definition, at) in enumerate(rows[:limit]):
+    for position, (opened, definition, at) in enumerate(rows[:_MOST]):
         earlier = rows[position + 1].definition if position + 1 < len(rows) else None
         found.append(Redefined(opened, at, _differing(earlier, definition) if earlier else [], earlier is None))
     return found

@@ -277,9 +277,9 @@ class Reading:
         period: Period,
         after: Slot,
         limit: int,
-        where: Sequence[ColumnElement[bool]] = (),
+        where: Sequence[ColumnElement[bool]],
         *,
-        newest_first: bool = False,
+        newest_first: bool,
     ) -> list[Entry]:
         """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot` or, with the
         `newest_first`, against it. `where` says which of them, as `roughly` does."""

@@ -101,9 +101,7 @@ class StatementEnvironment(SandboxedEnvironment):
             yield value
 
 
-def render_source(
-    environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str = "statement"
-) -> str:
+def render_source(environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str) -> str:
     """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out. The environment is
     used up: it holds itself, and would hold what its filters read from until garbage is collected."""
     try:
@@ -180,7 +178,7 @@ def _line_of(error: Exception) -> int | None:
     return lines[-1] if lines else None
 
 
-def _syntax(error: TemplateSyntaxError, place: str = "statement") -> Finding:
+def _syntax(error: TemplateSyntaxError, place: str) -> Finding:
     return Finding(
         f"{error.message or 'This is not understood'}.", "See the docs on statements.", place, row=error.lineno
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from forms.findings import Finding
+from forms.indicators.sheets import Sheets
+from forms.programmes.programme import Settings, broken_down
 from forms.spelling import did_you_mean
 from sync.errors import Unexpected
 from sync.indicators.marks import Page, clean
@@ -17,19 +19,23 @@ from sync.indicators.reading import AsOf, Reading
 from sync.indicators.statements import VARIABLES
 from sync.indicators.templates import check_source
 from sync.journal import When, moment_of
+from sync.projects.catalogue import latest_sheets, projects_called
 
 _WORD = re.compile(r"\w+")
 
 
 def read_over(
     session: Session,
+    project_id: int | None,
     now: When,
     statements: Mapping[tuple[str, str], str],
-    indicators: Mapping[str, Collection[str] | None] | None,
+    settings: Settings | None,
+    sheets: Sequence[Sheets] | None,
 ) -> list[Finding]:
-    """What is wrong whatever there is to be counted: the language of the texts, and figures and breakdowns that
-    `indicators` (name → what breaks it down, if that is known) has not. None where it is not known which there will
-    be."""
+    """What is wrong whatever there is to be counted: the language of the texts, and figures and breakdowns that neither
+    the folder's `sheets` have nor the other forms of the project, which is the one that its settings name where it has
+    no number. None where it is not known which sheets there will be."""
+    indicators = _indicators(session, project_id, settings, sheets)
     nothing = Reading(session, 0, AsOf(0, moment_of(now)))
     found: list[Finding] = []
     for (name, language), source in sorted(statements.items()):
@@ -39,6 +45,17 @@ def read_over(
         place = f"statements/{name}.{language}.md"
         found += check_source(environment, text, known, lambda *call: _faults_of(indicators, *call), place)
     return found
+
+
+def _indicators(
+    session: Session, project_id: int | None, settings: Settings | None, sheets: Sequence[Sheets] | None
+) -> Mapping[str, Collection[str] | None] | None:
+    """Name → what breaks it down, if that is known; None where it cannot be told which there will be."""
+    projects = [project_id] if project_id is not None else projects_called(session, settings.name) if settings else None
+    if projects is None or sheets is None:
+        return None
+    there = {form_id: one for number in projects for form_id, one in latest_sheets(session, number).items()}
+    return broken_down({**there, **{one.form_id: one for one in sheets}}.values())
 
 
 def _faults_of(

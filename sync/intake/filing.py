@@ -329,10 +329,17 @@ class Filing:
     def _filed_before(self, item: Waiting) -> Receipt | None:
         """What comes again that was filed before its form was closed, deleted or taken from its sender has nothing to
         wait for, unless it brings files that its version does not have."""
-        known = self._versions.get(_key_of(item)) if item.reason in _OF_THE_FORM else None
-        if known is None or not (known.sha256 == sha256_of(item.raw) or known.canonical_sha256 == item.said != b""):
+        first = self._versions.get(_key_of(item)) if item.reason in _OF_THE_FORM else None
+        if first is None:
             return None
-        chain = known.chain
+        if _says(item, first):
+            return self._filed_as(item, first.chain)
+        renamed = replace(item, instance_id=item.other_id)
+        accepted = self._accepted(_key_of(renamed), first.chain)
+        receipt = self._filed_as(renamed, first.chain) if accepted and _says(item, accepted) else None
+        return self._by_own_id(receipt, item) if receipt else None
+
+    def _filed_as(self, item: Waiting, chain: Chain) -> Receipt | None:
         if not self._files.are_known(item, (chain.submission_id, item.instance_id or "")):
             return None
         self._files.look_for(said["sha256"] for said in item.attachments)
@@ -342,10 +349,9 @@ class Filing:
         if self._is_same(item, known):
             return self._duplicate(item, known.chain)
         renamed = replace(item, instance_id=item.other_id)
-        if self._was_accepted(renamed, known.chain):
-            receipt = self._duplicate(renamed, known.chain)
-            receipt.instance_id, receipt.filed_as = item.instance_id, renamed.instance_id
-            return receipt
+        accepted = self._accepted((item.form, renamed.instance_id), known.chain)
+        if accepted and self._is_same(renamed, accepted):
+            return self._by_own_id(self._duplicate(renamed, known.chain), item)
         message = "An instance with this id and other content is stored; the first one stays."
         why = "deleted" if known.chain.deleted_at else "other_content"
         return self._park(_waits(item, "conflict", message), outcome="conflict", why=why)
@@ -366,12 +372,15 @@ class Filing:
             receipt.news = Brought.MISSING
         return receipt
 
-    def _was_accepted(self, renamed: Ready, chain: Chain) -> bool:
-        """Whether a coordinator made a version of it, when it waited because another content has its id."""
-        key = renamed.form, renamed.instance_id
+    def _accepted(self, key: Key, chain: Chain) -> Version | None:
+        """The version that a coordinator made of what waited because another content has its id, if it is of these."""
         self._fetch_versions({key} - self._versions.keys())
         found = self._versions.get(key)
-        return found is not None and found.chain is chain and self._is_same(renamed, found)
+        return found if found is not None and found.chain is chain else None
+
+    def _by_own_id(self, receipt: Receipt, item: Ready | Waiting) -> Receipt:
+        receipt.instance_id, receipt.filed_as = item.instance_id, receipt.instance_id
+        return receipt
 
     def _is_same(self, item: Ready, known: Version) -> bool:
         return known.sha256 == item.sha256 or self._says_the_same(item, known)
@@ -754,6 +763,10 @@ def _originals_first(items: Sequence[Prepared]) -> list[int]:
 
 def _key_of(item: Waiting) -> Key:
     return item.form or "", item.instance_id or ""
+
+
+def _says(item: Waiting, known: Version) -> bool:
+    return known.sha256 == sha256_of(item.raw) or known.canonical_sha256 == item.said != b""
 
 
 def _ready(item: Prepared) -> Ready:

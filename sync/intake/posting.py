@@ -216,12 +216,13 @@ def _first_received(post: Post, now: dt.datetime) -> dt.datetime | None:
 
 def _is_stored(session: Session, project_id: int, waiting: Waiting) -> bool:
     """Whether it is a resend of what came before the form was closed."""
-    stored = select(SubmissionVersion.sha256).where(
+    stored = select(SubmissionVersion.submission_id).where(
         SubmissionVersion.project_id == project_id,
         SubmissionVersion.form_id == waiting.form,
-        SubmissionVersion.instance_id == waiting.instance_id,
+        SubmissionVersion.instance_id.in_([waiting.instance_id, waiting.other_id]),
+        SubmissionVersion.sha256 == sha256_of(waiting.raw),
     )
-    return session.scalar(stored) == sha256_of(waiting.raw)
+    return session.scalar(stored.limit(1)) is not None
 
 
 # Files.

@@ -92,6 +92,11 @@ class Waiting:
         files = said if isinstance(said, list) else []
         return [file for file in files if isinstance(file, Mapping) and SHA256.fullmatch(str(file.get("sha256", "")))]
 
+    @property
+    def other_id(self) -> str:
+        """As that of what can be filed."""
+        return _other_id(self.instance_id or "", self.said, self.raw)
+
 
 @record
 class Ready:
@@ -133,8 +138,11 @@ class Ready:
     @property
     def other_id(self) -> str:
         """The instance id that it gets as an edit where another content has its own."""
-        said = self.canonical_sha256 and self.instance_id.encode() + self.canonical_sha256
-        return id_from_content(said or self.xml)
+        return _other_id(self.instance_id, self.canonical_sha256, self.xml)
+
+
+def _other_id(instance_id: str, said: bytes, xml: bytes) -> str:
+    return id_from_content((said and instance_id.encode() + said) or xml)
 
 
 class _Roots:

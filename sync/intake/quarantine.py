@@ -55,7 +55,7 @@ class Resolved:
 def quarantined_items(
     session: Session,
     project_id: int,
-    state: str | None = None,
+    state: str | None,
     cursor: str | None = None,
     limit: int = PAGE,
     reason: str | None = None,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Table, cast, select, type_coerce
+from sqlalchemy import Column, Connection, Engine, cast, inspect, select, type_coerce
 from sqlalchemy.types import JSON, Boolean, Date, Double, Integer, LargeBinary, Text
 
 from sync.errors import NotFound
@@ -41,6 +41,7 @@ def back_up(
     """The bytes of a backup of the whole installation. `tally` is filled as it goes, and complete at the end.
 
     All tables are of one moment: on PostgreSQL one REPEATABLE READ transaction, on SQLite one reading transaction.
+    What later migrations add may be missing, so that a backup can be made before them.
     Files are only ever added, and those thrown away stay for a day, so what the tables name is there.
     """
     with _one_moment(engine) as connection:
@@ -82,12 +83,15 @@ def _members(
         raise NotFound("There is nothing to save yet: run siby init.")
     yield first_member(Origin(FORMAT, program, migration, epoch, now.isoformat()))
     hashed = sha256()
+    there = inspect(connection).get_multi_columns()
     for table in Base.metadata.sorted_tables:
         name = str(table.name)
-        if name in LEFT_OUT:
+        made = {column["name"] for column in there.get((None, name), ())}
+        if name in LEFT_OUT or not made:
             continue
         tally.rows[name] = 0
-        for number, part in enumerate(_parts(connection, table)):
+        columns = [column for column in table.columns if column.name in made]
+        for number, part in enumerate(_parts(connection, name, columns)):
             member, size, [body] = part_member(number, part)
             hashed.update(body)
             tally.rows[name] += len(part.rows)
@@ -98,25 +102,23 @@ def _members(
     yield last_member(tally)
 
 
-def _parts(connection: Connection, table: Table) -> Iterator[Part]:
-    kinds = [kind_of(column) for column in table.columns]
-    names = [column.name for column in table.columns]
+def _parts(connection: Connection, table: str, columns: Sequence[Column[Any]]) -> Iterator[Part]:
+    kinds = [kind_of(column) for column in columns]
+    names = [column.name for column in columns]
     # JSON goes as it is written: numbers of any length, and the difference between no value and null, stay.
     as_text = cast if connection.dialect.name == "postgresql" else type_coerce
-    columns = [
-        as_text(column, Text) if kind == "json" else column for column, kind in zip(table.columns, kinds, strict=True)
-    ]
+    asked = [as_text(column, Text) if kind == "json" else column for column, kind in zip(columns, kinds, strict=True)]
     rows: list[Sequence[Any]] = []
     size = 0
     # One row at a time from the database's own cursor: a part is closed by its size.
-    for row in connection.execution_options(stream_results=True, max_row_buffer=_ROWS).execute(select(*columns)):
+    for row in connection.execution_options(stream_results=True, max_row_buffer=_ROWS).execute(select(*asked)):
         rows.append(tuple(row))
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
         if len(rows) == _ROWS or size >= _PART:
-            yield Part(table.name, names, kinds, rows)
+            yield Part(table, names, kinds, rows)
             rows, size = [], 0
     if rows:
-        yield Part(table.name, names, kinds, rows)
+        yield Part(table, names, kinds, rows)
 
 
 def _files(connection: Connection, store: ContentStore, tally: Tally) -> Iterator[tuple[str, int, Iterable[bytes]]]:

@@ -16,6 +16,7 @@ from sync.models.indicators import (
 from sync.models.intake import Batch, Quarantined, StoredFile, Upload
 from sync.models.matching import Match, MatchDecision, MatchKey, MatchModel, MatchTerm
 from sync.models.projects import (
+    NEWEST,
     Assignment,
     Audit,
     DraftFile,
@@ -32,6 +33,8 @@ from sync.models.projects import (
 )
 from sync.models.reviewing import ReviewLease, SavedView
 from sync.models.submissions import (
+    ATTACHED,
+    CURRENT,
     Attachment,
     BulkReviewed,
     Comment,
@@ -45,6 +48,9 @@ from sync.models.webhooks import Delivery, Lease, Webhook
 from sync.models.worked import WorkedOut
 
 __all__ = [
+    "ATTACHED",
+    "CURRENT",
+    "NEWEST",
     "Actor",
     "Assignment",
     "Attachment",

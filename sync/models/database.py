@@ -62,7 +62,7 @@ def open_engine(url: str | URL, pool_size: int = 10) -> Engine:
     return engine
 
 
-def engine_options(url: str | URL, pool_size: int = 10) -> dict[str, Any]:
+def engine_options(url: str | URL, pool_size: int) -> dict[str, Any]:
     """What `create_engine` is to be given beside the address; Flask-SQLAlchemy takes the same."""
     options: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
     options["hide_parameters"] = True  # answers and names have no place in the tracebacks of a log

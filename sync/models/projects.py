@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -251,3 +251,11 @@ class DraftSubmission(Base):
     device: Mapped[str | None]
     user_agent: Mapped[str | None]
     received_at: Mapped[dt.datetime]
+
+
+# The version of a form that was published last.
+NEWEST = and_(
+    FormVersion.project_id == Form.project_id,
+    FormVersion.form_id == Form.form_id,
+    FormVersion.version == Form.version,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, false, text, true
+from sqlalchemy import ForeignKeyConstraint, Index, and_, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -211,3 +211,16 @@ class BulkReviewed(Base):
     bulk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     submission_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     before: Mapped[str | None]
+
+
+# The version of a submission that stands, and the files that it names.
+CURRENT = and_(
+    SubmissionVersion.project_id == Submission.project_id,
+    SubmissionVersion.form_id == Submission.form_id,
+    SubmissionVersion.instance_id == Submission.current_instance_id,
+)
+ATTACHED = and_(
+    Attachment.project_id == Submission.project_id,
+    Attachment.submission_id == Submission.id,
+    Attachment.instance_id == Submission.current_instance_id,
+)

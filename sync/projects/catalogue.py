@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session, aliased
 from forms.indicators.contributing import Feeds, compile_feeds
 from forms.indicators.sheets import Sheets
 from forms.xforms.xform import Form, compile_form
+from sync.models import NEWEST, FormDraft, FormVersion, Project
 from sync.models import Form as FormRow
-from sync.models import FormDraft, FormVersion, Project
 from sync.models.probing import look_up
 
 Kept = TypeVar("Kept")
@@ -166,6 +166,19 @@ def _version(session: Session, project_id: int, form_id: str, version: str, sha2
     return StoredVersion(version, sha256, form, sheets)
 
 
+def current_forms(session: Session, project_id: int) -> Iterator[tuple[Published, str]]:
+    """Each form that is not deleted in its newest version, with its title, by id."""
+    rows = session.execute(
+        select(FormRow.form_id, FormRow.version, FormRow.title)
+        .where(FormRow.project_id == project_id, FormRow.deleted_at.is_(None))
+        .order_by(FormRow.form_id)
+    ).all()
+    for form_id, version, title in rows:
+        known = published(session, project_id, form_id, version)
+        if isinstance(known, Published):
+            yield known, title
+
+
 def compiled_draft(draft: FormDraft) -> tuple[Form, Sheets]:
     """A form that is being tried out, and its sheets."""
     sheets = Sheets.from_json(draft.sheets)
@@ -198,16 +211,16 @@ _VERSIONS = (
 )
 
 
+def projects_called(session: Session, name: str) -> list[int]:
+    """The projects of this name that are not archived."""
+    return list(session.scalars(select(Project.id).where(Project.name == name, Project.archived_at.is_(None))))
+
+
 def latest_sheets(session: Session, project_id: int) -> dict[str, Sheets]:
     """The sheets of every form's latest version, by form id."""
     rows = session.execute(
         select(FormVersion.form_id, FormVersion.sheets)
-        .join(
-            FormRow,
-            (FormRow.project_id == FormVersion.project_id)
-            & (FormRow.form_id == FormVersion.form_id)
-            & (FormRow.version == FormVersion.version),
-        )
+        .join(FormRow, NEWEST)
         .where(FormVersion.project_id == project_id, FormRow.deleted_at.is_(None))
         .order_by(FormVersion.form_id)
     )

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from forms.programmes.places import COLUMNS
 from sync.entities.reading import lists_of_project
 from sync.entities.stored import steps_of_list_file
-from sync.models import Form, FormFile, FormVersion, Project, StatementText
+from sync.models import NEWEST, Form, FormFile, FormVersion, Project, StatementText
 from sync.projects.places import PlaceTree, places_at
 from sync.projects.publish import settings_of
 
@@ -112,8 +112,8 @@ def _add_forms(session: Session, project_id: int, files: dict[str, bytes], words
     """The newest workbooks; gives a line for each form that has none."""
     rows = session.execute(
         select(FormVersion.form_id, FormVersion.version, FormVersion.source)
-        .join(Form, (Form.project_id == FormVersion.project_id) & (Form.form_id == FormVersion.form_id))
-        .where(Form.project_id == project_id, Form.deleted_at.is_(None), FormVersion.version == Form.version)
+        .join(Form, NEWEST)
+        .where(Form.project_id == project_id, Form.deleted_at.is_(None))
         .order_by(FormVersion.form_id)
     )
     for form_id, version, source in rows:

@@ -13,7 +13,7 @@ from forms.xforms.xform import compile_form
 from sync.encryption.keys import NewKey, public_key
 from sync.errors import Exists
 from sync.journal import Journal
-from sync.models import EncryptionKey, Form, FormVersion
+from sync.models import NEWEST, EncryptionKey, Form, FormVersion
 
 
 def encrypt_project(journal: Journal, key: NewKey) -> EncryptionKey:
@@ -59,12 +59,7 @@ def open_forms(journal: Journal) -> list[Workbook]:
     """The newest versions of the project's forms that are filled in unencrypted."""
     rows = journal.session.execute(
         select(FormVersion.xform, FormVersion.source, FormVersion.sheets)
-        .join(
-            Form,
-            (Form.project_id == FormVersion.project_id)
-            & (Form.form_id == FormVersion.form_id)
-            & (Form.version == FormVersion.version),
-        )
+        .join(Form, NEWEST)
         .where(Form.project_id == journal.project_id, FormVersion.key_id.is_(None), Form.deleted_at.is_(None))
         .order_by(Form.form_id)
     ).all()

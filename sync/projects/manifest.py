@@ -16,7 +16,7 @@ from forms.xforms.files import NamedFile, named_files
 from sync.entities.delivery import list_names_of, list_type, state_for
 from sync.errors import NotFound
 from sync.intake.content import store_of
-from sync.models import Actor, DraftFile, Form, FormDraft, FormFile, FormVersion, StoredFile
+from sync.models import NEWEST, Actor, DraftFile, Form, FormDraft, FormFile, FormVersion, StoredFile
 
 _WORKED_OUT = "md5"
 
@@ -46,12 +46,7 @@ def fillable(session: Session, project_id: int, bound: frozenset[str] | None, fo
     """The forms that may be filled in now, by id: the open ones, of those to which somebody is `bound`."""
     query = (
         select(Form.form_id, FormVersion.title, Form.title, Form.version, FormVersion.md5, FormVersion.sha256)
-        .join(
-            FormVersion,
-            (FormVersion.project_id == Form.project_id)
-            & (FormVersion.form_id == Form.form_id)
-            & (FormVersion.version == Form.version),
-        )
+        .join(FormVersion, NEWEST)
         .where(Form.project_id == project_id, Form.state == "open", Form.deleted_at.is_(None))
         .order_by(Form.form_id)
     )
@@ -138,12 +133,7 @@ def keep_hashes(session: Session, project_id: int) -> None:
 def _of_form(session: Session, project_id: int, form_id: str) -> tuple[Sequence[NamedFile], Mapping[str, FormFile]]:
     row = session.execute(
         select(Form.version, FormVersion.sha256)
-        .join(
-            FormVersion,
-            (FormVersion.project_id == Form.project_id)
-            & (FormVersion.form_id == Form.form_id)
-            & (FormVersion.version == Form.version),
-        )
+        .join(FormVersion, NEWEST)
         .where(Form.project_id == project_id, Form.form_id == form_id, Form.deleted_at.is_(None))
     ).one_or_none()
     if row is None:

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
-from forms.findings import Faulty, Finding
+from forms.findings import Faulty, Finding, with_warnings
 from forms.indicators.sheets import Sheets
-from forms.programmes.programme import Programme, broken_down, version_order
+from forms.programmes.programme import Programme, version_order
 from forms.workbooks.workbook import Workbook
 from forms.xforms.rewriting import open_version
 from sync.entities.registers import change_places
@@ -27,6 +27,7 @@ from sync.intake.receive import parked_anew, receive_again
 from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Submission
 from sync.models.database import begin_writing
+from sync.projects.catalogue import projects_called
 from sync.projects.identities import carried_on, identities_before
 from sync.projects.keys import locked
 from sync.projects.media import Filled, attach_files, content_hash
@@ -193,12 +194,13 @@ def load_programme(
             report.published.append(f"{workbook.form.form_id} {workbook.form.version}")
             report.released += released
     if faulty or findings:
-        indicators = broken_down(workbook.sheets for workbook in programme.workbooks)
-        findings += read_over(session, now, programme.statements, indicators)
+        sheets = [workbook.sheets for workbook in programme.workbooks]
+        findings += read_over(session, journal.project_id, now, programme.statements, programme.settings, sheets)
     if faulty:
-        raise WorkbookFaulty("The form has faults.", findings=[*faulty, *findings])
+        told = with_warnings([*faulty, *findings], report.warnings)
+        raise WorkbookFaulty("The form has faults.", findings=told)
     if findings:
-        raise VersionDiffers(findings=findings)
+        raise VersionDiffers(findings=with_warnings(findings, report.warnings))
     report.warnings += _older_versions(before, _current_versions(journal), programme)
     for (name, language), source in sorted(programme.statements.items()):
         try:
@@ -211,7 +213,7 @@ def load_programme(
         except Unexpected as refusal:
             findings += refusal.findings
     if findings:
-        raise Faulty(findings)
+        raise Faulty(findings, report.warnings)
     return journal, report
 
 
@@ -223,9 +225,7 @@ def _journal_for(
     project_id: int | None,
 ) -> tuple[Journal, bool]:
     if project_id is None:
-        same_name = session.scalars(
-            select(Project.id).where(Project.name == settings["name"], Project.archived_at.is_(None))
-        ).all()
+        same_name = projects_called(session, settings["name"])
         if len(same_name) > 1:
             raise Unexpected(f"{len(same_name)} projects are called {settings['name']!r}; say which by its number.")
         if not same_name:

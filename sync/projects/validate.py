@@ -10,10 +10,12 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
 from forms.findings import Faulty, Finding
+from sync.projects.catalogue import Shelf
 
 SECONDS = 60
 JAVA_MISSING = Finding(
@@ -21,6 +23,8 @@ JAVA_MISSING = Finding(
     "Install Java 11 or newer, so that a form that ODK Collect cannot open is refused here.",
 )
 _AT_ONCE = threading.BoundedSemaphore(2)
+# What passed, by program, patience and form: a form comes again once its warnings are passed over.
+_passed: Shelf[bool] = Shelf(500)
 _CHATTER = re.compile(
     r"^(Validating: .*|>> Xform parsing completed!.*|>> Something broke the parser.*|\s+at .*|\s*\.\.\. \d+ more"
     r"|>> XForm is invalid.*|The following files failed validation:|Result: Invalid|Caused by: .*)$"
@@ -42,11 +46,14 @@ def java() -> str | None:
 def require_loadable(xform: bytes, place: str, seconds: float = SECONDS) -> list[Finding]:
     """Raises Faulty with what ODK Validate says of a form that it cannot load; gives a warning when it could not look.
 
-    Takes up to `seconds`, so no lock may be held meanwhile.
+    Takes up to `seconds`, so no lock may be held meanwhile; a form that has just passed is not tried again.
     """
     program = java()
     if program is None:
         return [JAVA_MISSING]
+    tried = (program, seconds, sha256(xform).digest())
+    if _passed.find(tried):
+        return []
     with _AT_ONCE, tempfile.TemporaryDirectory(prefix="siby-") as folder:
         file = Path(folder, "form.xml")
         file.write_bytes(xform)
@@ -65,6 +72,7 @@ def require_loadable(xform: bytes, place: str, seconds: float = SECONDS) -> list
         except OSError as error:
             return [_unfinished(place, f"it could not be started: {error}")]
     if done.returncode == 0:
+        _passed.put(tried, True)
         return []
     output = (done.stderr + done.stdout).decode("utf-8", "replace")
     said = _told(output, str(file))

@@ -132,7 +132,7 @@ def preview_review(
     *,
     comment: str | None = None,
     seen: int | None = None,
-    known: Totals | None = None,
+    known: Totals | None,
 ) -> Reviewed:
     """What would come of `review_many` and which figures it would shift, with nothing of it left when this ends: the
     transaction is taken back. Others may write while figures are worked out.

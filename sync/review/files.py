@@ -23,9 +23,9 @@ def attach_file(
     name: str,
     sha256: str,
     size: int,
-    type: str | None = None,  # noqa: A002 — the wire's word
+    type: str | None,  # noqa: A002 — the wire's word
     *,
-    replace: bool = False,
+    replace: bool,
 ) -> bool:
     """Make content that is in the store a file of the current version; False if it was that before.
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound
-from sync.models import Actor, Form, Submission, SubmissionVersion
+from sync.models import CURRENT, Actor, Form, Submission, SubmissionVersion
 
 _AT_ONCE = 1000
 
@@ -130,12 +130,7 @@ _CURRENT = [
     SubmissionVersion.received_at.label("current_received_at"),
 ]
 _OWN = [field.name for field in fields(Listed) if field.name != "current"]
-_QUERY = select(*(getattr(Submission, name) for name in _OWN), *_CURRENT).join(
-    SubmissionVersion,
-    (SubmissionVersion.project_id == Submission.project_id)
-    & (SubmissionVersion.form_id == Submission.form_id)
-    & (SubmissionVersion.instance_id == Submission.current_instance_id),
-)
+_QUERY = select(*(getattr(Submission, name) for name in _OWN), *_CURRENT).join(SubmissionVersion, CURRENT)
 
 
 def _listed(session: Session, query: Select[Any], limit: int | None) -> Iterator[Listed]:

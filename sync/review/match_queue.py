@@ -124,7 +124,7 @@ def matches(
     return Page(items, items[-1].cursor if len(found) > limit else None)
 
 
-def count_pairs(reading: Reading, list_name: str, state: str = OPEN, wanted: Wanted = ALL) -> int:
+def count_pairs(reading: Reading, list_name: str, state: str, wanted: Wanted = ALL) -> int:
     """How many there are on all pages of them."""
     query = select(func.count()).where(*_in_state(reading, list_name, state, wanted))
     return reading.session.scalars(query).one()

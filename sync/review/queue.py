@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from forms.form import Flag
 from sync.entities.reach import tree_of
 from sync.errors import Unexpected
-from sync.models import Form, Submission, SubmissionVersion
+from sync.models import CURRENT, Form, Submission, SubmissionVersion
 from sync.models.database import is_sqlite
 from sync.review.paging import PAGE, Page, cursor_to, id_at
 
@@ -143,7 +143,7 @@ def count_sought(session: Session, project_id: int, sought: Sought, most: int | 
     if most is None:
         of_project = _COPY.project_id == project_id
         deleted = select(_COPY.id).where(of_project, _COPY.deleted_at.is_not(None))
-        of_deleted = select(_COPY.id).where(of_project, _COPY.form_id.in_(_in_the_bin(project_id)))
+        of_deleted = select(_COPY.id).where(of_project, _COPY.form_id.in_(deleted_forms(project_id)))
         apart, whole = [deleted, of_deleted], sought
         if sought.state == "undecided" and (sought.since or sought.until):
             # The index of the time says no state: those of other states are among what is left out.
@@ -227,11 +227,12 @@ def _where(session: Session, project_id: int, sought: Sought) -> list[ColumnElem
     return [
         *_filters(session, project_id, sought),
         Submission.deleted_at.is_(None),
-        Submission.form_id.not_in(_in_the_bin(project_id)),
+        Submission.form_id.not_in(deleted_forms(project_id)),
     ]
 
 
-def _in_the_bin(project_id: int) -> Select[str]:
+def deleted_forms(project_id: int) -> Select[str]:
+    """Which forms are in the bin."""
     return select(Form.form_id).where(Form.project_id == project_id, Form.deleted_at.is_not(None))
 
 
@@ -288,11 +289,7 @@ def _sent_by(session: Session, project_id: int, actor_id: int) -> ColumnElement[
 def _says(session: Session, word: str) -> ColumnElement[bool]:
     """Whether the word stands in the current answers or in the name of the instance. Names of questions are found too:
     the answers are one text."""
-    version = select(SubmissionVersion.answers).where(
-        SubmissionVersion.project_id == Submission.project_id,
-        SubmissionVersion.form_id == Submission.form_id,
-        SubmissionVersion.instance_id == Submission.current_instance_id,
-    )
+    version = select(SubmissionVersion.answers).where(CURRENT)
     texts = cast(version.scalar_subquery(), Text), Submission.instance_name
     # SQLite's LIKE takes capitals for small letters by itself, in half the time.
     if is_sqlite(session):

@@ -58,8 +58,8 @@ def shifts_by_rule(
     project_id: int,
     rule: str,
     now: dt.datetime,
-    known: Totals | None = None,
-    tell: Callable[[int, int], None] = lambda _done, _of: None,
+    known: Totals | None,
+    tell: Callable[[int, int], None],
 ) -> list[Shift]:
     """The figures that would be others if the project counted by this rule, in the order of their names. What the
     session was at is taken back; nothing is written. `tell` is told how many are done of how many."""

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from sync.errors import NotFound
 from sync.intake.content import ContentStore
 from sync.journal import Journal
 from sync.models import (
@@ -110,18 +109,6 @@ def purge_discarded(journal: Journal, before: dt.datetime, limit: int = _AT_ONCE
     ids = [row.id for row in rows]
     session.execute(delete(Quarantined).where(Quarantined.project_id == project_id, Quarantined.id.in_(ids)))
     return Purged(len(ids), _forget_files(session, project_id, _named_in(row.envelope for row in rows)))
-
-
-def purge_one(journal: Journal, submission_id: int) -> Purged:
-    """The same for one submission that is deleted, without waiting. Raises NotFound."""
-    deleted = select(Submission.id).where(
-        Submission.project_id == journal.project_id,
-        Submission.id == submission_id,
-        Submission.deleted_at.is_not(None),
-    )
-    if journal.session.scalar(deleted) is None:
-        raise NotFound
-    return _purge(journal, [submission_id])
 
 
 def _purge(journal: Journal, ids: Sequence[int]) -> Purged:

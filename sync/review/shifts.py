@@ -37,7 +37,7 @@ class Span:
     counted_anew: Collection[int] = ()
 
 
-def shifts_since(journal: Journal, event: int, known: Totals | None = None) -> list[Shift]:
+def shifts_since(journal: Journal, event: int, known: Totals | None) -> list[Shift]:
     """`shifts_between` for what the transaction has done by this moment, if it counted no submission anew."""
     journal.session.flush()
     span = Span(event, journal.last_event, journal.now)

@@ -15,7 +15,7 @@ from sync.errors import NotFound
 from sync.indicators.recount import recount
 from sync.intake.prepare import unpack
 from sync.journal import Journal
-from sync.models import Submission, SubmissionVersion
+from sync.models import CURRENT, Submission, SubmissionVersion
 from sync.projects.catalogue import Unpublished, published
 from sync.review.counting import APPROVED, REJECTED
 
@@ -94,12 +94,7 @@ _STANDING = select(
     SubmissionVersion.form_version,
     SubmissionVersion.xml,
     SubmissionVersion.event.label("version_event"),
-).join(
-    SubmissionVersion,
-    (SubmissionVersion.project_id == Submission.project_id)
-    & (SubmissionVersion.form_id == Submission.form_id)
-    & (SubmissionVersion.instance_id == Submission.current_instance_id),
-)
+).join(SubmissionVersion, CURRENT)
 
 
 def _actions(journal: Journal, submission: Any) -> list[EntityAction]:

@@ -30,7 +30,7 @@ _MOST = 20
 
 
 def add_webhook(
-    journal: Journal, url: str, types: Sequence[str], answers: bool, since: int | None = None, *, plain: bool = False
+    journal: Journal, url: str, types: Sequence[str], answers: bool, since: int | None, *, plain: bool
 ) -> Webhook:
     """An address that is told of what happens from now on, or after the event `since`. Raises Unexpected.
 
@@ -105,7 +105,7 @@ def attempts_of(hook: Webhook) -> Select[Delivery]:
     return select(Delivery).where(Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id)
 
 
-def deliveries_of(session: Session, hook: Webhook, limit: int, cursor: str | None = None) -> Page[Delivery]:
+def deliveries_of(session: Session, hook: Webhook, limit: int, cursor: str | None) -> Page[Delivery]:
     """The attempts to tell it, the newest first. Raises Unexpected for what was never a cursor."""
     query = attempts_of(hook)
     if cursor:

@@ -11,10 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from sync.models import Actor, Delivery, Event, Project, Submission, SubmissionVersion, Webhook
+from sync.models import (
+    CURRENT,
+    Actor,
+    Attachment,
+    Delivery,
+    Event,
+    Project,
+    Server,
+    Submission,
+    SubmissionVersion,
+    Webhook,
+)
 
 _TYPES = {
     "submitted": "submission.stored",
@@ -93,7 +104,7 @@ def next_message(session: Session, hook: Webhook, now: dt.datetime) -> Message |
             return None
         silent = _incomplete(session, hook.project_id, [event.number for event in events])
         for event in events:
-            kind = _type_of(event)
+            kind = _type_of(session, event)
             if kind is not None and event.number not in silent and (not hook.types or kind in hook.types):
                 return _message(session, hook, event, kind, now)
             hook.told = event.number
@@ -125,9 +136,8 @@ def note(session: Session, hook: Webhook, event: int, outcome: Outcome, now: dt.
         )
         or 0
     )
-    refused = outcome.status is not None and 400 <= outcome.status < 500 and outcome.status not in _PASSING
     hook.failures = 0 if outcome.heard else hook.failures + 1
-    parked = refused and hook.failures >= _REFUSALS
+    parked = _is_refusal(outcome.status) and _refusals(session, hook, event) + 1 >= _REFUSALS
     session.add(
         Delivery(
             project_id=hook.project_id,
@@ -142,15 +152,14 @@ def note(session: Session, hook: Webhook, event: int, outcome: Outcome, now: dt.
         )
     )
     hook.last_status, hook.last_error = outcome.status, outcome.error
+    paused = hook.state == "paused"  # by somebody, while it was being told
     if outcome.heard or parked:
         hook.told, hook.failures, hook.next_at = event, 0, None
-        hook.state = "active"
-        return
-    hook.state = "failing"
-    if outcome.status == 410 or _lost_patience(session, hook, event, now):
+        hook.state = "paused" if paused else "active"
+    elif paused or outcome.status == 410 or _lost_patience(session, hook, event, now):
         hook.state, hook.next_at = "paused", None
     else:
-        hook.next_at = now + _wait(hook.failures, outcome.retry_after)
+        hook.state, hook.next_at = "failing", now + _wait(hook.failures, outcome.retry_after)
 
 
 def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
@@ -160,11 +169,32 @@ def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 
 
-def _type_of(event: Event) -> str | None:
+def _type_of(session: Session, event: Event) -> str | None:
     if event.kind == "restored":
         # Of a deletion, or of a rejection: the journal has one word for both.
         return "submission.restored" if (event.details or {}).get("deleted") else "submission.reviewed"
+    if event.kind == "completed" and _corrects(session, event):
+        return "submission.edited"
     return _TYPES.get(event.kind)
+
+
+def _corrects(session: Session, completed: Event) -> bool:
+    """Whether it completes a correction of what was surely told before: of what was completed by then, or had asked for
+    no files."""
+    of_submission = Event.project_id == completed.project_id, Event.submission_id == completed.submission_id
+    edited = session.scalar(
+        select(func.max(Event.number)).where(*of_submission, Event.kind == "edited", Event.number < completed.number)
+    )
+    if edited is None:
+        return False
+    before = exists().where(*of_submission, Event.kind == "completed", Event.number < edited)
+    asked = exists().where(
+        Attachment.project_id == Submission.project_id,
+        Attachment.submission_id == Submission.id,
+        Attachment.instance_id == Submission.instance_id,
+    )
+    own = Submission.project_id == completed.project_id, Submission.id == completed.submission_id
+    return bool(session.scalar(select(or_(before, not_(asked))).where(*own)))
 
 
 def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[int]:
@@ -190,7 +220,8 @@ def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[in
 
 
 def _message(session: Session, hook: Webhook, event: Event, kind: str, now: dt.datetime) -> Message:
-    message_id = f"{hook.project_id}-{hook.id}-{event.number}"
+    epoch = session.scalars(select(Server.epoch)).one()  # numbers of events come again after a restore
+    message_id = f"{epoch}-{hook.project_id}-{hook.id}-{event.number}"
     payload = {
         "id": message_id,
         "type": kind,
@@ -220,14 +251,7 @@ def _data(session: Session, hook: Webhook, event: Event) -> dict[str, Any]:
         return dict(event.details or {})
     row = session.execute(
         select(Submission, SubmissionVersion.answers, Actor.name)
-        .join(
-            SubmissionVersion,
-            and_(
-                SubmissionVersion.project_id == Submission.project_id,
-                SubmissionVersion.form_id == Submission.form_id,
-                SubmissionVersion.instance_id == Submission.current_instance_id,
-            ),
-        )
+        .join(SubmissionVersion, CURRENT)
         .outerjoin(Actor, Actor.id == Submission.actor_id)
         .where(Submission.project_id == event.project_id, Submission.id == event.submission_id)
     ).one_or_none()
@@ -255,10 +279,22 @@ def _wait(failures: int, retry_after: int | None) -> dt.timedelta:
     return max(wait, asked)
 
 
+def _is_refusal(status: int | None) -> bool:
+    return status is not None and 400 <= status < 500 and status not in _PASSING
+
+
+def _refusals(session: Session, hook: Webhook, event: int) -> int:
+    """How often the receiver has said no to the event so far; what else went wrong is no fault of the event."""
+    said = session.scalars(select(Delivery.status).where(*_attempts_since(hook, event)))
+    return sum(map(_is_refusal, said))
+
+
 def _lost_patience(session: Session, hook: Webhook, event: int, now: dt.datetime) -> bool:
-    first = session.scalar(
-        select(func.min(Delivery.at)).where(
-            Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id, Delivery.event == event
-        )
-    )
+    first = session.scalar(select(func.min(Delivery.at)).where(*_attempts_since(hook, event)))
     return first is not None and now - first > _PATIENCE
+
+
+def _attempts_since(hook: Webhook, event: int) -> list[ColumnElement[bool]]:
+    """To tell it of the event, since somebody last changed it or had it told again."""
+    own = Delivery.project_id == hook.project_id, Delivery.webhook_id == hook.id, Delivery.event == event
+    return [*own, Delivery.at >= (hook.updated_at or hook.created_at)]

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from server import beside
 from server.db import session
 from server.pages.figures import statements as statement_pages
+from sync.indicators import issues
 from sync.indicators.statements import Statement, compose
 from sync.models import WorkedOut
 from tests.api.test_indicator_pages import last_event
-from tests.support.pages import read, signed_in
+from tests.support.pages import read, send, signed_in
 from tests.support.projects import a_sale
 from tests.support.web import House
 
@@ -50,7 +51,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     monkeypatch.setattr(beside, "_AT_ONCE_SECONDS", 0.05)
     monkeypatch.setattr(beside, "_SAID_SECONDS", 0.01)
     found = Slow()
-    monkeypatch.setattr(statement_pages, "compose", found)
+    for module in (statement_pages, issues):
+        monkeypatch.setattr(module, "compose", found)
     yield found
     found.go.set()
     wait_until(nobody_works)
@@ -121,6 +123,29 @@ def test_what_is_done_is_said_to_be_under_way_no_longer(sold: House, slow: Slow)
     wait_until(lambda: told(sold) is None)
 
     assert ">13,0</a>" in read(client, page)
+
+
+def test_what_is_to_be_issued_is_written_while_its_page_says_how_far_it_is_and_then_given_out_at_once(
+    sold: House, slow: Slow
+) -> None:
+    sold.djeneba.put("statements/results/en", data="{{ sacks }} sacks.\n")
+    client, event = signed_in(sold, "djeneba", language="fr"), last_event(sold)
+    page = f"/projects/{sold.pid}/statements/results/issue?as_of={event}"
+
+    assert client.get(page).status_code == 503
+    wait_until(lambda: slow.times)
+    assert "3 chiffres sur 14" in client.get(page).get_data(as_text=True)
+    slow.go.set()
+    in_the_end(client, page)
+    sold.amina.send(a_sale(3, sacks=5), batch="b2")
+    given = {"as_of": event, "title": "Mi-parcours", "period": "all", "place": ""}
+    answer = send(client, page, page.partition("?")[0], given)
+
+    assert slow.times == 2
+    assert answer.status_code == 303
+    assert ">13,0</a>" in in_the_end(client, f"{answer.headers['Location']}?wording=fr")
+    assert ">13.0</a>" in in_the_end(client, f"{answer.headers['Location']}?wording=en")
+    assert slow.times == 2
 
 
 def test_what_cannot_be_worked_out_is_said_in_the_end(sold: House, slow: Slow) -> None:

@@ -20,8 +20,9 @@ from sync.models.database import begin_writing
 from sync.projects.publish import publish_form
 from tests.support.collect import Collect, through
 from tests.support.listing import ListedFile, md5, read_manifest
+from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import NOON, a_sale, instance_id
-from tests.support.web import House, Voice, shown
+from tests.support.web import House, Voice, refused, shown
 from tests.support.workbooks import a_workbook
 
 KATI, SIBY = "6a000000-0000-4000-8000-00000000000a", "6a000000-0000-4000-8000-00000000000b"
@@ -105,6 +106,22 @@ def test_the_office_gets_every_row_and_a_viewer_who_becomes_a_collector_those_of
 
     assert (len(office), len(before)) == (2, 2)
     assert rows(field.fanta, "households.csv") == []
+
+
+def test_a_list_of_people_is_not_for_those_who_only_read(house: House) -> None:
+    publish_gathering(house)
+    asked = a_workbook("visit", "1", VISIT.replace("households.csv", "people.csv"))
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, read_workbook(asked, "visit.xlsx"))
+        journal.close()
+        session().commit()
+    house.amina.send(a_gathering(1))
+
+    assert [row["first_name"] for row in rows(house.amina, "people.csv")] == ["Djénéba"]
+    assert rows(house.baraka, "people.csv") == rows(house.amina, "people.csv")
+    for place in ("", "versions/1/"):
+        assert refused(house.fanta.get(f"forms/visit/{place}attachments/people.csv")) == 403.1
 
 
 def test_a_list_is_fetched_again_by_those_tablets_alone_whose_rows_changed(field: House) -> None:

@@ -10,10 +10,12 @@ import uuid
 from typing import Any
 
 import pytest
+import requests
 
 from server import clock
 from sync.entities.writing import force_held
 from sync.journal import open_journal
+from tests.support.live import served
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -84,6 +86,17 @@ def test_a_row_is_changed_at_the_version_one_looked_at(office: House) -> None:
     assert shown(office.baraka.patch(at + "?force=true", json={"label": "Siby II"}))["currentVersion"]["version"] == 3
 
 
+def test_a_change_may_come_in_pieces_whose_length_nobody_says(office: House) -> None:
+    path = f"/v1/projects/{office.pid}/datasets/villages/entities/{ONE}?baseVersion=1"
+    sent = {"Authorization": f"Bearer {office.baraka.token}", "Content-Type": "application/json"}
+
+    with served(office.app) as address:
+        answer = requests.patch(address + path, data=iter([b'{"label": ', b'"Siby II"}']), headers=sent, timeout=30)
+
+    assert answer.status_code == 200, answer.text
+    assert entity(office)["currentVersion"]["label"] == "Siby II"
+
+
 def test_versions_and_what_became_different_between_them(office: House) -> None:
     at = "datasets/villages/entities/" + ONE
     office.baraka.patch(at + "?baseVersion=1", json={"data": {"phone": "70"}})
@@ -136,12 +149,14 @@ def test_the_table_of_a_list_runs_nothing_and_can_be_filtered(office: House) -> 
     whole = table(office, "")
     some = table(office, "?$filter=commune eq 'Kati' and __system/version eq 1")
     found = table(office, "?$search=siby")
+    plain = table(office, "?safeCells=false")
 
     assert whole[0] == [
         *("__id", "label", "commune", "phone"),
         *("__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"),
     ]
     assert {row[1] for row in whole[1:]} == {"Siby", "Kati", '\'=Bla, "2"'}
+    assert {row[1] for row in plain[1:]} == {"Siby", "Kati", '=Bla, "2"'}
     assert whole[1][6:] == ["Baraka", "0", "", "1"]
     assert [row[1] for row in some[1:]] == ["Kati"]
     assert [row[1] for row in found[1:]] == ["Siby"]

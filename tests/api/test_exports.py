@@ -20,12 +20,22 @@ from sqlalchemy import select
 from server.db import session
 from sync.exports.cells import safe
 from sync.models import Audit
-from tests.support.exports import a_visit, read_csv, tables_in, with_visits
+from tests.support.exports import a_visit, publish, read_csv, tables_in, with_visits
 from tests.support.pages import signed_in
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused
 
 FILE = "forms/visit/submissions"
+SPLIT = "splitSelectMultiples=true"
+NOTE = """
+    | survey | | |
+    | type | name | label |
+    | text | note | Note |
+"""
+CHOICES = """
+    | choices | | |
+    | list_name | name | label |
+"""
 _KML = "{http://www.opengis.net/kml/2.2}"
 
 
@@ -120,6 +130,15 @@ def test_a_filter_narrows_all_tables(house: House) -> None:
     assert refused(house.baraka.get(f"{FILE}.csv", query_string={"$filter": "nothing eq 1"})) == 400.18
 
 
+def test_a_plus_of_a_zone_may_stand_in_the_address_as_it_is(house: House) -> None:
+    with_visits(house, 3)
+
+    some = house.baraka.get(f"{FILE}.csv?$filter=__system/submissionDate gt 2026-11-01T02:00:00.000+02:00")
+    none = house.baraka.get(f"{FILE}.csv?$filter=who eq '2026-11-01T02:00:00 02:00'")
+
+    assert (some.headers["X-Total-Rows"], none.headers["X-Total-Rows"]) == ("3", "0")
+
+
 @pytest.mark.parametrize("asked", [{}, {"$filter": "sacks gt 0"}])
 def test_a_limit_bounds_all_tables(house: House, asked: dict[str, str]) -> None:
     with_visits(house, 30)
@@ -160,6 +179,29 @@ def test_a_workbook_holds_texts_numbers_and_dates_and_nothing_that_runs(house: H
         assert row["at"].value.isoformat() == f"{answers['at'][:10]}T08:00:00"
     assert book["people"].max_row == 1 + sum(len(answers["people"]) for answers in visits.values())
     assert b"<f>" not in b"".join(_entries(body).values())
+
+
+def test_a_sheet_is_named_after_its_form_also_where_a_spreadsheet_allows_no_such_name(house: House) -> None:
+    form_id = "'abcdefghijklmnopqrstuvwxyz_abc'defghij"
+    publish(house.app, house.pid, form_id, "1", NOTE)
+
+    body = house.baraka.get(f"forms/{form_id}/submissions.xlsx").get_data()
+
+    assert openpyxl.load_workbook(io.BytesIO(body)).sheetnames == ["abcdefghijklmnopqrstuvwxyz_abc"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_table_that_is_too_wide_for_a_sheet_is_no_workbook_without_its_last_columns(house: House) -> None:
+    questions = "".join(f"    | select_multiple sign | q{number} | Q |\n" for number in range(340))
+    choices = "".join(f"    | sign | o{number} | O |\n" for number in range(50))
+    publish(house.app, house.pid, "wide", "1", f"{NOTE}{questions}{CHOICES}{choices}")
+
+    answers = [house.baraka.get(f"forms/wide/submissions.{ending}") for ending in ("xlsx", f"csv?{SPLIT}")]
+    refusal = house.baraka.get(f"forms/wide/submissions.xlsx?{SPLIT}")
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert refused(refusal) == 400.8
+    assert "17,353 columns" in refusal.get_json()["message"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

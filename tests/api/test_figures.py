@@ -250,3 +250,34 @@ def test_a_figure_asked_for_again_is_what_its_asker_may_see_and_how_things_stand
 
 def values(told: dict[str, Any]) -> list[float | None]:
     return [one["value"] for one in told["figures"]]
+
+
+SURVEY = """
+    | survey  |        |         |             |
+    | type    | name   | label   | identifying |
+    | text    | phone  | Phone   |             |
+    | integer | income | Income  | yes         |
+    | text    | status | Status  | yes         |
+    | text    | sex    | Sex     |             |
+    | indicators |     |         |             |
+    | name    | label  | aggregate | subject  | value     | where            | by     | numerator | denominator |
+    | earned  | Earned | sum       |          | ${income} |                  |        |           |             |
+    | ill     | Ill    | count     |          |           | ${status} = 'ill' |       |           |             |
+    | states  | States | count     |          |           |                  | status |           |             |
+    | share   | Share  | ratio     |          |           |                  |        | ill       | reached     |
+    | reached | Reached | distinct | ${phone} |           |                  | sex    |           |             |
+"""
+
+
+def test_single_rows_do_not_tell_viewers_what_tells_who_somebody_is(house: House) -> None:
+    publish(house, SURVEY, "survey")
+    answers = {"phone": "76 00 00 01", "income": 4000, "status": "ill", "sex": "f"}
+    house.amina.send(a_sale(1, form="survey") | {"answers": answers})
+
+    for name in ("earned", "ill", "states", "share"):
+        for behind in ("evidence", "changes"):
+            assert refused(house.fanta.get(f"figures/{name}/{behind}")) == 403.1
+            assert house.baraka.get(f"figures/{name}/{behind}").status_code == 200
+    assert values(shown(house.fanta.get("figures?indicator=earned,ill,share"))) == [4000, 1, 1]
+    [row] = shown(house.fanta.get("figures/reached/evidence"))["evidence"]
+    assert (row["by"], row["subject"]) == ({"sex": "f"}, None)

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from server.uploads import XLSX
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import SALE, a_sale
 from tests.support.web import House, shown
@@ -79,6 +80,21 @@ def test_all_that_is_wrong_is_shown_by_sheet_row_and_column(house: House, client
     assert 'name="workbook"' in text
     assert Page(text).runs == []
     assert client.get(f"/projects/{house.pid}/forms/visit/draft").status_code in (303, 404)
+
+
+def test_faults_and_warnings_stand_in_one_list_and_nothing_is_taken(house: House, client: FlaskClient) -> None:
+    faulty = VISIT.replace(". >= 0", "${bags} > 1") + "    | indicatorz |  |\n    | name | label |\n"
+    workbook = a_workbook("visit", "1", faulty)
+
+    page = upload(house, client, workbook).get_data(as_text=True)
+    answer = house.djeneba.post("forms?ignoreWarnings=true&publish=true", data=workbook, headers={"Content-Type": XLSX})
+    told = answer.get_json()["details"]["findings"]
+
+    assert "1 thing is to be mended" in page
+    assert page.index("Errors and warnings") < page.index("‘bags’") < page.index("<strong>Warning</strong>")
+    assert answer.status_code == 400
+    assert [(one.get("sheet"), one.get("warning", False)) for one in told] == [("survey", False), ("indicatorz", True)]
+    assert house.djeneba.get("forms/visit").status_code == 404
 
 
 def test_an_empty_upload_and_one_that_is_no_workbook_are_refused_on_the_page(house: House, client: FlaskClient) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections import Counter, deque
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.crawling import kind_of, links_of, routes
+from tests.support.busy import make_busy
+from tests.support.crawling import kind_of, pages_of_each_kind, routes
 from tests.support.pages import read, send, signed_in
-from tests.support.people import a_gathering, publish_gathering
-from tests.support.projects import a_sale
 from tests.support.web import House, refused, shown
 from tests.support.workbooks import a_workbook
 
@@ -27,11 +25,9 @@ ENGLISH = frozenset(
         " nobody somebody there here what will may can only more than each into without",
     )
 )
-PLACES = "code,name,level,parent,latitude,longitude\nK,Koulikoro,region,,12.86,-7.56\nS,Siby,commune,K,,\n"
 # Described for those who write programs; it is in English, and says so.
 FOR_PROGRAMS = {"api_pages.api"}
 _EACH = 2  # pages of a kind
-_MOST = 400
 _FAULTY = """
     | survey      |        |       |            |
     | type        | name   | label | constraint |
@@ -42,36 +38,12 @@ _FAULTY = """
     | Bad Name    | Sacs   | sum   |            |
     | sold        | Sacs   | total | ${sacks}   |
 """
-_STATEMENT = "# Vendu\n\n{{ sacks }} sacs.\n"
 
 
 @pytest.fixture
 def busy(house: House) -> House:
     """A project in which something of everything has happened."""
-    publish_gathering(house)
-    house.djeneba.put("places", data=PLACES, headers={"Content-Type": "text/csv"})
-    house.djeneba.put("statements/results/fr", data=_STATEMENT)
-    twin = a_gathering(2, first="Dieneba", last="Koulibali")
-    assert house.amina.outcomes(a_gathering(1), twin) == ["stored"] * 2
-    house.amina.send(
-        a_sale(1, sacks=4),
-        a_sale(2, sacks=-4),
-        a_sale(3, sacks="beaucoup", unknown="x"),
-        a_sale(4, photo="photo.jpg"),
-        a_sale(5) | {"recorded_at": "1999-01-01T00:00:00Z"},
-        batch="b2",
-    )
-    house.amina.send(
-        a_sale(1, sacks=9),
-        a_sale(10, version="9"),
-        a_sale(11, form="nothing"),
-        a_sale(12, edits=99),
-        {"instance_id": "uuid:x", "form": "odd"},
-        {"instance_id": "uuid:y", "form": "sale", "xml": "<data"},
-        {"instance_id": "uuid:z", "form": "sale", "version": "1", "answers": {"sacks": {"a": 1}, "nothing": 1}},
-        batch="b3",
-    )
-    house.djeneba.post("forms/sale/draft")
+    make_busy(house)
     return house
 
 
@@ -166,22 +138,14 @@ def test_a_page_that_is_not_there_says_so_in_french(house: House) -> None:
 
 def crawled(client: FlaskClient, folder: Path) -> list[tuple[str, list[str]]]:
     """The texts of some pages of every kind that can be reached from the first one."""
+
+    def ask(address: str) -> str | None:
+        answer = client.get(address) if kind_of(known, address) not in FOR_PROGRAMS else None
+        page = answer is not None and answer.mimetype == "text/html" and answer.status_code == 200
+        return answer.get_data(as_text=True) if answer is not None and page else None
+
     known = routes(folder)
-    found: list[tuple[str, list[str]]] = []
-    waiting, seen, count = deque(["/"]), set[str](), Counter[str]()
-    while waiting and len(seen) < _MOST:
-        address = waiting.popleft()
-        kind = kind_of(known, address)
-        if address in seen or kind is None or kind in FOR_PROGRAMS or count[kind] >= _EACH:
-            continue
-        seen.add(address)
-        answer = client.get(address)
-        if answer.mimetype == "text/html" and answer.status_code == 200:
-            count[kind] += 1
-            text = answer.get_data(as_text=True)
-            found.append((kind, texts_of(text)))
-            waiting.extend(links_of(text))
-    return found
+    return [(kind, texts_of(text)) for kind, _, text in pages_of_each_kind(ask, known, each=_EACH)]
 
 
 def texts_of(page: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import html
 import re
 from urllib.parse import unquote
 
@@ -394,6 +395,44 @@ def test_an_issue_of_before_its_words_were_kept_says_so(sold: House) -> None:
     assert '>13,0</a><sup class="printed">1</sup> sacs' in page
     assert "ne gardaient pas encore leur texte" in page
     assert shown(sold.djeneba.get("statements/results/issues/1"))["kept"] is False
+
+
+def test_a_text_that_could_not_be_written_when_it_was_given_out_is_told_from_one_of_before_words_were_kept(
+    sold: House,
+) -> None:
+    sold.djeneba.put("statements/results/en", data="{{ sacks }} sacks.\n")
+    client = signed_in(sold, "djeneba", language="fr")
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": last_event(sold), "title": "Mi-parcours"}))
+    with sold.app.app_context():
+        session().execute(delete(IssueText).where(IssueText.language == "fr"))
+        session().commit()
+
+    lacking, kept = (
+        read(client, f"/projects/{sold.pid}/statements/results/issues/1?wording={one}") for one in ("fr", "en")
+    )
+
+    assert "ne pouvait pas être écrit lorsque le rapport a été émis" in lacking
+    assert "ne gardaient pas encore" not in lacking
+    assert "rien n’en a donc été gardé" not in kept
+
+
+def test_issues_of_one_statement_are_told_apart_by_their_numbers(sold: House) -> None:
+    for title in ("Mi-parcours", "Corrigé"):
+        shown(sold.djeneba.post("statements/results/issues", json={"as_of": last_event(sold), "title": title}))
+
+    page = html.unescape(read(signed_in(sold, language="fr"), f"/projects/{sold.pid}/statements"))
+
+    assert all(f", n°\u00a0{number}</td>" in page for number in (1, 2))
+
+
+def test_a_statement_that_cannot_be_written_is_not_offered_to_be_issued_without_a_word(sold: House) -> None:
+    sold.djeneba.put("statements/results/fr", data="{{ 1 / (sacks.value - 13) }}\n")
+
+    answer = signed_in(sold, "djeneba").get(f"/projects/{sold.pid}/statements/results/issue")
+
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.get_data(as_text=True)
+    assert "statement" in answer.get_data(as_text=True)
 
 
 def test_a_statement_that_is_remembered_reads_for_each_visitor_what_they_may_see_and_anew_after_a_change(

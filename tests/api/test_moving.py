@@ -147,6 +147,17 @@ def test_rows_that_were_deleted_there_are_not_made_again_by_the_submissions_that
     assert entity["uuid"] not in living
 
 
+def test_rows_come_over_with_the_very_texts_that_they_have_there(elsewhere: str, house: House, here: Flask) -> None:
+    texts = ["=1+1", "'quoted", "@home", "two\r\nlines", 'a "b", c', "-5"]
+    made = [{"label": f"{text}!", "data": {"seller": text}} for text in texts]
+    shown(house.djeneba.post("datasets/people/entities", json={"entities": made, "source": {"name": "list"}}))
+
+    from_central(elsewhere, house)
+
+    rows = session().scalars(select(Entity)).all()
+    assert {(f"{text}!", text) for text in texts} <= {(row.label, row.data.get("seller")) for row in rows}
+
+
 def test_what_waits_for_approval_there_waits_here_and_acts_once_it_is_approved(
     elsewhere: str, house: House, here: Flask
 ) -> None:

@@ -36,6 +36,7 @@ from sync.models import Audit, DraftSubmission, FormDraft
 from sync.models.database import begin_writing
 from sync.projects.publish import publish_form
 from tests.support.collect import a_filled_sale, multipart
+from tests.support.exports import publish
 from tests.support.projects import NOON, a_sale, instance_id
 from tests.support.web import PASSWORD, House, Voice, refused, shown
 from tests.support.workbooks import a_workbook
@@ -589,6 +590,61 @@ def test_a_document_that_has_not_changed_is_not_sent_again(house: House) -> None
     assert later.status_code == 200
 
 
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])
+def test_a_document_is_sent_again_once_somebody_in_it_is_called_otherwise(house: House, path: str) -> None:
+    house.amina.send(a_visit(1), a_sale(2))
+    first = house.baraka.get(path)
+    house.djeneba.patch(f"app-users/{house.amina.actor_id}", json={"displayName": "Aminata"})
+
+    later = house.baraka.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert later.status_code == 200
+    assert "Aminata" in later.get_json()["value"][0]["__system"].values()
+
+
+def test_a_question_that_is_called_as_what_each_row_has_stands_beside_it(house: House) -> None:
+    own = """
+        | survey      |          |       |
+        | type        | name     | label |
+        | text        | __id     | Id    |
+        | begin_group | __system | Group |
+        | integer     | edits    | Edits |
+        | end_group   | __system |       |
+    """
+    publish(house.app, house.pid, "own", "1", own)
+    answers = {"__id": "mine", "__system": {"edits": 7}}
+    house.amina.send(a_visit(1, **answers) | {"form": "own", "answers": answers})
+
+    (row,) = shown(house.baraka.get("forms/own.svc/Submissions?$filter=__id_2 eq 'mine'"))["value"]
+    schema = etree.fromstring(house.baraka.get("forms/own.svc/$metadata").data)
+
+    assert (row["__id"], row["__id_2"], row["__system"]["edits"], row["__system_2"]) == (
+        *(instance_id(1), "mine", 0),
+        {"edits": 7},
+    )
+    for of_type in schema.iterfind(".//{*}EntityType"):
+        names = [each.get("Name") for each in of_type.iterfind("{*}Property")]
+        assert len(set(names)) == len(names)
+
+
+def test_an_option_that_is_left_empty_is_as_good_as_none(house: House) -> None:
+    house.amina.send(a_visit(1, people=[{"nick": "Bah"}]))
+    names = ("select", "expand", "filter", "orderby", "search", "top", "skip", "count", "skiptoken", "wkt", "format")
+
+    plain = shown(house.baraka.get(f"{SVC}/Submissions"))
+    empty = [shown(house.baraka.get(f"{SVC}/Submissions?${name}=")) for name in names]
+
+    assert empty == [plain] * len(names)
+
+
+def test_a_moment_at_the_edge_of_the_zones_is_in_the_feed_and_found(house: House) -> None:
+    house.amina.send(a_visit(1, at="2026-02-03T10:00:00.000+14:00"), a_visit(2, at="2026-02-03T10:00:00.000Z"))
+
+    (row,) = rows(house.baraka, "Submissions", **{"$filter": "at lt 2026-02-03T00:00:00Z"})
+
+    assert row["at"] == "2026-02-03T10:00:00.000+14:00"
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "code"),
     [
@@ -759,6 +815,44 @@ def test_a_client_that_follows_no_links_gets_all_rows_in_one_answer(
     assert whole["@odata.context"] == paged["@odata.context"]
     assert len(whole["value"]) == whole["@odata.count"] == paged["@odata.count"] == 5
     assert len({row["__id"] for row in whole["value"]}) == len(whole["value"])
+
+
+@pytest.mark.parametrize("agent", ["pyodk v1.2.1", "python-requests/2.32", "n8n"])
+def test_a_client_that_follows_no_links_gets_all_entities_in_one_answer(
+    house: House, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_sale(number) for number in range(20, 25)))
+    path = "datasets/people.svc/Entities?$orderby=label desc&$count=true"
+
+    paged = shown(house.baraka.get(path))
+    whole = shown(house.baraka.get(path, headers={"User-Agent": agent}))
+
+    assert len(paged["value"]) == 2
+    assert "@odata.nextLink" not in whole
+    assert whole["@odata.count"] == 5
+    assert [row["label"] for row in whole["value"]] == sorted((row["label"] for row in whole["value"]), reverse=True)
+    assert len({row["__id"] for row in whole["value"]}) == 5
+
+
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])
+def test_as_many_rows_as_were_asked_for_come_in_one_answer_and_a_link_leads_to_the_others(
+    house: House, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_visit(number) for number in range(7)), *(a_sale(number) for number in range(20, 27)))
+
+    first = shown(house.baraka.get(f"{path}?$top=5&$count=true"))
+    second = shown(house.baraka.get(local(first["@odata.nextLink"])))
+    slices = [shown(house.baraka.get(f"{path}?$top=5&$skip={skip}"))["value"] for skip in (0, 5)]
+    preferred = shown(house.baraka.get(f"{path}?$top=5", headers={"Prefer": "odata.maxpagesize=2"}))
+
+    assert [len(document["value"]) for document in (first, second, preferred)] == [5, 2, 2]
+    assert first["@odata.count"] == 7
+    assert "@odata.nextLink" not in second
+    rows = [row["__id"] for row in (*first["value"], *second["value"])]
+    assert len(set(rows)) == 7
+    assert [row["__id"] for part in slices for row in part] == rows
 
 
 def test_basic_with_a_token_for_a_password_is_how_excel_signs_in(house: House) -> None:

@@ -409,6 +409,21 @@ def test_a_closed_form_takes_nothing_new_and_acknowledges_what_it_has(house: Hou
     assert stored(house)[0].missing == 0
 
 
+def test_a_closed_form_acknowledges_what_a_coordinator_made_an_edit_of(house: House) -> None:
+    tablet, other = a_tablet(house), a_filled_sale(1, sacks=9, photo="a.jpg")
+    tablet.post(a_filled_sale(1, sacks=4))
+    tablet.post(other)
+    (conflict,) = quarantine(house)
+    shown(house.baraka.post(f"quarantine/{conflict.id}/resolve", json={"action": "accept_as_edit"}))
+    change_form(house, state="closed")
+
+    assert tablet.post(other, {"a.jpg": PHOTO}).status == 201
+
+    assert [one.versions for one in stored(house)] == [2]
+    assert stored(house)[0].missing == 0
+    assert [parked.state for parked in quarantine(house)] == ["resolved"]
+
+
 def test_a_form_without_an_id_is_recognised_by_its_content(house: House) -> None:
     tablet = a_tablet(house)
     sale = a_filled_sale(instance_id="")

@@ -16,7 +16,7 @@ from server import clock, following
 from server.db import db, session
 from server.queries import remembered
 from sync.models import Entity, WorkedOut
-from tests.support.pages import Page, read, signed_in
+from tests.support.pages import Page, read, send, signed_in
 from tests.support.people import a_gathering, publish_gathering
 from tests.support.projects import SALE, a_sale, instance_id
 from tests.support.web import House, shown
@@ -340,6 +340,52 @@ def test_the_projects_say_what_waits_in_them(house_with_sales: House) -> None:
     assert "1 in quarantine" in home
     assert "Last arrival" in home
     assert "Elsewhere" not in home
+
+
+def test_who_administers_the_installation_makes_a_project_on_a_page_and_is_told_what_comes_next(house: House) -> None:
+    client = signed_in(house, "sekou", "fr")
+
+    refused = send(client, "/", "/projects", {"name": HOSTILE, "time_zone": "Mali"})
+    made = send(client, "/", "/projects", {"name": "Karité", "time_zone": "Africa/Bamako"})
+    project = read(client, made.headers["Location"])
+
+    assert refused.status_code == 400
+    assert "Ce fuseau horaire n’existe pas" in refused.get_data(as_text=True)
+    assert HOSTILE not in refused.get_data(as_text=True)
+    assert made.status_code == 303
+    assert f"{made.headers['Location']}/workbook" in Page(project).links
+    assert f"{made.headers['Location']}/programme" in Page(project).links
+    told = shown(house.sekou.get(f"/v1{made.headers['Location']}"))
+    assert (told["name"], told["time_zone"], told["languages"]) == ("Karité", "Africa/Bamako", ["fr"])
+
+
+@on_sqlite
+def test_each_page_of_an_empty_project_leads_to_where_things_come_from(house: House) -> None:
+    client = signed_in(house, "sekou", "fr")
+    base = send(client, "/", "/projects", {"name": "Karité", "time_zone": "UTC"}).headers["Location"]
+
+    for page in ("submissions", "review", "duplicates", "indicators", "lists", "exports"):
+        text = read(client, f"{base}/{page}")
+        assert f'<a class="button" href="{base}/forms">' in text, page
+        assert "Bon travail" not in text
+    assert f'<a class="button" href="{base}/workbook">' in read(client, f"{base}/forms")
+    assert f'<a class="button" href="{base}/programme">' in read(client, f"{base}/statements")
+
+    send(
+        client, f"{base}/workbook", f"{base}/workbook", {"workbook": (io.BytesIO(a_workbook("v", "1", SALE)), "v.xlsx")}
+    )
+    assert f"{base}/forms/v/draft" in Page(read(client, base)).links
+
+
+@on_sqlite
+def test_others_make_no_project(house: House) -> None:
+    client = signed_in(house, "djeneba")
+    account = Page(read(client, "/account")).hidden["__csrf"]
+
+    answer = client.post("/projects", data={"__csrf": account, "name": "Mine", "time_zone": "UTC"})
+
+    assert answer.status_code == 403
+    assert 'action="/projects"' not in read(client, "/")
 
 
 @on_sqlite

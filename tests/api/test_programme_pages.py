@@ -114,6 +114,30 @@ def test_statements_are_read_over_though_there_are_faults_elsewhere(house: House
 
 
 @ONCE
+def test_a_folder_with_some_of_the_forms_may_name_the_figures_of_the_others(house: House) -> None:
+    survey = "| survey | | |\n| type | name | label |\n| text | met | Met |\n"
+    row = "| indicators | | |\n| name | label | aggregate |\n| {} | Visits | count |\n"
+    text = "{{{{ {} }}}} {{{{ visits }}}} {{{{ visit }}}}"
+    some, unnamed = (
+        zipped(
+            project_xtoml='name = "Rice"',
+            forms__other_xxlsx=a_workbook("other", "1", survey + row.format(name)),
+            lists__people_xcsv="name\n",
+            statements__other_xen_xmd=text.format("sacks"),
+        )
+        for name in ("visits", "Visits!")
+    )
+
+    partial, nameless = (hand_in(house, one).get_data(as_text=True) for one in (some, unnamed))
+
+    assert all("lists/people.csv" in page for page in (partial, nameless))
+    assert "‘visit’ is not an indicator" in partial
+    assert all(words not in partial for words in ("‘sacks’ is", "‘visits’ is"))
+    assert "‘Visits!’ cannot be a name" in nameless
+    assert "is not an indicator" not in nameless
+
+
+@ONCE
 def test_a_share_is_broken_down_as_both_its_parts_are_also_before_it_is_loaded(house: House) -> None:
     sales = """
         | survey  |       |       |

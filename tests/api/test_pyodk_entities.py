@@ -12,6 +12,7 @@ from pyodk.errors import PyODKError  # type: ignore[import-untyped]
 from requests.auth import AuthBase
 from requests.models import PreparedRequest
 
+from server.odata import options
 from tests.support.live import served
 from tests.support.web import House
 
@@ -55,6 +56,23 @@ def test_lists_are_made_given_properties_and_listed(pyodk: Client) -> None:
     ]
     people = pyodk.entity_lists.get("people")
     assert [(each.name, each.forms) for each in people.properties or []] == [("seller", ["sale"])]
+
+
+def test_a_list_longer_than_a_page_is_merged_with_and_nobody_is_in_it_twice(
+    pyodk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    villages(pyodk)
+    old = [{"label": f"Village {number}", "commune": "Siby"} for number in range(5)]
+    pyodk.entities.create_many(old)
+
+    pyodk.entities.merge([*({**one, "commune": "Mandé"} for one in old), {"label": "New", "commune": "Kati"}])
+
+    found = pyodk.entities.get_table()["value"]
+    assert sorted((one["label"], one["commune"]) for one in found) == [
+        ("New", "Kati"),
+        *((one["label"], "Mandé") for one in old),
+    ]
 
 
 def test_an_entity_is_made_changed_and_deleted(pyodk: Client) -> None:

@@ -19,6 +19,7 @@ from server.db import session
 from sync.journal import open_journal
 from sync.models import ReviewLease
 from sync.projects.publish import publish_form
+from sync.review.queue import Searched, search
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import NOON, a_sale, instance_id, workbook_of
 from tests.support.web import House, shown
@@ -82,6 +83,11 @@ def listed(house: House, client: FlaskClient, query: str = "") -> list[int]:
 def is_further(link: str) -> bool:
     """Whether a search goes on there, by itself if it did before."""
     return "cursor=" in link and "lang=" not in link and "by=hand" not in link
+
+
+def is_by_hand(link: str) -> bool:
+    """Whether a search that was stopped goes on there."""
+    return "cursor=" in link and "lang=" not in link and "by=hand" in link
 
 
 def further_of(page: str) -> str:
@@ -195,16 +201,21 @@ def test_a_search_goes_on_by_itself_until_a_page_is_full_or_somebody_stops_it(
     first = read(client, path)
 
     part = client.get(further_of(first), headers={"HX-Request": "true"}).get_data(as_text=True)
-    stop = next(link for link in Page(part).links if "by=hand" in link)
-    stopped = read(client, stop)
+    last = client.get(further_of(part), headers={"HX-Request": "true"}).get_data(as_text=True)
+    stopped = read(client, next(link for link in Page(first).links if "by=hand" in link))
+    further = next(link for link in Page(stopped).links if is_by_hand(link))
     monkeypatch.setattr("server.pages.submissions.searching.PAGE", 2)
     full = read(client, path.replace("Kita", "sacks"))
     following = next(link for link in Page(full).links if is_further(link))
 
-    assert part.lstrip().startswith('<div id="list"')
+    assert part.lstrip().startswith('<div id="far"')
     assert "4 of 5 submissions looked through" in part
-    assert 'hx-trigger="load"' not in stopped
-    assert "1 found" in stopped
+    assert "/submissions/" not in part
+    assert f"/submissions/{number_of(sold, 1)}" in last
+    assert 'id="told" hx-swap-oob="innerHTML"><strong>1 found' in last
+    assert "4 of 5 submissions looked through" in stopped
+    assert "1 found" in read(client, further)
+    assert 'hx-trigger="load"' not in stopped + last
     assert "Next page" in full
     assert 'hx-trigger="load"' not in full
     assert "4 found so far" in read(client, following)
@@ -563,6 +574,42 @@ def test_two_coordinators_are_shown_two_submissions_and_a_closed_laptop_frees_it
     assert in_the_queue(left) == number_of(sold, 5)
     with sold.app.app_context():
         assert session().query(ReviewLease).count() == 2
+
+
+def test_words_in_the_queue_are_looked_for_a_while_at_a_time(sold: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 2)
+    client, base, last = signed_in(sold, language="en"), f"/projects/{sold.pid}/review", number_of(sold, 2)
+    path = f"{base}?words=Kita"
+    at_once = read(client, path)
+    monkeypatch.setattr("server.pages.submissions.review._SECONDS", 0)
+    pages = [read(client, path)]
+    while path := next((link for link in Page(pages[-1]).links if is_further(link)), ""):
+        pages.append(read(client, path))
+
+    assert in_the_queue(at_once) == in_the_queue(pages[-1]) == number_of(sold, 1)
+    assert ["2 submissions looked through, back to" in page for page in pages] == [True, True, False]
+    assert "Nothing is to be reviewed with these filters." in read(client, f"{base}?words=Nowhere&cursor={last}")
+
+
+def test_whoever_takes_one_while_another_looks_for_words_has_it_alone(
+    sold: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = signed_in(sold, "baraka", "en"), signed_in(sold, "djeneba", "en")
+    path, there = f"/projects/{sold.pid}/review?words=sacks", []
+
+    def found_by_another(*asked: Any) -> Searched:
+        found = search(*asked)
+        if not there:
+            there.append("")
+            there[0] = read(theirs, path)
+        return found
+
+    monkeypatch.setattr("server.pages.submissions.review.search", found_by_another)
+    here = read(mine, path)
+
+    assert in_the_queue(there[0]) == number_of(sold, 5)
+    assert in_the_queue(here) == number_of(sold, 4)
+    assert "Reviewing now too: Djeneba" in here
 
 
 def test_the_second_decision_in_the_queue_is_not_taken_over_the_first(sold: House) -> None:

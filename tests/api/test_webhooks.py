@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -181,6 +183,44 @@ def test_a_submission_is_told_when_its_last_file_is_here(open_house: House, rece
     assert [(row["type"], row["data"]["instance_id"]) for row in after] == [("submission.stored", instance_id(1))]
 
 
+@pytest.mark.parametrize("first_photo", [None, b"the first photo"])
+def test_a_correction_is_told_as_one_when_its_last_file_is_here(
+    open_house: House, receiver: Receiver, first_photo: bytes | None
+) -> None:
+    a_hook(open_house, receiver)
+    visit = a_sale(1)
+    if first_photo:
+        visit = a_sale(1, photo="p.jpg") | {"attachments": [_announced("p.jpg", first_photo)]}
+    open_house.amina.outcomes(visit)
+    if first_photo:
+        _upload(open_house, first_photo)
+    tell(open_house.app)
+    correction = a_sale(2, edits=1, photo="q.jpg") | {"attachments": [_announced("q.jpg", b"a photo")]}
+    open_house.amina.outcomes(correction, batch="b2")
+    tell(open_house.app)
+    _upload(open_house, b"a photo")
+
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.stored", instance_id(1)), ("submission.edited", instance_id(2))]
+
+
+def test_a_correction_that_came_before_the_files_of_what_it_corrects_is_told_as_new(
+    open_house: House, receiver: Receiver
+) -> None:
+    a_hook(open_house, receiver)
+    photo = {"attachments": [_announced("p.jpg", b"a photo")]}
+    open_house.amina.outcomes(a_sale(1, photo="p.jpg") | photo, a_sale(2, edits=1, photo="p.jpg") | photo)
+    tell(open_house.app)
+    _upload(open_house, b"a photo")
+
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.stored", instance_id(2))]
+
+
 def test_what_nobody_wished_to_hear_is_passed_over(open_house: House, receiver: Receiver) -> None:
     hook = a_hook(open_house, receiver, types=["submission.reviewed"])
     open_house.amina.outcomes(a_sale(1))
@@ -222,6 +262,72 @@ def test_an_event_that_is_refused_five_times_is_set_aside_for_the_next(open_hous
     assert told == [instance_id(1)] * 5 + [instance_id(2)]
     attempts = shown(open_house.djeneba.get(f"webhooks/{hook['id']}/deliveries"))
     assert [row["attempt"] for row in attempts if row["parked"]] == [5]
+
+
+def test_what_is_no_refusal_does_not_count_towards_the_five(open_house: House, receiver: Receiver) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1), a_sale(2))
+    receiver.answers = [503, 503, 503, 503, 422, 204]
+
+    for _ in range(6):
+        tell(open_house.app)
+        _let_go_on(open_house, hook)
+
+    told = [row["data"]["instance_id"] for row in receiver.told()]
+    assert told == [instance_id(1)] * 6 + [instance_id(2)]
+    attempts = shown(open_house.djeneba.get(f"webhooks/{hook['id']}/deliveries"))
+    assert not any(row["parked"] for row in attempts)
+
+
+@pytest.mark.parametrize("status", [204, 503])
+def test_one_that_is_paused_while_it_is_told_stays_paused(open_house: House, receiver: Receiver, status: int) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1), a_sale(2))
+    receiver.answers = [status]
+
+    with _being_told(open_house, receiver):
+        shown(open_house.djeneba.patch(f"webhooks/{hook['id']}", json={"paused": True}))
+
+    assert tell(open_house.app) == 0
+    assert len(receiver.told()) == 1
+    assert shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))["state"] == "paused"
+
+
+def test_a_replay_that_is_asked_for_while_it_is_told_begins_where_it_should(
+    open_house: House, receiver: Receiver
+) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1), a_sale(2))
+    tell(open_house.app)
+    open_house.amina.outcomes(a_sale(3), batch="b2")
+    receiver.told()
+
+    with _being_told(open_house, receiver):
+        shown(open_house.djeneba.post(f"webhooks/{hook['id']}/replay", json={"since": 0}))
+    tell(open_house.app)
+
+    stored = [row["data"]["instance_id"] for row in receiver.told() if row["type"] == "submission.stored"]
+    assert stored == [instance_id(number) for number in (3, 1, 2, 3)]
+
+
+def test_patience_begins_anew_with_a_replay_and_with_whoever_lets_it_go_on(
+    open_house: House, receiver: Receiver
+) -> None:
+    hook = a_hook(open_house, receiver)
+    open_house.amina.outcomes(a_sale(1))
+    tell(open_house.app)
+    _long_ago(open_house, hook)
+    receiver.answers = [503, 503]
+
+    shown(open_house.djeneba.post(f"webhooks/{hook['id']}/replay", json={"since": 0}))
+    tell(open_house.app)
+    replayed = shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))
+    _long_ago(open_house, hook)
+    shown(open_house.djeneba.patch(f"webhooks/{hook['id']}", json={"paused": False}))
+    tell(open_house.app)
+
+    assert replayed["state"] == "failing"
+    assert shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))["state"] == "failing"
 
 
 def test_a_receiver_that_says_gone_is_paused(open_house: House, receiver: Receiver) -> None:
@@ -361,6 +467,27 @@ def _upload(house: House, content: bytes) -> None:
         "Content-Type": "application/offset+octet-stream",
     }
     assert house.amina.post("files", data=content, headers=headers).status_code == 201
+
+
+@contextmanager
+def _being_told(house: House, receiver: Receiver) -> Iterator[None]:
+    """While the receiver has the next event and has not answered yet."""
+    receiver.waits_for.clear()
+    telling = Telling()
+    with house.app.app_context():
+        tell_until(house.app, telling, receiver, 1)
+    yield
+    receiver.waits_for.set()
+    telling.finish()
+
+
+def _long_ago(house: House, hook: dict[str, Any]) -> None:
+    """All of its attempts so far were made three weeks ago."""
+    with house.app.app_context():
+        begin_writing(session())
+        own = Delivery.webhook_id == int(hook["id"])
+        session().execute(update(Delivery).where(own).values(at=now() - dt.timedelta(days=21)))
+        session().commit()
 
 
 def _let_go_on(house: House, hook: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from bench.installation import free_port
 from tests.browser.conftest import SIZES
-from tests.support.crawling import kind_of, links_of, routes
+from tests.support.crawling import pages_of_each_kind, routes
 from tests.support.machine import REMEDIES, find_chromium
 
 SIBY = str(Path(sys.executable).with_name("siby"))
@@ -104,23 +103,15 @@ def wait_for(address: str) -> None:
 
 def kinds(page: Page, base: str, folder: Path) -> dict[str, str]:
     """One address for each kind of page, found by following links from the first project."""
-    known_routes = routes(folder / "routes")
-    found: dict[str, str] = {}
-    page.goto(f"{base}/?lang=fr")
-    waiting = deque(["/", *links_of(page.content()), "/sign-in"])
-    seen: set[str] = set()
-    while waiting and len(seen) < _MOST:
-        address = waiting.popleft()
-        kind = kind_of(known_routes, address)
-        if address in seen or kind is None or kind in found:
-            continue
-        seen.add(address)
+
+    def ask(address: str) -> str | None:
         answer = page.request.get(base + address)
         text = answer.text() if "html" in answer.headers.get("content-type", "") else ""
-        if answer.status == 200 and "<html" in text:
-            found[kind] = address
-            waiting.extend(links_of(text))
-    return found
+        return text if answer.status == 200 and "<html" in text else None
+
+    page.goto(f"{base}/?lang=fr")
+    found = pages_of_each_kind(ask, routes(folder / "routes"), ("/", "/sign-in"), most=_MOST)
+    return {kind: address for kind, address, _ in found}
 
 
 if __name__ == "__main__":

@@ -175,3 +175,33 @@ def test_a_search_goes_on_by_itself_and_the_way_back_leads_to_what_it_has_found(
         page.go_back()
         page.get_by_text("2 résultats").wait_for()
         assert page.locator("tbody tr").count() == 2
+
+
+def test_a_search_keeps_the_focus_and_is_stopped_where_it_has_come(
+    house: House, desk_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.review.queue.SEARCHED_AT_ONCE", 1)
+    monkeypatch.setattr("server.pages.submissions.searching._SECONDS", 0)
+    house.amina.send(*(a_sale(number, village="Kita" if number in (2, 39, 40) else "Siby") for number in range(1, 41)))
+    with served(house.app) as base:
+        sign_in(desk_page, base)
+        desk_page.goto(f"{base}/projects/{house.pid}/submissions?words=Kita")
+        first, stop, told = (desk_page.locator(one) for one in ("tbody a >> nth=0", "#stop", "#told"))
+        kept = first.element_handle()
+        first.focus()
+        told.get_by_text("40 soumissions parcourues").wait_for()
+        assert desk_page.locator("tbody tr").count() == 3
+        assert kept is not None
+        assert kept.evaluate("link => link === document.activeElement")
+        expect(stop).to_be_hidden()
+
+        desk_page.goto(f"{base}/projects/{house.pid}/submissions?words=Kita")
+        stop.focus()
+        expect(told).to_be_focused()
+
+        desk_page.goto(f"{base}/projects/{house.pid}/submissions?words=Kita")
+        stop.click()
+        desk_page.wait_for_url("**by=hand*")
+        further = desk_page.get_by_role("link", name="Chercher plus loin")
+        expect(further).to_be_visible()
+        assert faults_of(desk_page) == []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations, product
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync.indicators.counting import Cell
@@ -42,7 +42,16 @@ def tables(draw: st.DrawFn) -> dict[Cell, int]:
     }
 
 
+# Nobody is of the first age; so whoever is of the third and of the first sex cannot be hidden behind it.
+OF_NO_AGE = {
+    (None, f"a{age}", f"s{sex}"): count
+    for age, row in enumerate([(0, 0, 0), (0, 6, 5), (5, 3, 0)])
+    for sex, count in enumerate(row)
+}
+
+
 @given(tables())
+@example(OF_NO_AGE)
 def test_no_small_cell_can_be_worked_out_from_what_is_shown(counts: dict[Cell, int]) -> None:
     family = family_of(counts)
     atoms = list(counts)
@@ -53,6 +62,8 @@ def test_no_small_cell_can_be_worked_out_from_what_is_shown(counts: dict[Cell, i
             row = [Fraction(atom in inside) for atom in atoms]
             if cell not in hidden:
                 shown.append(row)
+                if not any(counts[atom] for atom in inside):  # then each of them is nought
+                    shown += [[Fraction(atom == one) for atom in atoms] for one in inside]
             elif 0 < sum(counts[atom] for atom in inside) < MINIMUM:
                 secret.append(row)
 

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from server.app import create_app
 from server.settings import Settings
+
+
+def pages_of_each_kind(
+    ask: Callable[[str], str | None],
+    known: MapAdapter,
+    starts: Sequence[str] = ("/",),
+    *,
+    each: int = 1,
+    most: int = 400,
+    by_what_is_asked: bool = False,
+) -> Iterator[tuple[str, str, str]]:
+    """Kind, address and text of so many pages of every kind, found as a visitor would, from page to page.
+
+    `ask` gives the text of a page, None for what is none; so many are asked for at most. `by_what_is_asked` tells
+    kinds apart by their parameters too, and fills forms in.
+    """
+    waiting, seen, count = deque(starts), set(starts), Counter[str]()
+    asked = 0
+    while waiting and asked < most:
+        address = waiting.popleft()
+        route = kind_of(known, address)
+        names = sorted(name for name, value in parse_qsl(urlsplit(address).query) if value and by_what_is_asked)
+        kind = " ".join([route or "", *names])
+        if route is None or count[kind] >= each:
+            continue
+        asked += 1
+        text = ask(address)
+        if text is None:
+            continue
+        count[kind] += 1
+        yield kind, address, text
+        for link in (*links_of(text), *(filled_forms_of(text, address) if by_what_is_asked else ())):
+            if link not in seen:
+                seen.add(link)
+                waiting.append(link)
 
 
 def routes(folder: Path) -> MapAdapter:

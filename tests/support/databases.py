@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import importlib.util
 import os
 import pwd
@@ -16,6 +17,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
 
 RUN_VARIABLE = "SIBY_TEST_RUN"
@@ -57,36 +59,36 @@ class Server:
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(full))
         if template is not None:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(self.prefix + template))
-        with self._connect() as connection:
-            if connection.info.server_version >= 150000:
-                statement += sql.SQL(" STRATEGY FILE_COPY")
-            connection.execute(statement)
+        connection = _connected(self.url)
+        if connection.info.server_version >= 150000:
+            statement += sql.SQL(" STRATEGY FILE_COPY")
+        connection.execute(statement)
         return self.url_of(name)
 
     def drop(self, name: str) -> None:
         """Drops a database of this run, also when somebody still holds a connection to it."""
-        with self._connect() as connection:
-            self._drop(connection, self.prefix + name)
+        self._drop(self.prefix + name)
 
     def drop_all(self) -> None:
         """Drops whatever this run has left."""
-        with self._connect() as connection:
-            names = connection.execute(
-                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self.prefix]
-            ).fetchall()
-            for (name,) in names:
-                self._drop(connection, name)
+        names = _connected(self.url).execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self.prefix]
+        )
+        for (name,) in names.fetchall():
+            self._drop(name)
 
     def url_of(self, name: str) -> str:
         """The address of one of this run's databases, as settings take it."""
         return self.url.set(database=self.prefix + name).render_as_string(hide_password=False)
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        plain = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(plain, autocommit=True)
+    def _drop(self, full: str) -> None:
+        _connected(self.url).execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(full)))
 
-    def _drop(self, connection: psycopg.Connection[Any], full: str) -> None:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(full)))
+
+@functools.cache
+def _connected(url: URL) -> psycopg.Connection[Any]:
+    """Kept open: to connect anew costs nearly as much as to make a database."""
+    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
 
 
 class Run:
@@ -142,6 +144,24 @@ class Run:
             return url.render_as_string(hide_password=False)
         start_server(self.cluster, owner=self._owner())
         return f"postgresql+psycopg://siby@/postgres?host={self.cluster}"
+
+
+class _Statements(dict[Any, Any]):
+    """Compiled statements, by the kind of database where SQLAlchemy goes by the very one."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__((key[0].name, *key[1:]), compiled)
+
+
+_statements = _Statements()
+
+
+def share_statements(engine: Engine) -> None:
+    """Give the engine what others of this process have compiled, as the one of a server has it for all requests."""
+    engine.update_execution_options(compiled_cache=_statements)
 
 
 def new_name() -> str:

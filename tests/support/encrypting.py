@@ -35,7 +35,6 @@ def encrypted_submission(
     instance_id: str,
     media: Mapping[str, bytes] | None = None,
     mask: str = "sha256",
-    signed: bool = True,
 ) -> Encrypted:
     """`public` as the XForm carries it; `mask` is the hash inside RSA's mask, on which clients disagree."""
     key = load_der_public_key(base64.b64decode(public))
@@ -51,22 +50,20 @@ def encrypted_submission(
     lines = [form_id, *([version] if version else []), locked, instance_id]
     lines += [f"{name}::{hashlib.md5(content).hexdigest()}" for name, content in plain.items()]
     digest = hashlib.md5(("\n".join(lines) + "\n").encode()).digest()
-    signature = _lock(key, digest, mask) if signed else None
+    signature = _lock(key, digest, mask)
     return Encrypted(instance_id, _manifest(form_id, version, instance_id, locked, list(files), signature), files)
 
 
-def _manifest(
-    form_id: str, version: str, instance_id: str, locked: str, files: list[str], signature: str | None
-) -> bytes:
+def _manifest(form_id: str, version: str, instance_id: str, locked: str, files: list[str], signature: str) -> bytes:
     *media, xml_file = files
     named = "".join(f"<media><file>{escape(name)}</file></media>" for name in media)
     stamp = f" version={quoteattr(version)}" if version else ""
-    signing = f"<base64EncryptedElementSignature>{signature}</base64EncryptedElementSignature>" if signature else ""
     return (
         f'<data xmlns="http://opendatakit.org/submissions" encrypted="yes" id={quoteattr(form_id)}{stamp}>'
         f"<base64EncryptedKey>{locked}</base64EncryptedKey>"
         f"<n0:meta xmlns:n0='http://openrosa.org/xforms'><n0:instanceID>{instance_id}</n0:instanceID></n0:meta>"
-        f"{named}<encryptedXmlFile>{xml_file}</encryptedXmlFile>{signing}</data>"
+        f"{named}<encryptedXmlFile>{xml_file}</encryptedXmlFile>"
+        f"<base64EncryptedElementSignature>{signature}</base64EncryptedElementSignature></data>"
     ).encode()
 
 

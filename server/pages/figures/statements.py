@@ -15,7 +15,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from server import current
 from server.api.figures import reading_of, sees_small_cells
 from server.api.schemas import text
-from server.api.statements import StatementQuery, first_language, give_out, page_of
+from server.api.statements import StatementQuery, first_language, give_out, page_of, ready_to_issue
 from server.beside import how_far
 from server.bodies import load, read_query
 from server.db import session
@@ -26,7 +26,7 @@ from server.pages.figures.subjects import cells_called
 from server.pages.frame import project_of
 from server.queries.remembered import Recalled, Shared
 from server.words import words
-from sync.errors import NotFound, Refusal
+from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.figures import resolve_as_of, write_cells
 from sync.indicators.issues import (
     compose_issue,
@@ -34,6 +34,7 @@ from sync.indicators.issues import (
     issue_at,
     issue_changes,
     issues_of,
+    keeps_words,
     last_issues,
 )
 from sync.indicators.marks import Pairs, read_pairs, write_pairs
@@ -106,14 +107,18 @@ def statement(pid: int, name: str) -> ResponseReturnValue:
 @bp.get("/projects/<int:pid>/statements/<name>/issue")
 @needs("statements.issue")
 def ask_issue(pid: int, name: str) -> ResponseReturnValue:
-    """What giving a statement out means, before it is done."""
+    """What giving a statement out means, before it is done. It is written by then, in all its languages."""
     query = read_query(ReadQuery())
     reading = reading_of(pid, query["as_of"])
-    asked = Asked(reading, query["period"], reading.place(query["place"]), str(reading.as_of.event))
-    title = (
-        f"{_called(pid, name, reading)}, {said_of(reading.period(query['period'])) or today_in(reading).isoformat()}"
-    )
-    return _ask(pid, name, asked, title, None)
+    event, period, place = reading.as_of.event, query["period"], query["place"]
+    asked = Asked(reading, period, reading.place(place), str(event))
+    title = f"{_called(pid, name, reading)}, {said_of(reading.period(period)) or today_in(reading).isoformat()}"
+    refusal = None
+    try:
+        ready_to_issue(pid, name, str(event), period, place, _pairs_read(pid, name, event, period, place))
+    except Unexpected as error:
+        refusal = error
+    return _ask(pid, name, asked, title, refusal)
 
 
 @bp.post("/projects/<int:pid>/statements/<name>/issue")
@@ -264,6 +269,7 @@ def _shown(
         statement=told.worked,
         of_project=reading.settings["name"],
         issue=issue,
+        keeps_words=issue is not None and keeps_words(session(), issue),
         languages=statements_at(session(), pid, reading.as_of.event)[name],
         query={"period": period} | {key: value for key, value in request.args.items() if key in ("place", "as_of")},
         wording={key: value for key, value in request.args.items() if key == "wording"},
@@ -279,6 +285,7 @@ def _ask(pid: int, name: str, asked: Asked, title: str, refusal: Refusal | None)
         called=_called(pid, name, asked.reading),
         title=title,
         problem=refusal.detail if refusal else None,
+        findings=refusal.findings if refusal else [],
     )
     return page, refusal.status if refusal else 200
 

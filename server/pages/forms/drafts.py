@@ -13,6 +13,7 @@ from server.api.drafts import address_of, require_same_form, show_draft_file
 from server.api.forms import finish, seen
 from server.api.schemas import Strict, text
 from server.bodies import read_query
+from server.changing import begin
 from server.db import release, session
 from server.guards import needs
 from server.pages.forms.forms import grouped, preview, stored_version
@@ -21,7 +22,6 @@ from server.queries.forms import drafts_of, versions_of
 from server.uploads import Handed, since_published, tried, uploaded
 from sync.entities.delivery import list_names_of
 from sync.errors import FormDeleted, NotFound, Refusal, Unexpected
-from sync.journal import open_journal
 from sync.models import DraftFile, DraftSubmission, Form, FormDraft, Project
 from sync.projects.catalogue import Shelf, compiled_draft, latest_sheets
 from sync.projects.drafts import (
@@ -157,7 +157,7 @@ def post_draft(pid: int, fid: str) -> ResponseReturnValue:
     if "workbook" in request.files:
         seen(pid, fid)
         return _take_workbook(pid, fid)
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     copy_to_draft(journal, fid)
     finish(journal, "form.drafted", fid)
     return _to_draft(pid, fid, "drafted")
@@ -180,7 +180,7 @@ def ask_to_discard(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_discard(pid: int, fid: str) -> ResponseReturnValue:
     """Throw the draft away."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     discard_draft(journal, fid)
     finish(journal, "form.draft_discarded", fid)
     return redirect(url_for("form_pages.form", pid=pid, fid=fid, done="discarded"), 303)
@@ -202,7 +202,7 @@ def post_publish(pid: int, fid: str) -> ResponseReturnValue:
     try:
         if len(version) > 500:
             raise Unexpected("A version has at most 500 characters.")
-        journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+        journal = begin(pid)
         released = publish_draft(journal, fid, version or None)
         details = {"version": session().get_one(Form, (pid, fid)).version, "released": released}
         finish(journal, "form.published", fid, details)
@@ -243,7 +243,7 @@ def post_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     content = uploaded("file", min(current.settings().max_file, current.settings().max_request))
     if action == "give" and not content:
         raise Unexpected("Choose a file first.")
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     draft_of(session(), pid, fid)
     if session().get(DraftFile, (pid, fid, name)) is None:
         raise NotFound
@@ -275,7 +275,7 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
         if fid is not None:
             require_same_form(handed, fid)
         form_id = handed.workbook.form.form_id
-        journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+        journal = begin(pid)
         put_draft(journal, handed.workbook)
         finish(journal, "form.drafted", form_id)
     except Refusal as refusal:

@@ -17,6 +17,7 @@ from server.api.form_files import files_shown
 from server.api.forms import finish, forms_for, named, require_bound, seen
 from server.api.schemas import Strict, text
 from server.bodies import read_query
+from server.changing import begin
 from server.db import session
 from server.guards import needs
 from server.pages.forms.form_words import CHANGES, FILE_KINDS, FORM_STATES, GROUPS, KINDS, THINGS, WHAT_STATES_DO
@@ -27,7 +28,6 @@ from server.queries.submissions import how_many, last_arrivals
 from server.words import words
 from sync.errors import NotFound
 from sync.indicators.definitions import by_code, label_in
-from sync.journal import open_journal
 from sync.models import Form as FormRow
 from sync.projects.catalogue import StoredVersion, form_versions
 from sync.projects.lifecycle import STATES, delete_form, restore_form, set_state
@@ -129,7 +129,6 @@ def form(pid: int, fid: str) -> ResponseReturnValue:
         draft=next(iter(drafts_of(session(), pid, fid)), None) if manages else None,
         states=STATES,
         manages=manages,
-        reads=current.has_right("submissions.read"),
         done=query["done"],
         was=query["was"] if query["was"] in STATES else None,
     )
@@ -139,7 +138,7 @@ def form(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_state(pid: int, fid: str) -> ResponseReturnValue:
     """Open the form, close it, or let it run out."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     row = session().get(FormRow, (pid, fid))
     before, state = row.state if row is not None else "", request.form.get("state", "")
     if set_state(journal, fid, state):
@@ -164,7 +163,7 @@ def ask_to_delete(pid: int, fid: str) -> ResponseReturnValue:
 def post_delete(pid: int, fid: str) -> ResponseReturnValue:
     """Put the form into the bin."""
     found = seen(pid, fid)
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     delete_form(journal, fid)
     finish(journal, "form.deleted", fid)
     if found.published_at is None:
@@ -177,7 +176,7 @@ def post_delete(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def post_restore(pid: int, number: int) -> ResponseReturnValue:
     """Take the form out of the bin."""
-    journal = open_journal(session(), pid, current.visitor().actor_id, current.writing_now)
+    journal = begin(pid)
     form_id = restore_form(journal, number).form_id
     finish(journal, "form.restored", form_id)
     return redirect(url_for("form_pages.form", pid=pid, fid=form_id, done="restored"), 303)

@@ -49,7 +49,7 @@ def look(pid: int) -> ResponseReturnValue:
         body = uploaded("programme", current.settings().max_request)
         if not body:
             raise Missing("Choose a file.")
-        programme = read_zip(body)
+        programme = read_zip(pid, body)
         foreseen = foresee(pid, programme)
     except Refusal as refusal:
         session().rollback()
@@ -83,7 +83,7 @@ def load(pid: int) -> ResponseReturnValue:
     """Do what was shown."""
     current.take_slot()
     try:
-        report = take(pid, read_zip(_looked_at(pid, request.form.get("token", ""))))
+        report = take(pid, read_zip(pid, _looked_at(pid, request.form.get("token", ""))))
     except Refusal as refusal:
         session().rollback()
         return _page(pid, refusal)

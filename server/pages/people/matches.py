@@ -133,7 +133,7 @@ def queue(pid: int) -> ResponseReturnValue:
     if not lists:
         return render_template("duplicates_none.html", project=project_of(pid))
     known = _list_asked(lists, asked["list_name"])
-    tree, wanted = tree_of(session(), pid), _wanted(pid, asked)
+    wanted = _wanted(pid, asked)
     reading = reading_of(pid, None)
     page = matches(reading, known.name, asked["state"], asked["cursor"], _LIMIT, wanted)
     pairs = [queued.pair for queued in page.items]
@@ -169,8 +169,7 @@ def queue(pid: int) -> ResponseReturnValue:
         actors=actors,
         held=held,
         holders=[] if None in hands else [name for one, name in actors.items() if one in hands],
-        places=tree,
-        regions=_first_levels(tree),
+        regions=_first_levels(tree_of(session(), pid)),
         of_people=not compared_simply(known.matching),
         done=_told(pid, asked["done"]),
         left=_told(pid, asked["left"]),

@@ -5,25 +5,30 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import func, select, tuple_
 
 from forms.xpath.numbers import LARGEST
 from server import current
-from server.api.schemas import Strict, text
-from server.bodies import read_query
+from server.api.projects import make_project
+from server.api.schemas import NewProjectSchema, Strict, text
+from server.bodies import load, read_query
 from server.db import session
-from server.guards import needs, signed_in
+from server.guards import needs, signed_in, site_admin
 from server.pages.frame import SECTIONS, project_of
 from server.pages.said import STATES
 from server.queries.arrivals import in_conflict, last_arrival, open_pairs, quarantined
+from server.queries.forms import drafts_of
 from server.queries.submissions import how_many, labels_of_subjects, names_of_actors, titles_of_forms
+from server.words import words
 from sync.accounts.roles import may, projects_of, role_in
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
+from sync.errors import Refusal
 from sync.indicators.statements import titles_at
 from sync.models import Actor, Form, Project
 from sync.review.matches import compared_lists
@@ -59,6 +64,23 @@ class Waits:
 @signed_in
 def home() -> ResponseReturnValue:
     """The projects in which one has a role, each with what waits in it."""
+    return _home()
+
+
+@bp.post("/projects")
+@site_admin
+def post_project() -> ResponseReturnValue:
+    """Make a project, which is filled on its own pages."""
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "time_zone")}
+    try:
+        pid = make_project(load(NewProjectSchema(), typed | {"languages": [words().locale]}))
+    except Refusal as refusal:
+        session().rollback()
+        return _home(typed=typed, refused=refusal), refusal.status
+    return redirect(url_for("overview.project", pid=pid), 303)
+
+
+def _home(**more: Any) -> str:
     asked = read_query(HomeQuery())
     actor = session().get_one(Actor, current.visitor().actor_id)
     query = select(Project).where(Project.archived_at.is_(None), Project.deleted_at.is_(None))
@@ -76,6 +98,7 @@ def home() -> ResponseReturnValue:
         count=count,
         more=shown[-1] if len(found) > _PROJECTS else None,
         administers=current.visitor().admin,
+        **more,
     )
 
 
@@ -94,6 +117,7 @@ def project(pid: int) -> ResponseReturnValue:
         project=project_of(pid),
         statements=titles_at(session(), pid, None),
         forms=len(forms),
+        drafts=[] if forms else drafts_of(session(), pid),
         counts=counts,
         last=last_arrival(session(), pid),
         titles=titles_of_forms(session(), pid),

@@ -139,7 +139,7 @@ def _what_follows(project: Project, wanted: dict[str, Any]) -> list[str]:
     return [str(_said(project, name, value)) for name, value in changes.items()]
 
 
-def _figures_by(pid: int, rule: str, *, fresh: bool = False) -> Recalled[list[dict[str, str]]]:
+def _figures_by(pid: int, rule: str, *, fresh: bool) -> Recalled[list[dict[str, str]]]:
     """The figures that would be others by this rule of what counts, before and after."""
 
     def shifted() -> list[dict[str, str]]:

@@ -176,9 +176,7 @@ def ask_remove(pid: int, number: int) -> ResponseReturnValue:
     """What will happen."""
     role = _role_of(pid, number)
     name = names_of(session(), [number])[number]
-    return render_template(
-        "team_remove.html", project=project_of(pid), number=number, name=name, role=ROLES[role], problem=None
-    )
+    return render_template("team_remove.html", project=project_of(pid), number=number, name=name, role=ROLES[role])
 
 
 @bp.post("/projects/<int:pid>/team/<int:number>/remove")

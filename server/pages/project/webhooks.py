@@ -57,7 +57,7 @@ def post_webhook(pid: int) -> ResponseReturnValue:
     except Refusal as refusal:
         session().rollback()
         return _page(pid, refusal)
-    return render_template("webhook_added.html", project=project_of(pid), hook=hook, manages=True)
+    return render_template("webhook_added.html", project=project_of(pid), hook=hook)
 
 
 @bp.get("/<int:number>")

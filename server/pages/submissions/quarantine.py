@@ -139,8 +139,7 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
     query = read_query(ItemsQuery())
     found = quarantined_item(session(), pid, item)
     stored = _stored(pid, found)
-    raw = raw_of(session(), pid, item)
-    shown, cut = readable(raw)
+    shown, cut = readable(raw_of(session(), pid, item))
     both = _both(pid, found, stored) if stored is not None else None
     page = render_template(
         "quarantine_item.html",
@@ -155,7 +154,6 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         both=both,
         raw=shown,
         cut=cut,
-        size=len(raw),
         title=titles_of_forms(session(), pid).get(found.form_id or "", found.form_id),
         actors=names_of_actors(session(), [found.actor_id, _decider(found)]),
         decider=_decider(found),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +24,7 @@ from server.pages.shifts import said_shifts
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.submission_seen import shown_of
 from server.pages.submissions.submissions import most_counted, page_of
+from server.queries.arrivals import last_arrival
 from server.queries.review import bulk_review
 from server.queries.submissions import name_of_submission, names_of_actors
 from server.words import words
@@ -33,11 +35,13 @@ from sync.models import Submission
 from sync.models.database import begin_writing
 from sync.review.bulk import MOST_AT_ONCE, WORDS, Reviewed
 from sync.review.leases import held_by_others, leave, take_lease
-from sync.review.queue import count_sought, next_waiting
+from sync.review.queue import Searched, Sought, count_sought, next_waiting, search
 
 bp = Blueprint("review_pages", __name__, url_prefix="/projects/<int:pid>")
 
 _LEFT_OUT_SHOWN = 20
+# So long answers are looked through for words before a page says how far it has come.
+_SECONDS = 1.0
 
 
 @bp.get("/review")
@@ -52,20 +56,21 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
     if sought.state == "flagged":
         # Of what has flags, that which nobody has decided about: or it would come again and again.
         sought = replace(sought, state="undecided", flagged=True)
-    visitor, now, given = current.visitor().actor_id, current.now(), request.values
-    begin_writing(session())
-    others = held_by_others(session(), pid, visitor, now, Submission)
+    visitor, given = current.visitor().actor_id, request.values
     if at is not None:
         name_of_submission(session(), pid, at)
+        begin_writing(session())
+        next_one = _Next(at, held_by_others(session(), pid, visitor, current.now(), Submission))
     else:
-        found = next_waiting(session(), pid, sought, given.get("after"), list(others))
-        at = None if found is None else found.id
+        next_one = _next_free(pid, sought, given.get("cursor") or given.get("after"))
+        at = next_one.id
     if at is None:
         leave(session(), pid, visitor)
     else:
-        take_lease(session(), pid, visitor, at, now)
-        record_act(session(), pid, current.origin(), "submission.viewed", now, str(at))
+        take_lease(session(), pid, visitor, at, current.now())
+        record_act(session(), pid, current.origin(), "submission.viewed", current.now(), str(at))
     session().commit()
+    others = next_one.others
     filters = filters_asked()
     # All of them are counted in an index: the overview and the statements say the same number.
     most = most_counted() if filters else None
@@ -78,8 +83,10 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
         "query": urlencode(filters),
         "templates": TEMPLATES,
         "left": left,
+        "arrived": at is not None or last_arrival(session(), pid) is not None,
         "most": most,
         "after": given.get("after"),
+        "searched": next_one.searched,
         "others": names_of_actors(session(), others.values()),
         "looked_at": others.get(at) if at is not None else None,
         "done": _last(pid, offered["titles"]),
@@ -89,6 +96,40 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
     # Who decided before is said where somebody came second.
     shown = shown_of(pid, at, whole=bool(more.get("stale"))) if at is not None else {"submission": None}
     return render_template("review.html", **shown | page), status
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """The one to look at, and which ones others have before them. `searched` says how far words were looked for where
+    none was found yet."""
+
+    id: int | None
+    others: Mapping[int, int]
+    searched: Searched | None = None
+
+
+def _next_free(pid: int, sought: Sought, cursor: str | None) -> _Next:
+    """The next one that nobody else has, in a transaction that can take it. Words are looked for before that begins,
+    for whoever sends waits for its end; what is found is looked at again within it."""
+    visitor, end, looked_at = current.visitor().actor_id, time.monotonic() + _SECONDS, 0
+    while True:
+        found, here = None, sought
+        if sought.words:
+            held = held_by_others(session(), pid, visitor, current.now(), Submission)
+            found = search(session(), pid, sought, cursor, len(held) + 1, lambda: time.monotonic() > end)
+            here = replace(sought, among=[one.id for one in found.items])
+            looked_at += found.looked_at
+        begin_writing(session())
+        others = held_by_others(session(), pid, visitor, current.now(), Submission)
+        one = next_waiting(session(), pid, here, cursor, list(others))
+        if one is not None:
+            return _Next(one.id, others)
+        if found is None or found.cursor is None:
+            return _Next(None, others)
+        if time.monotonic() > end:
+            return _Next(None, others, replace(found, looked_at=looked_at))
+        session().rollback()
+        cursor = found.cursor
 
 
 def _last(pid: int, titles: Mapping[str, str]) -> dict[str, Any] | None:
@@ -189,13 +230,11 @@ def post_undo(pid: int, bulk: int) -> ResponseReturnValue:
         undo_many(pid, bulk)
     except Refusal as refusal:
         session().rollback()
-        return _many(pid, refusal.status, problem=refusal.detail, bulk=bulk)
+        return _many(pid, refusal.status, problem=refusal.detail)
     return redirect(f"{url_for('review_pages.many', pid=pid)}?{urlencode(filters | {'done': str(bulk)})}", 303)
 
 
-def _many(
-    pid: int, status: int = 200, bulk: int | None = None, told: Reviewed | None = None, **more: Any
-) -> ResponseReturnValue:
+def _many(pid: int, status: int = 200, told: Reviewed | None = None, **more: Any) -> ResponseReturnValue:
     filters = _without_words(filters_asked())
     sought = sought_in(pid, load(FilterQuery(), filters))
     done = request.args.get("done", type=int)
@@ -204,7 +243,6 @@ def _many(
         **choices(pid),
         project=project_of(pid),
         filters=filters,
-        query=urlencode(filters),
         count=count_sought(session(), pid, sought, MOST_AT_ONCE + 1),
         most=MOST_AT_ONCE,
         templates=TEMPLATES,

@@ -55,13 +55,13 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
     sought = sought_in(pid, given)
     filters = filters_asked()
     search = search_on(pid, sought) if sought.words else None
+    alone = search is not None and request.headers.get("HX-Request") == "true"
     if search is not None:
-        page = Page(search.items, None)
+        page = Page(search.last.items if alone else search.items, None)
     else:
         page = review_queue(session(), pid, sought, request.args.get("cursor"), PAGE)
     tree = tree_of(session(), pid)
-    # What a search goes on with takes the place of what it has found before.
-    alone = search is not None and request.headers.get("HX-Request") == "true"
+    # What a search finds next is added to what it has found before.
     around = {"titles": titles_of_forms(session(), pid), "flags": FLAGS, "states": STATES} if alone else _around(pid)
     text = render_template(
         "submissions_list.html" if alone else "submissions.html",

@@ -19,8 +19,8 @@ _HOUSE = re.compile(r"(\d+)\W+([^\W\d]{3})")  # a number and how the word behind
 
 
 def keys_of(profile: Profile) -> tuple[int, ...]:
-    """The keys of a record, as signed numbers of 64 bits; the same text gives the same key for ever."""
-    return tuple(sorted({_number("\x1f".join(key)) for key in _keys(profile)}))
+    """The keys of a record, in order, each once."""
+    return tuple(sorted({key_of("\x1f".join(key)) for key in _keys(profile)}))
 
 
 def _keys(profile: Profile) -> Iterator[tuple[str, ...]]:
@@ -67,5 +67,6 @@ def _keys(profile: Profile) -> Iterator[tuple[str, ...]]:
         yield "house", village, house[1], house[2]
 
 
-def _number(text: str) -> int:
+def key_of(text: str) -> int:
+    """A signed number of 64 bits, the same for the same text for ever."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)

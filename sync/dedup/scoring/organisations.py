@@ -9,11 +9,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 
+from sync.dedup.scoring.blocking import key_of
 from sync.dedup.scoring.comparing import CLOSE, DIFFERENT, SAME, SHORT
 from sync.dedup.scoring.model import PLACE, Part, Score
 from sync.dedup.scoring.names import LONGEST, words
@@ -86,12 +86,12 @@ def keys_of(organisation: Organisation) -> tuple[int, ...]:
     texts |= {f"word\x1f{acronym}" for acronym in organisation.acronyms}
     if organisation.number:
         texts.add(f"number\x1f{organisation.number}")
-    return tuple(sorted(map(_hashed, texts)))
+    return tuple(sorted(map(key_of, texts)))
 
 
 def cap_of(key: int) -> int:
     """How many may have the key until it finds nobody any more."""
-    return ALL_CAP if key == _hashed(ALL) else WORD_CAP
+    return ALL_CAP if key == key_of(ALL) else WORD_CAP
 
 
 def score(a: Organisation, b: Organisation) -> Score:
@@ -137,7 +137,3 @@ def _written(organisation: Organisation, name: str) -> str:
     if name == PLACE:
         return organisation.written.get("village", "") or organisation.written.get("commune", "")
     return organisation.written.get(name, "")
-
-
-def _hashed(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)

@@ -37,7 +37,7 @@ def test_a_number_that_now_belongs_to_another_program_is_left_alone(tmp_path: Pa
 
 
 def test_a_leftover_server_is_ended(tmp_path: Path) -> None:
-    waits = "import time; time.sleep(60)  # from server.cli import main; main()"
+    waits = "import time; time.sleep(60)  # from server.command import main; main()"
     leftover = subprocess.Popen([sys.executable, "-c", waits], start_new_session=True)
     (tmp_path / "server.pid").write_text(str(leftover.pid))
 

@@ -22,6 +22,7 @@ from forms.xforms.check import check
 from forms.xforms.entities import entity_actions
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.xform import Form
+from tests.support.forms import compiled
 from tests.support.workbooks import a_workbook
 
 BAMAKO = ZoneInfo("Africa/Bamako")
@@ -169,6 +170,24 @@ def test_a_calculation_may_be_sent_as_the_number_that_it_is() -> None:
     assert faults_of({"kilos": [7]}) == [
         "answers.kilos: This is a list, which does not answer a question of type calculated."
     ]
+
+
+def test_a_calculation_is_stored_by_its_type_and_may_read_the_id_of_its_instance() -> None:
+    form = compiled("""
+        | survey |           |       |       |                      |            |
+        |        | type      | name  | label | calculation          | bind::type |
+        |        | date      | day   | D     |                      |            |
+        |        | calculate | due   |       | date(${day} + 30)    | date       |
+        |        | decimal   | paid  | P     |                      |            |
+        |        | calculate | whole |       | ${paid}              | int        |
+        |        | calculate | mine  |       | ${instanceID}        |            |
+    """)
+
+    given = {"day": "2026-11-01", "paid": 12345678.9}
+    xml = instance_from(form, given, instance_id=IID, recorded_at=RECORDED, tz=BAMAKO, lists=NoLists())
+
+    answers = answers_of(form, read_instance(xml))
+    assert answers == {**given, "due": "2026-12-01", "whole": 12345678, "mine": IID}
 
 
 def test_a_value_made_once_is_kept_when_it_is_sent() -> None:
@@ -510,6 +529,8 @@ def test_answers_mirror_the_form() -> None:
         ("<sacks>many</sacks>", {"sacks": "many"}),
         ("<sacks>9223372036854775808</sacks>", {"sacks": "9223372036854775808"}),
         ("<weight>0.1234567890123456789</weight>", {"weight": "0.1234567890123456789"}),
+        ("<weight>1.23456789E7</weight>", {"weight": 12345678.9}),
+        ("<weight>1.0E-4</weight>", {"weight": 0.0001}),
         ("<point>here</point>", {"point": "here"}),
         ("<village> Siby\n</village>", {"village": " Siby\n"}),
         ("<village>  </village>", {"village": None}),

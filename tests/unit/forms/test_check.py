@@ -290,6 +290,127 @@ def test_a_choice_s_name_may_be_in_any_language_of_the_form() -> None:
     assert [flag.code for flag in checked(form, q="yes", said="Ja")] == ["calculation"]
 
 
+def test_a_name_that_a_tablet_s_language_lacks_is_a_dash() -> None:
+    form = compiled("""
+        | survey |               |      |                     |                    |                                |
+        |        | type          | name | label::English (en) | label::French (fr) | calculation                    |
+        |        | select_one yn | q    | Q                   | Q                  |                                |
+        |        | calculate     | said |                     |                    | jr:choice-name(${q}, '${q}')   |
+        | choices |              |      |                     |                    |
+        |        | list_name     | name | label::English (en) | label::French (fr) |
+        |        | yn            | yes  |                     | Oui                |
+    """)
+
+    assert checked(form, q="yes", said="-") == []
+    assert checked(form, q="yes", said="Oui") == []
+    assert [flag.code for flag in checked(form, q="yes", said="Yes")] == ["calculation"]
+
+
+OF_A_FILE = compiled("""
+    | survey |                               |      |       |                              |                       |
+    |        | type                          | name | label | calculation                  | parameters            |
+    |        | select_one_from_file wells.csv | well | W     |                              | value=code label=nom |
+    |        | calculate                     | said |       | jr:choice-name(${well}, '${well}') |                 |
+""")
+
+
+def test_a_choice_is_called_by_the_column_that_is_shown() -> None:
+    wells = [{"code": "w1", "nom": "Puits du marché", "label": "Market"}]
+
+    assert checked(OF_A_FILE, well="w1", said="Puits du marché", lists=Tables(wells=wells)) == []
+    flags = checked(OF_A_FILE, well="w1", said="Market", lists=Tables(wells=wells))
+    assert [flag.code for flag in flags] == ["calculation"]
+
+
+def test_the_name_of_a_choice_from_a_list_of_entities_is_the_tablet_s() -> None:
+    renamed = Tables(entities=["wells"], wells=[{"code": "w1", "nom": "Puits neuf"}])
+
+    assert checked(OF_A_FILE, well="w1", said="Vieux puits", lists=renamed) == []
+    assert "is not here" in checked(OF_A_FILE, well="w1", said="Vieux puits")[1].message
+
+
+def test_of_choices_with_one_name_the_tablet_knows_which_was_shown() -> None:
+    form = compiled("""
+        | survey   |            |      |       |               |                            |
+        |          | type       | name | label | choice_filter | calculation                |
+        |          | text       | r    | R     |               |                            |
+        |          | select_one c | c  | C     | r = ${r}      |                            |
+        |          | calculate  | said |       |               | jr:choice-name(${c}, '${c}') |
+        | choices  |            |      |       |               |
+        |          | list_name  | name | label | r             |
+        |          | c          | else | Else in A | a         |
+        |          | c          | else | Else in B | b         |
+        | settings |            |      |
+        |          | form_id    | allow_choice_duplicates |
+        |          | visit      | yes  |
+    """)
+
+    assert checked(form, r="a", c="else", said="Else in A") == []
+    assert [flag.code for flag in checked(form, r="x", c="else", said="Else in A")] == ["choice"]
+
+
+def test_a_choice_among_answers_is_called_by_the_answer() -> None:
+    form = compiled("""
+        | survey |                    |        |       |                              |
+        |        | type               | name   | label | calculation                  |
+        |        | begin_repeat       | people | P     |                              |
+        |        | text               | name   | N     |                              |
+        |        | end_repeat         |        |       |                              |
+        |        | select_one ${name} | head   | H     |                              |
+        |        | calculate          | said   |       | jr:choice-name(${head}, '${head}') |
+    """)
+
+    assert checked(form, people=[{"name": "Awa"}], head="Awa", said="Awa") == []
+
+
+def test_what_is_calculated_may_be_typed_over_unless_it_is_read_only() -> None:
+    form = compiled("""
+        | survey |         |       |       |             |           |
+        |        | type    | name  | label | calculation | read_only |
+        |        | integer | a     | A     |             |           |
+        |        | integer | twice | T     | ${a} * 2    |           |
+        |        | integer | fixed | F     | ${a} * 2    | yes       |
+    """)
+
+    flags = checked(form, a=2, twice=5, fixed=5)
+
+    assert [(flag.code, flag.place) for flag in flags] == [("calculation", "/data/fixed")]
+
+
+def test_what_is_reckoned_from_the_end_was_reckoned_before_it() -> None:
+    form = compiled("""
+        | survey |           |       |                                                         |
+        |        | type      | name  | calculation                                             |
+        |        | start     | start |                                                         |
+        |        | end       | end   |                                                         |
+        |        | calculate | took  | decimal-date-time(${end}) - decimal-date-time(${start}) |
+    """)
+
+    times = {"start": "2026-11-24T10:00:00.000Z", "end": "2026-11-24T10:30:00.000Z"}
+    assert checked(form, **times, took="") == []
+
+
+def test_a_large_amount_is_a_number_however_a_tablet_writes_it() -> None:
+    form = compiled("""
+        | survey |           |       |       |                               |                    |           |
+        |        | type      | name  | label | calculation                   | constraint         | bind::type |
+        |        | decimal   | paid  | P     |                               | . > 0 and regex(., '[0-9]+') |  |
+        |        | calculate | twice |       | ${paid} * 2                   |                    |           |
+        |        | calculate | known |       | coalesce(${paid}, 0)          |                    |           |
+        |        | calculate | more  |       | ${known} + sum(${paid})       |                    |           |
+        |        | calculate | whole |       | ${paid}                       |                    | int       |
+    """)
+    given = {"paid": "1.0E7", "twice": "20000000", "known": "1.0E7", "more": "20000000", "whole": "10000000"}
+
+    assert checked(form, given) == []
+    assert [flag.place for flag in checked(form, given, paid="2.0E7")] == [
+        "/data/twice",
+        "/data/known",
+        "/data/more",
+        "/data/whole",
+    ]
+
+
 def test_a_rule_is_in_the_default_language_whatever_was_calculated_before_it() -> None:
     form = compiled("""
         | survey |               |      |                     |                    |                                |                                        |

@@ -12,14 +12,8 @@ from forms.findings import Faulty
 from forms.form import NoLists
 from forms.xforms.xform import Form, compile_form
 from forms.xpath.calls import FUNCTIONS
-from forms.xpath.expressions import (
-    Context,
-    Unevaluable,
-    as_boolean,
-    as_number,
-    as_string,
-    compile_expression,
-)
+from forms.xpath.expressions import Context, Unevaluable, compile_expression
+from forms.xpath.values import boolean_of, number_of, text_of
 from tests.support.forms import NOW, UTC, Tables, an_instance, compiled, evaluated, xform_of
 
 PEOPLE = compiled("""
@@ -75,7 +69,7 @@ def value(text: str, at: str = "/data", answers: dict[str, Any] | None = None) -
     plain = "/".join(step.partition("[")[0] for step in at.split("/"))
     context = Context(instance.root, node[0], VILLAGES, PEOPLE, NOW, UTC, "a seed")
     found = compile_expression(text, form=PEOPLE, at=plain).evaluate(context)
-    return [as_string([node]) for node in found] if isinstance(found, list) else found
+    return [text_of([node]) for node in found] if isinstance(found, list) else found
 
 
 def faults(text: str, at: str = "/data") -> str:
@@ -354,10 +348,10 @@ def test_a_long_sum_is_no_deep_nesting() -> None:
 
 
 def test_values_convert_by_the_rules_of_xpath() -> None:
-    assert [as_string(value) for value in (True, 5.0, 0.5, math.nan, "x", [])] == ["true", "5", "0.5", "NaN", "x", ""]
-    assert [as_number(value) for value in (True, 5.0, " 7 ", "1,5")] == [1.0, 5.0, 7.0, 1.5]
-    assert math.isnan(as_number("x"))
-    assert [as_boolean(value) for value in (True, 0.0, math.nan, "", "false", [])] == [
+    assert [text_of(value) for value in (True, 5.0, 0.5, math.nan, "x", [])] == ["true", "5", "0.5", "NaN", "x", ""]
+    assert [number_of(value) for value in (True, 5.0, " 7 ", "1,5")] == [1.0, 5.0, 7.0, 1.5]
+    assert math.isnan(number_of("x"))
+    assert [boolean_of(value) for value in (True, 0.0, math.nan, "", "false", [])] == [
         True,
         False,
         False,

@@ -561,6 +561,67 @@ def test_each_function_gives_what_javarosa_gives(oracle: Oracle, given_answers: 
     assert differences(oracle, Rules(calculated=EACH_FUNCTION), given_answers) == []
 
 
+LARGE = """
+${d} * 2
+concat(${d}, '')
+if(${d} > 0, ${d}, 0) + 1
+coalesce(${d}, 0) + 1
+round(${d}, 1)
+string-length(${d})
+number(${d})
+${d} = '1.0E7'
+${d} = 12345678.9
+max(${d}, 2)
+sum(${d})
+int(${d})
+translate(${d}, '.', ',')
+${d} > 9999999
+${c0} + 1
+${c3} + 1
+regex(${d}, '[0-9]+')
+number('1.0E7')
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("decimal", ["1.23456789E7", "1.0E7", "1.0E-4"])
+def test_a_decimal_that_java_writes_with_an_exponent_is_a_number(oracle: Oracle, decimal: str) -> None:
+    assert differences(oracle, Rules(calculated=LARGE), {**FULL, "d": decimal}) == []
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        "distance(${here}, ${there})",
+        "distance(${there}, ${here})",
+        "distance(${there})",
+        "distance(${there}, ${there})",
+        "distance(concat(${here}, ';', ${there}))",
+        "distance(concat(${there}, ';', ${here}))",
+        "distance('1.0E-4 0 0 0;0 0 0 0')",
+        "distance(${stop})",
+        "area(${stop})",
+        "area(${there})",
+    ],
+)
+def test_a_point_that_was_not_taken_is_where_javarosa_has_it(oracle: Oracle, measured: str) -> None:
+    form = compiled(f"""
+        | survey |              |       |       |             |
+        |        | type         | name  | label | calculation |
+        |        | geopoint     | here  | H     |             |
+        |        | geopoint     | there | T     |             |
+        |        | begin_repeat | way   | W     |             |
+        |        | geopoint     | stop  | S     |             |
+        |        | end_repeat   |       |       |             |
+        |        | calculate    | far   |       | {measured}  |
+    """)
+    oracle.form(form.xform)
+    stops = [{"stop": "12.3 -8.4 0 0"}, {"stop": ""}, {"stop": "12.4 -8.3 0 0"}]
+
+    record = oracle.record(filled(form, here="12.3 -8.4 0 0", there="", way=stops))
+
+    assert check(form, read_instance(record.xml), NoLists(), NOW, UTC) == []
+
+
 DATES = r"""
 ${day} + 1
 string(${moment})

@@ -173,6 +173,20 @@ def test_media_that_no_form_names_is_a_warning() -> None:
     assert [finding.place for finding in programme.warnings] == ["media/spare.png"]
 
 
+def test_the_warnings_of_a_folder_with_faults_are_told_too() -> None:
+    warned = {"forms/centre.xlsx": a_workbook("centre", "1", CENTRES + "    | indicatorz | |\n    | name | |\n")}
+    files = a_programme(**warned, **{"media/spare.png": b"x", "lists/people.csv": b"name\n"})
+
+    with pytest.raises(Faulty) as caught:
+        read_programme(files)
+
+    assert [one.place for one in caught.value.findings] == ["lists/people.csv"]
+    assert [(one.place, one.sheet) for one in caught.value.warnings] == [
+        ("forms/centre.xlsx", "indicatorz"),
+        ("media/spare.png", None),
+    ]
+
+
 def test_media_are_told_by_the_names_under_which_tablets_get_them() -> None:
     showing = """
         | survey | | | |

@@ -741,6 +741,11 @@ def test_a_workbook_may_say_of_whom_the_form_is_expected(written: str, read: str
     [
         ("visitd", "‘visitd’ is not an indicator of this programme.", "Did you mean ‘visited’?"),
         ("rows", "‘rows’ does not count entries of a list.", "Name an indicator that has a subject."),
+        (
+            "met",
+            "‘met’ counts entries of ‘people’, and visits of this form are about ‘organisations’.",
+            "Name an indicator whose subject is ‘organisations’.",
+        ),
     ],
 )
 def test_a_form_is_expected_of_those_whom_an_indicator_counts(written: str, fault: str, remedy: str) -> None:
@@ -761,7 +766,92 @@ def expected(written: str) -> str:
         | name | label::English (en) | aggregate | subject |
         | visited | Visited | distinct | organisations |
         | rows | Rows | count | |
+        | met | Met | distinct | people |
+        | chosen | Chosen | distinct | ${{organisation}} |
+        | keyed | Keyed | distinct | concat(${{place}}, '') |
     """
+
+
+@pytest.mark.parametrize("name", ["chosen", "keyed"])
+def test_the_list_of_those_of_whom_a_form_is_expected_may_be_that_of_a_question_or_of_an_expression(name: str) -> None:
+    assert read_workbook(xlsx_of(SURVEY + expected(name)), "visit.xlsx").sheets.expected == name
+
+
+def test_an_indicator_that_another_workbook_feeds_from_the_register_counts_its_entries_too() -> None:
+    neighbour = Sheets(
+        "census", (Indicator("met", {"English (en)": "Met"}, aggregate="distinct", subject="organisations"),)
+    )
+
+    assert read_workbook(xlsx_of(SURVEY + expected("met")), "visit.xlsx", [neighbour]).sheets.expected == "met"
+
+
+def test_nobody_is_expected_in_a_list_of_people_so_any_indicator_will_do() -> None:
+    neighbour = Sheets("census", matching=(Matching("organisations", "born", "birth_year"),))
+
+    assert read_workbook(xlsx_of(SURVEY + expected("met")), "visit.xlsx", [neighbour]).sheets.expected == "met"
+
+
+def test_warnings_are_told_beside_the_faults_and_after_them() -> None:
+    own = """
+        | indicatorz | |
+        | name | |
+        | indicators | | | |
+        | name | label::Français (fr) | aggregate | value |
+        | sold | Vendu | sum | ${sack} |
+    """
+    with pytest.raises(Faulty) as caught:
+        a_visit(own)
+
+    told = [(finding.warns, finding.sheet, finding.column) for finding in caught.value.told]
+    assert told == [
+        (False, "indicators", "value"),
+        (True, "indicatorz", None),
+        (True, "indicators", "label::Français (fr)"),
+    ]
+    assert caught.value.findings == caught.value.told[:1]
+    assert str(caught.value).count("Warning: ") == 2
+
+
+def test_what_pyxform_warns_of_is_told_beside_faults_unless_it_is_of_a_row_at_fault() -> None:
+    survey = """
+        | survey      |       |                     |                  |
+        | type        | name  | label::English (en) | constraint       |
+        | begin_group | about |                     |                  |
+        | image       | house | House               | ${nowhere} = 'a' |
+        | intejer     | sold  |                     |                  |
+        | image       | face  | Face                |                  |
+    """
+    with pytest.raises(Faulty) as caught:
+        read_workbook(xlsx_of(survey), "form.xlsx")
+
+    assert [one.row for one in caught.value.findings] == [2, 3, 4]
+    assert [(one.sheet, one.row) for one in caught.value.warnings] == [("survey", 5)]
+
+
+def test_all_that_is_wrong_in_one_cell_is_told_at_once() -> None:
+    form = """
+        | survey     |      |                     |                   |                                |
+        | type       | name | label::English (en) | constraint        | relevant                       |
+        | integer    | age  | Age                 | ${agee} > and 3   | flew(${agee}, ${size}, ${age}) |
+        | indicators |      |                     |                   |                                |
+        | name       | aggregate | label::English (en) | where        |                                |
+        | old        | count     | Old                 | ${agee} > flew(1) |                           |
+    """
+    with pytest.raises(Faulty) as caught:
+        read_workbook(xlsx_of(form), "form.xlsx")
+
+    told: dict[str | None, list[str]] = {}
+    for one in caught.value.findings:
+        told.setdefault(one.column, []).append(one.fault)
+    assert told == {
+        "constraint": ["‘agee’ is not a question of this form.", "‘3’ at character 15 stands where it cannot."],
+        "relevant": [
+            "‘agee’ is not a question of this form.",
+            "‘size’ is not a question of this form.",
+            "There is no function ‘flew()’.",
+        ],
+        "where": ["‘agee’ is not a question of this form.", "There is no function ‘flew()’."],
+    }
 
 
 def test_a_workbook_without_questions_says_so() -> None:

@@ -10,7 +10,7 @@ from forms.findings import Faulty
 from forms.form import NoLists
 from forms.xforms.check import check
 from forms.xforms.xform import compile_form
-from tests.support.forms import NOW, UTC, an_instance, compiled, xform_of
+from tests.support.forms import NOW, UTC, an_instance, checked, compiled, xform_of
 
 VISIT = compiled(
     """
@@ -288,6 +288,47 @@ def test_a_choice_filter_is_checked_too() -> None:
         |        | list_name      | name | label | kind |
         |        | yn             | yes  | Yes   | a    |
     """)
+
+
+BY_HAND = """
+    <h:html xmlns="http://www.w3.org/2002/xforms" xmlns:h="http://www.w3.org/1999/xhtml"
+            xmlns:jr="http://openrosa.org/javarosa" xmlns:orx="http://openrosa.org/xforms">
+      <h:head><h:title>By hand</h:title><model>
+        <instance>
+          <visit id="by_hand" version="1"><who/><house><roof/><well/></house>
+            <orx:meta><orx:instanceID/><orx:instanceName/></orx:meta></visit>
+        </instance>
+        <instance id="wells"><root>
+          <group of="a"><well id="w1">Market</well></group><group of="b"><well id="w2">School</well></group>
+        </root></instance>
+        <bind id="named" nodeset="/visit/who" type="string"/>
+        <bind nodeset="/visit/house/roof" relevant="/visit/who != ''"/>
+        <bind nodeset="/visit/orx:meta/orx:instanceID" jr:preload="uid"/>
+        <bind nodeset="/visit/orx:meta/orx:instanceName" calculate="/visit/who"/>
+      </model></h:head>
+      <h:body>
+        <input bind="named"><label>Who?</label></input>
+        <group ref="/visit/house"><label>House</label>
+          <input ref="roof"><label>Roof</label></input>
+          <select1 ref="./well"><label>Well</label>
+            <itemset nodeset="instance('wells')/root/group/well"><value ref="."/><label ref="."/></itemset></select1>
+        </group>
+      </h:body>
+    </h:html>
+"""
+
+
+def test_a_form_written_by_hand_may_name_its_questions_in_any_way_that_clients_read() -> None:
+    form = compile_form(BY_HAND.encode())
+
+    assert {path: field.labels[""] for path, field in form.fields.items() if not field.metadata} == {
+        "/data/who": "Who?",
+        "/data/house/roof": "Roof",
+        "/data/house/well": "Well",
+    }
+    assert form.binds["/data/meta/instanceName"].calculate is not None
+    told = [checked(form, who="Awa", house={"well": well}) for well in ("School", "Elsewhere")]
+    assert [[flag.code for flag in flags] for flags in told] == [[], ["choice"]]
 
 
 def test_a_form_without_an_id_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import os
 import socket
 import sys
 import time
@@ -17,6 +18,7 @@ from threading import Timer
 import pytest
 from pysqlite3 import dbapi2 as sqlite
 
+from migrations import schema
 from server.cli import main
 from tests.support.people import GATHERING
 from tests.support.projects import SALE, a_sale, instance_id
@@ -85,6 +87,18 @@ def test_init_may_be_repeated(run: Run, tmp_path: Path) -> None:
     assert [run("init").code, run("init").code, run("migrate").code] == [0, 0, 0]
     assert (tmp_path / "siby-data" / "siby.sqlite").exists()
     assert (tmp_path / "siby-data").stat().st_mode & 0o077 == 0
+
+
+def test_why_nobody_can_be_served_at_an_address_is_said(run: Run) -> None:
+    run("init")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        at_a_taken_port = run("serve", "--port", str(port))
+        at_a_strange_address = run("serve", "--host", "192.0.2.1", "--port", str(port))
+
+    assert at_a_taken_port.err.startswith(f"Error: 127.0.0.1:{port} cannot be listened on: Address already in use.")
+    assert at_a_strange_address.err.startswith(f"Error: 192.0.2.1:{port} cannot be listened on: ")
+    assert "already in use" not in at_a_strange_address.err
 
 
 @pytest.mark.parametrize("command", [("init",), ("migrate",), ("serve", "--port")])
@@ -285,6 +299,18 @@ def test_the_doctor_finds_an_installation_well(loaded: Run) -> None:
     assert "Project 1, Siby" in done.out
 
 
+def test_a_folder_that_can_only_be_read_is_told_before_a_tablet_sends_anything(
+    loaded: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "siby.sqlite")  # root may all things
+
+    served, examined = loaded("serve"), loaded("doctor")
+
+    assert (served.code, examined.code) == (1, 1)
+    assert served.err.startswith("Error: Nothing can be written to siby-data/siby.sqlite. Is this the account")
+    assert "BAD  Nothing can be written to siby-data/siby.sqlite" in examined.out
+
+
 def test_the_doctor_says_what_is_missing(run: Run) -> None:
     done = run("doctor")
 
@@ -412,6 +438,17 @@ def test_a_backup_is_made_looked_through_and_restored(
     assert done.code == 0, done.err
     assert "epoch" in done.last
     assert "Siby" in loaded("load", "programme").out
+
+
+def test_after_an_update_a_backup_comes_before_the_migrations(loaded: Run, tmp_path: Path) -> None:
+    schema.downgrade(f"sqlite:///{tmp_path / 'siby-data' / 'siby.sqlite'}", "0018")
+
+    advised, made, done = loaded("serve"), loaded("backup", "before.tar.zst"), loaded("migrate")
+
+    assert (advised.code, "Make a backup" in advised.err) == (1, True)
+    assert (made.code, made.out.startswith("Saved to before.tar.zst: 1 project, ")) == (0, True), made.err
+    assert done.out.startswith("Done: 0019")
+    assert "The last backup was made 0 hours ago" in loaded("doctor").out
 
 
 def test_what_is_no_whole_backup_is_said_in_a_sentence(loaded: Run, tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def test_a_sqlite_file_lies_where_it_was_named_from(tmp_path: Path, monkeypatch:
     assert load_settings({"SIBY_DATABASE": "sqlite:///here.sqlite"}).database_url == f"sqlite:///{tmp_path}/here.sqlite"
 
 
+def test_an_address_of_a_database_that_cannot_be_read_is_told_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsFaulty, match="SIBY_DATABASE: database has to be an address such as") as told:
+        load_settings({"SIBY_DATABASE": "postgresql://siby:s3cret@host:five/name"}, tmp_path)
+
+    assert "s3cret" not in str(told.value)
+
+
 def test_a_database_of_another_kind_is_refused() -> None:
     with pytest.raises(SettingsFaulty, match="postgresql://"):
         load_settings({"SIBY_DATABASE": "mysql://a:b@c/d"})

@@ -1,5 +1,6 @@
 """Numbers and days are written as the visitor's language writes them."""
 
+import datetime as dt
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +24,15 @@ def test_numbers_and_days_are_written_as_the_language_writes_them() -> None:
     assert Words("fr").number(7879).replace("\N{NARROW NO-BREAK SPACE}", " ") == "7 879"
     assert Words("fr").day("2026-03-31") == "31 mars 2026"
     assert Words("en").number(None) == "—"
+
+
+def test_a_moment_is_told_to_the_minute_where_no_order_hangs_on_it() -> None:
+    moment = dt.datetime(2026, 2, 28, 23, 59, 58, tzinfo=dt.UTC)
+
+    assert Words("en").moment(moment) == "28 Feb 2026, 23:59"
+    assert Words("fr").moment(moment.isoformat(), "Africa/Lagos") == "1er mars 2026, 00:59"
+    assert Words("fr").moment(moment, exact=True) == "28 févr. 2026, 23:59:58"
+    assert Words("fr").moment(None) == ""
 
 
 def test_what_is_said_in_bambara_is_written_as_mali_writes_it() -> None:

@@ -1,6 +1,5 @@
 import base64
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -10,11 +9,9 @@ import pytest
 from sync.encryption.decrypting import (
     Manifest,
     decrypt_file,
-    decrypt_instance,
     decrypt_pieces,
     plain_name,
     read_manifest,
-    signature_holds,
     submission_key,
 )
 from sync.encryption.keys import NewKey, PrivateKey, make_key, public_key, unlock
@@ -49,16 +46,9 @@ def stored(key: NewKey) -> EncryptionKey:
     )
 
 
-def a_submission(mask: str = "sha256", version: str = "1", signed: bool = True) -> Encrypted:
+def a_submission(mask: str = "sha256") -> Encrypted:
     return encrypted_submission(
-        a_key().public,
-        XML,
-        form_id="sale",
-        version=version,
-        instance_id=NAME,
-        media=MEDIA,
-        mask=mask,
-        signed=signed,
+        a_key().public, XML, form_id="sale", version="1", instance_id=NAME, media=MEDIA, mask=mask
     )
 
 
@@ -72,8 +62,8 @@ def test_what_a_client_encrypted_opens_with_the_passphrase_whichever_mask_it_use
     sent = a_submission(mask)
     manifest = read_manifest(sent.manifest)
 
-    assert decrypt_instance(opened(), manifest, sent.files["submission.xml.enc"]) == XML
     key = submission_key(opened(), manifest)
+    assert decrypt_file(key, manifest, manifest.xml_file, sent.files["submission.xml.enc"]) == XML
     assert {plain_name(name): decrypt_file(key, manifest, name, sent.files[name]) for name in manifest.media} == MEDIA
 
 
@@ -91,15 +81,13 @@ def test_a_file_opens_the_same_however_it_is_cut(size: int) -> None:
 
 def test_more_than_sixteen_files_each_have_their_own_beginning() -> None:
     media = {f"{number}.txt": b"the same words in each" for number in range(40)}
-    sent = encrypted_submission(
-        a_key().public, XML, form_id="sale", version="1", instance_id=NAME, media=media, signed=True
-    )
+    sent = encrypted_submission(a_key().public, XML, form_id="sale", version="1", instance_id=NAME, media=media)
     manifest = read_manifest(sent.manifest)
     key = submission_key(opened(), manifest)
 
     assert len(set(sent.files.values())) == 41
     assert {plain_name(name): decrypt_file(key, manifest, name, sent.files[name]) for name in manifest.media} == media
-    assert decrypt_instance(opened(), manifest, sent.files["submission.xml.enc"]) == XML
+    assert decrypt_file(key, manifest, manifest.xml_file, sent.files["submission.xml.enc"]) == XML
 
 
 def test_reading_the_database_does_not_open_the_private_key() -> None:
@@ -157,17 +145,6 @@ def test_a_damaged_file_is_told_from_a_whole_one() -> None:
         decrypt_file(key, manifest, "other.jpg.enc", whole)
 
 
-@pytest.mark.parametrize("version", ["1", ""])
-def test_a_signature_tells_whether_the_record_is_as_it_was_signed(version: str) -> None:
-    manifest = read_manifest(a_submission(version=version).manifest)
-    digests = [hashlib.md5(content).digest() for content in (*MEDIA.values(), XML)]
-    changed = [*digests[:-1], hashlib.md5(XML + b" ").digest()]
-
-    assert signature_holds(opened(), manifest, digests) is True
-    assert signature_holds(opened(), manifest, changed) is False
-    assert signature_holds(opened(), read_manifest(a_submission(signed=False).manifest), digests) is None
-
-
 @pytest.mark.parametrize(
     "xml",
     [
@@ -184,7 +161,7 @@ def test_what_is_no_manifest_is_called_so(xml: bytes) -> None:
 
 @pytest.mark.parametrize("key", ["", "eA==", "not base64", base64.b64encode(bytes(256)).decode()])
 def test_a_key_that_nobody_locked_is_refused(key: str) -> None:
-    manifest = Manifest("sale", "1", NAME, key, "submission.xml.enc", (), None)
+    manifest = Manifest("sale", "1", NAME, key, "submission.xml.enc", ())
 
     with pytest.raises(Undecryptable):
         submission_key(opened(), manifest)

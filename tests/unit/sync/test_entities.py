@@ -682,6 +682,26 @@ def test_an_attached_csv_file_is_looked_into_by_any_column(registry: Registry, s
     assert list(lists.find("unknown", "name", "mango")) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("wells.xml", "<root><item><id>w1</id><title>Marché</title></item></root>"),
+        ("wells.geojson", '{"features": [{"id": "w1", "properties": {"title": "Marché"}, "geometry": null}]}'),
+    ],
+)
+def test_attached_files_of_other_kinds_are_looked_into_as_well(
+    registry: Registry, session: Session, name: str, content: str
+) -> None:
+    attach(registry, session, name, name.ljust(64, "c"))
+
+    lists = DatabaseLists(session, registry.project_id, lambda _: content.encode())
+
+    assert [item.findtext("title") for item in lists.find("wells", "id", "w1")] == ["Marché"]
+    whole = lists.whole("wells")
+    assert whole is not None
+    assert len(whole) == 1
+
+
 def test_a_list_beyond_the_bound_is_looked_into_but_never_given_whole(registry: Registry, session: Session) -> None:
     attach(registry, session, "towns.csv", "b" * 64)
     rows = "".join(f"t{number},Town {number}\n" for number in range(WHOLE_AT_MOST + 1))

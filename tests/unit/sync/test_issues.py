@@ -102,6 +102,24 @@ def test_who_may_not_see_small_cells_does_not_read_them_in_an_issue(world: World
     assert all(one.value is None for one in english.figures.values() if one.definition.name == "people_trained")
 
 
+def test_a_text_that_hides_nothing_is_written_once_for_all_who_read_it(world: World) -> None:
+    with world.change() as (journal, event):
+        put_statement(journal, "plain", "en", "{{ women }}", event)
+        put_statement(journal, "plain", "fr", "{{ people_trained }}", event)
+    told: list[tuple[int, int]] = []
+
+    written = write_issue(world.reading(), "plain", tell=lambda done, of: told.append((done, of)))
+
+    # Each time that a text is begun, and then its only figure.
+    assert told == [(0, 2)] * 2 + [(1, 2)] * 4
+    assert [(language, small) for language, small, _ in written.texts] == [
+        *(("en", False), ("en", True), ("fr", False), ("fr", True))
+    ]
+    texts = [text for *_, text in written.texts]
+    assert texts[0] == texts[1]
+    assert texts[2] != texts[3]
+
+
 def test_an_issue_keeps_the_words_around_its_figures(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     given = issue(world)
     before = everything(world, compose_issue(world.session, given, "en", sees_small_cells=True))

@@ -278,11 +278,7 @@ def test_a_conflict_accepted_as_an_edit_is_the_next_version_and_counts(desk: Des
 
 @pytest.mark.parametrize("as_xml", [True, False])
 def test_what_was_accepted_as_an_edit_is_a_duplicate_when_resent(desk: Desk, as_xml: bool) -> None:
-    other = a_sale(1, sacks=9)
-    if as_xml:
-        del other["answers"]
-        named = f"<meta><instanceID>{instance_id(1)}</instanceID></meta>"
-        other["xml"] = f"<data id='sale' version='1'><sacks>9</sacks>{named}</data>"
+    other = by_xml(9) if as_xml else a_sale(1, sacks=9)
     desk.send([a_sale(1, sacks=4)])
     desk.send([other])
     decide(desk, only(desk).id, "accept_as_edit")
@@ -292,6 +288,28 @@ def test_what_was_accepted_as_an_edit_is_a_duplicate_when_resent(desk: Desk, as_
     assert [receipt["outcome"] for receipt in receipts] == ["duplicate", "duplicate", "conflict"]
     assert {receipt["instance_id"] for receipt in receipts} == {instance_id(1)}
     assert sorted(values(desk)) == [9_000_000]
+
+
+@pytest.mark.parametrize("as_xml", [True, False])
+def test_it_is_a_duplicate_too_once_its_form_is_closed(desk: Desk, as_xml: bool) -> None:
+    other, third = (by_xml(9), by_xml(5)) if as_xml else (a_sale(1, sacks=9), a_sale(1, sacks=5))
+    desk.send([a_sale(1, sacks=4)])
+    desk.send([other])
+    decide(desk, only(desk).id, "accept_as_edit")
+    set_form(desk, "closed")
+
+    with_photo = other | {"attachments": [{"name": "1.jpg", "sha256": "ab" * 32}]}
+    receipts = desk.send([other, a_sale(1, sacks=4), third, with_photo]).receipts
+
+    assert [receipt["outcome"] for receipt in receipts] == ["duplicate", "duplicate", "quarantined", "quarantined"]
+    assert {receipt["instance_id"] for receipt in receipts} == {instance_id(1)}
+    assert sorted(values(desk)) == [9_000_000]
+
+
+def by_xml(sacks: int) -> dict[str, Any]:
+    named = f"<meta><instanceID>{instance_id(1)}</instanceID></meta>"
+    without_answers = {name: value for name, value in a_sale(1).items() if name != "answers"}
+    return without_answers | {"xml": f"<data id='sale' version='1'><sacks>{sacks}</sacks>{named}</data>"}
 
 
 def test_another_content_whose_id_as_an_edit_is_taken_waits(desk: Desk) -> None:

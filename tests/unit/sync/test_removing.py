@@ -36,7 +36,6 @@ from sync.review.removing import (
     projects_to_purge,
     purge,
     purge_discarded,
-    purge_one,
     restore_submission,
 )
 from sync.review.view import find_submission
@@ -222,18 +221,6 @@ def test_content_that_was_put_away_is_forgotten_after_a_day_and_brought_back_by_
         assert forget_contents(session, store, soon) == 0
         assert forget_contents(session, store, tomorrow) == 1
         assert (store.holds(gone), store.holds(wanted), store.holds(held)) == (False, True, True)
-
-
-def test_one_submission_can_be_purged_at_once_but_only_if_it_is_deleted(desk: Desk) -> None:
-    desk.send([a_sale(1)])
-    submission_id = id_of(desk, 1)
-    with pytest.raises(NotFound):
-        with_journal(desk, lambda journal: purge_one(journal, submission_id))
-
-    delete(desk, 1)
-
-    assert with_journal(desk, lambda journal: purge_one(journal, submission_id)).count == 1
-    assert desk.outcomes(a_sale(1)) == ["stored"]
 
 
 VISIT = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from forms.findings import Faulty
@@ -56,6 +58,21 @@ def test_a_form_that_takes_too_long_is_taken_with_a_warning(xform: bytes) -> Non
     (warning,) = validate.require_loadable(xform, "sale", seconds=0.01)
 
     assert "not done after 0.01 seconds" in warning.fault
+
+
+def test_a_form_that_has_passed_is_not_tried_again_and_another_is(
+    xform: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho tried >> {tmp_path}/tries\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+
+    told = [validate.require_loadable(form, "sale") for form in (xform, xform, xform + b"\n")]
+
+    assert told == [[], [], []]
+    assert (tmp_path / "tries").read_text().splitlines() == ["tried", "tried"]
 
 
 def test_without_java_there_is_a_warning_that_says_what_to_do(xform: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
