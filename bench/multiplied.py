@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, case, func, insert, literal_column, select, text, update
 
-from server.schema import known
+from server.upkeep.schema import known
 from sync.models import Base, Project
 from sync.models.database import open_engine
 

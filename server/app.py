@@ -12,6 +12,7 @@ from werkzeug.routing import IntegerConverter, Map, PathConverter, Rule, Unicode
 
 from forms.xpath.numbers import LARGEST
 from server import clock, current
+from server.acts.exporting import install_exports
 from server.api import (
     app_users,
     assignments,
@@ -45,15 +46,15 @@ from server.api import (
 )
 from server.api import device_places as api_device_places
 from server.api import word_templates as api_word_templates
-from server.capacity import Rates, Slots
-from server.carrying import say_taken
-from server.catalogues import install_catalogues
-from server.compression import compress
 from server.current import Parts
 from server.db import connect_database, engine_of
-from server.exporting import install_exports
-from server.front import PATH_SHOWN, SLASH, Front
-from server.guards import guard
+from server.door.capacity import Rates, Slots
+from server.door.carrying import say_taken
+from server.door.front import PATH_SHOWN, SLASH, Front
+from server.door.guards import guard
+from server.door.traffic import WHOSE, Counted
+from server.language.catalogues import install_catalogues
+from server.language.words import remember_language
 from server.logs import log
 from server.odata import drafts as odata_drafts
 from server.odata import entities as odata_entities
@@ -90,10 +91,9 @@ from server.pages.submissions import editing as editing_pages
 from server.pages.submissions import quarantine as quarantine_pages
 from server.pages.submissions import review as review_pages
 from server.pages.submissions import submissions as submission_pages
-from server.problems import say_no_well
 from server.settings import Settings, load_settings
-from server.traffic import WHOSE, Counted
-from server.words import remember_language
+from server.wire.compression import compress
+from server.wire.problems import say_no_well
 from sync.intake.content import ContentStore
 
 _MODULES = (

@@ -16,7 +16,6 @@ from forms.findings import Faulty, Finding
 from forms.programmes.programme import files_of, read_programme
 from server import clock, current
 from server.app import create_app
-from server.checkup import examine, unwritable
 from server.commands.common import HERE, installation_opened, project_named
 from server.commands.forms import form
 from server.commands.keeping import backup, restore_command
@@ -27,9 +26,10 @@ from server.commands.practice import clock_command
 from server.commands.results import indicators, intake, statement
 from server.db import session
 from server.logs import set_logs_up
-from server.schema import migrate, require_up_to_date
 from server.serve import serve, why_not_free
 from server.settings import Settings, SettingsFaulty, describe_settings, load_settings
+from server.upkeep.checkup import examine, unwritable
+from server.upkeep.schema import migrate, require_up_to_date
 from sync.accounts.audit import record_act
 from sync.accounts.installation import found_installation
 from sync.errors import Refusal

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from flask import current_app, g, request
 
 from server import clock
-from server.capacity import Rates, Slots
-from server.front import DRAFT, KEY
+from server.door.capacity import Rates, Slots
+from server.door.front import DRAFT, KEY
+from server.door.traffic import Tally
 from server.settings import Settings
-from server.traffic import Tally
 from sync.accounts.audit import Origin
 from sync.accounts.roles import may
 from sync.intake.content import ContentStore

@@ -15,11 +15,11 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
-from server.background import begin
+from server.acts.exporting import sweep_exports_at_start
 from server.db import db
-from server.exporting import sweep_exports_at_start
 from server.logs import log
 from server.settings import Settings
+from server.upkeep.background import begin
 
 # A request in work when the server is told to stop may still finish.
 _GRACE_SECONDS = 20

@@ -10,17 +10,17 @@ from marshmallow import fields, validate
 from sqlalchemy import func, select
 
 from server import current
-from server.answers import answer, done, wants_more
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
-from server.bodies import read_json, read_query
 from server.db import session
-from server.documents import documented
-from server.front import KEY
-from server.guards import needs
+from server.door.front import KEY
+from server.door.guards import needs
 from server.logs import log
 from server.openrosa.answers import LANGUAGES
-from server.qr import AUTOSEND, IMAGE_SIZES, code_png, code_svg, device_setup, settings_text
+from server.wire.answers import answer, done, wants_more
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
+from server.wire.qr import AUTOSEND, IMAGE_SIZES, code_png, code_svg, device_setup, settings_text
 from sync.accounts.audit import record_act
 from sync.accounts.people import add_device, disable, find_device, on_one_line
 from sync.entities.reach import tree_of

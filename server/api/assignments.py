@@ -10,11 +10,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, done
 from server.api.users import show_actor
 from server.db import session
-from server.documents import documented
-from server.guards import needs, public, site_admin
+from server.door.guards import needs, public, site_admin
+from server.wire.answers import answer, done
+from server.wire.documents import documented
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.roles import (
     RIGHTS,

@@ -8,13 +8,13 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from server.answers import answer
 from server.api.schemas import ListQuery, text
 from server.api.submission_shapes import actors_shown
-from server.bodies import read_query
 from server.db import session
-from server.documents import documented
-from server.guards import site_admin
+from server.door.guards import site_admin
+from server.wire.answers import answer
+from server.wire.bodies import read_query
+from server.wire.documents import documented
 from sync.accounts.trail import Act, acts
 from sync.errors import Unexpected
 from sync.intake.items import storable

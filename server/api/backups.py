@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from server import current
 from server.db import release
-from server.documents import documented
-from server.guards import site_admin
-from server.keeping import backing_up
+from server.door.guards import site_admin
 from server.logs import log
+from server.upkeep.keeping import backing_up
+from server.wire.documents import documented
 from sync.errors import NotImplementedHere
 from sync.keeping.archive import Tally
 

@@ -11,17 +11,17 @@ from marshmallow import ValidationError
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer
 from server.api.files import EXTENSIONS
 from server.api.schemas import BatchAnswerSchema, BatchSchema, CapabilitiesSchema, KnownSchema, UnknownIdsSchema
-from server.bodies import findings_of, load, parse_batch, parse_json, read_body, user_agent
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.language.sentences import said_in
+from server.language.words import words
 from server.logs import log
 from server.openrosa.multipart import MOST_PARTS
-from server.sentences import said_in
-from server.words import words
+from server.wire.answers import answer
+from server.wire.bodies import findings_of, load, parse_batch, parse_json, read_body, user_agent
+from server.wire.documents import documented
 from sync.accounts.installation import installation
 from sync.errors import Busy, TooLarge, Unparseable
 from sync.intake.changes import cursor_at

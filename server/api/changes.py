@@ -8,12 +8,12 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.answers import tagged, to_json
 from server.api.schemas import ChangesQuery
-from server.bodies import read_query
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.wire.answers import tagged, to_json
+from server.wire.bodies import read_query
+from server.wire.documents import documented
 from sync.intake.changes import changes_for
 from sync.models import Actor
 

@@ -11,14 +11,14 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select
 
-from server.answers import answer, done, wants_more
+from server.acts.changing import begin, finish
 from server.api.schemas import ListQuery, Strict, text
-from server.bodies import read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.queries.submissions import moments_of
+from server.wire.answers import answer, done, wants_more
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.entities.reach import filter_of
 from sync.entities.reading import forms_of_lists, lists_of_project
 from sync.entities.registers import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 
-from server.answers import answer
-from server.documents import documented, openapi
-from server.guards import public
+from server.door.guards import public
+from server.wire.answers import answer
+from server.wire.documents import documented, openapi
 
 bp = Blueprint("description", __name__, url_prefix="/v1")
 

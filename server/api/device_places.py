@@ -10,13 +10,13 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer
 from server.api.app_users import place_codes
 from server.api.schemas import Strict, text
-from server.bodies import read_json
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.wire.answers import answer
+from server.wire.bodies import read_json
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import NotFound, Unexpected
 from sync.models import Actor, Audit

@@ -11,22 +11,22 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, disposition, done, download
+from server.acts.changing import begin
+from server.acts.uploads import XLS, XLSX, Handed, read_handed, require_no_warnings, since_published
 from server.api.exports import ExportQuery, asked_of_draft, note_export
 from server.api.form_files import send_file
 from server.api.forms import finish, workbook_of, xform_of
 from server.api.schemas import ListQuery, Strict
 from server.api.shapes import kinds_in, show_fields, show_file, show_forms
-from server.bodies import has_body, read_body, read_json, read_query
-from server.changing import begin
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.openrosa.formlist import form_path, maker_of
-from server.problems import as_json
-from server.qr import Setup, code_png, code_svg, settings_text
 from server.queries.forms import drafts_of
-from server.uploads import XLS, XLSX, Handed, read_handed, require_no_warnings, since_published
+from server.wire.answers import answer, disposition, done, download
+from server.wire.bodies import has_body, read_body, read_json, read_query
+from server.wire.documents import documented
+from server.wire.problems import as_json
+from server.wire.qr import Setup, code_png, code_svg, settings_text
 from sync.errors import FormDeleted, NotFound, Unexpected
 from sync.exports.csvfiles import write_csv, write_csv_zip
 from sync.exports.exporting import name_of

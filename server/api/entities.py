@@ -12,15 +12,15 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from sqlalchemy import func, select
 
 from server import current
-from server.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
+from server.acts.changing import begin, finish
 from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
-from server.bodies import has_body, read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
-from server.queries.remembered import VERSION
+from server.door.guards import needs
+from server.kept.remembered import VERSION
+from server.wire.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
+from server.wire.bodies import has_body, read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.entities.reading import (
     Version,

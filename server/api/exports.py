@@ -11,14 +11,14 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import done
+from server.acts.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_known, kept_for, resume
 from server.api.schemas import Strict, text
-from server.bodies import has_body, holds_what_no_text_has, load, parse_json, read_body
 from server.db import db, release, session
-from server.documents import documented
-from server.exporting import PATIENCE_SECONDS, deliver, described, forgo, is_known, kept_for, resume
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
+from server.wire.answers import done
+from server.wire.bodies import has_body, holds_what_no_text_has, load, parse_json, read_body
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import Forbidden, NotImplementedHere, Unexpected
 from sync.exports.exporting import prepare_export, wish_of

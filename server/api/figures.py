@@ -12,14 +12,14 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, to_json
 from server.api.schemas import Strict, text
-from server.bodies import read_query
 from server.db import session
-from server.documents import documented
-from server.guards import needs
-from server.queries.remembered import Remembered
+from server.door.guards import needs
+from server.kept.remembered import Remembered
 from server.queries.submissions import events_since
+from server.wire.answers import answer, to_json
+from server.wire.bodies import read_query
+from server.wire.documents import documented
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of, json_number
 from sync.indicators.changes import Changes, changes

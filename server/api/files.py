@@ -14,11 +14,11 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import http_date
 
 from server import current
-from server.bodies import UnknownEncoding
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs, public
+from server.door.guards import needs, public
 from server.logs import log
+from server.wire.bodies import UnknownEncoding
+from server.wire.documents import documented
 from sync.errors import HashDiffers, Missing, Refusal, Unexpected
 from sync.intake.files import append, create_upload, drop_upload, find_upload, finish, offset_of
 from sync.journal import open_journal

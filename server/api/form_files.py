@@ -8,14 +8,14 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.answers import answer, disposition, download, tagged
 from server.api.forms import named, require_bound
 from server.api.shapes import kinds_in, show_file
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.openrosa.manifest import form_manifest
 from server.queries.forms import files_of_form, version_of
+from server.wire.answers import answer, disposition, download, tagged
+from server.wire.documents import documented
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.delivery import csv_for, state_for
 from sync.errors import Forbidden, NotFound

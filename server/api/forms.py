@@ -9,19 +9,20 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from forms.findings import Finding
-from server import changing, current
-from server.answers import answer, done, download, tagged
+from server import current
+from server.acts import changing
+from server.acts.changing import begin
+from server.acts.uploads import XLS, XLSX, Handed, fallback_id, read_handed, require_no_warnings
 from server.api.schemas import ListQuery, Strict
 from server.api.shapes import show_fields, show_form, show_forms
-from server.bodies import read_json, read_query
-from server.changing import begin
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
-from server.problems import as_json
 from server.queries.forms import FormSeen, draft_only, drafts_of, form_of, forms_of, version_of, versions_of
-from server.uploads import XLS, XLSX, Handed, fallback_id, read_handed, require_no_warnings
+from server.wire.answers import answer, done, download, tagged
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
+from server.wire.problems import as_json
 from sync.accounts.roles import fillable_forms, may
 from sync.errors import Exists, FormDeleted, NotFound
 from sync.journal import Journal

@@ -6,14 +6,14 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
-from server.answers import done
+from server.acts.changing import begin, finish
 from server.api.schemas import Strict, text
-from server.bodies import read_json
-from server.changing import begin, finish
 from server.db import release
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
+from server.wire.answers import done
+from server.wire.bodies import read_json
+from server.wire.documents import documented
 from sync.encryption.keys import make_key
 from sync.projects.keys import encrypt_project, open_forms
 from sync.projects.publish import publish_form

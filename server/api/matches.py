@@ -11,18 +11,18 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer
+from server.acts.changing import begin, finish
 from server.api.figures import reading_of
 from server.api.schemas import CursorQuery, Strict, Whole, text
-from server.bodies import read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.logs import log
 from server.queries.submissions import names_of_actors
 from server.queries.totals import totals_of
-from server.words import words
+from server.wire.answers import answer
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
 from sync.entities.reach import tree_of

@@ -11,17 +11,17 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer
+from server.acts.changing import begin, finish
 from server.api.matches import note_people, show_compared, show_reason, show_record
 from server.api.schemas import NO_NUL, CursorQuery, Strict, text
-from server.bodies import read_body, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.logs import log
-from server.problems import as_json
-from server.words import words
+from server.wire.answers import answer
+from server.wire.bodies import read_body, read_query
+from server.wire.documents import documented
+from server.wire.problems import as_json
 from sync.dedup.importing import Comparison, Judged, Likely, Loaded, compare_list, load_list
 from sync.dedup.listfile import MOST_BYTES
 from sync.dedup.training import calibrate_list, train_list

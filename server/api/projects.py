@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, func, select
 from forms.findings import Faulty, Finding
 from forms.programmes.places import read_places
 from server import current
-from server.answers import answer, disposition, done, wants_more
+from server.acts.changing import begin, finish
+from server.acts.loading import read_zip, take
 from server.api.assignments import filler
 from server.api.datasets import show_lists
 from server.api.forms import forms_for
@@ -28,13 +29,12 @@ from server.api.schemas import (
     WholeProjectSchema,
 )
 from server.api.shapes import show_forms
-from server.bodies import read_body, read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs, signed_in, site_admin
-from server.loading import read_zip, take
-from server.problems import as_json
+from server.door.guards import needs, signed_in, site_admin
+from server.wire.answers import answer, disposition, done, wants_more
+from server.wire.bodies import read_body, read_json, read_query
+from server.wire.documents import documented
+from server.wire.problems import as_json
 from sync.accounts.roles import RIGHTS, may, projects_of, role_in, share_forms
 from sync.entities.reading import lists_of_project
 from sync.entities.registers import change_places

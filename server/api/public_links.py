@@ -10,14 +10,14 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, done
 from server.api.app_users import SHOWN_ONCE
 from server.api.schemas import ListQuery, Strict
 from server.api.users import show_actor
-from server.bodies import read_json, read_query
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.wire.answers import answer, done
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.accounts.people import add_public_link, disable
 from sync.errors import NotFound

@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer, download
+from server.acts.changing import begin
 from server.api.schemas import CursorQuery, Strict, text
-from server.bodies import read_json, read_query
-from server.changing import begin
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
+from server.wire.answers import answer, download
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.intake.quarantine import (
     ACTIONS,

@@ -10,18 +10,18 @@ from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from forms.xpath.numbers import LARGEST
-from server.answers import answer
+from server.acts.changing import begin, finish
 from server.api.matches import show_shift
 from server.api.schemas import CursorQuery, Strict, Whole, text
-from server.bodies import read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.language.sentences import said_in
+from server.language.words import words
 from server.logs import log, log_failure
 from server.queries.totals import totals_of
-from server.sentences import said_in
-from server.words import words
+from server.wire.answers import answer
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.indicators.moving import Totals
 from sync.review.bulk import (
     MOST_AT_ONCE,

@@ -6,13 +6,13 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.answers import answer, done
 from server.api.schemas import CredentialsSchema, SessionSchema
-from server.bodies import read_json
 from server.db import session
-from server.documents import documented
-from server.guards import public, signed_in
-from server.signing_in import clear_cookie, require_no_other_site, set_cookie, sign_in
+from server.door.guards import public, signed_in
+from server.door.signing_in import clear_cookie, require_no_other_site, set_cookie, sign_in
+from server.wire.answers import answer, done
+from server.wire.bodies import read_json
+from server.wire.documents import documented
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.tokens import Issued, digest, revoke
 from sync.errors import NotFound

@@ -8,11 +8,11 @@ from typing import Any
 from forms.xforms.files import named_files
 from forms.xforms.layout import fields_of
 from forms.xforms.xform import Form
-from server.answers import wants_more
+from server.acts.uploads import XLS, XLSX
 from server.api.users import show_actor
 from server.db import session
 from server.queries.forms import Counted, FormSeen, counts_of, links_of, makers_of, with_lists
-from server.uploads import XLS, XLSX
+from server.wire.answers import wants_more
 from sync.exports.naming import wire_name
 
 

@@ -11,18 +11,18 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer, disposition
+from server.acts.changing import begin, finish
 from server.api.figures import ListQuery, PartQuery, part_of, reading_of, sees_small_cells
 from server.api.schemas import Strict, text
-from server.beside import how_far
-from server.bodies import read_json, read_query
-from server.changing import begin, finish
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.beside import how_far
+from server.kept.remembered import Remembered, Shared
 from server.logs import log
-from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
+from server.wire.answers import answer, disposition
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.indicators.figures import Figure, resolve_as_of, write_cells
 from sync.indicators.issues import (
     Written,

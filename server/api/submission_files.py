@@ -6,16 +6,16 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.answers import answer, done, download
+from server.acts.changing import begin, finish
 from server.api.schemas import ListQuery
 from server.api.submission_shapes import show_attachment
 from server.api.submissions import note_view, to_version
-from server.bodies import read_query
-from server.changing import begin, finish
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
+from server.wire.answers import answer, done, download
+from server.wire.bodies import read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import NotFound, TooLarge
 from sync.models import Attachment

@@ -10,15 +10,15 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer
+from server.acts.reviewing import say
 from server.api.schemas import ListQuery, Strict
 from server.api.submission_shapes import actors_shown, show_comment, show_versions
 from server.api.submissions import note_view, raw_xml
-from server.bodies import read_json, read_query
 from server.db import session
-from server.documents import documented
-from server.guards import needs
-from server.reviewing import say
+from server.door.guards import needs
+from server.wire.answers import answer
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.errors import NotFound, NotImplementedHere
 from sync.review.history import Difference, deeds_of, differences_of
 from sync.review.view import find_submission, submission_view

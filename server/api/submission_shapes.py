@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from server import current
-from server.answers import wants_more
 from server.api.users import show_actor
 from server.db import session
+from server.wire.answers import wants_more
 from sync.indicators.amounts import json_number
 from sync.models import Actor, Attachment
 from sync.review.listing import Listed

@@ -14,16 +14,16 @@ from marshmallow import fields, validate
 from forms.findings import Faulty
 from forms.xforms.instance import Instance, read_instance
 from server import current
-from server.answers import answer, done, download, tagged, to_json, wants_more
+from server.acts.reviewing import decide, delete, restore
 from server.api.schemas import ListQuery, Strict
 from server.api.submission_shapes import actors_shown, show_listed, show_submission
 from server.api.users import show_actor
-from server.bodies import read_body, read_json, read_query
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
-from server.reviewing import decide, delete, restore
+from server.wire.answers import answer, done, download, tagged, to_json, wants_more
+from server.wire.bodies import read_body, read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.accounts.roles import fillable_forms
 from sync.encryption.keys import keys_of_form

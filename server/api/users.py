@@ -10,14 +10,14 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from server import current
-from server.answers import answer, done, wants_more
 from server.api.schemas import ActorSchema, ListQuery, Strict, text
-from server.bodies import read_json, read_query
 from server.db import session
-from server.documents import documented
-from server.guards import public, signed_in, site_admin
+from server.door.guards import public, signed_in, site_admin
+from server.door.signing_in import check_password
 from server.logs import log
-from server.signing_in import check_password
+from server.wire.answers import answer, done, wants_more
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_user, change_email, change_password, disable
 from sync.accounts.roles import administers_any

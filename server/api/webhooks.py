@@ -10,15 +10,15 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer, done
+from server.acts.changing import begin, finish
 from server.api.schemas import PageQuery, Strict
-from server.bodies import read_json, read_query
-from server.changing import begin, finish
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
-from server.outside import post
+from server.wire.answers import answer, done
+from server.wire.bodies import read_json, read_query
+from server.wire.documents import documented
+from server.wire.outside import post
 from sync.accounts.audit import record_act
 from sync.models import Delivery, Webhook
 from sync.models.database import begin_writing

@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
-from server.answers import answer, disposition, done
 from server.api.schemas import Strict, text
 from server.api.statements import DOCX
-from server.bodies import read_body, read_query
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
+from server.wire.answers import answer, disposition, done
+from server.wire.bodies import read_body, read_query
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import NotFound
 from sync.indicators.statements import statements_at

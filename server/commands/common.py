@@ -11,8 +11,8 @@ from sqlalchemy import select
 from server import clock
 from server.app import create_app
 from server.db import session
-from server.schema import require_up_to_date
 from server.settings import Settings, load_settings
+from server.upkeep.schema import require_up_to_date
 from sync.accounts.audit import Origin, record_act
 from sync.accounts.people import add_stand_in, find_device, find_user
 from sync.accounts.roles import assign

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from server import clock
+from server.acts.uploads import require_no_warnings, since_published, tried
 from server.commands.common import HERE, installation_opened, project_named
 from server.db import release, session
-from server.plurals import counted
-from server.uploads import require_no_warnings, since_published, tried
+from server.language.plurals import counted
 from sync.accounts.audit import record_act
 from sync.journal import open_journal
 from sync.projects.catalogue import latest_sheets

@@ -9,8 +9,8 @@ import click
 
 from server import clock
 from server.commands.common import HERE, installation_opened
-from server.keeping import backing_up, restore
-from server.plurals import counted
+from server.language.plurals import counted
+from server.upkeep.keeping import backing_up, restore
 from sync.errors import Exists
 from sync.keeping.archive import Archive, Origin, Tally, save
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from server.commands.common import installation_opened, project_named
+from server.language.plurals import counted
 from server.moving.central import Central
 from server.moving.fetching import Stopped
 from server.moving.found import Elsewhere
 from server.moving.kobo import Kobo
 from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
-from server.plurals import counted
 from sync.errors import Refusal
 
 _INTO = "Number or name of the project here that it goes into; else a new one is made."

@@ -15,7 +15,7 @@ from server.commands.common import (
     project_named,
 )
 from server.db import session
-from server.qr import device_setup, settings_text, show_code
+from server.wire.qr import device_setup, settings_text, show_code
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_device, add_user, disable
 from sync.accounts.roles import ROLES

@@ -10,11 +10,11 @@ import click
 
 from server import clock, current
 from server.api.batches import read_batch
-from server.bodies import parse_batch, unpack
 from server.commands.common import installation_opened, project_named, sender_of
 from server.db import session
 from server.queries.submissions import how_many
 from server.serve import spare_what_is_loaded
+from server.wire.bodies import parse_batch, unpack
 from sync.accounts.roles import fillable_forms
 from sync.indicators.figures import resolve_as_of
 from sync.indicators.reading import Reading

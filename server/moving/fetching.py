@@ -14,7 +14,7 @@ import orjson
 import urllib3
 from urllib3.util import Retry, Timeout
 
-from server.outside import is_outside
+from server.wire.outside import is_outside
 from sync.errors import Unexpected
 
 _MOST = 500 * 1024 * 1024

@@ -19,6 +19,7 @@ from forms.xforms.xform import compile_form
 from server import clock, current
 from server.commands.common import HERE
 from server.db import session
+from server.language.plurals import counted
 from server.moving.continuing import continuing
 from server.moving.fetching import Stopped
 from server.moving.found import (
@@ -33,7 +34,6 @@ from server.moving.found import (
     FoundUser,
     FoundVersion,
 )
-from server.plurals import counted
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.people import add_stand_in, add_user, find_device, find_user
 from sync.accounts.roles import assign

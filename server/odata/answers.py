@@ -12,11 +12,11 @@ from flask import Blueprint, Response, request, stream_with_context
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import DataError
 
-from server.answers import FRESH, known_already, tagged, to_json
 from server.db import session
+from server.kept.remembered import VERSION
 from server.odata.options import Options, seen, token_of
-from server.problems import refused
-from server.queries.remembered import VERSION
+from server.wire.answers import FRESH, known_already, tagged, to_json
+from server.wire.problems import refused
 from sync.errors import BadFilter
 from sync.exports.pages import RowsPage
 from sync.models import Actor, Project, Server

@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from server import current
-from server.answers import known_already, tagged
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.odata.answers import XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import Feed, Shown
 from server.odata.forms import Target, find_target, is_meant, note_read, require_expandable, sought_by
 from server.odata.metadata import form_metadata, service_document
 from server.odata.options import COUNT, MOST_INSIDE, read_options, require_type, require_version, to_count
+from server.wire.answers import known_already, tagged
+from server.wire.documents import documented
 from sync.errors import NotFound
 from sync.exports.fields import Table, tables_of_draft
 from sync.exports.naming import wire_table

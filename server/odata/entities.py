@@ -11,15 +11,15 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.answers import known_already, tagged
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.odata.answers import JSON, XML, counted, data, paged, rows_document, speak_odata, state_of, tag_of
 from server.odata.feed import moment
 from server.odata.forms import note_read, sought_by
 from server.odata.metadata import entity_list_metadata, service_document
 from server.odata.options import COUNT, Options, most_at_once, read_options, require_type, require_version, to_count
+from server.wire.answers import known_already, tagged
+from server.wire.documents import documented
 from sync.entities.feed import entity_page
 from sync.entities.reading import names_of
 from sync.entities.registers import list_of

@@ -14,10 +14,8 @@ from orjson import Fragment
 from sqlalchemy import select
 
 from server import current
-from server.answers import known_already, tagged
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.odata.answers import (
     JSON,
     XML,
@@ -43,6 +41,8 @@ from server.odata.options import (
     to_count,
 )
 from server.odata.photos import linker
+from server.wire.answers import known_already, tagged
+from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import NotFound, NotImplementedHere
 from sync.exports.fields import SUBMISSIONS, Table, repeats_in, tables_of

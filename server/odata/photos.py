@@ -13,10 +13,10 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import exists, select
 
 from server import current
-from server.answers import download
 from server.db import session
-from server.documents import documented
-from server.guards import public
+from server.door.guards import public
+from server.wire.answers import download
+from server.wire.documents import documented
 from sync.accounts.audit import Origin, record_act
 from sync.accounts.installation import installation
 from sync.accounts.roles import may, role_in

@@ -19,18 +19,18 @@ from sqlalchemy import select
 from forms.xforms.corrections import name_as_first
 from forms.xforms.files import named_files
 from server import current
-from server.answers import tagged
+from server.acts.changing import begin, finish
+from server.acts.uploads import tried
 from server.api.submissions import note_view
-from server.changing import begin, finish
 from server.current import own_address
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.openrosa.answers import XML, openrosa_message, speak_openrosa
 from server.openrosa.formlist import form_path
 from server.openrosa.submission import receive_body
 from server.queries.forms import version_of
-from server.uploads import tried
+from server.wire.answers import tagged
+from server.wire.documents import documented
 from sync.errors import FieldMissing, Missing, NotFound, Unexpected
 from sync.intake.prepare import unpack
 from sync.models import CURRENT, Attachment, Submission, SubmissionVersion

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from server import current
 from server.db import session
+from server.language.sentences import said_in
 from server.openrosa.unchanged import token_in
-from server.sentences import said_in
 from sync.accounts.tokens import digest
 from sync.intake.luck import Luck, advised
 from sync.models import Actor, Project, Token

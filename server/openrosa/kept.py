@@ -11,7 +11,7 @@ from flask import Response
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from server.answers import tagged
+from server.wire.answers import tagged
 from sync.accounts.roles import role_in
 from sync.models import Actor, Project
 

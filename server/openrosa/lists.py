@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import exists, select
 
 from server import current
-from server.answers import tagged
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.openrosa.answers import XML, speak_openrosa
+from server.wire.answers import tagged
+from server.wire.documents import documented
 from sync.entities.delivery import rows_for
 from sync.entities.reading import deleted_among
 from sync.entities.registers import list_of

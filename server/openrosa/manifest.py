@@ -12,12 +12,12 @@ from sqlalchemy.exc import OperationalError
 from server import current
 from server.current import own_address
 from server.db import session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.openrosa.answers import XML, speak_openrosa
 from server.openrosa.formlist import form_path, maker_of
 from server.openrosa.kept import KeptAnswers, stamp_of
 from server.openrosa.unchanged import remember_this
+from server.wire.documents import documented
 from sync.accounts.roles import fillable_forms
 from sync.errors import NotFound
 from sync.models import Actor

@@ -8,14 +8,14 @@ from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.bodies import user_agent
 from server.db import release, session
-from server.documents import documented
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
 from server.openrosa.answers import language, openrosa_message, speak_as_the_project, speak_openrosa
 from server.openrosa.multipart import Arrived, Body, Limits, Part, receive_parts
 from server.openrosa.receipts import receipt, trial_receipt
+from server.wire.bodies import user_agent
+from server.wire.documents import documented
 from sync.errors import FieldMissing
 from sync.intake.items import shortened, storable
 from sync.intake.luck import after_post, note_luck

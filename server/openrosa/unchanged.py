@@ -24,10 +24,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from server import clock, current
-from server.basic import name_and_password
-from server.capacity import Rates
 from server.db import session
-from server.front import KEY, PATH_SHOWN
+from server.door.basic import name_and_password
+from server.door.capacity import Rates
+from server.door.front import KEY, PATH_SHOWN
 from server.logs import log
 from sync.accounts.tokens import NOTED_OTHERWISE, digest, is_well_formed
 from sync.errors import TooMany

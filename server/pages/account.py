@@ -10,10 +10,10 @@ from markupsafe import Markup
 from server import clock, current
 from server.api.users import set_password
 from server.db import session
-from server.guards import signed_in
+from server.door.guards import signed_in
+from server.door.signing_in import check_code, check_password
 from server.pages.frame import LANGUAGES, ask_first
-from server.qr import code_svg
-from server.signing_in import check_code, check_password
+from server.wire.qr import code_svg
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.second_factor import address_of, is_on, new_secret, switch_off, switch_on
 from sync.accounts.tokens import issue_token, revoke, revoke_all, tokens_of

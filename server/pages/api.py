@@ -9,8 +9,8 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
-from server.documents import openapi
-from server.guards import public
+from server.door.guards import public
+from server.wire.documents import openapi
 
 bp = Blueprint("api_pages", __name__)
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from server import current
 from server.api.schemas import Strict
-from server.words import words
+from server.language.words import words
 from sync.indicators.periods import Period, read_period
 from sync.indicators.reading import Reading
 from sync.indicators.wording import period_words

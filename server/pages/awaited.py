@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from server.beside import AGAIN_SECONDS, BeingWorkedOut
+from server.kept.beside import AGAIN_SECONDS, BeingWorkedOut
 from server.pages.frame import SECTIONS, project_of
 
 

@@ -12,16 +12,16 @@ from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
-from server.carrying import Carried
 from server.db import session
-from server.guards import need_of
+from server.door.carrying import Carried
+from server.door.guards import need_of
+from server.language.words import words
 from server.pages.frame import SECTIONS, project_of
 from server.pages.people.people_words import kind_of
 from server.pages.said import DECISIONS, STATES
 from server.pages.submissions.editing import edit_said
 from server.pages.submissions.submission_seen import Changed
 from server.queries.submissions import name_of_submission, titles_of_forms, visits_called
-from server.words import words
 from sync.accounts.roles import may, role_in
 from sync.errors import Refusal
 from sync.models import Actor, Project, Token

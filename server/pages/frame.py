@@ -16,11 +16,11 @@ from jinja2 import Template
 from jinja2.runtime import Context
 
 from server import clock, current
-from server.answers import FRESH
-from server.catalogues import drawing, in_their_languages
 from server.db import session
-from server.sentences import said_in
-from server.words import words
+from server.language.catalogues import drawing, in_their_languages
+from server.language.sentences import said_in
+from server.language.words import words
+from server.wire.answers import FRESH
 from sync.accounts.roles import may
 from sync.models import Project
 

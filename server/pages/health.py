@@ -6,9 +6,9 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from server import current
-from server.checkup import examined
-from server.guards import needs, site_admin
+from server.door.guards import needs, site_admin
 from server.pages.frame import project_of
+from server.upkeep.checkup import examined
 from sync.errors import Forbidden
 from sync.models import Project
 

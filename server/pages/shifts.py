@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from server.words import words
+from server.language.words import words
 from sync.review.shifts import Shift
 
 

@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from server import current
-from server.carrying import carried_in, page_to_send
 from server.db import session
-from server.guards import public, signed_in
-from server.signing_in import clear_cookie, set_cookie, sign_in_by_code, sign_in_by_link, sign_in_half
+from server.door.carrying import carried_in, page_to_send
+from server.door.guards import public, signed_in
+from server.door.signing_in import clear_cookie, set_cookie, sign_in_by_code, sign_in_by_link, sign_in_half
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.tokens import Issued, digest, revoke
 from sync.errors import Forbidden, Refusal, Unauthenticated

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from server.queries.remembered import Remembered
+from server.kept.remembered import Remembered
 from sync.dedup.pairs import OPEN
 from sync.models import Entity, Event, Match, Quarantined, Submission
 from sync.models.database import fetch_rows

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from server.queries.remembered import Remembered
+from server.kept.remembered import Remembered
 from sync.errors import NotFound
 from sync.models import Actor, Assignment, Attachment, Entity, EntityList, Event, Form, Match, Submission
 

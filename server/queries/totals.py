@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from server import clock
-from server.queries.remembered import Shared
+from server.kept.remembered import Shared
 from sync.indicators.moving import Totals, Written, write_totals
 from sync.indicators.reading import Reading, resolve_as_of
 

@@ -9,8 +9,8 @@ import zlib
 import pytest
 from sqlalchemy import select
 
-from server import qr
 from server.db import session
+from server.wire import qr
 from sync.models import Audit
 from tests.support.web import PASSWORD, House, refused, shown
 

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from server import beside
 from server.db import session
+from server.kept import beside
 from server.pages.figures import statements as statement_pages
 from sync.indicators import issues
 from sync.indicators.statements import Statement, compose

@@ -20,9 +20,9 @@ from migrations import schema
 from server import clock
 from server.app import create_app
 from server.db import db, engine_of, session
-from server.keeping import backing_up, last_backup, restore
-from server.schema import known
 from server.settings import Settings
+from server.upkeep.keeping import backing_up, last_backup, restore
+from server.upkeep.schema import known
 from sync.accounts.audit import NO_PROJECT, Origin, first_broken
 from sync.errors import Exists, Refusal, Unparseable
 from sync.keeping.archive import Archive, Part, Tally, save

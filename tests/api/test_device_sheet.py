@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from server import qr
 from server.db import session
+from server.wire import qr
 from sync.models import Actor
 from tests.api.test_pages import Page, read, signed_in
 from tests.support.web import House

@@ -14,8 +14,8 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 
-from server import qr
 from server.db import session
+from server.wire import qr
 from sync.models import Audit
 from tests.support.listing import md5, read_form_list, read_manifest
 from tests.support.projects import SALE, a_sale, instance_id

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from server import clock
 from server.db import session
-from server.queries import remembered
+from server.kept import remembered
 from sync.journal import open_journal
 from sync.models import Entity
 from sync.models.database import begin_writing

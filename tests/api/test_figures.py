@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from server.kept import remembered
 from server.pages.figures import indicators
-from server.queries import remembered
 from sync.indicators.reading import Reading
 from tests.api.test_editing_pages import publish
 from tests.support.pages import read, signed_in

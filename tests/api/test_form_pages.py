@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from server.uploads import XLSX
+from server.acts.uploads import XLSX
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.projects import SALE, a_sale
 from tests.support.web import House, shown

@@ -13,9 +13,9 @@ from sqlalchemy import delete
 
 from server import clock
 from server.db import session
+from server.kept import remembered
 from server.pages.figures import indicators
 from server.pages.submissions.editing import Draft
-from server.queries import remembered
 from sync.indicators.reading import Reading
 from sync.models import IssueText
 from tests.support.pages import Page, read, send, signed_in

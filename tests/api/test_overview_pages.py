@@ -12,9 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event, update
 
-from server import clock, following
+from server import clock
 from server.db import db, session
-from server.queries import remembered
+from server.kept import following, remembered
 from sync.models import Entity, WorkedOut
 from tests.support.pages import Page, read, send, signed_in
 from tests.support.people import a_gathering, publish_gathering

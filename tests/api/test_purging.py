@@ -8,8 +8,8 @@ import hashlib
 from sqlalchemy import select, update
 
 from server import clock, current
-from server.daily import purge_deleted
 from server.db import session
+from server.upkeep.daily import purge_deleted
 from sync.accounts.audit import first_broken
 from sync.models import Audit, Submission
 from sync.models.database import begin_writing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from server.guards import need_of
+from server.door.guards import need_of
 from tests.support.web import House, refused
 
 # a administrator, c coordinator, v viewer, d device (collector)

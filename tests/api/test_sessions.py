@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from server import signing_in
 from server.db import session
+from server.door import signing_in
 from server.logs import set_logs_up
 from sync.accounts.passwords import verify_password
 from sync.accounts.people import disable

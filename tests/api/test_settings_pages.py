@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from server import checkup, clock
+from server import clock
 from server.db import session
+from server.upkeep import checkup
 from sync.models import Delivery, Project, Submission
 from sync.models.database import begin_writing
 from tests.support.pages import Page, read, send, signed_in

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from server import current
-from server.background import write_traffic
 from server.db import session
+from server.upkeep.background import write_traffic
 from sync.accounts.traffic import Used, add_traffic, forget_traffic, traffic_since
 from sync.models import Traffic
 from sync.models.database import begin_writing
@@ -70,7 +70,7 @@ def test_what_cannot_be_written_down_is_counted_on(house: House, monkeypatch: py
     assert house.amina.send(a_sale(1)).data
 
     with monkeypatch.context() as broken, house.app.app_context():
-        broken.setattr("server.background.add_traffic", lambda *_: 1 / 0)
+        broken.setattr("server.upkeep.background.add_traffic", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             write_traffic()
 

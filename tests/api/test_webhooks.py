@@ -20,12 +20,12 @@ from sqlalchemy import func, select, update
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from server import outside
-from server.background import take_lease
 from server.clock import now
 from server.db import session
-from server.outside import is_outside, post
-from server.telling import Telling
+from server.upkeep.background import take_lease
+from server.upkeep.telling import Telling
+from server.wire import outside
+from server.wire.outside import is_outside, post
 from sync.models import Delivery, Webhook
 from sync.models.database import begin_writing
 from tests.support.projects import a_sale, instance_id

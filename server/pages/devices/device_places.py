@@ -13,7 +13,7 @@ from server.api.app_users import place_codes
 from server.api.device_places import devices_named, give_places, take_places_back
 from server.api.figures import reading_of
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.asked import places_to_choose
 from server.pages.frame import project_of
 from sync.entities.share import Share, Shares

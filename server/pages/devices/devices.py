@@ -23,17 +23,17 @@ from server.api.app_users import (
     make_device,
     revoke_device,
 )
-from server.bodies import load
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
 from server.pages.frame import LANGUAGES as FRAME_LANGUAGES
 from server.pages.frame import project_of
 from server.pages.said import FLAGS, NETWORKS_SAID, REASONS, SIZES_SAID, STATES
-from server.qr import AUTOSEND, IMAGE_SIZES, WAYS, code_svg, device_setup, settings_text
 from server.queries.counting import COUNTED
 from server.queries.submissions import titles_of_forms
 from server.queries.team import devices_page, files_lacking, how_many_devices, parked_of, rows_given, sent_last
+from server.wire.bodies import load
+from server.wire.qr import AUTOSEND, IMAGE_SIZES, WAYS, code_svg, device_setup, settings_text
 from sync.accounts.audit import record_act
 from sync.accounts.habits import habits
 from sync.accounts.people import add_device

@@ -20,17 +20,17 @@ from server.api.figures import (
     sees_small_cells,
 )
 from server.api.schemas import text
-from server.bodies import read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.remembered import Shared
+from server.language.words import words
 from server.pages.asked import FreshQuery
 from server.pages.figures.indicators import Asked
 from server.pages.figures.subjects import called, cells_called, entities_called, key_called
 from server.pages.figures.way_back import BackQuery, way_back
 from server.pages.photos import is_picture
-from server.queries.remembered import Shared
 from server.queries.submissions import files_here, titles_of_forms
-from server.words import words
+from server.wire.bodies import read_query
 from sync.errors import Forbidden
 from sync.indicators.counting import Entry, first_of, looks_back
 from sync.indicators.definitions import Definition

@@ -19,9 +19,10 @@ from marshmallow import fields, validate
 from server import current
 from server.api.figures import ChangesQuery, changes_for_visitor, known_indicator, reading_of, sees_small_cells
 from server.api.schemas import text
-from server.bodies import read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.remembered import Remembered, Shared
+from server.language.words import words
 from server.pages.asked import (
     FreshQuery,
     as_meant,
@@ -43,9 +44,8 @@ from server.pages.figures.way_back import BackQuery, WayBack, way_back
 from server.pages.frame import project_of
 from server.pages.maps import map_of_places
 from server.pages.submissions.answers import label_of
-from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import titles_of_forms
-from server.words import words
+from server.wire.bodies import read_query
 from sync.errors import Forbidden, NotFound
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition, Way

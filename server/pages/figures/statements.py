@@ -16,16 +16,16 @@ from server import current
 from server.api.figures import reading_of, sees_small_cells
 from server.api.schemas import text
 from server.api.statements import StatementQuery, first_language, give_out, page_of, ready_to_issue
-from server.beside import how_far
-from server.bodies import load, read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.beside import how_far
+from server.kept.remembered import Recalled, Shared
+from server.language.words import words
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
 from server.pages.figures.indicators import Asked
 from server.pages.figures.subjects import cells_called
 from server.pages.frame import project_of
-from server.queries.remembered import Recalled, Shared
-from server.words import words
+from server.wire.bodies import load, read_query
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.figures import resolve_as_of, write_cells
 from sync.indicators.issues import (

@@ -11,9 +11,9 @@ from forms.form import Choice
 from forms.indicators.sheets import field_called, plain_reference
 from server import current
 from server.db import session
+from server.language.words import words
 from server.pages import frame
 from server.queries.submissions import labels_of_entities
-from server.words import words
 from sync.indicators.definitions import Definition, Way, by_code, label_in
 from sync.indicators.figures import Cells
 from sync.indicators.reading import PLACE, Reading

@@ -13,13 +13,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from server import current
-from server.answers import disposition
 from server.api.figures import known_indicator, sees_small_cells
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.pages.asked import last_periods, level_below, said_of
 from server.pages.figures.indicators import Asked, asked_for, from_the_first, kept_part
 from server.pages.figures.subjects import cells_called
-from server.words import words
+from server.wire.answers import disposition
 from sync.exports import sheet
 from sync.exports.cells import Cell, csv_pieces
 from sync.indicators.amounts import json_number

@@ -9,7 +9,7 @@ from flask import url_for
 
 from server.api.schemas import Strict, text
 from server.db import session
-from server.words import words
+from server.language.words import words
 from sync.indicators.statements import titles_at
 
 # What follows the address of all statements: a name, an issue of it, and how it was read.

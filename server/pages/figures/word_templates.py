@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from server.answers import disposition
+from server.acts.uploads import uploaded
 from server.api.figures import reading_of
 from server.api.statements import DOCX, as_word, first_language
 from server.api.word_templates import forget_template, keep_template, send_template, statement_named
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.pages.frame import project_of
-from server.uploads import uploaded
-from server.words import words
+from server.wire.answers import disposition
 from sync.errors import Refusal, Unexpected
 from sync.indicators.statements import compose, titles_at
 from sync.indicators.word import check_template, example

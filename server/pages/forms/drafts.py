@@ -9,17 +9,17 @@ from sqlalchemy import func, select
 
 from forms.workbooks.differences import changes_between
 from server import current
+from server.acts.changing import begin
+from server.acts.uploads import Handed, since_published, tried, uploaded
 from server.api.drafts import address_of, require_same_form, show_draft_file
 from server.api.forms import finish, seen
 from server.api.schemas import Strict, text
-from server.bodies import read_query
-from server.changing import begin
 from server.db import release, session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.forms.forms import grouped, preview, stored_version
 from server.pages.frame import ask_first, project_of
 from server.queries.forms import drafts_of, versions_of
-from server.uploads import Handed, since_published, tried, uploaded
+from server.wire.bodies import read_query
 from sync.entities.delivery import list_names_of
 from sync.errors import FormDeleted, NotFound, Refusal, Unexpected
 from sync.models import DraftFile, DraftSubmission, Form, FormDraft, Project

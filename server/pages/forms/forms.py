@@ -13,19 +13,19 @@ from forms.workbooks.differences import Change, changes_between
 from forms.xforms.model import Form
 from forms.xforms.questions import Question, questions_of
 from server import current
+from server.acts.changing import begin
 from server.api.form_files import files_shown
 from server.api.forms import finish, forms_for, named, require_bound, seen
 from server.api.schemas import Strict, text
-from server.bodies import read_query
-from server.changing import begin
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.pages.forms.form_words import CHANGES, FILE_KINDS, FORM_STATES, GROUPS, KINDS, THINGS, WHAT_STATES_DO
 from server.pages.forms.rules import RuleReader
 from server.pages.frame import project_of
 from server.queries.forms import drafts_of, forms_of, version_of, versions_of
 from server.queries.submissions import how_many, last_arrivals
-from server.words import words
+from server.wire.bodies import read_query
 from sync.errors import NotFound
 from sync.indicators.definitions import by_code, label_in
 from sync.models import Form as FormRow

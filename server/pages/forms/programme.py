@@ -11,12 +11,12 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from forms.workbooks.differences import Change
 from server import current
+from server.acts.loading import foresee, read_zip, take
+from server.acts.uploads import uploaded
 from server.db import session
-from server.guards import needs
-from server.loading import foresee, read_zip, take
+from server.door.guards import needs
 from server.pages.forms.forms import grouped
 from server.pages.frame import project_of
-from server.uploads import uploaded
 from sync.accounts.installation import installation
 from sync.errors import Missing, Refusal, Unexpected
 from sync.projects.comparing import Compared

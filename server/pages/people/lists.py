@@ -11,20 +11,20 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from server import current
+from server.acts.uploads import uploaded
 from server.api.entities import note_view, settle_conflict
 from server.api.matches import note_people
 from server.api.people import load_into
 from server.api.schemas import NO_NUL, Strict, text
-from server.bodies import read_query
 from server.db import release, session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.remembered import Remembered
+from server.language.words import words
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import CONFLICTS, OUTCOMES, ROLES
-from server.queries.remembered import Remembered
 from server.queries.submissions import titles_of_forms
-from server.uploads import uploaded
-from server.words import words
+from server.wire.bodies import read_query
 from sync.dedup.importing import FAULTY, Comparison, compare_list
 from sync.dedup.listfile import MOST_BYTES
 from sync.entities.reach import tree_of

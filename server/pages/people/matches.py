@@ -14,6 +14,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from forms.xpath.numbers import LARGEST
 from server import current
+from server.acts.changing import begin
 from server.api.figures import reading_of
 from server.api.matches import (
     MatchDecisionSchema,
@@ -24,18 +25,17 @@ from server.api.matches import (
     reopen,
 )
 from server.api.schemas import Strict, text
-from server.bodies import load, read_query
-from server.changing import begin
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.remembered import Shared
+from server.language.words import words
 from server.pages.asked import FreshQuery
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import BANDS, DECISIONS, ROLES, kind_of
 from server.queries.arrivals import open_pairs
-from server.queries.remembered import Shared
 from server.queries.submissions import names_of_actors, titles_of_forms
-from server.words import words
+from server.wire.bodies import load, read_query
 from sync.accounts.audit import record_act
 from sync.dedup.pairs import OPEN
 from sync.dedup.scoring.comparing import ELSEWHERE

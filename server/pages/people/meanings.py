@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from server.db import session
-from server.words import words
+from server.language.words import words
 from sync.entities.reading import choices_of_list, lists_of_project
 from sync.indicators.definitions import by_code
 from sync.projects.places import PlaceTree

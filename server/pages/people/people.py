@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from server.api.matches import note_people
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import kind_of

@@ -10,12 +10,12 @@ from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from server.db import session
+from server.language.words import words
 from server.pages.frame import called
 from server.pages.people.people_words import DECISIONS
 from server.pages.said import STATES
 from server.queries.submissions import submissions_called, titles_of_forms
 from server.queries.team import names_of
-from server.words import words
 from sync.models import Audit, Project
 from sync.review.match_view import names_of_pairs
 from sync.review.one_person import labels_of

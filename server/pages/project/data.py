@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from server import current
+from server.acts.exporting import BeingMade
 from server.api.exports import export_file, forgo_file
 from server.db import session
-from server.exporting import BeingMade
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.frame import project_of
 from server.queries.submissions import titles_of_forms
 from sync.errors import NotFound

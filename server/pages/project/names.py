@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from server.api.projects import change_settings
 from server.api.schemas import ProjectSettings
-from server.bodies import load
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.frame import project_of
+from server.wire.bodies import load
 from sync.entities.reach import tree_of
 from sync.entities.reading import lists_of_project
 from sync.errors import Refusal

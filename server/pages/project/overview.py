@@ -16,15 +16,15 @@ from forms.xpath.numbers import LARGEST
 from server import current
 from server.api.projects import make_project
 from server.api.schemas import NewProjectSchema, Strict, text
-from server.bodies import load, read_query
 from server.db import session
-from server.guards import needs, signed_in, site_admin
+from server.door.guards import needs, signed_in, site_admin
+from server.language.words import words
 from server.pages.frame import SECTIONS, project_of
 from server.pages.said import STATES
 from server.queries.arrivals import in_conflict, last_arrival, open_pairs, quarantined
 from server.queries.forms import drafts_of
 from server.queries.submissions import how_many, labels_of_subjects, names_of_actors, titles_of_forms
-from server.words import words
+from server.wire.bodies import load, read_query
 from sync.accounts.roles import may, projects_of, role_in
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of

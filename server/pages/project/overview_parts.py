@@ -18,9 +18,10 @@ from sqlalchemy import select
 from server import current
 from server.api.figures import reading_of, sees_small_cells
 from server.api.schemas import Strict, text
-from server.bodies import read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.remembered import Remembered, Shared
+from server.language.words import words
 from server.pages.asked import FreshQuery, said_of
 from server.pages.charts import Bar, Measured, bars
 from server.pages.frame import project_of
@@ -28,9 +29,8 @@ from server.pages.maps import map_of_places
 from server.pages.project.overview import ways_of
 from server.pages.said import STATES
 from server.queries.arrivals import lately, standing
-from server.queries.remembered import Remembered, Shared
 from server.queries.submissions import how_many, titles_of_forms
-from server.words import words
+from server.wire.bodies import read_query
 from sync.accounts.habits import habits
 from sync.entities.reach import tree_of
 from sync.entities.reporting import Silence, expected_of, expecting, habit, registers, silence, silent_entries

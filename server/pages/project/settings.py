@@ -14,19 +14,19 @@ from sqlalchemy import select
 from server import current
 from server.api.projects import change_settings, checked
 from server.api.schemas import ProjectSettings
-from server.beside import how_far
-from server.bodies import load, read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.kept.beside import how_far
+from server.kept.remembered import Recalled, Shared
+from server.language.words import words
 from server.pages.asked import FreshQuery
 from server.pages.frame import let_it_come_back, project_of
 from server.pages.shifts import said_shifts
 from server.queries.bin import Erased, erased_under
 from server.queries.counting import COUNTED
-from server.queries.remembered import Recalled, Shared
 from server.queries.submissions import how_many
 from server.queries.totals import totals_of
-from server.words import words
+from server.wire.bodies import load, read_query
 from sync.errors import Refusal, Stale
 from sync.models import Event, Project
 from sync.projects.publish import SETTINGS, how_many_count

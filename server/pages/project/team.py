@@ -18,14 +18,14 @@ from forms.xpath.numbers import LARGEST
 from server import current
 from server.api.assignments import give_role, take_role
 from server.api.schemas import Strict, text
-from server.bodies import read_query
 from server.db import session
-from server.guards import needs, public
+from server.door.guards import needs, public
 from server.pages.frame import ask_first, project_of
 from server.pages.project.acts import ACTS, LOOKS, ROLES, address_of, called_in, one_line_each, sentence
 from server.pages.signing import let_in, refused_on, require_same_site
-from server.qr import code_svg
 from server.queries.team import acts_of, administrators, members, names_of
+from server.wire.bodies import read_query
+from server.wire.qr import code_svg
 from sync.accounts.audit import record_act
 from sync.accounts.invitations import (
     State,

@@ -18,11 +18,11 @@ from server.api.webhooks import (
     remove,
     tell_again,
 )
-from server.bodies import load
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.frame import project_of
 from server.queries.counting import COUNTED, counted
+from server.wire.bodies import load
 from sync.errors import Refusal, Unexpected
 from sync.models import Webhook
 from sync.webhooks.hooks import TYPES, attempts_of, deliveries_of, find_webhook, webhooks_of

@@ -15,7 +15,7 @@ from forms.form import Field
 from forms.xforms.entities import plain_id
 from forms.xforms.instance import Instance
 from forms.xforms.xform import Form
-from server.words import tied, words
+from server.language.words import tied, words
 from sync.indicators.definitions import by_code, label_in
 
 _SEVERAL = frozenset({"select", "rank"})

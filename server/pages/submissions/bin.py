@@ -10,15 +10,16 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
 from forms.xpath.numbers import LARGEST
-from server import current, reviewing
+from server import current
+from server.acts import reviewing
 from server.api.schemas import CursorQuery
-from server.bodies import read_query
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.frame import project_of
 from server.queries.bin import deleted_forms, deleted_submissions, how_many_deleted, how_many_discarded
 from server.queries.counting import COUNTED
 from server.queries.submissions import titles_of_forms
+from server.wire.bodies import read_query
 
 bp = Blueprint("bin_pages", __name__, url_prefix="/projects/<int:pid>/bin")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from forms.xforms.instance import Instance
 from server.db import session
+from server.language.words import words
 from server.pages.submissions.answers import Line
 from server.pages.submissions.submission_seen import answers_said
-from server.words import words
 from sync.entities.reach import tree_of
 from sync.projects.catalogue import Unpublished, published
 

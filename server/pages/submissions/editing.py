@@ -27,18 +27,18 @@ from forms.xforms.editing import (
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.leaves import NOT_XML
 from server import current
+from server.acts.changing import begin
 from server.api.submissions import note_view
-from server.bodies import user_agent
-from server.changing import begin
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.logs import log
 from server.pages.frame import project_of
 from server.pages.said import STATES
 from server.pages.submissions.edit_form import sheet_of
 from server.pages.submissions.submission_seen import Changed, broken_of, changes_said, languages_of
 from server.queries.submissions import name_of_submission, titles_of_forms
-from server.words import words
+from server.wire.bodies import user_agent
 from sync.accounts.audit import record_act
 from sync.entities.reach import tree_of
 from sync.errors import Refusal, Superseded, Unexpected

@@ -13,19 +13,19 @@ from marshmallow import fields, validate
 
 from forms.xforms.instance import read_instance
 from server import current
+from server.acts.changing import begin
 from server.api.quarantine import DecisionSchema, note_raw, resolve_noted
 from server.api.schemas import CursorQuery, text
 from server.api.submissions import note_view
-from server.bodies import load, parse_json, read_query
-from server.changing import begin
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.logs import log
 from server.pages.frame import project_of
 from server.pages.said import REASONS
 from server.pages.submissions.compared import answers_of_both
 from server.pages.submissions.quarantine_words import ACTIONS, FILED, OUTCOMES, STATES, WHAT_TO_DO
 from server.queries.submissions import names_of_actors, titles_of_forms
+from server.wire.bodies import load, parse_json, read_query
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
 from sync.intake.quarantine import (
     OPEN,

@@ -12,11 +12,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from server import current, reviewing
+from server import current
+from server.acts import reviewing
 from server.api.review import decide_many, undo_many
-from server.bodies import load
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
+from server.language.words import words
 from server.pages.asked import without_empty_fields
 from server.pages.frame import let_it_come_back, project_of
 from server.pages.said import DECISIONS, TEMPLATES
@@ -27,7 +28,7 @@ from server.pages.submissions.submissions import most_counted, page_of
 from server.queries.arrivals import last_arrival
 from server.queries.review import bulk_review
 from server.queries.submissions import name_of_submission, names_of_actors
-from server.words import words
+from server.wire.bodies import load
 from sync.accounts.audit import record_act
 from sync.entities.sent_back import receiver_of
 from sync.errors import NotFound, Refusal, Stale, Unexpected

@@ -11,8 +11,8 @@ from flask import request
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from server.api.schemas import text
-from server.bodies import load
 from server.db import session
+from server.wire.bodies import load
 from sync.review.queue import Searched, Sought, Waiting, review_queue, search
 
 PAGE = 50

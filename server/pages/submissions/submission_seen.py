@@ -19,6 +19,8 @@ from forms.xforms.model import Form
 from server import current
 from server.api.submission_shapes import files_of
 from server.db import session
+from server.language.sentences import said_in
+from server.language.words import words
 from server.pages.forms.rules import RuleReader
 from server.pages.frame import project_of
 from server.pages.photos import is_picture
@@ -33,8 +35,6 @@ from server.queries.submissions import (
     titles_of_forms,
     visits_called,
 )
-from server.sentences import said_in
-from server.words import words
 from sync.entities.reach import tree_of
 from sync.entities.sent_back import receiver_of
 from sync.indicators.definitions import by_code, definitions_at, label_in

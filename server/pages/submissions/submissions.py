@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from server import current, reviewing
-from server.answers import FRESH
+from server import current
+from server.acts import reviewing
+from server.acts.changing import begin, finish
 from server.api.submission_shapes import files_of
 from server.api.submissions import note_view
-from server.bodies import load
-from server.changing import begin, finish
 from server.db import session
-from server.guards import needs
+from server.door.guards import needs
 from server.pages.asked import without_empty_fields
 from server.pages.frame import project_of
 from server.pages.photos import is_picture, small_picture
@@ -30,6 +29,8 @@ from server.queries.submissions import (
     names_of_actors,
     titles_of_forms,
 )
+from server.wire.answers import FRESH
+from server.wire.bodies import load
 from sync.entities.reach import tree_of
 from sync.errors import NotFound, Refusal
 from sync.review.paging import Page

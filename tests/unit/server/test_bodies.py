@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.app import create_app
-from server.bodies import UnknownEncoding, parse_batch, parse_json, unpack
 from server.settings import Settings
+from server.wire.bodies import UnknownEncoding, parse_batch, parse_json, unpack
 from sync.errors import TooLarge, Unparseable
 from sync.intake.items import nested_deeper
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.capacity import Rates, Slots
+from server.door.capacity import Rates, Slots
 from sync.errors import Busy, TooMany
 
 

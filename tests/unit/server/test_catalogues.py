@@ -9,7 +9,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 import server
-from server.catalogues import FOLDER, REFUSALS, catalogue_of
+from server.language.catalogues import FOLDER, REFUSALS, catalogue_of
 
 HERE = Path(server.__file__).parent
 WAYS = [("translations/**", "ignore"), ("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")]

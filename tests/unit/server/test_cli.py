@@ -354,7 +354,7 @@ def test_a_form_is_published_from_a_file(loaded: Run, tmp_path: Path) -> None:
 def test_the_doctor_says_whether_forms_are_tried_with_odk_validate(
     loaded: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.checkup.java", lambda: None)
+    monkeypatch.setattr("server.upkeep.checkup.java", lambda: None)
 
     (said,) = [line for line in loaded("doctor").out.splitlines() if "No Java" in line]
     assert said.startswith("todo")

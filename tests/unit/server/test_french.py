@@ -8,8 +8,8 @@ from pathlib import Path
 import forms
 import server
 import sync
-from server import sentences
-from server.catalogues import catalogue_of
+from server.language import sentences
+from server.language.catalogues import catalogue_of
 from tests.unit.server.test_catalogues import written
 
 PACKAGES = [Path(str(package.__file__)).parent for package in (forms, sync, server)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import create_environ
 
-from server.front import KEY, PATH_SHOWN, Front
+from server.door.front import KEY, PATH_SHOWN, Front
 
 PROXY = (ipaddress.ip_network("10.0.0.0/24"),)
 

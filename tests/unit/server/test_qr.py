@@ -7,7 +7,7 @@ import json
 import zlib
 from typing import Any
 
-from server.qr import Setup, code_png, code_svg, device_setup, settings_text
+from server.wire.qr import Setup, code_png, code_svg, device_setup, settings_text
 
 BASE = "https://siby.example.org"
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from server.queries import remembered
-from server.queries.remembered import Recalled, Shared, forget_worked
+from server.kept import remembered
+from server.kept.remembered import Recalled, Shared, forget_worked
 from sync.models import Project, WorkedOut
 from sync.models.database import begin_writing
 from tests.support.figures import World

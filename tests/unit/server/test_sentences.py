@@ -18,17 +18,18 @@ import sync
 from forms.findings import Finding
 from forms.xforms.leaves import kind_of
 from forms.xforms.types import TYPES
-from server.catalogues import FOLDER, REFUSALS
-from server.sentences import pieces_of, said_in
-from server.words import tied
+from server.language.catalogues import FOLDER, REFUSALS
+from server.language.sentences import pieces_of, said_in
+from server.language.words import tied
 from tests.support.sentences import Sentence, texts_of
 
 PACKAGES = [Path(str(package.__file__)).parent for package in (forms, sync, server)]
 # What is read by programs, which compare it, or at the command line; the wire stays English.
 FOR_PROGRAMS = (
-    *("server/odata", "server/moving", "server/commands", "server/keeping.py", "server/schema.py", "server/cli.py"),
-    *("server/settings.py", "server/clock.py", "server/documents.py", "server/api/audits.py", "server/api/files.py"),
-    *("server/api/backups.py", "server/api/schemas.py", "sync/keeping", "sync/entities/feed.py"),
+    *("server/odata", "server/moving", "server/commands"),
+    *("server/upkeep/keeping.py", "server/upkeep/schema.py", "server/cli.py"),
+    *("server/settings.py", "server/clock.py", "server/wire/documents.py", "server/api/audits.py"),
+    *("server/api/files.py", "server/api/backups.py", "server/api/schemas.py", "sync/keeping", "sync/entities/feed.py"),
     *("sync/exports/filters.py", "sync/exports/pages.py", "sync/exports/trials.py", "sync/projects/folder.py"),
 )
 # What says each sentence in its languages itself.

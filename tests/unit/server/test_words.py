@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forms.indicators.sheets import Indicator
-from server.words import Words
+from server.language.words import Words
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure
 from sync.indicators.periods import ALL

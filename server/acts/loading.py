@@ -8,7 +8,7 @@ from functools import partial
 from forms.findings import Faulty
 from forms.programmes.programme import Programme, files_of_zip, read_programme
 from server import current
-from server.changing import finish
+from server.acts.changing import finish
 from server.db import release, session
 from server.logs import log
 from sync.errors import WorkbookFaulty

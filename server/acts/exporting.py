@@ -16,10 +16,10 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import quote_etag, unquote_etag
 
 from server import current
-from server.answers import disposition
 from server.clock import now
 from server.logs import log, log_failure
 from server.settings import Settings
+from server.wire.answers import disposition
 from sync.errors import Busy, DiskFull, NotFound, Refusal
 from sync.exports.exporting import Export
 from sync.exports.growing import PROMISED_SECONDS, Broken, Facts, GrowingFiles, Making, NotYet

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from server import clock
-from server.asking import Page, ask, whole_page
+from server.kept.asking import Page, ask, whole_page
 from server.logs import log_failure
 from sync.entities.reach import writes
 from sync.errors import Busy, Refusal

@@ -13,10 +13,10 @@ from sqlalchemy import bindparam, exists, select
 from werkzeug.exceptions import HTTPException
 
 from server import current
-from server.carrying import TooLong, carried_here, for_programs, note_mark, page_to_send
 from server.db import release, session
-from server.front import GARBLED
-from server.signing_in import OfAnEarlierSession, identify, require_no_other_site, require_own_page
+from server.door.carrying import TooLong, carried_here, for_programs, note_mark, page_to_send
+from server.door.front import GARBLED
+from server.door.signing_in import OfAnEarlierSession, identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
 from sync.accounts.tokens import Inside, Owner
 from sync.errors import Forbidden, NotFound, Refusal, Unauthenticated, Unexpected

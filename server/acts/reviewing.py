@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server import current
-from server.changing import begin, finish
+from server.acts.changing import begin, finish
 from server.db import session
 from server.logs import log
 from sync.accounts.audit import record_act

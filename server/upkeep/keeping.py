@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from server import clock, current
 from server.db import db, session
-from server.schema import NotSetUp, TooNew, known, migrate, pending, version
+from server.upkeep.schema import NotSetUp, TooNew, known, migrate, pending, version
 from sync.accounts.audit import NO_PROJECT, Origin, record_act
 from sync.errors import Exists, Unparseable
 from sync.intake.content import ContentStore

@@ -15,12 +15,12 @@ from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 
 from server import clock, current
-from server.basic import name_and_password
-from server.bodies import CSRF, csrf_in_json
 from server.current import Visitor
 from server.db import session
-from server.front import DRAFT, KEY
+from server.door.basic import name_and_password
+from server.door.front import DRAFT, KEY
 from server.openrosa.answers import speaks_openrosa
+from server.wire.bodies import CSRF, csrf_in_json
 from sync.accounts.audit import NO_PROJECT, Origin, record_act
 from sync.accounts.passwords import hash_password, needs_rehash, verify_password
 from sync.accounts.people import find_user

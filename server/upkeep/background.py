@@ -20,13 +20,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from server import clock, current
-from server.daily import apply_held, purge_deleted
+from server.acts.exporting import sweep_exports
 from server.db import session
-from server.exporting import sweep_exports
-from server.following import follow
+from server.kept.following import follow
+from server.kept.remembered import forget_worked
 from server.logs import log, log_failure
-from server.queries.remembered import forget_worked
-from server.telling import Telling
+from server.upkeep.daily import apply_held, purge_deleted
+from server.upkeep.telling import Telling
 from sync.accounts.throttle import drop_old_failures
 from sync.accounts.traffic import add_traffic, forget_traffic
 from sync.intake.files import sweep

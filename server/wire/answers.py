@@ -16,7 +16,7 @@ from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
-from server.media_types import FIRST_BYTES, type_of_content
+from server.wire.media_types import FIRST_BYTES, type_of_content
 
 FRESH = "private, no-cache"
 # What a browser may be told about bytes that a stranger sent; everything else is bytes.

@@ -11,8 +11,8 @@ from flask import Flask, g, has_request_context, request
 
 from server import current
 from server.db import release, session
-from server.guards import need_of
-from server.words import words
+from server.door.guards import need_of
+from server.language.words import words
 from sync.accounts.roles import may
 from sync.models.database import begin_reading
 

@@ -10,7 +10,7 @@ from flask import Flask
 from server import clock, current
 from server.db import release, session
 from server.logs import log, log_failure
-from server.outside import post
+from server.wire.outside import post
 from sync.models import Webhook
 from sync.models.database import begin_writing
 from sync.webhooks.telling import due, next_message, note

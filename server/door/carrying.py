@@ -12,8 +12,8 @@ from flask import Response, g, render_template, request
 from flask_babel import lazy_gettext
 
 from server.db import session
+from server.door.signing_in import cookie_name
 from server.openrosa.answers import speaks_openrosa
-from server.signing_in import cookie_name
 from sync.accounts.tokens import is_session, same_person
 
 # Beside the little that signing in takes, a form may hold as much.

@@ -20,10 +20,10 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_app_context
 from flask_babel import Babel, Domain
 
-from server.words import tied, words
+from server.language.words import tied, words
 
-FOLDER = Path(__file__).parent / "translations"
-# What is said elsewhere than on a page is found by its sentence (server/sentences.py), not by gettext.
+FOLDER = Path(__file__).parents[1] / "translations"
+# What is said elsewhere than on a page is found by its sentence (server/language/sentences.py), not by gettext.
 REFUSALS = "refusals"
 # Who reads Bambara reads French, wherever nobody has translated yet.
 INSTEAD = {"bm": "fr"}

@@ -13,7 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from marshmallow import Schema
 
-from server.guards import need_of
+from server.door.guards import need_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 

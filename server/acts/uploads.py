@@ -16,8 +16,8 @@ from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xfor
 from forms.xforms.corrections import not_filled_in
 from forms.xforms.xform import Form
 from server import current
-from server.bodies import read_body
 from server.db import release, session
+from server.wire.bodies import read_body
 from sync.errors import Missing, TooLarge, Unexpected, WorkbookFaulty, WorkbookWarnings
 from sync.exports.fields import common_kind
 from sync.models import Form as FormRow

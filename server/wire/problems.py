@@ -15,12 +15,12 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from forms.findings import Faulty, Finding
 from server import current
-from server.answers import to_json
 from server.db import session
+from server.language.sentences import said_in
+from server.language.words import words
 from server.logs import log, log_failure
 from server.openrosa.answers import openrosa_error, speaks_openrosa
-from server.sentences import said_in
-from server.words import words
+from server.wire.answers import to_json
 from sync.errors import Busy, DiskFull, Refusal, Unexpected, Unparseable
 from sync.models import Project
 

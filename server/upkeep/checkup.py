@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError
 
 from server import clock
 from server.db import db, session
-from server.keeping import last_backup
-from server.schema import TooNew, pending, version
 from server.settings import Settings
+from server.upkeep.keeping import last_backup
+from server.upkeep.schema import TooNew, pending, version
 from sync.accounts.audit import NO_PROJECT, first_broken
 from sync.accounts.installation import installation
 from sync.models import Project, Quarantined, Submission

@@ -10,10 +10,10 @@ from flask import Flask
 from sqlalchemy import or_, select, update
 
 from server import clock
-from server.asking import ask_again
 from server.db import release, session
+from server.kept.asking import ask_again
+from server.kept.remembered import DEAR_SECONDS, VERSION
 from server.logs import log, log_failure
-from server.queries.remembered import DEAR_SECONDS, VERSION
 from sync.models import Event, Project, WorkedOut
 from sync.models.database import begin_writing
 

@@ -21,8 +21,8 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from server import clock
-from server.asking import is_asked_again, page_that_asks
-from server.beside import is_beside, work_out_beside
+from server.kept.asking import is_asked_again, page_that_asks
+from server.kept.beside import is_beside, work_out_beside
 from server.logs import log
 from sync.entities.reach import writes
 from sync.models import Project, WorkedOut

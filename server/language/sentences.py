@@ -23,8 +23,8 @@ from itertools import islice
 
 from babel.messages.pofile import read_po
 
-from server.catalogues import FOLDER, INSTEAD, REFUSALS
-from server.words import Words, tied
+from server.language.catalogues import FOLDER, INSTEAD, REFUSALS
+from server.language.words import Words, tied
 
 _HOLE = re.compile(r"%\((\w+)\)s")
 _NUMBER = re.compile(r"-?\d{1,15}(,\d{3})*(\.\d{1,6})?")

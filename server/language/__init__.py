@@ -1,0 +1,1 @@
+"""The visitor's language: texts of pages, sentences from elsewhere, numbers and days."""

@@ -1,0 +1,1 @@
+"""What goes on without a request, and what keeps an installation well."""
