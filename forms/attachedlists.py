@@ -28,13 +28,14 @@ def _of_xml(content: bytes) -> list[dict[str, str]]:
         root = etree.fromstring(content, parser())
     except (etree.XMLSyntaxError, ValueError):
         return []
-    return [{local_name(cell.tag): cell.text or "" for cell in item} for item in root if local_name(item.tag) == "item"]
+    items = [item for item in root.iterchildren(etree.Element) if local_name(item.tag) == "item"]
+    return [{local_name(cell.tag): cell.text or "" for cell in item.iterchildren(etree.Element)} for item in items]
 
 
 def _of_geojson(content: bytes) -> list[dict[str, str]]:
     try:
         return [_feature(feature) for feature in json.loads(content)["features"]]
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []
 
 

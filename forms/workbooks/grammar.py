@@ -14,7 +14,7 @@ _DEEP = "/data" + "/x" * 60  # deeper than a form is, so that no path climbs out
 def grammar_faults(text: str) -> list[Finding]:
     """Faults of syntax, and functions that there are not, at the characters at which they are written."""
     try:
-        compile_expression(_REFERENCE.sub(lambda found: ".".ljust(len(found[0])), text), at=_DEEP)
+        compile_expression(_REFERENCE.sub(lambda found: " x".ljust(len(found[0])), text), at=_DEEP)
     except Faulty as faulty:
         return faulty.findings
     return []

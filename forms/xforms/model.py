@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from forms.form import Choice, EntityDeclaration, Field, Lists
 from forms.xpath.expressions import Expression
 from forms.xpath.shape import Shape
 
+# What is shown of an item that names its text in each language.
+ITEXT = re.compile(r"jr:itext\(\s*([\w.-]+)\s*\)")
 _NOT_TRANSLATED = "-"  # as pyxform writes it
 
 
@@ -128,7 +131,9 @@ class Form:
         if choice is not None:
             return choice.labels.get(self.default_language) or next(iter(choice.labels.values()), "")
         found = lists.find(itemset.list_name, itemset.value, value) if itemset.external else ()
-        return (found[0].findtext(itemset.label) or "") if found else ""
+        if found and (translated := ITEXT.fullmatch(itemset.label)):
+            return self.itext(found[0].findtext(translated[1], ""), language)
+        return found[0].findtext(itemset.label, "") if found else ""
 
     def itext(self, identifier: str, language: str | None = None) -> str:
         texts = self.texts.get(identifier, {})

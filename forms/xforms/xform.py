@@ -16,7 +16,7 @@ from lxml import etree
 from forms.findings import Faulty, Finding
 from forms.form import ENTITIES_NS, METADATA_PRELOADS, Choice, EntityDeclaration, Field
 from forms.xforms.circles import circles
-from forms.xforms.model import Action, Bind, Form, Itemset, ListInside
+from forms.xforms.model import ITEXT, Action, Bind, Form, Itemset, ListInside
 from forms.xforms.xml import local_name, parser, strip_namespaces
 from forms.xpath.expressions import Expression, compile_node
 from forms.xpath.shape import Kind, Shape
@@ -50,7 +50,6 @@ _TYPES = {
 }
 _NAME = re.compile(r"[\w.-]+")
 _PREFIX = re.compile(r"(?<![^/@])[\w.-]+:")
-_ITEXT = re.compile(r"jr:itext\(\s*([\w.-]+)\s*\)")
 # What a question without a type of its own holds once it was calculated.
 _STORED = {Kind.NUMBER: Kind.DECIMAL, Kind.NUMERIC: Kind.NUMERIC, Kind.DECIMAL: Kind.DECIMAL, Kind.BOOLEAN: Kind.TRUTH}
 _STORED |= {Kind.TRUTH: Kind.TRUTH, Kind.DATE: Kind.DATE, Kind.ANY: Kind.TEXT}
@@ -89,7 +88,8 @@ class _Compiler:
         self.findings: list[Finding] = []
         self.root_name = local_name(primary.tag)
         self.texts, self.languages, self.default_language = _translations(model)
-        self.named = {bind.get("id", ""): bind.get("nodeset", "") for bind in model.iterchildren(f"{_XF}bind")}
+        named = (bind for bind in model.iterchildren(f"{_XF}bind") if bind.get("id"))
+        self.named = {bind.get("id"): bind.get("nodeset", "") for bind in named}
         self.controls = {self.place(c): c for c in self.body() if local_name(c.tag) in _CONTROLS}
         groups = [(self.place(g), self.label(g)) for g in self.body() if local_name(g.tag) == "group"]
         self.groups = {path for path, _ in groups}
@@ -194,19 +194,23 @@ class _Compiler:
             late=frozenset(
                 path for path, bind in self.bind_elements.items() if bind.get(f"{_JR}preloadParams") == "end"
             ),
-            ambiguous=frozenset(path for path, itemset in itemsets.items() if self.ambiguous(itemset)),
+            ambiguous=self.ambiguous(itemsets),
             groups=frozenset(path.rpartition("/")[0] for path in types),
         )
 
-    def ambiguous(self, itemset: Itemset) -> bool:
-        """Whether the choices are answers to another question, or those of one value are told apart by the filter alone
-        (`allow_choice_duplicates`)."""
-        if itemset.list_name is None:
+    def ambiguous(self, itemsets: Mapping[str, Itemset]) -> frozenset[str]:
+        """The selects of which a value alone does not tell the label; each list is looked at once."""
+        filtered = {path: (one.list_name, one.value) for path, one in itemsets.items() if one.chosen is not None}
+        unclear = {listed for listed in set(filtered.values()) if self.leaves_open(*listed)}
+        return frozenset(path for path, listed in filtered.items() if listed in unclear)
+
+    def leaves_open(self, list_name: str | None, column: str) -> bool:
+        """Whether the choices are answers to another question, what is stored is worked out, or those of one value are
+        told apart by the filter alone (`allow_choice_duplicates`)."""
+        if list_name is None or not _NAME.fullmatch(column):
             return True
-        listed = self.secondary.get(itemset.list_name)
-        if itemset.chosen is None or listed is None:
-            return False
-        values = [item.findtext(itemset.value) for item in listed.root.iterchildren("item")]
+        listed = self.secondary.get(list_name)
+        values = [item.findtext(column) for item in listed.root.iterchildren("item")] if listed is not None else []
         return len(set(values)) < len(values)
 
     def repeat_around(self, path: str) -> str | None:
@@ -347,7 +351,7 @@ class _Compiler:
         if element is None:
             return Itemset(path, False, "name", "label", None) if control.find(f"{_XF}item") is not None else None
         value, label = _column(element, "value", "name"), _column(element, "label", "label")
-        shown = label if _NAME.fullmatch(label) or _ITEXT.fullmatch(label) else "label"
+        shown = label if _NAME.fullmatch(label) or ITEXT.fullmatch(label) else "label"
         try:
             return self.nodeset(path, parse(element.get("nodeset", "")), value, shown)
         except Faulty as faulty:
@@ -391,7 +395,7 @@ class _Compiler:
         return choices
 
     def choices_of(self, root: etree._Element, column: str, label: str) -> Iterator[tuple[str, Choice]]:
-        translated = _ITEXT.fullmatch(label)
+        translated = ITEXT.fullmatch(label)
         key, plain = (translated[1], "label") if translated else ("itextId", label)
         for item in root.iterchildren("item"):
             value, identifier = item.findtext(column) if _NAME.fullmatch(column) else None, item.findtext(key)

@@ -11,6 +11,7 @@ from forms.xpath.numbers import read_decimal
 from forms.xpath.values import Plain, Unevaluable, texts_of
 
 _EARTH = 6_378_100.0  # metres, the equatorial radius that ODK clients use
+_FARTHEST = 1e9  # degrees: nothing can be measured between points that are no numbers, or without bound
 
 
 def points_of(values: Sequence[Any]) -> list[tuple[float, float]]:
@@ -26,7 +27,7 @@ def points_of(values: Sequence[Any]) -> list[tuple[float, float]]:
 
 def _point(text: str) -> tuple[float, float]:
     numbers = [read_decimal(number) for number in text.split() or ("0", "0")]
-    if len(numbers) < 2 or any(math.isnan(number) for number in numbers[:2]):
+    if len(numbers) < 2 or not all(abs(number) <= _FARTHEST for number in numbers[:2]):
         raise Unevaluable(f"‘{text.strip()}’ is not a point")
     return numbers[0], numbers[1]
 

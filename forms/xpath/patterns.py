@@ -6,12 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
 LONGEST_PATTERN = 2_000
 LONGEST_TEXT = 20_000
+_LONGEST_WRITTEN = 100_000  # with the characters that \p{…} stands for: of letters there are thousands
 _STEPS = 2_000_000  # what one match may cost
 _WIDEST = 1_000  # the largest count in braces
 
@@ -57,10 +58,13 @@ def compile_pattern(text: str) -> Pattern:
     """Java's notation as far as forms use it. Raises BadPattern with the reason."""
     if len(text) > LONGEST_PATTERN:
         raise BadPattern(f"it is longer than {LONGEST_PATTERN} characters")
+    written = _python(text)
+    if len(written) > _LONGEST_WRITTEN:
+        raise BadPattern("it is too large")
     reader = _Reader(text)
     tree = reader.whole()
     try:
-        simple = re.compile(_python(text))
+        simple = re.compile(written)
     except (re.error, OverflowError, RecursionError) as error:
         raise BadPattern(str(error)) from error
     if (reader.entangled or reader.open_ended > 3) and reader.beyond:
@@ -170,7 +174,7 @@ def _name(character: str) -> str:
     return unicodedata.name(character, "")
 
 
-@cache
+@lru_cache(maxsize=256)
 def _ranges(told_by: Callable[[str], str], beginning: str) -> str:
     """The characters of which Unicode tells something that begins so, one range after the other."""
     codes = [code for code in range(0x10000) if told_by(chr(code)).startswith(beginning)]

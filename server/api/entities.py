@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
-from sqlalchemy import func, select
 
 from server import current
 from server.acts.changing import begin, finish
@@ -17,7 +16,7 @@ from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs
-from server.kept.remembered import VERSION
+from server.kept.remembered import VERSION, state_of
 from server.wire.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
 from server.wire.bodies import has_body, read_json, read_query
 from server.wire.documents import documented
@@ -45,7 +44,7 @@ from sync.errors import InvalidEntity, Missing, Unexpected
 from sync.exports.cells import csv_pieces
 from sync.exports.filters import hangs_on_time
 from sync.exports.maps import geometry_of
-from sync.models import Actor, Entity, Project, Server
+from sync.models import Actor, Entity
 from sync.models.database import begin_writing
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
@@ -312,13 +311,9 @@ def get_geojson(pid: int, name: str) -> ResponseReturnValue:
 
 
 def _tag(pid: int, asked: Mapping[str, Any]) -> str:
-    """What the rows of lists follow from: the journal, the names of those who made them, what was asked, when, and this
-    code."""
-    epoch = select(Server.epoch).scalar_subquery()
-    event = session().execute(select(Project.last_event, epoch).where(Project.id == pid)).one()
-    people = session().execute(select(func.count(), func.max(Actor.updated_at))).one()
+    """What the rows of lists follow from, what was asked, when, and this code."""
     moves = current.now() if hangs_on_time(asked["filter"]) else None
-    said = (VERSION, *event, *people, moves, request.path, request.query_string)
+    said = (VERSION, state_of(session(), pid), moves, request.path, request.query_string)
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 

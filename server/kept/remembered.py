@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 import zstandard
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, bindparam, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
@@ -25,8 +25,9 @@ from server.kept.asking import is_asked_again, page_that_asks
 from server.kept.beside import is_beside, work_out_beside
 from server.logs import log
 from sync.entities.reach import writes
-from sync.models import Project, WorkedOut
+from sync.models import Actor, Project, Server, WorkedOut
 from sync.models.database import writing_soon
+from sync.models.probing import look_up
 
 Worked = TypeVar("Worked")
 _MOST = 200
@@ -50,6 +51,13 @@ _WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 VERSION = f"{version_of('siby')}/7"
 
 _Key = tuple[object, ...]
+
+_STATE = select(
+    Project.last_event,
+    select(Server.epoch).scalar_subquery().label("epoch"),
+    select(func.count()).select_from(Actor).scalar_subquery().label("people"),
+    select(func.max(Actor.updated_at)).scalar_subquery().label("renamed"),
+).where(Project.id == bindparam("project"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +282,13 @@ def forget_worked(session: Session, now: dt.datetime) -> int:
             done = session.execute(delete(WorkedOut).where(of_project, WorkedOut.kind.not_in(kept)))
             count += int(done.rowcount)
     return count
+
+
+def state_of(session: Session, project_id: int) -> tuple[Any, ...]:
+    """What the rows of a project follow from: its journal, whose numbers come again after a restore, and what people
+    are called, which stands in none."""
+    [row] = look_up(session, _STATE, {"project": project_id})
+    return tuple(row)
 
 
 def _last_event(session: Session, project_id: int) -> int:

@@ -9,18 +9,15 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Blueprint, Response, request, stream_with_context
-from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import DataError
 
-from server.db import session
+from server.db import release
 from server.kept.remembered import VERSION
 from server.odata.options import Options, seen, token_of
 from server.wire.answers import FRESH, known_already, tagged, to_json
 from server.wire.problems import refused
 from sync.errors import BadFilter
 from sync.exports.pages import RowsPage
-from sync.models import Actor, Project, Server
-from sync.models.probing import look_up
 
 JSON = "application/json; odata.metadata=minimal"
 XML = "application/xml"
@@ -46,21 +43,6 @@ def say_version(response: Response) -> Response:
     return response
 
 
-def state_of(pid: int) -> tuple[Any, ...]:
-    """What the rows of a project follow from: its journal, whose numbers come again after a restore, and what people
-    are called, which stands in none."""
-    [row] = look_up(session(), _STATE, {"project": pid})
-    return tuple(row)
-
-
-_STATE = select(
-    Project.last_event,
-    select(Server.epoch).scalar_subquery().label("epoch"),
-    select(func.count()).select_from(Actor).scalar_subquery().label("people"),
-    select(func.max(Actor.updated_at)).scalar_subquery().label("renamed"),
-).where(Project.id == bindparam("project"))
-
-
 def tag_of(state: object, *more: object) -> str:
     """The tag of a document that follows from this state, from what was asked, from who asked, and from this code."""
     said = [VERSION, state, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
@@ -82,6 +64,7 @@ def paged(
     def pieces() -> Iterator[bytes]:
         part, left, before = page, most, b'{"value":['
         while True:
+            release()  # whoever reads slowly holds no connection
             for row in part.rows:
                 yield before + to_json(row)
                 before = b","

@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from server import current
 from server.db import session
 from server.door.guards import needs
-from server.odata.answers import JSON, XML, counted, data, paged, rows_document, speak_odata, state_of, tag_of
+from server.kept.remembered import state_of
+from server.odata.answers import JSON, XML, counted, data, paged, rows_document, speak_odata, tag_of
 from server.odata.feed import moment
 from server.odata.forms import note_read, sought_by
 from server.odata.metadata import entity_list_metadata, service_document
@@ -77,7 +78,7 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
     if resource != ENTITIES and one is None:
         raise NotFound
     moves = hangs_on_time(options.filter, options.orderby)
-    tag = tag_of(state_of(pid), current.own_address(""), current.now() if moves else None)
+    tag = tag_of(state_of(session(), pid), current.own_address(""), current.now() if moves else None)
     if known_already(tag):
         return tagged(b"", JSON, tag)
     page = _page(known, options, one[1] if one else None)

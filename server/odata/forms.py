@@ -16,6 +16,7 @@ from sqlalchemy import select
 from server import current
 from server.db import session
 from server.door.guards import needs
+from server.kept.remembered import state_of
 from server.odata.answers import (
     JSON,
     XML,
@@ -24,7 +25,6 @@ from server.odata.answers import (
     paged,
     rows_document,
     speak_odata,
-    state_of,
     tag_of,
     written,
 )
@@ -264,7 +264,7 @@ def _sees_people() -> bool:
 
 
 def _tag(pid: int, *more: object) -> str:
-    return tag_of(state_of(pid), current.own_address(""), *more)
+    return tag_of(state_of(session(), pid), current.own_address(""), *more)
 
 
 def _moves(options: Options) -> bool:

@@ -80,9 +80,19 @@ def examine(settings: Settings, *, thorough: bool = True) -> Iterator[Line]:
 
 
 def unwritable(settings: Settings) -> Path | None:
-    """What of the data folder belongs to another account, or lies on a disk that can only be read."""
-    parts = (settings.folder, settings.files_folder, *settings.folder.glob("siby.sqlite*"))
+    """What of the data belongs to another account, or lies on a disk that can only be read."""
+    parts = (settings.folder, settings.files_folder, *_files_of_sqlite(settings))
     return next((part for part in parts if part.exists() and not os.access(part, os.W_OK)), None)
+
+
+def _files_of_sqlite(settings: Settings) -> Iterator[Path]:
+    """Those that it writes, with their folder; not the copies that somebody has put beside them."""
+    if settings.database and not settings.database.startswith("sqlite:///"):
+        return
+    file = Path(settings.database.removeprefix("sqlite:///") or settings.folder / "siby.sqlite")
+    yield file.parent
+    for end in ("", "-wal", "-shm", "-turn"):
+        yield file.with_name(file.name + end)
 
 
 _known: weakref.WeakKeyDictionary[Engine, Examined] = weakref.WeakKeyDictionary()

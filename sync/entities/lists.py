@@ -146,7 +146,7 @@ class DatabaseLists:
                     FormFile.name.in_([f"{list_name}{kind}" for kind in KINDS]),
                     FormFile.sha256.is_not(None),
                 )
-                .order_by(FormFile.event.desc())
+                .order_by(FormFile.event.desc(), FormFile.name)
                 .limit(1)
             ).one_or_none()
             self._tables[list_name] = _parsed.get(file.sha256, file.name, self._read) if file else None

@@ -25,7 +25,7 @@ from sync.indicators.statements import put_statement
 from sync.indicators.unloaded import read_over
 from sync.intake.receive import parked_anew, receive_again
 from sync.journal import Found, Journal, When, moment_of, open_journal
-from sync.models import Form, FormVersion, Project, Quarantined, Submission
+from sync.models import Form, FormVersion, Project, Quarantined, Server, Submission
 from sync.models.database import begin_writing
 from sync.projects.catalogue import projects_called
 from sync.projects.identities import carried_on, identities_before
@@ -51,6 +51,7 @@ class Report:
 def create_project(session: Session, settings: Mapping[str, Any], actor_id: int | None, now: dt.datetime) -> Journal:
     """Make a project, and hand out its journal to fill it with. `settings` are some of `SETTINGS`, `name` at least."""
     begin_writing(session)
+    session.execute(select(Server.id).with_for_update()).all()  # or two would be given the same number
     project_id = (session.scalar(select(func.max(Project.id))) or 0) + 1
     project = Project(
         id=project_id,

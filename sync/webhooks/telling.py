@@ -181,20 +181,31 @@ def _type_of(session: Session, event: Event) -> str | None:
 def _corrects(session: Session, completed: Event) -> bool:
     """Whether it completes a correction of what was surely told before: of what was completed by then, or had asked for
     no files."""
-    of_submission = Event.project_id == completed.project_id, Event.submission_id == completed.submission_id
-    edited = session.scalar(
-        select(func.max(Event.number)).where(*of_submission, Event.kind == "edited", Event.number < completed.number)
-    )
-    if edited is None:
+    project_id, submission_id = completed.project_id, completed.submission_id
+    # The journal has no index by submission; the versions say between which of its events to look.
+    versions = session.execute(
+        select(SubmissionVersion.event, SubmissionVersion.instance_id)
+        .where(
+            SubmissionVersion.project_id == project_id,
+            SubmissionVersion.submission_id == submission_id,
+            SubmissionVersion.event < completed.number,
+        )
+        .order_by(SubmissionVersion.number)
+    ).all()
+    if len(versions) < 2:
         return False
-    before = exists().where(*of_submission, Event.kind == "completed", Event.number < edited)
-    asked = exists().where(
-        Attachment.project_id == Submission.project_id,
-        Attachment.submission_id == Submission.id,
-        Attachment.instance_id == Submission.instance_id,
+    before = exists().where(
+        Event.project_id == project_id,
+        Event.number.between(versions[0].event, versions[-1].event),
+        Event.submission_id == submission_id,
+        Event.kind == "completed",
     )
-    own = Submission.project_id == completed.project_id, Submission.id == completed.submission_id
-    return bool(session.scalar(select(or_(before, not_(asked))).where(*own)))
+    asked = exists().where(
+        Attachment.project_id == project_id,
+        Attachment.submission_id == submission_id,
+        Attachment.instance_id == versions[0].instance_id,
+    )
+    return bool(session.scalar(select(or_(before, not_(asked)))))
 
 
 def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[int]:
@@ -204,7 +215,7 @@ def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[in
         later.project_id == Event.project_id,
         later.submission_id == Event.submission_id,
         later.kind == "completed",
-        later.number > Event.number,
+        later.number.between(Event.number + 1, Submission.event),
     )
     query = (
         select(Event.number)

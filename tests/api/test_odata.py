@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 
 from forms.workbooks.workbook import read_workbook
 from server import clock
-from server.db import session
+from server.db import engine_of, session
 from server.odata import options
 from sync.accounts.roles import withdraw
 from sync.exports.fields import SUBMISSIONS
@@ -853,6 +853,21 @@ def test_as_many_rows_as_were_asked_for_come_in_one_answer_and_a_link_leads_to_t
     rows = [row["__id"] for row in (*first["value"], *second["value"])]
     assert len(set(rows)) == 7
     assert [row["__id"] for part in slices for row in part] == rows
+
+
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])
+def test_whoever_reads_a_long_answer_slowly_holds_no_connection(
+    house: House, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_visit(number) for number in range(5)), *(a_sale(number) for number in range(20, 25)))
+    pool: Any = engine_of(house.app).pool
+
+    answer = house.baraka.get(f"{path}?$top=5", buffered=False)
+    held = [pool.checkedout() for _ in answer.iter_encoded()]
+
+    assert len(held) == 6
+    assert not any(held)
 
 
 def test_basic_with_a_token_for_a_password_is_how_excel_signs_in(house: House) -> None:

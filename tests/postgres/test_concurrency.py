@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
+from sync.accounts.installation import found_installation
 from sync.journal import open_journal
 from sync.models import Event, Project, ReviewLease, Submission
 from sync.models.database import begin_writing
+from sync.projects.publish import create_project
 from sync.review.leases import take_lease
 from tests.support.projects import NOON, Desk, a_desk, a_sale
 
@@ -118,3 +120,23 @@ def test_a_coordinator_who_opens_eight_windows_at_once_is_refused_none_of_them(d
 
     with desk.sessions() as session:
         assert session.scalar(select(func.count()).select_from(ReviewLease)) == 5
+
+
+def test_eight_projects_that_are_made_at_once_are_eight(desk: Desk) -> None:
+    with desk.sessions() as session:
+        found_installation(session, NOON)
+        session.commit()
+    together = threading.Barrier(8)
+
+    def make(number: int) -> int:
+        together.wait()
+        with desk.sessions() as session:
+            journal = create_project(session, {"name": f"Village {number}"}, None, NOON)
+            journal.close()
+            session.commit()
+            return journal.project_id
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(8)))
+
+    assert len(set(made)) == 8

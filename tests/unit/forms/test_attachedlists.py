@@ -44,10 +44,23 @@ def test_items_of_xml_are_rows() -> None:
     )
 
 
+def test_entities_in_xml_are_passed_over() -> None:
+    content = b"<!DOCTYPE r [<!ENTITY e 'k'>]><root>&e;<item>&e;<name>k&e;</name></item></root>"
+
+    assert list_in(content, "trees.xml") == (["name"], [{"name": "k"}])
+
+
 @pytest.mark.parametrize("name", ["a.xml", "a.geojson"])
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"<root", b'{"features": 7}', b'{"features": [{"geometry": {"type": "Point", "coordinates": [1]}}]}'],
+    [
+        b"",
+        b"[]",
+        b"<root",
+        b'{"features": 7}',
+        b'{"features": [{"geometry": {"type": "Point", "coordinates": [1]}}]}',
+        b'{"features": [{"geometry": {"type": "Point", "coordinates": [1%s, 0]}}]}' % (b"0" * 400),
+    ],
 )
 def test_what_is_damaged_has_no_rows(name: str, content: bytes) -> None:
     assert list_in(content, name) == ([], [])

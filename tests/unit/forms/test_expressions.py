@@ -155,6 +155,13 @@ def test_geography_is_measured_in_metres() -> None:
     assert evaluated("geofence('1.5 0.5', '0 0;0 1;1 1;1 0;0 0')") is False
 
 
+@pytest.mark.parametrize("far", ["1.0E999", "1.0E308", "-" + "9" * 400])
+def test_nothing_is_measured_from_where_no_place_can_be(far: str) -> None:
+    for measured in ("area", "distance"):
+        with pytest.raises(Unevaluable, match="is not a point"):
+            evaluated(f"{measured}('0 0;0 {far};0.01 -1.0E308')")
+
+
 def test_a_question_is_compared_by_its_type() -> None:
     assert value("/data/a = '03'") is True
     assert value("/data/d = '1.5'") is True

@@ -46,7 +46,9 @@ def test_a_pattern_matches_the_whole_text_as_in_java(pattern: str, text: str, ex
     assert compile_pattern(pattern).matches(text) is expected
 
 
-@pytest.mark.parametrize("pattern", ["(", ")", "[a", "a{2", "*a", "a\\", "[z-a]", "(?<a", r"\p{Klingon}", "a{5000}"])
+@pytest.mark.parametrize(
+    "pattern", ["(", ")", "[a", "a{2", "*a", "a\\", "[z-a]", "(?<a", r"\p{Klingon}", "a{5000}", r"\p{L}" * 99]
+)
 def test_what_is_no_pattern_or_too_large_is_refused(pattern: str) -> None:
     if pattern == "a{2":
         assert compile_pattern(pattern).matches("a{2")

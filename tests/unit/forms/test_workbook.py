@@ -854,6 +854,18 @@ def test_all_that_is_wrong_in_one_cell_is_told_at_once() -> None:
     }
 
 
+def test_a_misnamed_question_may_be_followed_by_what_picks_one_of_several() -> None:
+    form = """
+        | survey  |      |                     |                             |
+        | type    | name | label::English (en) | relevant                    |
+        | integer | age  | Age                 | ${agee}[position() = 1] > 3 |
+    """
+    with pytest.raises(Faulty) as caught:
+        read_workbook(xlsx_of(form), "form.xlsx")
+
+    assert [one.fault for one in caught.value.findings] == ["‘agee’ is not a question of this form."]
+
+
 def test_a_workbook_without_questions_says_so() -> None:
     assert "Did you mean ‘surveys’?" in refusal(xlsx_of("| surveys | |\n| type | name |\n| text | a |"))
 

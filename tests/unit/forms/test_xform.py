@@ -10,7 +10,7 @@ from forms.findings import Faulty
 from forms.form import NoLists
 from forms.xforms.check import check
 from forms.xforms.xform import compile_form
-from tests.support.forms import NOW, UTC, an_instance, checked, compiled, xform_of
+from tests.support.forms import NOW, UTC, Tables, an_instance, checked, compiled, xform_of
 
 VISIT = compiled(
     """
@@ -329,6 +329,44 @@ def test_a_form_written_by_hand_may_name_its_questions_in_any_way_that_clients_r
     assert form.binds["/data/meta/instanceName"].calculate is not None
     told = [checked(form, who="Awa", house={"well": well}) for well in ("School", "Elsewhere")]
     assert [[flag.code for flag in flags] for flags in told] == [[], ["choice"]]
+
+
+@pytest.mark.parametrize("stored", [".", "@id", "concat(a, 'b')", "jr:itext(x)"])
+def test_what_is_stored_of_a_choice_may_be_worked_out(stored: str) -> None:
+    chosen = BY_HAND.replace("root/group/well", "root/group/well[. != '']").replace(
+        'value ref="."', f'value ref="{stored}"'
+    )
+
+    assert compile_form(chosen.encode()).itemsets["/data/house/well"].value == stored
+
+
+def test_a_choice_of_a_file_may_name_its_text_in_each_language() -> None:
+    form = compile_form(
+        BY_HAND.replace(
+            '<instance id="wells">',
+            """
+            <itext><translation lang="fr"><text id="w1"><value>Puits</value></text></translation></itext>
+            <instance id="trees" src="jr://file/trees.xml"/><instance id="wells">""",
+        )
+        .replace("instance('wells')/root/group/well", "instance('trees')/root/item")
+        .replace('<value ref="."/><label ref="."/>', '<value ref="name"/><label ref="jr:itext(text)"/>')
+        .replace('calculate="/visit/who"', """calculate="jr:choice-name(/visit/house/well, '/visit/house/well')\"""")
+        .encode()
+    )
+    trees = Tables(trees=[{"name": "k", "text": "w1"}])
+
+    assert form.choice_label("/data/house/well", "k", trees) == "Puits"
+    assert form.choice_label("/data/house/well", "k", trees, "bm") == "-"
+    assert form.choice_label("/data/house/well", "z", trees) == ""
+
+
+def test_a_group_without_a_reference_takes_no_question_s_place() -> None:
+    grouped = BY_HAND.replace("<h:body>", "<h:body><group><label>All</label>").replace("</h:body>", "</group></h:body>")
+
+    form = compile_form(grouped.encode())
+
+    assert form.headings == {"/data": {"": "All"}, "/data/house": {"": "House"}}
+    assert list(form.fields) == list(compile_form(BY_HAND.encode()).fields)
 
 
 def test_a_form_without_an_id_is_refused() -> None:

@@ -311,6 +311,23 @@ def test_a_folder_that_can_only_be_read_is_told_before_a_tablet_sends_anything(
     assert "BAD  Nothing can be written to siby-data/siby.sqlite" in examined.out
 
 
+def test_what_has_to_be_written_is_the_database_that_is_used_and_no_copy_of_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: "sqlite" not in Path(path).name)  # root may all things
+    (tmp_path / "siby-data").mkdir()
+    (tmp_path / "siby-data" / "siby.sqlite.old").touch()
+    monkeypatch.setenv("SIBY_DATABASE", "sqlite:///other.db")
+    run("init")
+
+    beside_a_copy = run("doctor")
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "other.db")
+    read_only = run("doctor")
+
+    assert "Nothing can be written" not in beside_a_copy.out
+    assert "BAD  Nothing can be written to other.db" in read_only.out
+
+
 def test_the_doctor_says_what_is_missing(run: Run) -> None:
     done = run("doctor")
 
