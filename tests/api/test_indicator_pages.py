@@ -500,9 +500,11 @@ def test_what_there_is_not_is_said(sold: House) -> None:
 
 
 def test_a_project_without_indicators_says_what_to_do(house: House) -> None:
-    page = read(signed_in(house, "coumba", language="fr"), f"/projects/{house.other}/statements")
+    elsewhere = read(signed_in(house, "coumba", language="fr"), f"/projects/{house.other}/statements")
+    page = read(signed_in(house, "djeneba", language="fr"), f"/projects/{house.pid}/statements")
 
-    assert "siby load" in page
+    assert "n’a pas encore" in elsewhere
+    assert f'href="/projects/{house.pid}/programme"' in page
 
 
 def test_what_takes_long_is_told_as_of_when_it_was_worked_out_until_it_is_brought_up_to_date(
