@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DataError
 
 from server.db import release
 from server.kept.remembered import VERSION
-from server.odata.options import Options, seen, token_of
+from server.odata.options import Options, most_at_once, seen, token_of
 from server.wire.answers import FRESH, known_already, tagged, to_json
 from server.wire.problems import refused
 from sync.errors import BadFilter
@@ -52,12 +53,13 @@ def tag_of(state: object, *more: object) -> str:
 def paged(
     tag: str,
     page: RowsPage[Any],
-    most: int | None,
-    further: Callable[[dict[str, Any], int], RowsPage[Any]],
+    options: Options,
+    page_of: Callable[[Options], RowsPage[Any]],
     document: Callable[[Sequence[Any], Mapping[str, Any] | None], dict[str, Any]],
 ) -> Response:
     """A page as a document, or so many rows as `most_at_once` says, which are made while they are sent and are never
-    whole in memory: `further` gives so many at most of those after a place."""
+    whole in memory: `page_of` gives a page as other options ask for it."""
+    most = most_at_once(options)
     if page.next is None or most is None or most <= len(page.rows):
         return data(tag, lambda: document(page.rows, page.next))
 
@@ -71,7 +73,8 @@ def paged(
             left -= len(part.rows)
             if part.next is None or left <= 0:
                 break
-            part = further(seen(part.next), left)
+            size = min(options.page, left)
+            part = page_of(replace(options, after=seen(part.next), skip=0, count=False, page=size))
         around = document([], part.next)
         del around["value"]
         yield b"]," + to_json(around)[1:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from server.odata.answers import JSON, XML, counted, data, paged, rows_document,
 from server.odata.feed import moment
 from server.odata.forms import note_read, sought_by
 from server.odata.metadata import entity_list_metadata, service_document
-from server.odata.options import COUNT, Options, most_at_once, read_options, require_type, require_version, to_count
+from server.odata.options import COUNT, Options, read_options, require_type, require_version, to_count
 from server.wire.answers import known_already, tagged
 from server.wire.documents import documented
 from sync.entities.feed import entity_page
@@ -87,16 +86,12 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
     if options.after is None:
         note_read(pid, f"{name}/{ENTITIES}")
 
-    def further(after: Row, most: int) -> RowsPage[Row]:
-        asked = replace(options, after=after, skip=0, count=False, page=min(options.page, most))
-        return _page(list_of(session(), pid, name), asked, None)
-
     root = _root(pid, name)
     return paged(
         tag,
         page,
-        most_at_once(options),
-        further,
+        options,
+        lambda asked: _page(list_of(session(), pid, name), asked, None),
         lambda rows, following: rows_document(root, ENTITIES, resource, rows, options, following, page.count),
     )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from flask import Blueprint
@@ -34,7 +33,6 @@ from server.odata.options import (
     COUNT,
     MOST_INSIDE,
     Options,
-    most_at_once,
     read_options,
     require_type,
     require_version,
@@ -132,16 +130,12 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
     if options.after is None:
         note_read(pid, f"{fid}/{name}")
 
-    def further(after: dict[str, Any], most: int) -> RowsPage[Fragment]:
-        asked = replace(options, after=after, skip=0, count=False, page=min(options.page, most))
-        return _page(pid, fid, tables, target, asked, shown)
-
     root = _root(pid, fid)
     return paged(
         tag,
         page,
-        most_at_once(options),
-        further,
+        options,
+        lambda asked: _page(pid, fid, tables, target, asked, shown),
         lambda rows, following: rows_document(root, name, resource, rows, options, following, page.count),
     )
 

@@ -14,8 +14,8 @@ from sync.indicators.reading import AsOf, Reading
 from sync.models.indicators import Indicator, IndicatorVersion
 from sync.models.projects import Event
 
-# What a workbook's sheet calls otherwise than it is kept; labels and descriptions have a column for each language.
 _MOST = 50
+# What a workbook's sheet calls otherwise than it is kept; labels and descriptions have a column for each language.
 _COLUMNS = {"labels": "label", "descriptions": "description"}
 
 
