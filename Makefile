@@ -23,7 +23,7 @@ demo: $(VENV)/.run ## A year of visits by 60 tablets, and the statement that com
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(VENV)/.test ## All tests, on SQLite and on PostgreSQL.
-	@$(READY) && $(IN_MEMORY) $(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(READY) && $(IN_MEMORY) $(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: style ## Style, types, import contracts, and that migrations leave nothing over.
 	@$(READY) && $(BIN)/pytest tests/unit/test_house.py tests/postgres/test_migrations.py

@@ -20,7 +20,8 @@ from forms.indicators.sheets import Indicator, Keep, Sheets
 from server.serve import spare_what_is_loaded
 from sync.indicators.definitions import indicator_ids, publish_indicators
 from sync.indicators.figures import figures
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
 from sync.journal import open_journal
 from sync.models import Base, Contribution, Place, Project
 from sync.models.database import insert_rows, open_engine

@@ -72,6 +72,7 @@ from server.pages.figures import figures as figure_pages
 from server.pages.figures import indicators as indicator_pages
 from server.pages.figures import statements as statement_pages
 from server.pages.figures import tables as table_pages
+from server.pages.figures import why as why_pages
 from server.pages.figures import word_templates
 from server.pages.forms import drafts as draft_pages
 from server.pages.forms import forms as form_pages
@@ -149,6 +150,7 @@ _MODULES = (
     list_pages,
     quarantine_pages,
     indicator_pages,
+    why_pages,
     table_pages,
     figure_pages,
     statement_pages,

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from forms.findings import Finding
+from forms.workbooks.parameters import parameters_without
 from forms.workbooks.spreadsheet import Cell, Sheet, SheetRow, normalised
 
 # The only choice of a list that there is not.
@@ -87,7 +88,7 @@ class FormSheets:
             return False
         row = self._rows(sheet)[at]
         before = dict(row)
-        self._empty(sheet, number, row, column, finding.column)
+        self._empty(number, row, column, finding)
         return row != before
 
     def put(self, number: int, column: str, text: str) -> None:
@@ -146,7 +147,8 @@ class FormSheets:
         self._sheets[f"{name}_header"] = [{**headers, column: None}]
         row[column] = text
 
-    def _empty(self, sheet: str, number: int, row: dict[str, str], column: str, written: str | None) -> None:
+    def _empty(self, number: int, row: dict[str, str], column: str, finding: Finding) -> None:
+        sheet = finding.sheet or ""
         match sheet, column.partition("::")[0]:
             case "survey", "" | "type":
                 self._make_plain(row, column)
@@ -156,6 +158,9 @@ class FormSheets:
                 self._write(sheet, row, column, "…")
             case "survey", "calculation":
                 self._write(sheet, row, "calculation", "''")
+            case "survey", "parameters":
+                [header] = [one for one, key in self._columns(sheet).items() if key == column]
+                row[header] = parameters_without(row.get(header, ""), f"{finding.fault} {finding.remedy}")
             case "choices", "":
                 row.clear()
             case "entities", ("create_if" | "update_if"):
@@ -164,7 +169,7 @@ class FormSheets:
                 self._write(sheet, row, column, "'x'")
             case (("survey" | "choices" | "settings"), _):
                 for header, key in self._columns(sheet).items():
-                    if header == written or key == column:
+                    if header == finding.column or key == column:
                         row.pop(header, None)
 
     def _drop(self, sheet: str, column: str) -> bool:

@@ -14,6 +14,7 @@ from forms.workbooks.oldexcel import as_xlsx, is_old_excel
 from forms.workbooks.ownsheets import COLUMNS, OwnSheets, paths_by_name, read_own_sheets
 from forms.workbooks.spreadsheet import Sheet, open_workbook
 from forms.workbooks.xlsform import SHEETS, Made, compiled, make_form
+from forms.xforms.rewriting import submission_address
 from forms.xforms.xform import Form, compile_form
 
 
@@ -63,7 +64,7 @@ def read_xform(data: bytes, name: str) -> Workbook:
         form = compile_form(data)
     except Faulty as faulty:
         raise Faulty([replace(finding, place=finding.place or name) for finding in faulty.findings]) from faulty
-    return Workbook(form, data, None, Sheets(form.form_id), ())
+    return Workbook(form, data, None, Sheets(form.form_id), tuple(_sent_elsewhere(data, Finding("", place=name))))
 
 
 def draft_workbook(data: bytes, name: str) -> Draft:
@@ -97,7 +98,18 @@ def finish(draft: Draft, neighbours: Sequence[Sheets] | None) -> Workbook:
         check_among(draft.own, neighbours, draft.book, draft.desk)
     if draft.desk.findings:
         raise Faulty(draft.desk.findings, draft.desk.warnings)
-    return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, tuple(draft.desk.warnings))
+    at = Finding("", place=draft.name, sheet="settings", row=2, column="submission_url")
+    warnings = (*draft.desk.warnings, *_sent_elsewhere(draft.form.xform, at))
+    return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, warnings)
+
+
+def _sent_elsewhere(xform: bytes, at: Finding) -> list[Finding]:
+    """A warning at that place, if tablets would send what is filled in to an address that the form names."""
+    address = submission_address(xform)
+    if address is None:
+        return []
+    fault = f"Tablets send what is filled in to {address}, not to the server that they have the form from."
+    return [replace(at, fault=fault, remedy="Leave submission_url empty, unless that is meant.")]
 
 
 def _require_survey(book: Mapping[str, Sheet], name: str, findings: list[Finding]) -> None:

@@ -11,6 +11,7 @@ from forms.findings import Faulty, Finding
 from forms.spelling import did_you_mean
 from forms.tables import cut
 from forms.workbooks.formsheets import FormSheets
+from forms.workbooks.parameters import parameter_named
 from forms.workbooks.renames import rows_by_path
 from forms.workbooks.spreadsheet import Sheet, SheetRow, open_workbook
 from forms.workbooks.surveyfaults import faults_set_aside, missing_columns, nested_too_deep, unforeseen
@@ -158,6 +159,8 @@ def _told(message: str, context: Mapping[str, Any], sheets: FormSheets, name: st
             where = replace(where, row=2)
         elif where.row is not None and where.sheet:
             where = _numbered(where, sheets)
+            if not where.column and where.fault.startswith("Parameter "):
+                where = replace(where, column="parameters")
         elif named := _NAMED.search(message):
             row = next((row.number for row in survey.rows if row.text("name") == named[1]), None)
             where = replace(where, sheet="survey", row=row)
@@ -177,13 +180,8 @@ def _numbered(finding: Finding, sheets: FormSheets) -> Finding:
 
 
 def _row_of_parameter(message: str, survey: Sheet) -> int | None:
-    """The first row with a parameter that the message speaks of, and not with a number where one is wanted."""
-    for row in survey.rows:
-        for name, _, value in (part.partition("=") for part in row.text("parameters").split()):
-            fits = value.isdecimal() and "integer" in message
-            if name and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message) and not fits:
-                return row.number
-    return None
+    """The first row with a parameter of which the message speaks."""
+    return next((row.number for row in survey.rows if parameter_named(row.text("parameters"), message)), None)
 
 
 def _located(message: str, name: str, context: Mapping[str, Any]) -> list[Finding]:

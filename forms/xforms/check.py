@@ -212,9 +212,23 @@ def _sounds_of(form: Form) -> Mapping[str, Sound]:
         plans = [plan_of(form)]
         for plan in plans:
             plans += plan.children.values()
-        sounds = {plan.path: _sound(form, plan) for plan in plans if plan.leaf and plan.rules}
+        told = _answers_in_choices(form)
+        sounds = {
+            plan.path: _sound(form, plan) for plan in plans if plan.leaf and plan.rules and not (told and _spoken(plan))
+        }
         found = form.derived["sounds"] = {path: sound for path, sound in sounds.items() if sound is not None}
     return found
+
+
+def _answers_in_choices(form: Form) -> bool:
+    """Whether a choice's label has the answer to a question in it, which is looked for around the element."""
+    choices = (choice for of_list in form.choices.values() for choice in of_list.values())
+    return any("${" in label for choice in choices for label in choice.labels.values())
+
+
+def _spoken(plan: Plan) -> bool:
+    rules = (plan.relevant, plan.required, plan.constraint, plan.calculate)
+    return any(rule is not None and rule.spoken for rule in rules)
 
 
 def _sound(form: Form, plan: Plan) -> Sound | None:

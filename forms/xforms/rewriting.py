@@ -25,6 +25,14 @@ def public_key_of(xform: bytes) -> str | None:
     return submission.get(_KEY) if submission is not None else None
 
 
+def submission_address(xform: bytes) -> str | None:
+    """Where clients send what is filled in, if the form says so: then not to the server that they have it from."""
+    if b"action" not in xform:
+        return None
+    submission = _model(etree.fromstring(xform, parser())).find(f"{_XF}submission")
+    return (submission.get("action") or "").strip() or None if submission is not None else None
+
+
 def with_version(xform: bytes, version: str) -> bytes:
     """The same form under another version."""
     document = etree.fromstring(xform, parser())

@@ -89,7 +89,7 @@ class _Compiler:
         self.root_name = local_name(primary.tag)
         self.texts, self.languages, self.default_language = _translations(model)
         named = (bind for bind in model.iterchildren(f"{_XF}bind") if bind.get("id"))
-        self.named = {bind.get("id"): bind.get("nodeset", "") for bind in named}
+        self.named = {bind.get("id"): self.path(bind.get("nodeset", "")) for bind in named}
         self.controls = {self.place(c): c for c in self.body() if local_name(c.tag) in _CONTROLS}
         groups = [(self.place(g), self.label(g)) for g in self.body() if local_name(g.tag) == "group"]
         self.groups = {path for path, _ in groups}
@@ -150,8 +150,11 @@ class _Compiler:
         return body.iterdescendants() if body is not None else iter(())
 
     def path(self, written: str) -> str:
-        """`/visit/people/x:age` → `/data/people/age`."""
-        _, _, rest = _PREFIX.sub("", written.strip()).lstrip("/").partition("/")
+        """`/visit/people/x:age` → `/data/people/age`, and `people/x:age` too: binds may be written from the root."""
+        plain = _PREFIX.sub("", written.strip())
+        if plain and not plain.startswith("/"):
+            return normpath(f"/data/{plain}")
+        _, _, rest = plain.lstrip("/").partition("/")
         return "/data/" + rest if rest else "/data"
 
     def place(self, element: etree._Element) -> str:

@@ -26,6 +26,7 @@ from forms.xpath.dates import (
 )
 from forms.xpath.geography import area, distance, is_inside
 from forms.xpath.numbers import CLOSE, read_decimal, read_number, round_number, whole_number, write_number
+from forms.xpath.outputs import filled
 from forms.xpath.patterns import BadPattern, TooCostly, compile_pattern
 from forms.xpath.values import (
     HERE,
@@ -148,12 +149,14 @@ def _pulldata(_: Any, name: str, wanted: str, column: str, value: str) -> str:
 
 def _choice_name(_: Any, value: str, path: str) -> str:
     context = HERE.context
-    return context.form.choice_label(path, value, context.lists, context.language) if context.form else ""
+    if context.form is None:
+        return ""
+    return filled(context.form.choice_label(path, value, context.lists, context.language), context)
 
 
 def _itext(_: Any, identifier: str) -> str:
     context = HERE.context
-    return context.form.itext(identifier, context.language) if context.form else ""
+    return filled(context.form.itext(identifier, context.language), context) if context.form else ""
 
 
 def _position(_: Any, nodes: Sequence[etree._Element]) -> float:

@@ -12,9 +12,9 @@ from flask import request
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
+from forms.workbooks.spreadsheet import normalised
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
 from forms.xforms.corrections import not_filled_in
-from forms.xforms.xform import Form
 from server import current
 from server.db import release, session
 from server.wire.bodies import read_body
@@ -29,6 +29,9 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XLS = "application/vnd.ms-excel"
 MOST_BYTES = 16 * 1024 * 1024
 _XML = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # how it begins, or the mark before it
+_WHAT_IS_ASKED = frozenset(
+    {"", "type", "command", "name", "value", "was", "calculation", "calculate", "trigger", "read_only", "readonly"}
+)
 _ENDINGS = (".xls", ".xlsx", ".xml")
 
 
@@ -61,20 +64,19 @@ def read_handed(pid: int, fallback: str) -> Handed:
     """
     neighbours = latest_sheets(session(), pid)
     release()
-    return tried(read_body(MOST_BYTES), fallback, neighbours)
+    return tried(pid, read_body(MOST_BYTES), fallback, neighbours)
 
 
-def tried(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
+def tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
     """A form from its bytes, held against the others of its project and tried with ODK Validate."""
     if not body:
         raise Missing("There is no form in the body.")
     try:
-        workbook, notes = _read(body, fallback, neighbours)
+        return _tried(pid, body, fallback, neighbours)
     except Faulty as faulty:
         raise WorkbookFaulty(
             f"The form cannot be taken: {faulty}", findings=faulty.told, details={"error": str(faulty)}
         ) from faulty
-    return Handed(workbook, [*workbook.warnings, *not_filled_in(workbook.form)], notes)
 
 
 def fallback_id(default: str) -> str:
@@ -125,30 +127,43 @@ def since_published(pid: int, workbook: Workbook) -> list[Finding]:
     return findings
 
 
-def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> tuple[Workbook, list[Finding]]:
-    """The form, and what could not be tried. Raises Faulty with what is found here and by ODK Validate together."""
+def _tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:
+    """Raises Faulty with what is found here and by ODK Validate, and all warnings, together."""
+    workbook, faulty = _read(body, fallback, neighbours)
+    form = workbook.form
+    faults, warnings = (faulty.findings, faulty.warnings) if faulty is not None else ([], [*workbook.warnings])
+    if not faults:
+        _require_fit(form.form_id)
+    try:
+        notes = require_loadable(workbook.xform, form.form_id)
+    except Faulty as unloadable:
+        faults = [*faults, *unloadable.findings]
+    if not faults:
+        return Handed(workbook, [*warnings, *not_filled_in(form)], notes)
+    if not any(_says_what_is_asked(fault) for fault in faults):
+        warnings += [*not_filled_in(form), *since_published(pid, workbook)]
+    raise Faulty(faults, warnings)
+
+
+def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> tuple[Workbook, Faulty | None]:
+    """The form, or what is left of it without its faults."""
     if body.startswith(b"PK") or is_old_excel(body):
         draft = draft_workbook(body, f"{fallback}.xlsx")
         others = [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id]
         try:
-            workbook = finish(draft, others)
+            return finish(draft, others), None
         except Faulty as faulty:
-            raise Faulty([*faulty.findings, *_unloadable(draft.form)], faulty.warnings) from faulty
-    elif body.lstrip().startswith(_XML):
-        workbook = read_xform(body, f"{fallback}.xml")
-    else:
-        raise Faulty([Finding("This is neither a workbook nor an XForm.", "Send it as .xlsx, .xls or XML.", fallback)])
-    _require_fit(workbook.form.form_id)
-    return workbook, require_loadable(workbook.xform, workbook.form.form_id)
+            return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, ()), faulty
+    if body.lstrip().startswith(_XML):
+        return read_xform(body, f"{fallback}.xml"), None
+    raise Faulty([Finding("This is neither a workbook nor an XForm.", "Send it as .xlsx, .xls or XML.", fallback)])
 
 
-def _unloadable(form: Form) -> list[Finding]:
-    """What ODK Validate says of a form that has other faults."""
-    try:
-        require_loadable(form.xform, form.form_id)
-    except Faulty as faulty:
-        return faulty.findings
-    return []
+def _says_what_is_asked(fault: Finding) -> bool:
+    """Whether it is in a cell that says which form this is, or what its questions are: without it another form would be
+    held against the published one."""
+    sheet, column = (fault.sheet or "").strip().lower(), normalised(fault.column or "").partition("::")[0]
+    return sheet in ("settings", "entities") or (sheet == "survey" and column in _WHAT_IS_ASKED)
 
 
 def _require_fit(form_id: str) -> None:

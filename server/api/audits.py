@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from server.api.schemas import ListQuery, text
 from server.api.submission_shapes import actors_shown
 from server.db import session
 from server.door.guards import site_admin
-from server.wire.answers import answer
+from server.kept.remembered import VERSION
+from server.wire.answers import AT_ONCE, answer, json_pieces, streamed, wants_more
 from server.wire.bodies import read_query
 from server.wire.documents import documented
-from sync.accounts.trail import Act, acts
+from sync.accounts.trail import Act, acts, state_of_trails
 from sync.errors import Unexpected
 from sync.intake.items import storable
 
 bp = Blueprint("audits", __name__, url_prefix="/v1/audits")
 
-_MOST = 10_000
+_JSON = "application/json; charset=utf-8"
 
 
 class AuditsQuery(ListQuery):
@@ -36,21 +39,24 @@ class AuditsQuery(ListQuery):
 @site_admin
 @documented("audits", query=AuditsQuery, answer="application/json")
 def get_audits() -> ResponseReturnValue:
-    """The audit trails of all projects as one, the newest first; 10,000 acts at most at a time."""
+    """The audit trails of all projects as one, the newest first; without a limit all there are."""
     asked = read_query(AuditsQuery())
-    limit = _MOST if asked["limit"] is None else min(asked["limit"], _MOST)
-    found = list(
-        acts(
-            session(),
-            action=storable(asked["action"]) if asked["action"] else None,
-            start=_moment("start", asked["start"]),
-            end=_moment("end", asked["end"]),
-            limit=limit,
-            offset=asked["offset"],
-        )
-    )
-    actors = actors_shown(number for act in found for number in (act.actor_id, act.about_actor) if number is not None)
-    return answer([_shown(act, actors) for act in found])
+    asked["action"] = storable(asked["action"]) if asked["action"] else None
+    asked |= {name: _moment(name, asked[name]) for name in ("start", "end")}
+
+    def found() -> Iterator[Act]:
+        return acts(session(), **asked)
+
+    if asked["limit"] is not None and asked["limit"] <= AT_ONCE:
+        return answer(_listed(list(found())))
+    state = VERSION, state_of_trails(session()), request.query_string, wants_more()
+    tag = hashlib.sha256(repr(state).encode()).hexdigest()[:32]
+    return streamed(json_pieces(found, _listed), _JSON, tag)
+
+
+def _listed(some: list[Act]) -> list[dict[str, Any]]:
+    actors = actors_shown(number for act in some for number in (act.actor_id, act.about_actor) if number is not None)
+    return [_shown(act, actors) for act in some]
 
 
 def _shown(act: Act, actors: dict[int, dict[str, Any]]) -> dict[str, Any]:

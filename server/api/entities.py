@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
@@ -17,7 +17,7 @@ from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs
 from server.kept.remembered import VERSION, state_of
-from server.wire.answers import answer, disposition, done, known_already, tagged, to_json, wants_more
+from server.wire.answers import answer, disposition, done, known_already, streamed, tagged, to_json, wants_more
 from server.wire.bodies import has_body, read_json, read_query
 from server.wire.documents import documented
 from sync.accounts.audit import record_act
@@ -358,18 +358,17 @@ def _rows(pid: int, name: str, asked: Mapping[str, Any], limit: int | None = Non
 
 
 def _cells(rows: Iterable[Entity], properties: Sequence[str]) -> Iterator[list[Any]]:
-    actors: dict[int, Actor] = {}
+    names: dict[int | None, str] = {None: ""}
     for row in rows:
-        if row.creator_id and row.creator_id not in actors:
-            actors |= names_of(session(), [row.creator_id])
-        creator = actors.get(row.creator_id or 0)
+        if row.creator_id not in names:
+            names |= {id_: actor.name for id_, actor in names_of(session(), [row.creator_id]).items()}
         yield [
             row.id,
             row.label,
             *(str(row.data.get(key, "")) for key in properties),
             _time(row.created_at),
             str(row.creator_id or ""),
-            creator.name if creator else "",
+            names.get(row.creator_id, ""),
             row.version - 1,
             _time(row.updated_at) if row.updated_at else "",
             row.version,
@@ -394,7 +393,7 @@ def _features(rows: Iterable[Entity], name: str) -> Iterator[bytes]:
 
 
 def _file(pieces: Iterator[bytes], content_type: str, file_name: str, tag: str) -> Response:
-    response = tagged(stream_with_context(pieces), content_type, tag)
+    response = streamed(pieces, content_type, tag)
     response.headers["Content-Disposition"] = disposition(file_name)
     return response
 

@@ -25,7 +25,8 @@ from sync.indicators.amounts import decimal_of, json_number
 from sync.indicators.changes import Changes, changes
 from sync.indicators.definitions import Definition
 from sync.indicators.evidence import Evidence, evidence, evidence_apart
-from sync.indicators.figures import figures, read_cells, resolve_as_of
+from sync.indicators.figures import figures, read_cells
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.models import Server
 

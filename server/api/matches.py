@@ -28,9 +28,10 @@ from sync.dedup.pairs import OPEN
 from sync.entities.reach import tree_of
 from sync.indicators.amounts import json_number
 from sync.journal import Journal
-from sync.models import MatchDecision
+from sync.models import Match, MatchDecision, Submission
 from sync.models.database import begin_writing
 from sync.projects.places import PlaceTree
+from sync.review.leases import held_by_others
 from sync.review.match_bulk import Confirmed, Undone, confirm_surest, undo_bulk
 from sync.review.match_queue import Doubt, Queued, matches, waiting
 from sync.review.match_view import Reason, reasons_of, view
@@ -102,7 +103,8 @@ def get_matches(pid: int) -> ResponseReturnValue:
     page = matches(reading_of(pid, None), name, asked["state"], asked["cursor"], asked["limit"])
     ends = {entity_id for queued in page.items for entity_id in (queued.pair.a, queued.pair.b)}
     records, tree = records_of(session(), pid, name, ends), tree_of(session(), pid)
-    shown = [_queued(queued, records, tree) for queued in page.items]
+    held = in_hand(pid, Match)
+    shown = [_queued(queued, records, tree) | {"held_by": held.get(queued.pair.id)} for queued in page.items]
     note_people(pid, "match.viewed", name, {"state": asked["state"], "shown": len(shown)})
     return answer({"list": name, "state": asked["state"], "matches": shown, "cursor": page.cursor})
 
@@ -225,6 +227,13 @@ def note_people(pid: int, action: str, subject: str, details: Mapping[str, Any] 
     session().commit()
 
 
+def in_hand(pid: int, of: type[Submission | Match]) -> dict[int, dict[str, Any]]:
+    """The submissions or pairs that others have before them on a page at this moment, with who that is."""
+    held = held_by_others(session(), pid, current.visitor().actor_id, current.now(), of)
+    names = names_of_actors(session(), held.values())
+    return {number: {"id": actor_id, "name": names.get(actor_id)} for number, actor_id in held.items()}
+
+
 def show_record(record: Record, tree: PlaceTree) -> dict[str, Any]:
     """A record as the wire has it, without its values."""
     place = tree.places.get(record.place) if record.place else None
@@ -271,6 +280,7 @@ def _whole(pid: int, number: int) -> dict[str, Any]:
     seen, tree = view(session(), pid, number, words().language), tree_of(session(), pid)
     names = names_of_actors(session(), {decision.actor_id or 0 for decision in seen.decisions})
     return _pair(seen.pair, {seen.a.id: seen.a, seen.b.id: seen.b}, tree) | {
+        "held_by": in_hand(pid, Match).get(number),
         "values": show_compared(seen.compared),
         "reasons": [show_reason(reason) for reason in seen.reasons],
         "stands": seen.stands,

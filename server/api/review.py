@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from forms.xpath.numbers import LARGEST
 from server.acts.changing import begin, finish
-from server.api.matches import show_shift
+from server.api.matches import in_hand, show_shift
 from server.api.schemas import CursorQuery, Strict, Whole, text
 from server.db import session
 from server.door.guards import needs
@@ -23,6 +23,7 @@ from server.wire.answers import answer
 from server.wire.bodies import read_json, read_query
 from server.wire.documents import documented
 from sync.indicators.moving import Totals
+from sync.models import Submission
 from sync.review.bulk import (
     MOST_AT_ONCE,
     WORDS,
@@ -64,7 +65,9 @@ def get_review(pid: int) -> ResponseReturnValue:
     query = read_query(ReviewQuery())
     sought = Sought(query["state"], query["form"], query["place"], query["collector"])
     page = review_queue(session(), pid, sought, query["cursor"], query["limit"])
-    return answer({"submissions": [_shown(waiting) for waiting in page.items], "cursor": page.cursor})
+    held = in_hand(pid, Submission)
+    shown = [_shown(waiting) | {"held_by": held.get(waiting.id)} for waiting in page.items]
+    return answer({"submissions": shown, "cursor": page.cursor})
 
 
 class SoughtSchema(Strict):

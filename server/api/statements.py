@@ -23,7 +23,7 @@ from server.queries.submissions import titles_of_forms
 from server.wire.answers import answer, disposition
 from server.wire.bodies import read_json, read_query
 from server.wire.documents import documented
-from sync.indicators.figures import Figure, resolve_as_of, write_cells
+from sync.indicators.figures import Figure, write_cells
 from sync.indicators.issues import (
     Written,
     compose_issue,
@@ -35,7 +35,8 @@ from sync.indicators.issues import (
     pairs_issued,
     write_issue,
 )
-from sync.indicators.marks import Mark, Pairs
+from sync.indicators.marks import Mark, Pairs, read_pairs
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.pages import Link
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement, compose, on_paper, statements_at
@@ -172,7 +173,7 @@ def ready_to_issue(
     pid: int, name: str, as_of: str, period: str, place: str | None, pairs: Pairs | None = None
 ) -> Written:
     """A statement as it would be given out as of an event. It is kept: a page that asks first has it written already,
-    and says how far that is."""
+    and says how far that is. What was written when less was known of the pairs is written anew."""
     event = resolve_as_of(session(), pid, as_of, current.now()).event
     reading = reading_of(pid, str(event))
     known = {**pairs_issued(session(), pid, name, event), **(pairs or {})}
@@ -181,7 +182,12 @@ def ready_to_issue(
         return write_issue(reading, name, period=period, place=place, pairs=known, tell=how_far()).to_json()
 
     what = (name, reading.period(period).text, reading.place(place), reading.as_of.at)
-    return Written.of_json(_ready.get(session(), pid, what, written, event=event))
+    ready = _ready.get(session(), pid, what, written, event=event, fits=lambda kept: _says_all(kept, known))
+    return Written.of_json(ready)
+
+
+def _says_all(kept: dict[str, Any], pairs: Pairs) -> bool:
+    return pairs.items() <= read_pairs(kept["pairs"]).items()
 
 
 def word_file(

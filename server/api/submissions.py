@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, redirect, request, stream_with_context
+from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 
@@ -21,7 +21,17 @@ from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs
 from server.logs import log
-from server.wire.answers import answer, done, download, tagged, to_json, wants_more
+from server.wire.answers import (
+    AT_ONCE,
+    answer,
+    done,
+    download,
+    json_pieces,
+    streamed,
+    tagged,
+    to_json,
+    wants_more,
+)
 from server.wire.bodies import read_body, read_json, read_query
 from server.wire.documents import documented
 from sync.accounts.audit import record_act
@@ -50,7 +60,6 @@ from sync.review.view import Named, find_submission, raw_instance, submission_vi
 bp = Blueprint("submissions", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>/submissions")
 
 _JSON = "application/json; charset=utf-8"
-_AT_ONCE = 1000
 
 
 class SubmissionsQuery(ListQuery):
@@ -79,12 +88,12 @@ def get_submissions(pid: int, fid: str) -> ResponseReturnValue:
     def found() -> Iterator[Listed]:
         return submissions_of(session(), pid, fid, **asked)
 
-    if asked["limit"] is not None and asked["limit"] <= _AT_ONCE:
+    if asked["limit"] is not None and asked["limit"] <= AT_ONCE:
         return tagged(to_json(_shown(list(found()))), _JSON)
     options = Options(format="jsonl")
     state = Source(session(), pid, fid, options, (), deleted=True).state()
     tag = options.digest(pid, fid, state.said, asked, wants_more())
-    return tagged(stream_with_context(_pieces(found)), _JSON, tag)
+    return streamed(json_pieces(found, _shown), _JSON, tag)
 
 
 @bp.post("")
@@ -268,21 +277,6 @@ def _one(pid: int, fid: str, named: Named) -> dict[str, Any]:
 def _shown(listed: list[Listed]) -> list[dict[str, Any]]:
     actors = actors_shown(number for one in listed for number in (one.actor_id, one.current.actor_id))
     return [show_listed(one, actors) for one in listed]
-
-
-def _pieces(found: Callable[[], Iterator[Listed]]) -> Iterator[bytes]:
-    """A list of any length as JSON, without ever being whole in memory.
-
-    It is looked for only now: the session that the view had is closed by the time that the first piece is sent.
-    """
-    before = b"["
-    portion: list[Listed] = []
-    for one in found():
-        portion.append(one)
-        if len(portion) == _AT_ONCE:
-            yield before + to_json(_shown(portion))[1:-1]
-            before, portion = b",", []
-    yield (before if portion or before == b"[" else b"") + to_json(_shown(portion))[1:]
 
 
 def _key(key: EncryptionKey) -> dict[str, Any]:

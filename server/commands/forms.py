@@ -12,7 +12,9 @@ from server.commands.common import HERE, installation_opened, project_named
 from server.db import release, session
 from server.language.plurals import counted
 from sync.accounts.audit import record_act
+from sync.encryption.keys import keep_private, private_key
 from sync.journal import open_journal
+from sync.models.database import begin_writing
 from sync.projects.catalogue import latest_sheets
 from sync.projects.publish import publish_form
 
@@ -38,7 +40,7 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
         project_id = project_named(project).id
         neighbours = latest_sheets(session(), project_id)
         release()
-        handed = tried(file.read_bytes(), file.stem, neighbours)
+        handed = tried(project_id, file.read_bytes(), file.stem, neighbours)
         require_no_warnings(handed, (), ignore_warnings)  # it tells them itself
         made = handed.workbook.form
         for finding in (*handed.warnings, *since_published(project_id, handed.workbook), *handed.notes):
@@ -54,3 +56,19 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
         click.echo(f"Published {made.form_id} {made.version}")
         if released:
             click.echo(f"{counted(released, 'submission')} waiting for it: filed.")
+
+
+@form.command(name="key")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--project", help="Number or name; not needed if there is one project only.")
+@click.password_option("--passphrase", help="Asked for.")
+def form_key(file: Path, project: str | None, passphrase: str) -> None:
+    """Keep the private half of a key that forms brought along (PEM), locked with a passphrase, so that whoever knows
+    the passphrase can have the answers opened in exports."""
+    with installation_opened():
+        project_id = project_named(project).id
+        begin_writing(session())
+        kept = keep_private(session(), project_id, private_key(file.read_bytes()), passphrase)
+        record_act(session(), project_id, HERE, "key.brought", clock.now(), str(kept.id))
+        session().commit()
+        click.echo(f"Exports open with it now, as key {kept.id}. Take the file away from this machine.")

@@ -47,6 +47,11 @@ def restore_command(file: Path) -> None:
     if done.migrated:
         click.echo(f"Brought up to date: {', '.join(done.migrated)}. Next: siby indicators rebuild.")
     click.echo(f"The epoch is {done.epoch} now: devices offer again what they still hold, and send what is missing.")
+    if done.held:
+        click.echo(
+            f"{counted(done.held, 'webhook')} paused, so that a copy for practice tells nobody. If this is the server "
+            "that everybody uses from now on, an administrator of each project lets them go on: Data, Webhooks."
+        )
 
 
 def _back_up(target: str) -> None:

@@ -14,7 +14,7 @@ from server.db import session
 from sync.accounts.audit import record_act
 from sync.dedup.importing import OUTCOMES, Comparison, Judged, compare_list, load_list
 from sync.dedup.training import calibrate_list, train_list
-from sync.indicators.figures import resolve_as_of
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.journal import open_journal
 from sync.models.database import begin_writing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,16 @@ from server.queries.submissions import how_many
 from server.serve import spare_what_is_loaded
 from server.wire.bodies import parse_batch, unpack
 from sync.accounts.roles import fillable_forms
-from sync.indicators.figures import resolve_as_of
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
-from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.recount import rebuild_from, verify_portion
 from sync.indicators.statements import compose, statements_at
 from sync.intake.prepare import sha256_of
 from sync.intake.receive import prepare_batch, store_batch
-from sync.journal import open_journal
 
 _NOT_ALL_FILED = 3
+# So long, for each second at it, a rebuild lets go: who waits for the lock of SQLite's file only looks now and then.
+_REST, _LONGEST_REST = 0.1, 1.0
 
 
 @click.command()
@@ -65,15 +67,13 @@ def rebuild(project: str | None, restart: bool) -> None:
         project_id, after = at.id, 0 if restart else (at.rebuilt_to or 0)
         total, done, wrong = _submissions(project_id), 0, 0
         with _progress(total, "Rebuilding") as progress:
-            going = True
-            while going:
-                journal = open_journal(session(), project_id, None, clock.now)
-                portion = rebuild_portion(journal, after)
-                journal.close()
+            began = time.monotonic()
+            for portion in rebuild_from(session(), project_id, after, clock.now):
                 session().commit()
                 done, wrong = done + portion.submissions, wrong + len(portion.differences)
                 progress.update(portion.submissions)
-                going, after = portion.upto is not None, portion.upto or 0
+                time.sleep(min(_REST * (time.monotonic() - began), _LONGEST_REST))
+                began = time.monotonic()
         click.echo(f"{done} submissions; {wrong} things were different.")
 
 

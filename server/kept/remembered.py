@@ -97,10 +97,12 @@ class Remembered(Generic[Worked]):
         work_out: Callable[[], Worked],
         *,
         event: int | None = None,
+        fits: Callable[[Worked], bool] = lambda _worked: True,
     ) -> Worked:
         """As things stand now. `kind` tells apart what is kept for one project. `event` is the one as of which it is
-        worked out, where whoever asks has read that already: the project may have gone on since."""
-        return self.exactly(session, project_id, kind, work_out, event=event).worked
+        worked out, where whoever asks has read that already: the project may have gone on since. What is kept and does
+        not fit is worked out anew."""
+        return self.exactly(session, project_id, kind, work_out, event=event, fits=fits).worked
 
     def exactly(
         self,
@@ -110,14 +112,14 @@ class Remembered(Generic[Worked]):
         work_out: Callable[[], Worked],
         *,
         event: int | None,
+        fits: Callable[[Worked], bool] = lambda _worked: True,
     ) -> Recalled[Worked]:
         """As things stand now, with what it took. Two threads may work out the same; that is dearer once."""
         key, stamp = (project_id, *kind), _last_event(session, project_id) if event is None else event
-        known = self._known(session, key, stamp)
-        if known is None or known.event != stamp:
-            known = self._beside(session, key, stamp)
-        if known is not None and known.event == stamp:
-            return known
+        for found_in in (self._known, self._beside):
+            known = found_in(session, key, stamp)
+            if known is not None and known.event == stamp and fits(known.worked):
+                return known
         return self._worked(session, key, stamp, work_out, follows=False)
 
     def worked_at(self, session: Session, project_id: int, kind: Iterable[object], event: int) -> Worked | None:

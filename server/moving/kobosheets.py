@@ -6,15 +6,13 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xlsxwriter import Workbook
-
 from forms.workbooks.spreadsheet import open_workbook
 from sync.exports.sheet import PLAIN
 
 Sheets = dict[str, list[dict[str, str]]]
 _ROWS = ("survey", "choices", "external_choices")
 _NOT_CELLS = ("select_from_list_name", "_or_other", "file", "tags")
-_ADDRESSING = ("form_id", "id_string", "version", "form_title", "name")
+_ADDRESSING = ("form_id", "id_string", "version", "form_title", "name", "submission_url")
 
 
 def sheets_of(content: Mapping[str, Any], version_uid: str) -> Sheets:
@@ -40,6 +38,8 @@ def sheets_of_file(data: bytes, name: str) -> Sheets:
 
 def workbook_from(sheets: Sheets, form_id: str, version: str, title: str) -> bytes:
     """An .xlsx file of the sheets, with what the form is called. KoboToolbox lets a list have a choice twice."""
+    from xlsxwriter import Workbook  # noqa: PLC0415 — as in sync/exports/workbook
+
     given = (sheets.get("settings") or [{}])[0]
     settings = {key: text for key, text in given.items() if key not in _ADDRESSING} | {
         "form_id": form_id,

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from forms.findings import Faulty
 from forms.workbooks.workbook import Workbook, read_workbook, read_xform
 from forms.xforms.instance import read_instance
-from forms.xforms.rewriting import with_version
+from forms.xforms.rewriting import submission_address, with_version
 from forms.xforms.xform import compile_form
 from server import clock, current
 from server.commands.common import HERE
@@ -56,6 +56,7 @@ from sync.models import (
     SubmissionVersion,
 )
 from sync.models.database import begin_writing
+from sync.projects.keys import open_forms
 from sync.projects.lifecycle import set_state
 from sync.projects.publish import create_project, publish_beside, publish_form
 from sync.review.decide import add_comment, set_review_state
@@ -106,6 +107,7 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
         say(f"{form.form_id}: {counted(len(form.versions), 'version')}")
         for version in form.versions:
             _publish(moved, version)
+    _encrypt(moved)
     for rules in elsewhere.rules():
         _set_rules(moved, rules)
     whole = True
@@ -155,7 +157,7 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
     try:
         workbook = _workbook(found)
         journal = open_journal(session(), moved.project_id, None, clock.now)
-        publish_form(journal, workbook, found.files)
+        publish_form(journal, workbook, found.files, as_it_is=True)
     except (Faulty, Refusal) as problem:
         session().rollback()
         moved.problems.append(f"form {found.form_id} {found.version}: {problem}")
@@ -164,6 +166,23 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
     journal.close()
     session().commit()
     moved.versions += 1
+    if address := submission_address(workbook.xform):
+        told = f"tablets send what is filled in to {address}, not here; publish a version without submission_url"
+        moved.problems.append(f"form {found.form_id} {found.version}: {told}")
+
+
+def _encrypt(moved: Moved) -> None:
+    """In a project with a key no form that came is left open for what is filled in from now on."""
+    journal = open_journal(session(), moved.project_id, None, clock.now)
+    workbooks = open_forms(journal) if journal.project.key_id is not None else []
+    if not workbooks:
+        session().rollback()
+        return
+    for workbook in workbooks:
+        publish_form(journal, workbook)
+        record_act(session(), moved.project_id, HERE, "form.published", clock.now(), workbook.form.form_id)
+    journal.close()
+    session().commit()
 
 
 def _publish_lacking(moved: Moved, elsewhere: Elsewhere, form: FoundForm, xml: bytes) -> None:
@@ -261,20 +280,27 @@ def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origi
 
 
 def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
-    submission_id = None
+    submission_id, outcome = None, ""
     for instance in found.instances:
-        submission_id = _move_instance(moved, instance, origin)
+        submission_id, outcome = _move_instance(moved, instance, origin)
         if submission_id is None:
             return
     if submission_id is None:
         return
-    if found.review_state is not None:
+    if found.review_state is not None and not _decided_since(moved.project_id, submission_id, outcome):
         journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now)
         set_review_state(journal, submission_id, found.review_state)
         journal.close()
         session().commit()
     _move_comments(moved, submission_id, found.comments, origin)
     moved.submissions += 1
+
+
+def _decided_since(project_id: int, submission_id: int, outcome: str) -> bool:
+    """Whether it was here already, as it stands there, and is decided on: that may have been done here."""
+    state = session().get_one(Submission, (project_id, submission_id)).review_state
+    session().rollback()
+    return outcome == "duplicate" and state in ("approved", "rejected", "hasIssues")
 
 
 def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundComment], origin: str) -> None:
@@ -293,8 +319,8 @@ def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundCom
             session().commit()
 
 
-def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | None:
-    """The submission that it belongs to here; None, and a problem told, if it could not be filed."""
+def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> tuple[int | None, str]:
+    """The submission that it belongs to here, and the outcome; None, and a problem told, if it could not be filed."""
     sender = _sender(moved.project_id, f"{found.sender or 'unknown'} ({origin})")
     files = tuple(
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
@@ -305,10 +331,10 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> int | Non
     posted = receive_post(session(), moved.project_id, sender, post, clock.now)
     if posted.outcome not in _FILED:
         moved.problems.append(f"{found.instance_id}: {posted.outcome}; it waits in quarantine: {posted.refusal}")
-        return None
+        return None, posted.outcome
     moved.files += len(files)
     moved.problems.extend(f"{found.instance_id}: its file {name}, which is gone there" for name in found.lacking)
-    return posted.submission
+    return posted.submission, posted.outcome
 
 
 def _sender(project_id: int, name: str) -> int:
@@ -323,15 +349,22 @@ def _sender(project_id: int, name: str) -> int:
 
 
 def _held(project_id: int, form_id: str, instance_ids: Sequence[str]) -> set[str]:
-    """Those that are here whole. The very last one may have been interrupted after its data and before what was said
-    about it, so it is looked at again."""
+    """Those that are here whole: the files of others may have arrived there since. The very last one may have been
+    interrupted after its data and before what was said about it, so it is looked at again."""
     rows = (
         session()
         .execute(
-            select(SubmissionVersion.instance_id, SubmissionVersion.submission_id).where(
+            select(SubmissionVersion.instance_id, SubmissionVersion.submission_id)
+            .join(
+                Submission,
+                (Submission.project_id == SubmissionVersion.project_id)
+                & (Submission.id == SubmissionVersion.submission_id),
+            )
+            .where(
                 SubmissionVersion.project_id == project_id,
                 SubmissionVersion.form_id == form_id,
                 SubmissionVersion.instance_id.in_(instance_ids),
+                Submission.missing == 0,
             )
         )
         .all()

@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, request
 from sqlalchemy.exc import DataError
 
-from server.db import release
 from server.kept.remembered import VERSION
-from server.odata.options import Options, most_at_once, seen, token_of
-from server.wire.answers import FRESH, known_already, tagged, to_json
+from server.odata.options import Options, follows_no_links, most_at_once, seen, token_of
+from server.wire.answers import known_already, streamed, tagged, to_json
 from server.wire.problems import refused
 from sync.errors import BadFilter
 from sync.exports.pages import RowsPage
@@ -32,21 +31,23 @@ def speak_odata(bp: Blueprint) -> None:
 
     PostgreSQL refuses some expressions only when it comes to certain rows.
     """
-    bp.after_request(say_version)
+    bp.after_request(_headed)
     bp.register_error_handler(
         DataError, lambda _error: refused(BadFilter("The database cannot work out what was asked."))
     )
 
 
-def say_version(response: Response) -> Response:
-    """Every answer of OData names the version, the refusals too."""
+def _headed(response: Response) -> Response:
+    """Every answer of OData names the version, the refusals too, and says that it may be longer for others."""
     response.headers.setdefault(*_VERSION)
+    response.vary.update(("Prefer", "User-Agent"))
     return response
 
 
 def tag_of(state: object, *more: object) -> str:
     """The tag of a document that follows from this state, from what was asked, from who asked, and from this code."""
-    said = [VERSION, state, request.path, request.query_string.decode("latin-1"), request.headers.get("Prefer"), *more]
+    client = request.headers.get("Prefer"), follows_no_links()
+    said = [VERSION, state, request.path, request.query_string.decode("latin-1"), *client, *more]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
@@ -66,7 +67,6 @@ def paged(
     def pieces() -> Iterator[bytes]:
         part, left, before = page, most, b'{"value":['
         while True:
-            release()  # whoever reads slowly holds no connection
             for row in part.rows:
                 yield before + to_json(row)
                 before = b","
@@ -79,10 +79,7 @@ def paged(
         del around["value"]
         yield b"]," + to_json(around)[1:]
 
-    response = Response(stream_with_context(pieces()), content_type=JSON)
-    response.set_etag(tag)
-    response.headers["Cache-Control"] = FRESH
-    return response
+    return streamed(pieces(), JSON, tag)
 
 
 def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:

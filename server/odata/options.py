@@ -106,8 +106,13 @@ def most_at_once(options: Options) -> int | None:
         return None
     if options.top is not None:
         return options.top
+    return EVERYTHING if options.after is None and follows_no_links() else None
+
+
+def follows_no_links() -> bool:
+    """Whether the client is one of those that take the first page for all there is."""
     agent = request.headers.get("User-Agent", "").lower()
-    return EVERYTHING if options.after is None and any(name in agent for name in _FOLLOW_NO_LINKS) else None
+    return any(name in agent for name in _FOLLOW_NO_LINKS)
 
 
 def require_version() -> None:

@@ -99,7 +99,7 @@ def post_form_upload(pid: int) -> ResponseReturnValue:
     arrived.drop()
     neighbours = latest_sheets(session(), pid)
     release()  # ODK Validate takes its time
-    workbook = tried(form, given.names[-1].removesuffix(".xml"), neighbours).workbook
+    workbook = tried(pid, form, given.names[-1].removesuffix(".xml"), neighbours).workbook
     wanted = {file.name for file in named_files(workbook.xform)}
     media = {name: content for names, content in files for name in names if name in wanted}
     journal = begin(pid)

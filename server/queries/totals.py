@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from server import clock
 from server.kept.remembered import Shared
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.moving import Totals, Written, write_totals
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.reading import Reading
 
 
 def totals_of(session: Session, project_id: int) -> Totals:

@@ -20,7 +20,7 @@ from sync.errors import Exists, Unparseable
 from sync.intake.content import ContentStore
 from sync.keeping import archive
 from sync.keeping.archive import Archive, Tally
-from sync.keeping.restoring import begin_new_epoch, load_rest, require_empty
+from sync.keeping.restoring import begin_new_epoch, hold_webhooks, load_rest, require_empty
 from sync.keeping.saving import back_up
 from sync.models import Audit
 from sync.models.database import begin_writing
@@ -35,6 +35,7 @@ class Restored:
     origin: archive.Origin
     tally: Tally
     epoch: str
+    held: int  # webhooks that are paused now
     migrated: list[str]
 
 
@@ -65,10 +66,11 @@ def restore(source: IO[bytes], by: Origin) -> Restored:
     require_empty(session().connection())
     tally = load_rest(session().connection(), whole, members, current.store())
     epoch = begin_new_epoch(session().connection())
-    details = {"made_at": origin.made_at, "epoch_before": origin.epoch, "epoch": epoch}
+    held = hold_webhooks(session().connection())
+    details = {"made_at": origin.made_at, "epoch_before": origin.epoch, "epoch": epoch, "webhooks_paused": held}
     record_act(session(), NO_PROJECT, by, "backup.restored", clock.now(), details=details)
     session().commit()
-    return Restored(origin, tally, epoch, migrate(current.settings()))
+    return Restored(origin, tally, epoch, held, migrate(current.settings()))
 
 
 def last_backup() -> dt.datetime | None:

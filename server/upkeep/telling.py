@@ -54,14 +54,15 @@ def _tell(app: Flask, project_id: int, hook_id: int) -> None:
 
 
 def _tell_one(project_id: int, hook_id: int) -> bool:
-    """One delivery, if there is anything to tell; whether it was heard."""
+    """One delivery, if there is anything to tell; whether there may be more, which it has not refused to hear."""
     begin_writing(session())
     hook = session().get(Webhook, (project_id, hook_id))
+    begun = hook.told if hook is not None else None
     message = next_message(session(), hook, clock.now()) if hook is not None and hook.state != "paused" else None
     told = hook.told if hook is not None else None
     session().commit()
     if message is None:
-        return False
+        return told != begun  # a part of the journal in which there was nothing to tell
     release()  # the other side may take its time; nobody here waits for it
     outcome = post(message.url, message.body, message.headers, inside=current.settings().webhooks_inside)
     begin_writing(session())

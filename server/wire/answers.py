@@ -6,19 +6,24 @@ import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, BinaryIO
+from itertools import islice
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import orjson
-from flask import Response, request
+from flask import Response, request, stream_with_context
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
+from server.db import release
 from server.wire.media_types import FIRST_BYTES, type_of_content
 
 FRESH = "private, no-cache"
+# A longer list is made while it is sent.
+AT_ONCE = 1000
+Found = TypeVar("Found")
 # What a browser may be told about bytes that a stranger sent; everything else is bytes.
 _HARMLESS = frozenset(
     {
@@ -84,6 +89,32 @@ def tagged(body: bytes | Iterator[bytes], content_type: str, tag: str | None = N
     response.set_etag(tag)
     response.headers["Cache-Control"] = FRESH
     return response
+
+
+def streamed(pieces: Iterator[bytes], content_type: str, tag: str) -> Response:
+    """The same, made while it is sent. Whoever reads slowly holds no connection: what the pieces are made of was read a
+    portion at a time, and outlives the transaction that read it."""
+    return tagged(b"" if known_already(tag) else stream_with_context(_let_go(pieces)), content_type, tag)
+
+
+def json_pieces(
+    found: Callable[[], Iterator[Found]], shown: Callable[[list[Found]], list[dict[str, Any]]]
+) -> Iterator[bytes]:
+    """A list of any length as JSON, without ever being whole in memory.
+
+    It is looked for only now: the session that the view had is closed by the time that the first piece is sent.
+    """
+    following, before = found(), b"["
+    while portion := list(islice(following, AT_ONCE)):
+        yield before + to_json(shown(portion))[1:-1]
+        before = b","
+    yield b"]" if before == b"," else b"[]"
+
+
+def _let_go(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        release()
+        yield piece
 
 
 def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag: str | None = None) -> Response:

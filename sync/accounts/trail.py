@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.accounts.audit import NO_PROJECT
-from sync.models import Audit, Event, Form, FormDraft, Project, Submission
+from sync.models import Actor, Audit, Event, Form, FormDraft, Project, Server, Submission
 
 _AT_ONCE = 500
 # How ODK's REST calls what we call by our own words; what is not here keeps its name.
@@ -132,6 +132,17 @@ def acts(
         trails += [_came(session, project_id, _between(Event.at, start, end)) for project_id in projects]
     merged = heapq.merge(*trails, key=lambda act: act.at, reverse=True)
     return islice(merged, offset, None if limit is None else offset + limit)
+
+
+def state_of_trails(session: Session) -> list[tuple[Any, ...]]:
+    """What `acts` follow from, and what people are called, which stands in no trail."""
+    projects = select(Project.id, Project.last_event, Project.last_audit).order_by(Project.id)
+    rest = select(
+        select(Server.epoch).scalar_subquery(),
+        select(func.max(Audit.number)).where(Audit.project_id == NO_PROJECT).scalar_subquery(),
+        select(func.max(Actor.updated_at)).scalar_subquery(),
+    )
+    return [tuple(row) for query in (projects, rest) for row in session.execute(query)]
 
 
 def _trail(session: Session, project_id: int, where: list[ColumnElement[bool]]) -> Iterator[Act]:

@@ -6,18 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from sync.dedup.keys import Held, exchange_keys, keys_of_entities
 from sync.dedup.pairs import NOTHING, OPEN, Known, Likeness, Pair, Tie, all_pairs, likeness_of, ordered, write_pairs
 from sync.dedup.persons import misplaced, settle_all, standings_of
-from sync.dedup.scoring.bulk import Compared
 from sync.dedup.scoring.clustering import Standing
 from sync.dedup.yardsticks import Modelled, Yardstick, yardstick_of
 from sync.journal import Journal
 from sync.models import Entity, EntityList
+
+if TYPE_CHECKING:
+    from sync.dedup.scoring.bulk import Compared
 
 _AT_ONCE = 2000
 
@@ -109,14 +111,8 @@ def rematch(
     return told
 
 
-def rematch_all(journal: Journal) -> list[str]:
-    """The same for every list that is compared."""
-    lists = compared_lists(journal.connection, journal.project_id)
-    return [told for name, roles in lists.items() for told in rematch(journal, name, roles)]
-
-
 def all_differences(connection: Connection, project_id: int) -> list[str]:
-    """What `rematch_all` would mend; writes nothing."""
+    """The same of every list that is compared, as sentences."""
     lists = compared_lists(connection, project_id)
     return [
         told
@@ -131,6 +127,8 @@ def likenesses(
     """All pairs of these that are alike enough to be kept."""
     if isinstance(yardstick, Modelled):
         if compared is None:
+            from sync.dedup.scoring.bulk import Compared  # noqa: PLC0415 — numpy takes a tenth of a second to load
+
             yardstick.prepare(profiles.values())
             compared = Compared(profiles.values(), yardstick.terms)
         for a, b, score in compared.matches(yardstick.model):

@@ -12,7 +12,6 @@ from sync.dedup.pairs import DIFFERENT, SAME, all_pairs
 from sync.dedup.persons import settle_all
 from sync.dedup.rematching import compared_lists, portions, rematch
 from sync.dedup.scoring.calibrating import calibrate
-from sync.dedup.scoring.estimating import train
 from sync.dedup.scoring.model import Model, Terms
 from sync.dedup.scoring.profiles import Profile
 from sync.dedup.yardsticks import Modelled, yardstick_of
@@ -30,6 +29,8 @@ def train_list(journal: Journal, list_name: str) -> MatchModel:
     Decisions stay. The same entities give the same model, whatever the order in which they came. Raises Unexpected for
     a list that is compared simply, or not at all.
     """
+    from sync.dedup.scoring.estimating import train  # noqa: PLC0415 — as bulk in rematching
+
     roles, yardstick = _modelled(journal, list_name)
     profiles = list(_profiles(journal, list_name, yardstick))
     trained = train(profiles)

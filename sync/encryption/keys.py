@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
     load_der_public_key,
+    load_pem_private_key,
 )
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from sync.errors import Undecryptable, Unexpected
+from sync.errors import Exists, Undecryptable, Unexpected
 from sync.models import EncryptionKey, FormVersion, SubmissionVersion
 
 PrivateKey = RSAPrivateKey
@@ -48,8 +49,7 @@ def make_key(passphrase: str, hint: str | None = None) -> NewKey:
 
     Raises Unexpected for a passphrase that is too short to protect anything.
     """
-    if not _SHORTEST <= len(passphrase) <= _LONGEST:
-        raise Unexpected(f"A passphrase has {_SHORTEST} to {_LONGEST} characters.")
+    _require_length(passphrase)
     if hint is not None and len(hint) > _LONGEST_HINT:
         raise Unexpected(f"A hint has at most {_LONGEST_HINT} characters.")
     key = generate_private_key(public_exponent=65537, key_size=_BITS)
@@ -66,6 +66,35 @@ def public_key(text: str) -> str:
     if not isinstance(key, RSAPublicKey) or key.key_size < _BITS:
         raise Unexpected(f"The public key is not an RSA key of {_BITS} bits or more.")
     return _public_text(key)
+
+
+def private_key(pem: bytes) -> PrivateKey:
+    """A private key that somebody brings, as `openssl genrsa` writes one. Raises Unexpected."""
+    try:
+        key = load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Unexpected("The file is not a private key in PEM without a passphrase of its own.") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise Unexpected("The private key is not an RSA key.")
+    return key
+
+
+def keep_private(session: Session, project_id: int, key: PrivateKey, passphrase: str) -> EncryptionKey:
+    """Keep the private half of a key that forms here are encrypted with, locked with the passphrase.
+
+    Raises Unexpected where no form has the key, Exists where its private half is here already.
+    """
+    public = _public_text(key.public_key())
+    known = session.scalar(
+        select(EncryptionKey).where(EncryptionKey.project_id == project_id, EncryptionKey.public == public)
+    )
+    if known is None:
+        raise Unexpected("No form of the project is encrypted with this key.")
+    if known.private is not None:
+        raise Exists("The private half of this key is here already; its passphrase opens it.")
+    _require_length(passphrase)
+    known.private = _lock(key, passphrase, public)
+    return known
 
 
 def unlock(key: EncryptionKey, passphrase: str) -> PrivateKey:
@@ -102,6 +131,11 @@ def keys_of_form(session: Session, project_id: int, form_id: str) -> list[Encryp
             .order_by(EncryptionKey.id)
         )
     )
+
+
+def _require_length(passphrase: str) -> None:
+    if not _SHORTEST <= len(passphrase) <= _LONGEST:
+        raise Unexpected(f"A passphrase has {_SHORTEST} to {_LONGEST} characters.")
 
 
 def _lock(key: RSAPrivateKey, passphrase: str, public: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def rows_of_list(
     limit: int | None,
     offset: int,
 ) -> Iterator[Entity]:
-    """The newest first, all of them in portions, each of a transaction of its own.
+    """The newest first, all of them in portions. Each row outlives the transaction that read it.
 
     `asked` is a `$filter` and `search` a `$search` of OData; raises BadFilter.
     """
@@ -115,7 +115,7 @@ def rows_of_list(
     if search:
         query = query.where(compile_search(search, among))
     if limit is not None or offset:
-        return iter(session.scalars(query.limit(limit).offset(offset)).all())
+        return _detached(session, query.limit(limit).offset(offset))
     return _in_portions(session, query)
 
 
@@ -172,13 +172,20 @@ def rows_called(session: Session, project_id: int, name: str, asked: str, *, now
 def _in_portions(session: Session, query: Select[Any]) -> Iterator[Entity]:
     after: ColumnElement[bool] = true()
     while True:
-        some = session.scalars(query.where(after).limit(_AT_ONCE)).all()
+        some = list(_detached(session, query.where(after).limit(_AT_ONCE)))
         yield from some
         if len(some) < _AT_ONCE:
             return
         after = tuple_(Entity.created_at, Entity.id) < tuple_(
             literal(some[-1].created_at, Entity.created_at.type), literal(some[-1].id)
         )
+
+
+def _detached(session: Session, query: Select[Any]) -> Iterator[Entity]:
+    rows = session.scalars(query).all()
+    for row in rows:
+        session.expunge(row)
+    return iter(rows)
 
 
 def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> Among:

@@ -160,19 +160,13 @@ def steps_differ(session: Session, project_id: int, arrived: Sequence[Arrived]) 
     return differing
 
 
-def rebuild_entities(journal: Journal) -> int:
-    """Work every entity out anew from the steps; gives how many were wrong. If none was, nothing is written."""
-    connection = journal.connection
-    wrong = 0
-    event: int | None = None
-    for keys in all_keys(connection, journal.project_id):
-        change = Change(journal, connection)
-        change.look_again(keys)
-        if change.differing:
-            event = event or journal.record("rebuilt")
-            change.write(event)
-            wrong += len(change.differing)
-    return wrong
+def rebuild_entities(journal: Journal, keys: Collection[Key]) -> int:
+    """Work these entities out anew from their steps; gives how many were wrong. If none was, nothing is written."""
+    change = Change(journal, journal.connection)
+    change.look_again(keys)
+    if change.differing:
+        change.write(journal.record("rebuilt"))
+    return len(change.differing)
 
 
 def entities_differ(session: Session, project_id: int) -> set[Key]:

@@ -245,9 +245,9 @@ class Reader:
         versions: int,
         form_version: str,
         instance_name: str | None,
-        present: int,
         expected: int,
         missing: int,
+        more_to_come: bool,
         answers: Answers | None,
     ) -> SubmissionRow:
         """Of the columns in their order."""
@@ -273,7 +273,7 @@ class Reader:
             versions - 1,
             form_version,
             instance_name,
-            present,
+            expected - missing + more_to_come,  # which is counted as one that is missing
             expected,
             status,
             answers,
@@ -363,9 +363,9 @@ _COLUMNS = (
     Submission.versions,
     Submission.form_version,
     Submission.instance_name,
-    PRESENT,
     EXPECTED,
     Submission.missing,
+    Submission.more_to_come,
     SubmissionVersion.answers,
 )
 _REPEAT_COLUMNS = (

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlsxwriter import Workbook
-
 LONGEST_CELL = 32_767
 # A text stays a text: it becomes no formula, link or number.
 PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -47,6 +45,8 @@ Cell = str | Number | Link | dt.datetime | None  # a moment without a zone, as i
 
 def write_sheet(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook with one sheet, whose first row stays in sight and filters the others. No text becomes a formula."""
+    from xlsxwriter import Workbook  # noqa: PLC0415 — as in workbook
+
     out = io.BytesIO()
     book = Workbook(out, {**PLAIN, "in_memory": True})
     book.set_properties({"created": CREATED, "title": title})

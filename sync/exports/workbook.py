@@ -6,11 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from xlsxwriter import Workbook
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
+from typing import TYPE_CHECKING, Any
 
 from sync.exports.cells import Cell
 from sync.exports.csvfiles import Tally, header_of, rows_of
@@ -19,6 +15,11 @@ from sync.exports.flat import Outlet, moment_of
 from sync.exports.growing import Scratch
 from sync.exports.sheet import CREATED, LONGEST_CELL, PLAIN
 from sync.exports.source import Source
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 MOST_ROWS = 1_048_576  # of a sheet; what is beyond goes on in a second one
 MOST_COLUMNS = 16_384  # beyond which there is nowhere to go on
@@ -30,7 +31,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,14})?")
 # Of a sheet that unpacks to more than 2 GB the archive says so in the way that there is for it.
 _LARGE = {"constant_memory": True, "use_zip64": True}
 
-Put = Callable[[Worksheet, int, int, Any], Any]
+Put = Callable[[Any, int, int, Any], Any]
 
 
 def write_workbook(source: Source, target: Path, scratch: Scratch, most_rows: int = MOST_ROWS) -> int:
@@ -38,6 +39,8 @@ def write_workbook(source: Source, target: Path, scratch: Scratch, most_rows: in
 
     Texts are texts: none becomes a formula or a link. Numbers, days and moments (UTC) are such for the spreadsheet.
     """
+    from xlsxwriter import Workbook  # noqa: PLC0415 — a server that starts need not wait for it
+
     book = Workbook(
         str(target), {**PLAIN, **_LARGE, "tmpdir": str(scratch.folder), "default_date_format": "yyyy-mm-dd"}
     )

@@ -20,8 +20,9 @@ from sync.indicators.counting import Cell, Entry, Tally
 from sync.indicators.definitions import Definition
 from sync.indicators.evidence import family, forbid_small_cells, stands
 from sync.indicators.figures import Cells, figure
+from sync.indicators.moments import AsOf
 from sync.indicators.periods import is_fiscal
-from sync.indicators.reading import PLACE, AsOf, Reading
+from sync.indicators.reading import PLACE, Reading
 from sync.models.entities import Membership
 from sync.models.indicators import IndicatorVersion
 from sync.models.projects import Event, Place

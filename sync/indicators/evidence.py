@@ -27,7 +27,8 @@ from sync.indicators.counting import Cell, Entry, Unit
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Cells, keys_of
 from sync.indicators.periods import Period
-from sync.indicators.reading import Reading, Slot, slot_of
+from sync.indicators.reading import Reading
+from sync.indicators.rows import Slot, slot_of
 from sync.models.indicators import Contribution
 from sync.models.projects import Event
 from sync.models.submissions import Submission

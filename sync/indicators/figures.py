@@ -17,8 +17,6 @@ from sync.indicators.definitions import Definition
 from sync.indicators.families import hidden_in, under_all
 from sync.indicators.periods import Period
 from sync.indicators.reading import PLACE, Reading
-from sync.indicators.reading import AsOf as AsOf
-from sync.indicators.reading import resolve_as_of as resolve_as_of
 
 # Breakdown → key of the cell that was asked for.
 Cells = Mapping[str, str | None]

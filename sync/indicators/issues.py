@@ -15,7 +15,8 @@ from sync.indicators.changes import changes
 from sync.indicators.figures import Figure
 from sync.indicators.frozen import freeze, thaw
 from sync.indicators.marks import Asked, Pairs, Tell, figure_of, read_pairs, words_apart, words_of, write_pairs
-from sync.indicators.reading import AsOf, Reading
+from sync.indicators.moments import AsOf
+from sync.indicators.reading import Reading
 from sync.indicators.statements import (
     Statement,
     compose,

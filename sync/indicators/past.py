@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import select
 
 from sync.indicators.figures import Figure, figure
-from sync.indicators.reading import AsOf, Reading
+from sync.indicators.moments import AsOf
+from sync.indicators.reading import Reading
 from sync.models.indicators import Indicator, IndicatorVersion
 from sync.models.projects import Event
 

@@ -104,8 +104,12 @@ def named_lists(session: Session, project_id: int, lists: Lists) -> list[str]:
     """The lists by name; for all of them, those in which somebody stands, or stood, for somebody else."""
     if lists:
         return sorted(lists)
-    query = select(Membership.list_name).where(Membership.project_id == project_id).distinct()
-    return sorted(session.scalars(query))
+    names: list[str] = []
+    first = select(func.min(Membership.list_name)).where(Membership.project_id == project_id)
+    # From name to name in the index: to tell them apart all at once, every row would be read.
+    while name := session.scalar(first.where(Membership.list_name > names[-1]) if names else first):
+        names.append(name)
+    return sorted(names)
 
 
 def _known(session: Session, project_id: int, event: int) -> dict[Lists, Persons]:

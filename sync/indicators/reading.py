@@ -3,75 +3,48 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
-import operator
-import re
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import compress
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
-    Select,
-    Table,
     func,
     literal_column,
-    or_,
     select,
-    tuple_,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from sync.entities.reach import places_changed_at, tree_of, writes
-from sync.errors import NotFound, Unexpected
+from sync.entities.reach import places_changed_at, tree_of
+from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Dimension, Entry, Tally
 from sync.indicators.definitions import Definition, Way, definitions_at, targets_at
 from sync.indicators.hiding import Family
+from sync.indicators.moments import AsOf, settings_at
 from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.indicators.persons import FEWEST, MOST, STANDINGS, VALUE, Lists, Persons, persons_about, persons_at
+from sync.indicators.rows import ROWS, Rows, Slot, needed_columns
 from sync.models.database import fetch_rows
 from sync.models.indicators import Contribution, Target
-from sync.models.kept import Kept
-from sync.models.probing import rows_of_keys
-from sync.models.projects import Event, Project
+from sync.models.projects import Project
 from sync.projects.places import PlaceTree, places_at
 
 PLACE = "place:"
-# Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
-Slot = tuple[dt.date, int, int, int]
-_SLOT = ("day", "submission_id", "ordinal", "opened")
 # Of so many subjects it is looked up who they are; of more, who all are is fetched.
 _FEW = 500
 # So many rows at least are kept for other figures that go over them.
 _MOST_ROWS = 50_000
 # So many codes of places at most are named in a statement.
 _MOST_CODES = 5_000
-_ROWS: Table = Contribution.__table__  # type: ignore[assignment]
-_SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class AsOf:
-    """A moment in a project's history: everything up to and with this event. `at` is when the event happened."""
-
-    event: int
-    at: dt.datetime
-
-    def to_json(self) -> dict[str, Any]:
-        return {"event": self.event, "at": self.at.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +67,7 @@ class Reading:
         self.session = session
         self.project_id = project_id
         self.as_of = as_of
+        self.rows = Rows(session, project_id, as_of.event)
         self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...], int], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
         self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
@@ -144,7 +118,7 @@ class Reading:
 
     def has_any(self, period: Period) -> bool:
         """Whether any visit of the period contributes to any indicator, as things stand now."""
-        rows = _ROWS.c
+        rows = ROWS.c
         held = [rows.project_id == self.project_id, rows.closed.is_(None)]
         held.append(rows.indicator_id.in_([definition.id for definition in self.definitions.values()]))
         held += [rows.day >= period.start] if period.start else []
@@ -283,17 +257,8 @@ class Reading:
     ) -> list[Entry]:
         """So many of the rows that a figure's `n` counts, wherever they are, in the order of `Slot` or, with the
         `newest_first`, against it. `where` says which of them, as `roughly` does."""
-        names = list(dict.fromkeys([*_SLOT, *needed_columns(definition)]))
-        day, *others = (_ROWS.c[name] for name in _SLOT)
-        beyond, not_before = (operator.lt, operator.le) if newest_first else (operator.gt, operator.ge)
-        # Not one comparison of all four: SQLite finds no way into the index by that.
-        following = or_(beyond(day, after[0]), beyond(tuple_(*others), tuple_(*after[1:])))
-        conditions = [*self._inside_of(definition, period), not_before(day, after[0]), following, *where]
-        order = [column.desc() if newest_first else column for column in (day, *others)]
-        found: list[Entry] = []
-        for query in self._both(definition, names, conditions):
-            found += self._read(query.order_by(*order).limit(limit), names)
-        return sorted(found, key=slot_of, reverse=newest_first)[:limit]
+        conditions = [*self._inside_of(definition, period), *where]
+        return self.rows.following(definition, conditions, after, limit, newest_first=newest_first)
 
     def roughly(
         self, definition: Definition, place: str | None, cells: Mapping[str, str | None]
@@ -305,47 +270,32 @@ class Reading:
         for name, key in cells.items():
             way = self.breaking(definition, name).way
             if way is not None:
-                column = _ROWS.c[f"by{way.position}"]
+                column = ROWS.c[f"by{way.position}"]
                 conditions.append(column.is_(None) if key is None else column.contains(key, autoescape=True))
             elif key is not None:
                 inside.append(key)
         for code in inside:
             others = self.tree.places.keys() - {*self.tree.below(code)}
             if len(others) <= _MOST_CODES:
-                conditions.append(_ROWS.c.place.not_in(others))
+                conditions.append(ROWS.c.place.not_in(others))
         return conditions
 
     def entries_of(self, definition: Definition, period: Period, subjects: Iterable[str]) -> list[Entry]:
         """As `entries`, of these subjects and of whoever is the same person as one of them."""
-        return self._entries_by(Contribution.subject, sorted(self.same(definition, subjects)), definition, period)
+        conditions = self._conditions(definition, period, None)
+        return self.rows.of_keys(Contribution.subject, sorted(self.same(definition, subjects)), definition, conditions)
 
     def entries_from(self, definition: Definition, period: Period, submission_ids: Iterable[int]) -> list[Entry]:
         """As `entries`, of these submissions."""
-        return self._entries_by(Contribution.submission_id, sorted(submission_ids), definition, period)
-
-    def _entries_by(
-        self, key: InstrumentedAttribute[Any], values: Sequence[Any], definition: Definition, period: Period
-    ) -> list[Entry]:
-        names, event = needed_columns(definition), self.as_of.event
-        return rows_of_keys(
-            self.session.connection(),
-            [getattr(Contribution, name) for name in names],
-            [key],
-            [(value,) for value in values],
-            Contribution.project_id == self.project_id,
-            Contribution.indicator_id == definition.id,
-            Contribution.opened <= event,
-            # In one term, or SQLite reads all rows of the indicator by the two indexes that have to do with closing.
-            func.coalesce(Contribution.closed, event + 1) > event,
-            *self._conditions(definition, period, None),
-        )
+        conditions = self._conditions(definition, period, None)
+        return self.rows.of_keys(Contribution.submission_id, sorted(submission_ids), definition, conditions)
 
     def count(self, definition: Definition, period: Period, place: str | None) -> int:
         """A figure's `n`: how many rows it goes over."""
         conditions = self._inside_of(definition, period)
         if place is not None:
-            conditions.append(_ROWS.c.place.in_(self._spellings(definition, conditions, place)))
-        query = union_all(*self._both(definition, ["opened"], conditions)).subquery()
+            conditions.append(ROWS.c.place.in_(self._spellings(definition, conditions, place)))
+        query = union_all(*self.rows.both(definition, ["opened"], conditions)).subquery()
         return self.session.scalars(select(func.count()).select_from(query)).one()
 
     def lies_in(self, place: str | None) -> Callable[[Entry], bool]:
@@ -358,8 +308,8 @@ class Reading:
     def entries_since(self, definition: Definition, period: Period, place: str | None, event: int) -> list[Entry]:
         """As `entries`, but with those that were open at any time from `event` on, each with its `closed`."""
         names = [*needed_columns(definition), "closed"]
-        query = self._visible(definition, names, self._conditions(definition, period, None), event)
-        return self._inside(self._read(query, names), place)
+        query = self.rows.visible(definition, names, self._conditions(definition, period, None), event)
+        return self._inside(self.rows.read(query, names), place)
 
     def dimensions(self, definition: Definition, by: Sequence[str]) -> list[Dimension]:
         """How rows of the indicator are sorted into cells."""
@@ -446,7 +396,7 @@ class Reading:
     ) -> counting.Table:
         names = list(dict.fromkeys(dimension.column for dimension in dimensions))
         needed = ["opened", *names, *(["value"] if definition.has_value else [])]
-        rows = self._visible(definition, needed, self._conditions(definition, period, place)).subquery()
+        rows = self.rows.visible(definition, needed, self._conditions(definition, period, place)).subquery()
         texts = [rows.c[name] for name in names]
         # Millionths of a million large amounts pass 64 bits, which SQLite's sums have: wholes and rests go apart.
         amounts: list[ColumnElement[Any]] = []
@@ -485,7 +435,7 @@ class Reading:
                 self._columns[key] = {name: [getattr(entry, name) for entry in fetched] for name in names}
             else:
                 self._make_room()
-                query = self._visible(definition, names, self._conditions(definition, period, None))
+                query = self.rows.visible(definition, names, self._conditions(definition, period, None))
                 rows = fetch_rows(self.session.connection(), query)
                 # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
                 self._columns[key] = dict(
@@ -504,8 +454,8 @@ class Reading:
         if key not in self._entries:
             self._make_room()
             names = needed_columns(definition)
-            query = self._visible(definition, names, self._conditions(definition, period, None))
-            self._entries[key] = self._read(query, names)
+            query = self.rows.visible(definition, names, self._conditions(definition, period, None))
+            self._entries[key] = self.rows.read(query, names)
         return self._entries[key]
 
     def _make_room(self) -> None:
@@ -514,10 +464,6 @@ class Reading:
         if sum(map(len, [*self._entries.values(), *columns])) > _MOST_ROWS:
             self._entries.clear()
             self._columns.clear()
-
-    def _read(self, query: Select[Any] | CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
-        """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""
-        return [*map(_entry(tuple(names))._make, fetch_rows(self.session.connection(), query))]
 
     def _inside(self, found: Sequence[Entry], place: str | None) -> list[Entry]:
         if place is None:
@@ -532,116 +478,20 @@ class Reading:
 
     def _inside_of(self, definition: Definition, period: Period) -> list[ColumnElement[bool]]:
         """What `counting.within` says of a row, to the database."""
-        return self._between(definition, None if counting.knows_latest(definition) else period.start, period.end)
-
-    def _between(self, definition: Definition, start: dt.date | None, end: dt.date | None) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = []
-        if end is not None:
-            conditions.append(_ROWS.c.day <= end)
-        if start is not None:
-            starts = _ROWS.c.day >= start
-            conditions.append(or_(starts, _ROWS.c.until >= start) if definition.spreads else starts)
-        if definition.counts_subjects:
-            # Written so that no database takes it for a way into the index of subjects.
-            conditions.append(_ROWS.c.subject.concat("").is_not(None))
-        return conditions
+        return self.rows.between(definition, None if counting.knows_latest(definition) else period.start, period.end)
 
     def _conditions(self, definition: Definition, period: Period, place: str | None) -> list[ColumnElement[bool]]:
         start = None if counting.looks_back(definition) else period.start
-        conditions = self._between(definition, start, period.end)
+        conditions = self.rows.between(definition, start, period.end)
         if place is not None:
-            conditions.append(_ROWS.c.place.in_(self._spellings(definition, conditions, place)))
+            conditions.append(ROWS.c.place.in_(self._spellings(definition, conditions, place)))
         return conditions
 
     def _spellings(self, definition: Definition, conditions: list[ColumnElement[bool]], place: str) -> list[str]:
         """How rows of the indicator write the places in and below this one: as codes, or as any of their aliases."""
-        rows = self._visible(definition, ["place"], conditions).subquery()
+        rows = self.rows.visible(definition, ["place"], conditions).subquery()
         found = self._written_in(self.session.scalars(select(rows.c.place).distinct()), place)
         return [spelling for spelling in found if spelling is not None]
-
-    def _visible(
-        self,
-        definition: Definition,
-        names: Iterable[str],
-        conditions: Iterable[ColumnElement[bool]],
-        since: int | None = None,
-    ) -> CompoundSelect[Any]:
-        """Rows that were open at the event, or at any time from `since` up to it."""
-        return union_all(*self._both(definition, names, conditions, since))
-
-    def _both(
-        self,
-        definition: Definition,
-        names: Iterable[str],
-        conditions: Iterable[ColumnElement[bool]],
-        since: int | None = None,
-    ) -> tuple[Select[Any], Select[Any]]:
-        """Those still open, and those closed later, each with an index of its own."""
-        query = select(*(_ROWS.c[name] for name in names)).where(
-            _ROWS.c.project_id == self.project_id,
-            _ROWS.c.indicator_id == definition.id,
-            _ROWS.c.opened <= self.as_of.event,
-            *conditions,
-        )
-        closed_after = self.as_of.event if since is None else since
-        return query.where(_ROWS.c.closed.is_(None)), query.where(_ROWS.c.closed > closed_after)
-
-
-def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime) -> AsOf:
-    """The moment that `as_of` names: an event's number, a time, or a date (the end of that day in the project's zone).
-
-    Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet.
-    """
-    project = session.execute(
-        select(Project.last_event, Project.time_zone, Project.created_at, Event.at)
-        .outerjoin(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
-        .where(Project.id == project_id)
-    ).one_or_none()
-    if project is None:
-        raise NotFound
-    if text is None:
-        return AsOf(project.last_event, project.at or now)
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        if int(text) > project.last_event:
-            raise _no_moment(f"The journal has come to event {project.last_event}.")
-        return _at_event(session, project_id, int(text), now if int(text) else project.created_at)
-    moment = _moment(text, project.time_zone)
-    return _at_event(session, project_id, _last_before(session, project_id, moment, project.last_event), moment)
-
-
-def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
-    """A project's settings as of an event. Raises NotFound for an unknown project."""
-    details = session.scalar(
-        select(Event.details)
-        .where(Event.project_id == project_id, literal_column("kind = 'settings'"), Event.number <= event)
-        .order_by(Event.number.desc())
-        .limit(1)
-    )
-    project = session.execute(select(*_SETTINGS).where(Project.id == project_id)).one_or_none()
-    if project is None:
-        raise NotFound
-    return {**project._mapping, **(details or {})}
-
-
-@cache
-def _entry(names: tuple[str, ...]) -> Any:
-    return namedtuple("Entry", names)
-
-
-def slot_of(entry: Entry) -> Slot:
-    """Where a row of an indicator stands."""
-    return entry.day, entry.submission_id, entry.ordinal, entry.opened
-
-
-def needed_columns(definition: Definition) -> list[str]:
-    """The columns that counting looks at."""
-    names = ["submission_id", "opened", "ordinal", "day", "recorded", "place"]
-    names += ["subject"] if definition.has_subject else []
-    names += ["value"] if definition.has_value else []
-    names += ["until"] if definition.spreads else []
-    names += ["baseline"] if definition.row.baseline is not None else []
-    names += ["text"] if definition.aggregate == "list" else []
-    return names + [f"by{way.position}" for way in definition.ways]
 
 
 def _parts_of(definition: Definition) -> set[str]:
@@ -653,47 +503,3 @@ def _parts_of(definition: Definition) -> set[str]:
 def _adds_in_sql(definition: Definition) -> bool:
     plain = definition.keep is None and not definition.spreads and not definition.counts_subjects
     return plain and definition.aggregate in ("count", "sum")
-
-
-def _last_before(session: Session, project_id: int, moment: dt.datetime, last_event: int) -> int:
-    """The last event up to a moment, 0 if there is none. By number: a clock that ran ahead may be set right, so that an
-    event may be older than those before it. Most of the journal is therefore looked through once for each moment."""
-    up_to = last_event - last_event % _PART
-    known = _moments.get(session, project_id, up_to, not writes(session), dict)
-    last = select(func.max(Event.number)).where(Event.project_id == project_id, Event.at <= moment)
-    before = known.get(moment)
-    if before is None:
-        if len(known) >= _MOST_MOMENTS:
-            known.clear()
-        before = known[moment] = session.scalar(last.where(Event.number <= up_to)) or 0
-    return session.scalar(last.where(Event.number > up_to)) or before
-
-
-_PART, _MOST_MOMENTS = 4096, 1000
-_moments: Kept[dict[dt.datetime, int]] = Kept()
-
-
-def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:
-    at = session.scalar(select(Event.at).where(Event.project_id == project_id, Event.number == number))
-    return AsOf(number, at or otherwise)
-
-
-def _moment(text: str, time_zone: str) -> dt.datetime:
-    # In an address, the plus of an offset that was not encoded arrives as a space.
-    written = text.strip().replace(" ", "+") if "T" in text else text.strip()
-    try:
-        if _DATE.fullmatch(written):
-            end = dt.datetime.combine(dt.date.fromisoformat(written), dt.time.max)
-            moment = end.replace(tzinfo=ZoneInfo(time_zone))
-        else:
-            moment = dt.datetime.fromisoformat(written)
-        moment.astimezone(dt.UTC)  # the first and the last days of the calendar may not have their time there
-    except (ValueError, OverflowError):
-        raise _no_moment("Write an event's number, a date, or a time such as 2026-03-31T18:00:00+00:00.") from None
-    if moment.tzinfo is None:
-        raise _no_moment("Write the time with its offset, such as 2026-03-31T18:00:00+00:00.")
-    return moment
-
-
-def _no_moment(remedy: str) -> Unexpected:
-    return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])

@@ -8,21 +8,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.indicators.contributing import Contribution, contributions_of
 from forms.xforms.instance import read_instance
 from sync.dedup.doubles import Former, settle_doubles
-from sync.dedup.rematching import all_differences, rematch_all
+from sync.dedup.rematching import all_differences, compared_lists, rematch
+from sync.dedup.rematching import differences as differences_of_list
 from sync.entities.lists import DatabaseLists
 from sync.entities.reach import tree_of
 from sync.entities.steps import Arrived, apply_actions, entities_differ, rebuild_entities, steps_differ
 from sync.exports.repeats import Repeated, differing_repeats, replace_repeat_rows
 from sync.indicators.contributions import Wanted, differing, replace_contributions
 from sync.intake.prepare import Derived, clock_flags, derive_all, fetch_entities, time_zone_of, unpack
-from sync.journal import Journal
+from sync.journal import Journal, When, open_journal
 from sync.models import Project, Submission, SubmissionVersion
+from sync.models.database import begin_writing
 from sync.models.probing import Attribute, rows_of_ids
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
@@ -32,6 +34,7 @@ from sync.review.names import fill_names, names_lacking
 from sync.review.placed import place_flags
 
 _AT_ONCE = 500
+_WAITED_FOR = 100  # submissions of a portion of a rebuild, for which the writers of a project wait
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ class Derivation:
 class Portion:
     """How far a rebuild or a verification has come. `differences` are sentences, empty when all was as it should be."""
 
-    upto: int | None  # None when it is through
+    upto: int | None  # None when it is through with the submissions
     submissions: int
     differences: Sequence[str]
 
@@ -158,16 +161,32 @@ def recount_form(journal: Journal, form_id: str, event: int, anew: bool = True) 
         after = ids[-1]
 
 
-def rebuild_portion(journal: Journal, after: int) -> Portion:
-    """Rebuild what derives from the next submissions after this id; the caller commits each portion on its own.
+def rebuild_from(session: Session, project_id: int, after: int, now: When) -> Iterator[Portion]:
+    """Rebuild what derives from the submissions after this id, in portions, each of which the caller commits: whoever
+    writes meanwhile waits for no more than one.
 
-    With the last portion the entities are worked out anew from their steps, and then who may be whom. Where all is as
-    it should be, nothing is written and no event recorded.
+    Then the entities are worked out anew from their steps, and who may be whom. These are looked through without
+    keeping anybody waiting. Where all is as it should be, nothing is written and no event recorded. What arrives
+    meanwhile is left as it is.
     """
+    last = session.scalar(select(func.max(Submission.id)).where(Submission.project_id == project_id)) or 0
+    while ids := [id_ for id_ in _next_ids(session, project_id, after, at_once=_WAITED_FOR) if id_ <= last]:
+        tree_of(session, project_id)  # kept, and read while nobody waits
+        journal = open_journal(session, project_id, None, now)
+        differences = _rebuild_submissions(journal, ids)
+        after = ids[-1]
+        session.execute(update(Project).where(Project.id == project_id).values(rebuilt_to=after))
+        journal.close()
+        yield Portion(after, len(ids), differences)
+    yield from _rebuild_lists(session, project_id, now)
+    begin_writing(session).execute(update(Project).where(Project.id == project_id).values(rebuilt_to=None))
+    yield Portion(None, 0, ())
+
+
+def _rebuild_submissions(journal: Journal, ids: Sequence[int]) -> list[str]:
     session, project_id = journal.session, journal.project_id
     mark = journal.mark()
     event = journal.record("definition", None, {"rebuilt": True})
-    ids = _next_ids(session, project_id, after)
     derivations, differences, recounted = _mended(journal, ids, event)
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
     if wrong_steps:
@@ -184,15 +203,25 @@ def rebuild_portion(journal: Journal, after: int) -> Portion:
     differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
     differences += [f"submission {lacking.submission_id}: instance name" for lacking in unnamed]
     differences += [f"submission {submission_id}: contributions" for submission_id in sorted(stale)]
-    upto = ids[-1] if len(ids) == _AT_ONCE else None
-    session.execute(update(Project).where(Project.id == project_id).values(rebuilt_to=upto))
     if not differences:
         journal.return_to(mark)
-    if upto is None:
-        if wrong := rebuild_entities(journal):
-            differences.append(f"{wrong} entities")
-        differences += rematch_all(journal)
-    return Portion(upto, len(ids), differences)
+    return differences
+
+
+def _rebuild_lists(session: Session, project_id: int, now: When) -> Iterator[Portion]:
+    """What is wrong is looked for as the project stands at that moment, and looked at again before it is mended."""
+    wrong = sorted(entities_differ(session, project_id))
+    for start in range(0, len(wrong), _AT_ONCE):
+        journal = open_journal(session, project_id, None, now)
+        mended = rebuild_entities(journal, wrong[start : start + _AT_ONCE])
+        journal.close()
+        yield Portion(None, 0, [f"{mended} entities"] if mended else ())
+    for list_name, roles in compared_lists(session.connection(), project_id).items():
+        if differences_of_list(session.connection(), project_id, list_name, roles).sentences(list_name):
+            journal = open_journal(session, project_id, None, now)
+            told = rematch(journal, list_name, roles)
+            journal.close()
+            yield Portion(None, 0, told)
 
 
 def verify_portion(session: Session, project_id: int, after: int) -> Portion:
@@ -295,11 +324,13 @@ def _json(derived: Derived) -> dict[str, Any] | None:
     return dict(derived.answers) if derived.answers is not None else None
 
 
-def _next_ids(session: Session, project_id: int, after: int, form_id: str | None = None) -> list[int]:
+def _next_ids(
+    session: Session, project_id: int, after: int, form_id: str | None = None, at_once: int = _AT_ONCE
+) -> list[int]:
     query = select(Submission.id).where(Submission.project_id == project_id, Submission.id > after)
     if form_id is not None:
         query = query.where(Submission.form_id == form_id)
-    return list(session.scalars(query.order_by(Submission.id).limit(_AT_ONCE)))
+    return list(session.scalars(query.order_by(Submission.id).limit(at_once)))
 
 
 def _contributed(

@@ -20,10 +20,11 @@ from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
 from sync.indicators.marks import Asked, Mark, Page, Pairs, Tell, clean, period_name
+from sync.indicators.moments import AsOf
 from sync.indicators.notes import Paper, beneath, notes_of
 from sync.indicators.pages import Block, Link, Run, as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
 from sync.indicators.periods import read_period
-from sync.indicators.reading import AsOf, Reading
+from sync.indicators.reading import Reading
 from sync.indicators.templates import check_source, render_source
 from sync.indicators.wording import date_words, number_words, period_words, phrase
 from sync.journal import Journal

@@ -17,8 +17,8 @@ from forms.xforms.editing import texts_of
 from forms.xforms.instance import Instance, read_instance
 from forms.xforms.model import Form
 from sync.errors import FormClosed, NotFound, Superseded, Unexpected, VersionUnknown
-from sync.intake.filing import Sender
 from sync.intake.prepare import Ready, Surroundings, Waiting, prepare_item, unpack
+from sync.intake.receipts import Sender
 from sync.intake.receive import file_items
 from sync.journal import Journal
 from sync.models import Submission, SubmissionVersion

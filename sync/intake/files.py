@@ -138,6 +138,8 @@ def held_files(session: Session, project_id: int, hashes: Collection[str]) -> se
 
 def complete(journal: Journal, sha256: str) -> int:
     """Mark the file as present wherever it was waited for; gives how many submissions lack nothing any more."""
+    if (Attachment, sha256) in journal.seen.absent:
+        return 0  # what came with it since does not wait
     project_id = journal.project_id
     waiting = {
         row.submission_id for row in rows_of(journal.connection, _WAITING, {"project": project_id, "sha256": sha256})

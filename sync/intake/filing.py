@@ -27,6 +27,7 @@ from sync.indicators.recount import recount
 from sync.intake.attaching import Attaching, Brought
 from sync.intake.files import flag_rivals
 from sync.intake.prepare import Prepared, Ready, Refused, Waiting, canonical_hash, clock_flags, pack, sha256_of, unpack
+from sync.intake.receipts import Receipt, Sender
 from sync.journal import Journal
 from sync.models import Form, Quarantined, Submission, SubmissionVersion
 from sync.models.database import insert_rows
@@ -44,49 +45,6 @@ PrepareAgain = Callable[[Mapping[str, Any], str, dt.datetime], Prepared]
 _OF_THE_FORM = frozenset({"form_closed", "unknown_form", "not_allowed"})
 # What makes a row of its own in quarantine: instance id, form id, what it corrects, hash of the bytes, reason.
 Put = tuple[str | None, str | None, str | None, bytes, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sent what is filed, and what came with it. `received_at` is of submissions that another server had first."""
-
-    actor_id: int | None
-    device: str | None
-    user_agent: str | None = None
-    more_to_come: bool = False
-    received_at: dt.datetime | None = None
-
-
-@dataclass(slots=True)
-class Receipt:
-    """What we promise about one item. `why` is the reason as a code, where it was not filed; `news` whether a
-    duplicate brought anything.
-    """
-
-    instance_id: str | None
-    outcome: str  # stored | duplicate | edited | conflict | quarantined | refused
-    submission: int | None = None
-    missing: list[str] = field(default_factory=list)
-    flags: Sequence[Flag] = ()
-    alike: Sequence[Flag] = ()  # about others, and told only once
-    reason: str | None = None
-    why: str | None = None
-    filed_as: str | None = None  # the instance id of its version, where another content has its own
-    news: Brought = Brought.NOTHING
-    superseded: bool = False
-    deleted: bool = False
-
-    def to_json(self, *, again: bool = False) -> dict[str, Any]:
-        """As batch-api.md §1 has it; `again` as it may be told any time."""
-        flags = self.flags if again or not self.alike else [*self.flags, *self.alike]
-        return {
-            "instance_id": self.instance_id,
-            "outcome": self.outcome,
-            "submission": str(self.submission) if self.submission is not None else None,
-            "missing": self.missing,
-            "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in flags],
-            "reason": self.reason,
-        }
 
 
 @dataclass(slots=True)
@@ -130,6 +88,7 @@ _PUT = (
     Quarantined.reason,
     Quarantined.state,
 )
+_NAMELESS = Quarantined.instance_id.is_(None)
 _CHAIN = (
     Submission.id,
     Submission.form_id,
@@ -282,7 +241,7 @@ class Filing:
             [Quarantined.sha256],
             [(sha256,) for sha256 in nameless],
             here,
-            Quarantined.instance_id.is_(None),
+            _NAMELESS,
         )
         self._parked |= {tuple(row[:-1]) for row in found if row.state != "discarded"}
 

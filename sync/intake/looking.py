@@ -11,11 +11,21 @@ from sqlalchemy.orm import Session
 from sync.entities.reach import LAST_CHANGES
 from sync.intake.prepare import Ready
 from sync.journal import Journal, When, open_journal_and_look
-from sync.models import Entity, EntityList, EntityStep, Indicator, Quarantined, Submission, SubmissionVersion
+from sync.models import (
+    Attachment,
+    Entity,
+    EntityList,
+    EntityStep,
+    Indicator,
+    Quarantined,
+    StoredFile,
+    Submission,
+    SubmissionVersion,
+)
 from sync.models.probing import Attribute, Probe, look
 from sync.projects.catalogue import Catalogue
 
-_MOST_ENTITIES = 4  # those of a form with more are looked for when they are needed
+_MOST = 4  # entities, or files; those of a form with more are looked for when they are needed
 
 
 def open_and_look_ahead(
@@ -39,8 +49,11 @@ def open_and_look_ahead(
         (_WAITING, (item.instance_id,), False),
     ]
     entities = sorted({(action.list_name, action.entity_id) for action in item.actions})
-    for key in entities if len(entities) <= _MOST_ENTITIES else ():
+    for key in entities if len(entities) <= _MOST else ():
         asked += [(_ENTITY, key, True), (_STEPS, key, True)]
+    files = sorted({file["sha256"] for file in item.attachments})
+    for sha256 in files if len(files) <= _MOST else ():
+        asked += [(_FILE, (sha256,), True), (_NAMED, (sha256,), False)]
     if item.fingerprint is not None:
         asked.append((_FINGERPRINT, (item.fingerprint,), False))
     if item.subject is not None:
@@ -63,6 +76,8 @@ _VERSION = (SubmissionVersion.project_id, SubmissionVersion.form_id, SubmissionV
 _WAITING = (Quarantined.project_id, Quarantined.edits)
 _ENTITY = (Entity.project_id, Entity.list_name, Entity.id)
 _STEPS = (EntityStep.project_id, EntityStep.list_name, EntityStep.entity_id)
+_FILE = (StoredFile.project_id, StoredFile.sha256)
+_NAMED = (Attachment.project_id, Attachment.sha256)
 _FINGERPRINT = (Submission.project_id, Submission.fingerprint)
 _DAY = (Submission.project_id, Submission.subject, Submission.day)
 _STAMPS = (

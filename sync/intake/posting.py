@@ -31,10 +31,10 @@ from sync.errors import (
 from sync.intake.attaching import Brought
 from sync.intake.content import Incoming
 from sync.intake.files import complete, held_files
-from sync.intake.filing import Receipt, Sender
 from sync.intake.items import Item, shortened, storable
 from sync.intake.looking import open_and_look_ahead
 from sync.intake.prepare import Prepared, Ready, Refused, Surroundings, Waiting, sha256_of
+from sync.intake.receipts import Receipt, Sender
 from sync.intake.receive import file_item, prepare_xml, unstorable, within
 from sync.intake.tally import TALLY, Tally, counted, tally_of
 from sync.journal import Journal, When, moment_of, open_journal
@@ -276,9 +276,8 @@ def settle_bytes(files: Sequence[PostedFile], *, keep: bool) -> None:
 def keep_files(journal: Journal, files: Sequence[PostedFile]) -> list[str]:
     """Note that the project has this content; gives what it had not before."""
     by_hash = {file.sha256: file for file in files}
-    if not by_hash:
-        return []
-    new = sorted(by_hash.keys() - held_files(journal.session, journal.project_id, by_hash.keys()))
+    asked = [sha256 for sha256 in by_hash if (StoredFile, sha256) not in journal.seen.absent]
+    new = sorted(by_hash.keys() - held_files(journal.session, journal.project_id, asked))
     rows = [
         {
             "project_id": journal.project_id,

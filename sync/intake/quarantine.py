@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sync.errors import AlreadyDecided, NotFound, Unexpected
-from sync.intake.filing import Receipt
 from sync.intake.items import storable
 from sync.intake.prepare import Ready, Surroundings, unpack
+from sync.intake.receipts import Receipt
 from sync.intake.receive import parked_anew, read_again, receive_again
 from sync.journal import Journal
 from sync.models import Quarantined

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from forms.findings import Faulty
 from sync.intake.files import held_files
-from sync.intake.filing import Filing, PrepareAgain, Receipt, Sender, raw_item
+from sync.intake.filing import Filing, PrepareAgain, raw_item
 from sync.intake.items import Item, read_item, shortened, storable
 from sync.intake.prepare import (
     Prepared,
@@ -26,6 +26,7 @@ from sync.intake.prepare import (
     prepare_item,
     prepare_items,
 )
+from sync.intake.receipts import Receipt, Sender
 from sync.journal import Journal, When, open_journal
 from sync.models import Batch, Project, Quarantined, Server, Submission, SubmissionVersion
 from sync.projects.catalogue import Catalogue

@@ -12,7 +12,7 @@ from sync.accounts.installation import new_epoch
 from sync.errors import Exists
 from sync.intake.content import ContentStore
 from sync.keeping.archive import Archive, File, Origin, Part, Tally
-from sync.models import Base, Server
+from sync.models import Base, Server, Webhook
 
 _CHUNK = 1 << 20
 
@@ -61,6 +61,14 @@ def begin_new_epoch(connection: Connection) -> str:
     epoch = new_epoch()
     connection.execute(update(Server).values(epoch=epoch))
     return epoch
+
+
+def hold_webhooks(connection: Connection) -> int:
+    """Pause all of them, for a copy is not to speak to those who listen to the true server; gives how many."""
+    if not inspect(connection).has_table(Webhook.__tablename__):
+        return 0
+    held = {"state": "paused", "next_at": None, "last_status": None, "last_error": Webhook.RESTORED}
+    return connection.execute(update(Webhook).where(Webhook.state != "paused").values(held)).rowcount
 
 
 def _keep(file: File, store: ContentStore) -> None:

@@ -40,6 +40,8 @@ _AT_MOST = 2
 _PORTION = 50
 _BESIDE = threading.Lock()
 _LARGE_ROWS = 30_000
+# Of so many rows PostgreSQL is sent the plain values: making arrays of them takes psycopg twenty times as long.
+_FEW = 6
 _SMALL_TABLES = text(
     "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     " AND relname = ANY (:names) AND reltuples < :large ORDER BY relname"
@@ -241,8 +243,7 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows, all with the same keys, by the way that costs each database least.
 
-    On PostgreSQL that is arrays, unnested, or the plain values of a single row; on SQLite the driver's own
-    `executemany`.
+    On PostgreSQL that is arrays, unnested, or the plain values of a few rows; on SQLite the driver's own `executemany`.
     """
     if not rows:
         return
@@ -251,15 +252,14 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     if not connection.in_transaction():
         connection.begin()
     if connection.dialect.name == "postgresql":
-        if len(rows) == 1:
-            _insert_one(connection, table, rows[0])
-            return
         # A column that is NULL throughout is left out: nobody could tell the type of its array.
         given = {name: [*values] for name, values in zip(names, columns, strict=True) if values.count(None) < len(rows)}
-        statement, as_json = _unnest(table, tuple(given))
+        few = len(rows) if len(rows) <= _FEW else None
+        statement, as_json = _few_rows(table, tuple(given), few) if few else _unnest(table, tuple(given))
         for name in as_json:
             given[name] = [_to_json_or_none(value) for value in given[name]]
-        execute_plainly(connection, statement, [*given.values()], ahead=True)
+        in_order = [*chain.from_iterable(zip(*given.values(), strict=True))] if few else [*given.values()]
+        execute_plainly(connection, statement, in_order, ahead=True, rows=few or 1)
         return
     sent = {}
     for values, (name, convert) in zip(columns, _senders(table, names, connection.dialect), strict=True):
@@ -277,16 +277,23 @@ def _converted(values: Sequence[Any], convert: Converter) -> Sequence[Any]:
 
 
 def execute_plainly(
-    connection: Connection | Bare, statement: str, values: Any = (), *, many: bool = False, ahead: bool = False
+    connection: Connection | Bare,
+    statement: str,
+    values: Any = (),
+    *,
+    many: bool = False,
+    ahead: bool = False,
+    rows: int = 1,
 ) -> Any:
     """The driver's own cursor, for a statement in the driver's own words, or on PostgreSQL what answers like one:
     SQLAlchemy's way there takes ten times as long as SQLite takes for a row by its key. Errors are raised as SQLAlchemy
     raises them. On SQLite no transaction begins.
 
-    `ahead`: nobody asks what it did, so it may be sent ahead.
+    `ahead`: nobody asks what it did, so it may be sent ahead. PostgreSQL may be given several `rows`, one row after the
+    other.
     """
     if connection.dialect.name == "postgresql":
-        return _execute_straight(connection, statement, values, ahead)
+        return _execute_straight(connection, statement, values, ahead, rows)
     cursor = connection.connection.cursor()
     try:
         (cursor.executemany if many else cursor.execute)(statement, values)
@@ -295,7 +302,9 @@ def execute_plainly(
     return cursor
 
 
-def _execute_straight(connection: Connection | Bare, statement: str, values: Sequence[Any], ahead: bool) -> Answer:
+def _execute_straight(
+    connection: Connection | Bare, statement: str, values: Sequence[Any], ahead: bool, rows: int
+) -> Answer:
     info = connection.info
     straight: Straight | None = info.get(_STRAIGHT)
     if straight is None:
@@ -303,9 +312,9 @@ def _execute_straight(connection: Connection | Bare, statement: str, values: Seq
         straight = info[_STRAIGHT] = Straight(driver)
     try:
         if ahead and _MAY_BE_AHEAD in info:
-            return straight.send(statement, values)
+            return straight.send(statement, values, rows=rows)
         straight.catch_up()
-        return straight.ask(statement, values, alone=isinstance(connection, Bare))
+        return straight.ask(statement, values, alone=isinstance(connection, Bare), rows=rows)
     except connection.dialect.loaded_dbapi.Error as error:
         raise _raised(connection, error, statement) from error
 
@@ -370,24 +379,17 @@ def _remembering(kind: TypeEngine[Any], dialect: Dialect, code: Any) -> Converte
     return convert if convert is None or isinstance(kind, JSON) else cache(convert)
 
 
-def _insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    given = {name: value for name, value in row.items() if value is not None}
-    statement, as_json = _one_row(table, tuple(given))
-    for name in as_json:
-        given[name] = _to_json(given[name])
-    execute_plainly(connection, statement, [*given.values()], ahead=True)
-
-
 @cache
-def _one_row(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def _few_rows(table: Table, names: tuple[str, ...], rows: int) -> tuple[str, tuple[str, ...]]:
     """As `_unnest` has it."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     kinds = {name: table.c[name].type.compile(dialect) for name in names}
     columns = ", ".join(f'"{name}"' for name in names)
-    casts = ("TEXT::JSONB" if kind == "JSONB" else kind for kind in kinds.values())
-    values = ", ".join(f"${number}::{cast}" for number, cast in enumerate(casts, 1))
+    casts = ["TEXT::JSONB" if kind == "JSONB" else kind for kind in kinds.values()]
+    marks = (f"${number}::{cast}" for number, cast in enumerate(casts * rows, 1))
+    values = ", ".join(f"({', '.join(row)})" for row in zip(*[marks] * len(casts), strict=True))
     return (
-        f'INSERT INTO "{table.name}" ({columns}) VALUES ({values})',  # noqa: S608 — the names come from the metadata
+        f'INSERT INTO "{table.name}" ({columns}) VALUES {values}',  # noqa: S608 — the names come from the metadata
         tuple(name for name, kind in kinds.items() if kind == "JSONB"),
     )
 

@@ -65,14 +65,15 @@ class Straight:
         if self._pg.transaction_status != TransactionStatus.IDLE:
             self._doubtful = True
 
-    def ask(self, statement: str, values: Sequence[Any] = (), *, alone: bool = False) -> Answer:
-        """Execute it and wait for the answer: in the transaction, which begins if there is none, or `alone`."""
+    def ask(self, statement: str, values: Sequence[Any] = (), *, alone: bool = False, rows: int = 1) -> Answer:
+        """Execute it and wait for the answer: in the transaction, which begins if there is none, or `alone`. The values
+        may be those of several `rows`, one row after the other."""
         if self._begins(alone):
             try:
-                return self.send(statement, values)
+                return self.send(statement, values, rows=rows)
             finally:
                 self.catch_up()
-        given, key = self._given(statement, values)
+        given, key = self._given(statement, values, rows)
         name = self._names.get(key)
         if name is None and self._is_worth_it(key):
             name = self._new_name()
@@ -88,10 +89,10 @@ class Straight:
         self._read(result, answer)
         return answer
 
-    def send(self, statement: str, values: Sequence[Any] = ()) -> Answer:
+    def send(self, statement: str, values: Sequence[Any] = (), *, rows: int = 1) -> Answer:
         """Have it executed in the transaction, without waiting: the answer is there when all were caught up with."""
         begins = self._begins(alone=False)
-        given, key = self._given(statement, values)
+        given, key = self._given(statement, values, rows)
         formats = self._transformer.formats
         if not self._sent:
             self._pg.enter_pipeline_mode()
@@ -159,12 +160,13 @@ class Straight:
         driver.execute("SELECT 1")
         return False
 
-    def _given(self, statement: str, values: Sequence[Any]) -> tuple[Sequence[Any], Key]:
+    def _given(self, statement: str, values: Sequence[Any], rows: int) -> tuple[Sequence[Any], Key]:
         try:
             given = self._transformer.dump_sequence(values, [PyFormat.BINARY] * len(values))
         except OverflowError as error:
             raise DataError(str(error)) from error
-        return given, (statement, self._transformer.types or ())
+        types = self._transformer.types or ()
+        return given, (statement, types if rows == 1 else _of_columns(types, rows))
 
     def _is_worth_it(self, key: Key) -> bool:
         self._asked[key] += 1
@@ -212,6 +214,13 @@ class Straight:
             if error.sqlstate in _STALE:
                 self._names.clear()
             raise error
+
+
+def _of_columns(types: tuple[int, ...], rows: int) -> tuple[int, ...]:
+    """NULL has the type of what else its column holds, so that a statement is prepared once wherever NULL may be."""
+    width = len(types) // rows
+    known = tuple([max(types[column::width]) for column in range(width)]) * rows
+    return known if all(own in (0, whole) for own, whole in zip(types, known, strict=True)) else types
 
 
 class _Context:

@@ -18,6 +18,7 @@ class Webhook(Base):
     """
 
     __tablename__ = "webhooks"
+    RESTORED = "restored"  # the last error of one that a restore has paused
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -34,6 +35,11 @@ class Webhook(Base):
     actor_id: Mapped[int | None]
     created_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime | None]
+
+    @property
+    def held(self) -> bool:
+        """Whether it is paused because the installation came out of a backup, and nobody has let it go on yet."""
+        return self.state == "paused" and self.last_error == self.RESTORED
 
 
 class Delivery(Base):

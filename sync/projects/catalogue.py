@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, aliased
@@ -92,7 +93,7 @@ class Catalogue:
 
     def _look_up(self, form_id: str, version: str) -> Published | Unpublished:
         asked = {"project_id": self._project_id, "form_id": form_id, "version": version}
-        key = (self._session.get_bind().engine.url, self._project_id, form_id, version)
+        key = (ref(self._session.get_bind().engine), self._project_id, form_id, version)
         if self._recalling and (seen := _last_seen.find(key)) is not None:
             self._recalled.append((asked, seen[0]))
             return seen[1]

@@ -44,15 +44,21 @@ def locked(journal: Journal, workbook: Workbook) -> tuple[Workbook, int | None]:
 
     A form that brings its own key keeps that one. Raises Unexpected for what is no key.
     """
-    brought = public_key_of(workbook.xform)
-    if brought is not None:
-        return workbook, _key_of(journal, public_key(brought))
+    key_id = brought_key(journal, workbook)
+    if key_id is not None:
+        return workbook, key_id
     if journal.project.key_id is None:
         return workbook, None
     key = journal.session.get_one(EncryptionKey, (journal.project_id, journal.project.key_id))
     xform = encrypted_with(workbook.xform, key.public)
     form = compile_form(xform, workbook.sheets.renames)
     return replace(workbook, xform=xform, form=form), key.id
+
+
+def brought_key(journal: Journal, workbook: Workbook) -> int | None:
+    """The key that the form brings along, if it does. Raises Unexpected for what is no key."""
+    brought = public_key_of(workbook.xform)
+    return None if brought is None else _key_of(journal, public_key(brought))
 
 
 def open_forms(journal: Journal) -> list[Workbook]:

@@ -29,7 +29,7 @@ from sync.models import Form, FormVersion, Project, Quarantined, Server, Submiss
 from sync.models.database import begin_writing
 from sync.projects.catalogue import projects_called
 from sync.projects.identities import carried_on, identities_before
-from sync.projects.keys import locked
+from sync.projects.keys import brought_key, locked
 from sync.projects.media import Filled, attach_files, content_hash
 from sync.review.counting import counting_by
 
@@ -101,14 +101,17 @@ def change_project(journal: Journal, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def publish_form(journal: Journal, workbook: Workbook, media: Mapping[str, bytes | Filled] | None = None) -> int | None:
+def publish_form(
+    journal: Journal, workbook: Workbook, media: Mapping[str, bytes | Filled] | None = None, *, as_it_is: bool = False
+) -> int | None:
     """Publish a form version and make it the one that devices get; None if exactly this is published already.
 
-    In a project with a key it is published encrypted, under a version that says so. Submissions that waited in
-    quarantine for the version are filed now; gives how many. Raises VersionDiffers when the version exists with other
-    content, FormDeleted for the id of a form in the bin, WorkbookFaulty where two questions would go on as one.
+    In a project with a key it is published encrypted, under a version that says so, unless it is wanted `as_it_is`.
+    Submissions that waited in quarantine for the version are filed now; gives how many. Raises VersionDiffers when the
+    version exists with other content, FormDeleted for the id of a form in the bin, WorkbookFaulty where two questions
+    would go on as one.
     """
-    given, key_id = locked(journal, workbook)
+    given, key_id = (workbook, brought_key(journal, workbook)) if as_it_is else locked(journal, workbook)
     form, session = given.form, journal.session
     row = session.get(Form, (journal.project_id, form.form_id))
     if row is not None and row.deleted_at is not None:
@@ -152,7 +155,7 @@ def publish_beside(journal: Journal, workbook: Workbook) -> int:
     form = workbook.form
     event = journal.record("published", None, {"form": form.form_id, "version": form.version})
     sheets, sha256 = workbook.sheets.to_json(), content_hash(workbook)
-    _add_version(journal, workbook, sheets, sha256, None, event, current=False)
+    _add_version(journal, workbook, sheets, sha256, brought_key(journal, workbook), event, current=False)
     return release_waiting(journal, form.form_id)
 
 

@@ -92,15 +92,7 @@ def review_queue(
     A page costs the same however far down it lies. Raises Unexpected for an unknown state or cursor. An unknown place
     has no submissions.
     """
-    where = _in_order(session, project_id, sought)
-    before = id_at(cursor)
-    if before is not None:
-        where.append(Submission.id < before)
-    rows = (
-        session.execute(select(*_COLUMNS).where(*where).order_by(Submission.id.desc()).limit(limit + 1))
-        .mappings()
-        .all()
-    )
+    rows = session.execute(_newest_first(session, project_id, sought, cursor).limit(limit + 1)).mappings().all()
     items = [_waiting(row) for row in rows[:limit]]
     return Page(items, cursor_to(items[-1].id) if len(rows) > limit else None)
 
@@ -162,13 +154,10 @@ def next_waiting(
     session: Session, project_id: int, sought: Sought, cursor: str | None, avoided: Sequence[int]
 ) -> Waiting | None:
     """The next one to look at that is not among those avoided: others have them before them."""
-    query = select(*_COLUMNS).where(*_in_order(session, project_id, sought))
-    before = id_at(cursor)
-    if before is not None:
-        query = query.where(Submission.id < before)
+    query = _newest_first(session, project_id, sought, cursor)
     if avoided:
         query = query.where(Submission.id.not_in(avoided))
-    row = session.execute(query.order_by(Submission.id.desc()).limit(1)).mappings().one_or_none()
+    row = session.execute(query.limit(1)).mappings().one_or_none()
     return None if row is None else _waiting(row)
 
 
@@ -197,6 +186,29 @@ _COLUMNS = [_DOUBLE_OF if field.name == "double_of" else getattr(Submission, fie
 
 def _waiting(row: RowMapping) -> Waiting:
     return Waiting(**dict(row) | {"flags": [Flag(*flag) for flag in row["flags"]]})
+
+
+def _newest_first(session: Session, project_id: int, sought: Sought, cursor: str | None) -> Select[Any]:
+    """What follows the cursor: by id; of a time alone as it came, which its index has in order, however many came."""
+    before = id_at(cursor)
+    if not _by_arrival(sought):
+        query = select(*_COLUMNS).where(*_in_order(session, project_id, sought)).order_by(Submission.id.desc())
+        return query if before is None else query.where(Submission.id < before)
+    came = Submission.received_at
+    query = select(*_COLUMNS).where(*_where(session, project_id, sought)).order_by(came.desc(), Submission.id.desc())
+    if before is None:
+        return query
+    seen = select(came).where(Submission.project_id == project_id, Submission.id == before)
+    if (until := session.scalar(seen)) is None:  # It was erased since.
+        return query.where(Submission.id < before)
+    return query.where(came <= until, or_(came < until, Submission.id < before))
+
+
+def _by_arrival(sought: Sought) -> bool:
+    """Whether nothing else is sought by which few might be left, for which another index has them together."""
+    if sought.state not in (None, "undecided") or (sought.since or sought.until) is None:
+        return False
+    return sought == Sought(sought.state, since=sought.since, until=sought.until)
 
 
 def _in_order(session: Session, project_id: int, sought: Sought) -> list[ColumnElement[bool]]:

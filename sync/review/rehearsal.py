@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from sync.indicators.contributions import Wanted, rows_of
 from sync.indicators.definitions import indicator_ids
 from sync.indicators.figures import Figure, figures
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.moving import Totals
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.reading import Reading
 from sync.indicators.recount import contributed
 from sync.journal import Journal
 from sync.models import Contribution, Membership, Project, Submission

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from sync.indicators.counting import by_subject
 from sync.indicators.figures import Figure, figures
+from sync.indicators.moments import AsOf
 from sync.indicators.moving import Totals, adds_up, totals_moved
-from sync.indicators.reading import AsOf, Reading
+from sync.indicators.reading import Reading
 from sync.journal import Journal
 from sync.models import Contribution, Membership
 from sync.models.probing import rows_of_keys

@@ -76,6 +76,8 @@ def change_webhook(
     if paused is not None:
         hook.state = "paused" if paused else "active"
         hook.failures, hook.next_at = 0, None
+        if hook.last_error == Webhook.RESTORED:
+            hook.last_error = None
     hook.updated_at = journal.now
 
 

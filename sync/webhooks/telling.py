@@ -27,18 +27,22 @@ from sync.models import (
     Webhook,
 )
 
-_TYPES = {
-    "submitted": "submission.stored",
-    "completed": "submission.stored",
-    "edited": "submission.edited",
-    "reviewed": "submission.reviewed",
-    "rejected": "submission.reviewed",
-    "deleted": "submission.deleted",
-    "published": "form.published",
+_STORED, _EDITED = "submission.stored", "submission.edited"
+# What an event of the journal may be to a receiver.
+_TYPES: Mapping[str, tuple[str, ...]] = {
+    "submitted": (_STORED,),
+    "completed": (_STORED, _EDITED),
+    "edited": (_EDITED,),
+    "reviewed": ("submission.reviewed",),
+    "rejected": ("submission.reviewed",),
+    "restored": ("submission.restored", "submission.reviewed"),
+    "deleted": ("submission.deleted",),
+    "published": ("form.published",),
 }
 # Nothing is said of these until all files of the submission are here; `completed` says it then.
 _WHEN_COMPLETE = ("submitted", "edited")
-_AT_ONCE = 50
+# So many events that may be told are looked at in one go, among so many that may be none of those.
+_AT_ONCE, _AMONG = 50, 10_000
 _FIRST_WAIT = dt.timedelta(seconds=10)
 _LONGEST_WAIT = dt.timedelta(hours=6)
 _PATIENCE = dt.timedelta(days=14)
@@ -89,25 +93,34 @@ def due(session: Session, now: dt.datetime) -> list[tuple[int, int]]:
 
 
 def next_message(session: Session, hook: Webhook, now: dt.datetime) -> Message | None:
-    """The first event after those it was told that it wishes to hear of; None if there is none.
+    """The first event after those it was told that it wishes to hear of; None if there is none among the next ones.
 
-    What it has no wish for is passed over for good: the caller commits.
+    What it has no wish for is passed over for good, a part of a long journal at a time: the caller commits, and asks
+    again as long as `told` goes on.
     """
-    while True:
-        events = session.scalars(
-            select(Event)
-            .where(Event.project_id == hook.project_id, Event.number > hook.told)
-            .order_by(Event.number)
-            .limit(_AT_ONCE)
-        ).all()
-        if not events:
-            return None
-        silent = _incomplete(session, hook.project_id, [event.number for event in events])
-        for event in events:
-            kind = _type_of(session, event)
-            if kind is not None and event.number not in silent and (not hook.types or kind in hook.types):
-                return _message(session, hook, event, kind, now)
-            hook.told = event.number
+    last = session.scalars(select(Project.last_event).where(Project.id == hook.project_id)).one()
+    until = min(last, hook.told + _AMONG)
+    wished = [kind for kind, types in _TYPES.items() if not hook.types or not set(types).isdisjoint(hook.types)]
+    events = session.scalars(
+        select(Event)
+        .where(
+            Event.project_id == hook.project_id,
+            Event.number > hook.told,
+            Event.number <= until,
+            Event.kind.in_(wished),
+        )
+        .order_by(Event.number)
+        .limit(_AT_ONCE)
+    ).all()
+    silent = _incomplete(session, hook.project_id, [event.number for event in events])
+    for event in events:
+        kind = _type_of(session, hook, event)
+        if event.number not in silent and (not hook.types or kind in hook.types):
+            return _message(session, hook, event, kind, now)
+        hook.told = event.number
+    if len(events) < _AT_ONCE:
+        hook.told = until
+    return None
 
 
 def ping_message(hook: Webhook, now: dt.datetime) -> Message:
@@ -169,18 +182,17 @@ def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
 
 
-def _type_of(session: Session, event: Event) -> str | None:
+def _type_of(session: Session, hook: Webhook, event: Event) -> str:
+    first, *second = _TYPES[event.kind]
     if event.kind == "restored":
         # Of a deletion, or of a rejection: the journal has one word for both.
-        return "submission.restored" if (event.details or {}).get("deleted") else "submission.reviewed"
-    if event.kind == "completed" and _corrects(session, event):
-        return "submission.edited"
-    return _TYPES.get(event.kind)
+        return first if (event.details or {}).get("deleted") else second[0]
+    return second[0] if event.kind == "completed" and _corrects(session, hook, event) else first
 
 
-def _corrects(session: Session, completed: Event) -> bool:
-    """Whether it completes a correction of what was surely told before: of what was completed by then, or had asked for
-    no files."""
+def _corrects(session: Session, hook: Webhook, completed: Event) -> bool:
+    """Whether it completes a correction of what was told before: of what this receiver has heard of or has no wish to
+    hear of, of what was completed by then, or had asked for no files."""
     project_id, submission_id = completed.project_id, completed.submission_id
     # The journal has no index by submission; the versions say between which of its events to look.
     versions = session.execute(
@@ -194,11 +206,19 @@ def _corrects(session: Session, completed: Event) -> bool:
     ).all()
     if len(versions) < 2:
         return False
+    if hook.types and _STORED not in hook.types:
+        return True
+    heard = exists().where(
+        Delivery.project_id == project_id,
+        Delivery.webhook_id == hook.id,
+        Delivery.event == Event.number,
+        Delivery.status.between(200, 299),
+    )
     before = exists().where(
         Event.project_id == project_id,
         Event.number.between(versions[0].event, versions[-1].event),
         Event.submission_id == submission_id,
-        Event.kind == "completed",
+        or_(Event.kind == "completed", and_(Event.kind.in_(_WHEN_COMPLETE), heard)),
     )
     asked = exists().where(
         Attachment.project_id == project_id,

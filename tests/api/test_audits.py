@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from server.wire import answers
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import PASSWORD, House, refused, shown
 from tests.support.workbooks import a_workbook
@@ -93,6 +94,23 @@ def test_a_draft_is_a_form_that_was_made_and_publishing_it_makes_no_second_one(h
 
     assert [one["acteeId"] for one in drafted] == ["form:tried"]
     assert sorted(actions) == ["form.create", "form.update.draft.set", "form.update.publish"]
+
+
+def test_without_a_limit_all_there_is_is_told_however_much_and_again_only_when_something_was_done(
+    busy: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_one = [act for offset in range(40) for act in shown(busy.sekou.get(f"{AUDITS}?limit=1&offset={offset}"))]
+    monkeypatch.setattr(answers, "AT_ONCE", 2)
+
+    whole = busy.sekou.get(AUDITS)
+    told = shown(whole)
+    same = busy.sekou.get(AUDITS, headers={"If-None-Match": whole.headers["ETag"]})
+    busy.sekou.post(f"/v1/projects/{busy.other}/app-users", json={"displayName": "One more tablet"})
+    more = busy.sekou.get(AUDITS, headers={"If-None-Match": whole.headers["ETag"]})
+
+    assert told == by_one
+    assert same.status_code == 304
+    assert len(shown(more)) == len(told) + 1
 
 
 @pytest.mark.parametrize("query", ["start=yesterday", "end=2026-13-01", "limit=-1", "offset=x"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 from flask import Flask
-from sqlalchemy import Text, cast, func, select, type_coerce
+from sqlalchemy import Text, cast, func, select, type_coerce, update
 from sqlalchemy.types import JSON
 
 from migrations import schema
@@ -28,7 +28,8 @@ from sync.errors import Exists, Refusal, Unparseable
 from sync.keeping.archive import Archive, Part, Tally, save
 from sync.keeping.saving import LEFT_OUT
 from sync.models import Base, Event, Webhook
-from sync.webhooks.telling import next_message
+from sync.webhooks.telling import due, next_message
+from tests.support.pages import read, send, signed_in
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, Voice, refused, shown
 
@@ -169,6 +170,40 @@ def test_what_others_remember_is_not_mistaken_for_what_bears_its_number_after_a_
     for path in ("forms/sale.svc/Submissions", "datasets/people/entities.csv"):
         tag, _ = lived_in.baraka.get(path).get_etag()
         assert house.baraka.get(path, headers={"If-None-Match": f'"{tag}"'}).status_code == 200
+
+
+def test_a_restored_copy_tells_no_webhook_until_somebody_lets_them_go_on(lived_in: House, elsewhere: Flask) -> None:
+    for path in ("active", "failing", "paused"):
+        shown(lived_in.djeneba.post("webhooks", json={"url": f"https://flows.example.org/{path}"}))
+    with lived_in.app.app_context():
+        session().execute(
+            update(Webhook).where(Webhook.url.endswith("failing")).values(state="failing", last_status=500)
+        )
+        session().execute(update(Webhook).where(Webhook.url.endswith("paused")).values(state="paused"))
+        session().commit()
+    restored(elsewhere, saved(lived_in))
+    house = House(elsewhere, lived_in.pid, lived_in.other, voices_in(elsewhere, lived_in))
+    page = f"/projects/{house.pid}/settings/webhooks"
+    assert house.amina.outcomes(a_sale(8), batch="after") == ["stored"]
+
+    waiting = webhooks_due(house)
+    djeneba = signed_in(house, "djeneba", "en")
+    before = read(djeneba, page)
+    after = send(djeneba, page, f"{page}/resume", {}).get_data(as_text=True)
+
+    assert waiting == []
+    assert [hook["last_error"] for hook in shown(lived_in.djeneba.get("webhooks"))] == [None, None, None]
+    assert "restored from a backup" in before
+    assert "restored from a backup" not in read(djeneba, page) + after
+    assert webhooks_due(house) == ["https://flows.example.org/active", "https://flows.example.org/failing"]
+
+
+def webhooks_due(house: House) -> list[str]:
+    """The addresses that have something to hear."""
+    with house.app.app_context():
+        found = [session().get_one(Webhook, one).url for one in due(session(), clock.now())]
+        session().rollback()
+    return sorted(found)
 
 
 def told_last(house: House) -> str:

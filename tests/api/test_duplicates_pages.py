@@ -390,6 +390,28 @@ def test_two_coordinators_are_given_two_pairs_and_the_list_says_who_has_which(vi
     assert holders(told) == {first: "Djeneba"}
 
 
+def test_a_program_hears_who_else_has_a_pair_or_a_submission_open(
+    village: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = signed_in(village, "djeneba", "en")
+    djeneba = {"id": village.djeneba.actor_id, "name": "Djeneba"}
+
+    number = number_in(to(theirs.get(at(village, "/next"))))
+    read(theirs, at(village, f"/{number}"))
+    pairs = [the_pair(village), shown(village.baraka.get(f"matches/{number}")), shown(village.djeneba.get("matches"))]
+    read(theirs, f"/projects/{village.pid}/review")
+    [first, *others] = shown(village.baraka.get("review"))["submissions"]
+    let_go = the_pair(village)
+    moment = clock.now() + dt.timedelta(minutes=4)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    later = shown(village.baraka.get("review"))["submissions"]
+
+    assert [pairs[0]["held_by"], pairs[1]["held_by"], pairs[2]["matches"][0]["held_by"]] == [djeneba, djeneba, None]
+    assert first["held_by"] == djeneba
+    assert others
+    assert {one["held_by"] for one in [*others, let_go, *later]} == {None}
+
+
 def test_a_pair_left_for_later_and_one_of_a_closed_laptop_are_given_to_others(
     village: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -494,6 +516,24 @@ def test_each_issue_of_one_moment_says_on_how_many_pairs_its_figures_hung_and_so
         [figure] = re.findall(r'<a class="figure" href="([^"]*)">', issue)
         assert said in issue
         assert said in read(client, html.unescape(figure))
+
+
+def test_what_was_written_before_its_pairs_were_known_is_not_given_out_to_whoever_has_read_them(house: House) -> None:
+    publish_gathering(house)
+    house.amina.send(a_gathering(1), a_gathering(2, first="Dieneba", last="Koulibali", phone="", born=""))
+    shown(house.djeneba.put("statements/results/en", data="We reached {{ reached }}."))
+    event = shown(house.djeneba.get("figures?indicator=reached"))["as_of"]["event"]
+    client, page = signed_in(house, "djeneba", language="en"), f"/projects/{house.pid}/statements/results"
+    asked = {"as_of": event, "title": "As I read it", "period": "all", "place": ""}
+    looked = read(client, f"{page}?period=all")
+    house.amina.send(a_gathering(3, first="Oumou", last="Keita", phone="", born="1975"))
+    shown(house.djeneba.post("statements/results/issues", json={"as_of": event, "title": "Unread"}))
+
+    answer = send(client, f"{page}/issue?as_of={event}", f"{page}/issue", asked)
+
+    said = "(1 to 2, depending on one pair not reviewed)"
+    assert said in looked
+    assert said in read(client, answer.headers["Location"])
 
 
 @ONCE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.kept import remembered
-from server.pages.figures import indicators
+from server.pages.figures import asking
 from sync.indicators.reading import Reading
 from tests.api.test_editing_pages import publish
 from tests.support.pages import read, signed_in
@@ -32,16 +32,16 @@ def test_what_comes_in_while_a_page_is_worked_out_is_not_hidden_by_it(
     monkeypatch.setattr(remembered, "KEPT_SECONDS", 0.0)
     house.amina.send(a_sale(1, sacks=4))
     client, address = signed_in(house), f"/projects/{house.pid}/indicators/sacks?period=all"
-    reading_of = indicators.reading_of
+    reading_of = asking.reading_of
 
     def slowly(pid: int, as_of: str | None) -> Reading:
-        monkeypatch.setattr(indicators, "reading_of", reading_of)
+        monkeypatch.setattr(asking, "reading_of", reading_of)
         found = reading_of(pid, as_of)
         with ThreadPoolExecutor(1) as tablet:
             tablet.submit(house.amina.send, a_sale(2, sacks=9)).result()
         return found
 
-    monkeypatch.setattr(indicators, "reading_of", slowly)
+    monkeypatch.setattr(asking, "reading_of", slowly)
     read(client, address)
 
     assert "13.0" in read(client, address)

@@ -207,6 +207,33 @@ def test_a_form_for_corrections_is_warned_of_entities_that_each_correction_makes
     assert any(new in warning for warning in told) is warned
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("faulty", "warned"),
+    [("text | who | Who | ${sackz} > 1", True), ("txt | who | Who |", False), ("text | who | Who | foo(", True)],
+)
+def test_warnings_come_with_faults_but_for_what_cannot_be_known_before_these_are_mended(
+    house: House, faulty: str, warned: bool
+) -> None:
+    survey = """
+        | survey       |          |          |          |
+        | type         | name     | label    | relevant |
+        | select_one_from_file a_corriger.csv | which | Which | |
+        | integer      | sacks    | Sacks    |          |
+    """
+    shown(post(house, a_workbook("fix", "1", f"{survey}| text | who | Who | |\n"), ignoreWarnings="true"))
+    shown(house.djeneba.post("forms/fix/draft/publish"))
+    changed = survey.replace("| sacks ", "| bags ")
+
+    answer = house.djeneba.post("forms/fix/draft", data=a_workbook("fix", "2", f"{changed}| {faulty} |\n"))
+
+    assert refused(answer) == 400.15
+    told = answer.get_json()["message"]
+    assert "sheet survey, row 4, column" in told
+    assert ("Warning: The form has no more: sacks." in told) is warned
+    assert ("a_corriger.csv begins without an answer to: bags, who." in told) is warned
+
+
 def test_an_id_that_is_taken_and_a_version_that_is_are_told_apart(house: House) -> None:
     shown(post(house, a_workbook("note", "1", NOTE)))
     longer = NOTE + "| text | more | More |\n"

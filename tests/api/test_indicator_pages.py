@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from server import clock
 from server.db import session
 from server.kept import remembered
-from server.pages.figures import indicators
+from server.pages.figures import why as why_pages
 from server.pages.submissions.editing import Draft
 from sync.indicators.reading import Reading
 from sync.models import IssueText
@@ -233,7 +233,7 @@ def test_a_decision_that_was_undone_is_told_as_that_and_not_as_the_opposite_deci
 def test_all_whom_one_visit_made_one_with_others_are_listed_page_by_page(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indicators, "_PEOPLE_AT_ONCE", 5)
+    monkeypatch.setattr(why_pages, "_PEOPLE_AT_ONCE", 5)
     publish_gathering(house)
     house.amina.send(*(a_gathering(number) for number in range(1, 11)))
     why = f"/projects/{house.pid}/indicators/reached/changes?period=all&from=0"

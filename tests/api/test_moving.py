@@ -3,6 +3,8 @@ KoboToolbox would be."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
@@ -10,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from forms.workbooks.workbook import read_workbook
 from server import clock
 from server.app import create_app
+from server.commands import forms as form_commands
 from server.db import engine_of, session
 from server.moving.central import Central
 from server.moving.moving import Moved, move_in
@@ -24,14 +31,18 @@ from server.settings import Settings
 from sync.accounts.installation import found_installation
 from sync.accounts.people import find_user
 from sync.accounts.roles import role_in
+from sync.encryption.keys import make_key
 from sync.entities.writing import update_entity
-from sync.errors import Unexpected
+from sync.errors import Undecryptable, Unexpected
+from sync.exports.exporting import prepare_export
+from sync.exports.options import Options
 from sync.intake.prepare import unpack
 from sync.journal import open_journal
 from sync.models import (
     Actor,
     Attachment,
     Comment,
+    EncryptionKey,
     Entity,
     EntityList,
     Form,
@@ -40,11 +51,17 @@ from sync.models import (
     SubmissionVersion,
 )
 from sync.models.database import begin_writing
+from sync.projects.keys import encrypt_project
+from sync.projects.publish import create_project, publish_form
+from sync.review.decide import set_review_state
 from tests.conftest import create_tables
+from tests.support.collect import Collect, through
+from tests.support.encrypting import Encrypted, encrypted_submission
 from tests.support.exports import publish
 from tests.support.live import served
-from tests.support.projects import SALE, a_sale, instance_id
+from tests.support.projects import NOON, SALE, a_sale, instance_id
 from tests.support.web import PASSWORD, House, shown
+from tests.support.workbooks import xlsx_of
 
 VISIT = """
     | survey  |      |       |
@@ -231,6 +248,148 @@ def test_moving_again_brings_nothing_twice_and_fetches_what_is_new(elsewhere: st
 
     assert (late.problems, late.submissions) == ([], 2)
     assert versions_of(here, first.project_id) == versions_of(house.app, house.pid)
+
+
+def test_encrypted_submissions_come_over_unopened_and_are_whole_once_every_file_is_there(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    tablet, key = an_encrypting_tablet(house)
+    sent = {number: sealed(key, number) for number in (30, 31)}
+    assert tablet.post(sent[30].manifest, sent[30].files).status == 201
+    assert tablet.post(sent[31].manifest, {"submission.xml.enc": sent[31].files["submission.xml.enc"]}).status == 201
+
+    first = from_central(elsewhere, house)
+    early = {row.instance_id: (row.missing, row.review_state) for row in submissions_of("visit")}
+    decide(first.project_id, instance_id(31), "rejected")
+    assert tablet.post(sent[31].manifest, sent[31].files).status in (201, 202)
+    again = from_central(elsewhere, house, first.project_id)
+    last = from_central(elsewhere, house, first.project_id)
+
+    assert (first.problems, again.problems, last.problems) == ([], [], [])
+    assert early == {instance_id(30): (0, None), instance_id(31): (1, None)}
+    found = {row.instance_id: (row.missing, row.review_state) for row in submissions_of("visit")}
+    assert found == {instance_id(30): (0, None), instance_id(31): (0, "rejected")}
+    assert versions_of(here, first.project_id) == versions_of(house.app, house.pid)
+    kept = set(all_of(Attachment.sha256, Attachment.name.endswith(".enc")))
+    assert kept == {hashlib.sha256(content).hexdigest() for one in sent.values() for content in one.files.values()}
+
+
+def test_with_the_private_half_of_their_key_encrypted_submissions_open_after_the_move(
+    elsewhere: str, house: House, here: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tablet, key = an_encrypting_tablet(house)
+    sent = sealed(key, 30)
+    assert tablet.post(sent.manifest, sent.files).status == 201
+    pid = from_central(elsewhere, house).project_id
+    monkeypatch.setattr(form_commands, "installation_opened", contextlib.nullcontext)
+    files = {"own": key, "other": generate_private_key(public_exponent=65537, key_size=2048)}
+    for name, private in files.items():
+        (tmp_path / name).write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    bring = ["key", "--project", str(pid), "--passphrase", PASSWORD]
+
+    closed = opened_with(pid, {})
+    brought = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / "own")])
+
+    assert brought.exit_code == 0, brought.output
+    [key_id] = all_of(EncryptionKey.id)
+    assert closed == [(instance_id(30), None)]
+    assert opened_with(pid, {key_id: PASSWORD}) == [(instance_id(30), "p.jpg")]
+    for name, why in (("own", "here already"), ("other", "No form of the project")):
+        refused = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / name)])
+        assert why in str(refused.exception)
+    with pytest.raises(Undecryptable, match="not the passphrase"):
+        opened_with(pid, {key_id: "another one"})
+
+
+def test_in_a_project_with_a_key_what_was_filled_in_openly_is_filed_and_the_forms_are_encrypted_from_then_on(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    journal = create_project(session(), {"name": "Sealed"}, None, clock.now())
+    encrypt_project(journal, make_key(PASSWORD))
+    journal.close()
+    session().commit()
+
+    moved = from_central(elsewhere, house, journal.project_id)
+    again = from_central(elsewhere, house, journal.project_id)
+
+    assert (moved.problems, again.problems) == ([], [])
+    assert (moved.counted, again.versions) == ({"sale": (3, 3)}, 0)
+    assert versions_of(here, moved.project_id) == versions_of(house.app, house.pid)
+    current = session().get_one(Form, (moved.project_id, "sale")).version
+    assert current.startswith("1[encrypted:")
+    assert session().get_one(FormVersion, (moved.project_id, "sale", current)).key_id is not None
+
+
+def test_a_form_by_which_tablets_would_go_on_sending_to_another_server_is_named(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    address = "https://kc.example.org/submission"
+    publish_own(house, "submission_url", address)
+
+    moved = from_central(elsewhere, house)
+
+    told = f"tablets send what is filled in to {address}, not here; publish a version without submission_url"
+    assert moved.problems == [f"form visit 1: {told}"]
+
+
+def an_encrypting_tablet(house: House) -> tuple[Collect, RSAPrivateKey]:
+    """A tablet for the form `visit`, which brings its own key, and the private half of that."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    publish_own(house, "public_key", public_of(key))
+    base = f"/v1/key/{house.amina.token}/projects/{house.pid}"
+    return Collect(through(house.app.test_client().open), base), key
+
+
+def publish_own(house: House, name: str, value: str) -> None:
+    """The form `visit`, with this setting too."""
+    workbook = xlsx_of(f"""
+        | survey   |         |         |
+        | type     | name    | label   |
+        | image    | photo   | Photo   |
+        | settings |         |         |
+        | form_id  | version | {name}  |
+        | visit    | 1       | {value} |
+    """)
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, read_workbook(workbook, "visit.xlsx"))
+        journal.close()
+        session().commit()
+
+
+def public_of(key: RSAPrivateKey) -> str:
+    raw = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(raw).decode()
+
+
+def sealed(key: RSAPrivateKey, number: int) -> Encrypted:
+    own = instance_id(number)
+    meta = f"<meta><instanceID>{own}</instanceID></meta>"
+    xml = f'<data id="visit" version="1"><photo>p.jpg</photo>{meta}</data>'.encode()
+    media = {"p.jpg": PHOTO}
+    return encrypted_submission(public_of(key), xml, form_id="visit", version="1", instance_id=own, media=media)
+
+
+def submissions_of(form_id: str) -> list[Submission]:
+    found = list(session().scalars(select(Submission).where(Submission.form_id == form_id)))
+    session().rollback()
+    return found
+
+
+def decide(project_id: int, instance_id: str, state: str) -> None:
+    journal = open_journal(session(), project_id, None, clock.now())
+    of_it = (Submission.project_id == project_id, Submission.instance_id == instance_id)
+    set_review_state(journal, session().scalars(select(Submission.id).where(*of_it)).one(), state)
+    journal.close()
+    session().commit()
+
+
+def opened_with(project_id: int, passphrases: dict[int, str]) -> list[tuple[str, Any]]:
+    """The photos of the form `visit` as an export with these passphrases has them."""
+    export = prepare_export(session(), project_id, "visit", Options(format="csv"), clock.now(), passphrases)
+    rows = list(export.source.submissions())
+    session().rollback()
+    return [(row.instance_id, row.answers.get("photo")) for row in rows]
 
 
 def test_a_wrong_password_and_a_server_that_is_none_are_told_in_words(

@@ -21,6 +21,7 @@ from server.moving.kobo import Kobo
 from server.moving.moving import Moved, move_in
 from sync.accounts.people import add_device, find_user
 from sync.accounts.roles import role_in
+from sync.encryption.keys import keys_of_form, make_key
 from sync.errors import Unexpected
 from sync.intake.posting import Post, receive_post
 from sync.intake.prepare import unpack
@@ -38,6 +39,7 @@ from sync.models import (
     SubmissionVersion,
 )
 from sync.projects.publish import publish_form
+from tests.support.encrypting import encrypted_submission
 from tests.support.kobo import TOKEN, Asset, KoboServer, Version, content, row, serving, uuid_of
 from tests.support.workbooks import xlsx_of
 
@@ -49,6 +51,7 @@ SAW = row("select_one_from_file", "shop", "Shop", "Boutique", file="shops.csv")
 FIRST = Version("vFirst", content(SELLER, SACKS, VILLAGE, PHOTO, style="pages"), "1 (2026-10-01 08:00:00)")
 SECOND = Version("vSecond", content(SELLER, VILLAGE, PHOTO, SAW), "2 (2026-11-01 09:30:00)")
 SHOPS = b"name,label\nm1,March\xc3\xa9\n"
+PASSPHRASE = "une phrase secrète"
 JPEG = b"\xff\xd8\xff a photo of sacks"
 
 
@@ -336,6 +339,37 @@ def test_the_same_version_deployed_again_is_known_and_one_that_is_gone_is_stood_
     assert answers_of(4)["sacks"] == 7
     assert "sacks" not in answers_of(5)
     assert session().get_one(Form, (moved.project_id, UID)).version == SECOND.uid
+
+
+def test_encrypted_submissions_come_unopened_also_of_a_version_that_is_gone_and_tablets_send_here(
+    kobo: KoboServer, sales: Asset
+) -> None:
+    key = make_key(PASSPHRASE)
+    theirs = {"public_key": key.public, "submission_url": "https://kc.example.org/submission"}
+    now, gone = (Version("vSealed", content(SELLER, PHOTO, **theirs), named) for named in ("3", "2"))
+    sales.versions.append(now)
+    sent = {}
+    for number, version in ((4, now), (5, gone)):
+        own = uuid_of(number)
+        xml = f'<{UID} id="{UID}" version="{version.named}"><photo>p.jpg</photo></{UID}>'.encode()
+        sent[number] = encrypted_submission(
+            key.public, xml, form_id=UID, version=version.named, instance_id=own, media={"p.jpg": JPEG}
+        )
+        sales.send(number, version, "", files=sent[number].files)
+        sales.xml[number] = sent[number].manifest
+
+    moved = moved_from(kobo)
+
+    assert (moved.problems, moved.stand_ins, moved.counted) == ([], [f"{UID} 3", f"{UID} 2"], {UID: (5, 5)})
+    sealed = SubmissionVersion.encrypted_key.is_not(None)
+    found = session().scalars(select(SubmissionVersion).where(sealed)).all()
+    assert {one.instance_id: unpack(one.xml) for one in found} == {uuid_of(n): one.manifest for n, one in sent.items()}
+    assert all_of(Submission.missing) == [0] * 5
+    form = session().get_one(FormVersion, (moved.project_id, UID, now.uid))
+    [kept] = keys_of_form(session(), moved.project_id, UID)
+    assert (kept.public, kept.id) == (key.public, form.key_id)
+    assert all_of(FormVersion.key_id, FormVersion.version.in_(["2", "3"])) == [kept.id] * 2
+    assert b"kc.example.org" not in form.xform
 
 
 def test_a_form_that_makes_none_here_is_named_and_its_submissions_wait_for_it(kobo: KoboServer, sales: Asset) -> None:

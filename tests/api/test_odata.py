@@ -549,6 +549,28 @@ def test_deletion_shows_to_whoever_asks_and_edits_and_reviews_move_the_date(hous
     assert numbers(house.baraka, **changed) == [2, 1]
 
 
+def test_of_its_files_a_row_says_how_many_are_here_while_more_are_to_come_too(house: House) -> None:
+    sales = "forms/sale.svc/Submissions"
+
+    def told() -> tuple[int, int, int]:
+        (row,) = shown(house.baraka.get(sales))["value"]
+        here, expected = (row["__system"][f"attachments{which}"] for which in ("Present", "Expected"))
+        query = {"$filter": f"__system/attachmentsPresent eq {here} and __system/attachmentsExpected eq {expected}"}
+        return here, expected, len(shown(house.baraka.get(sales, query_string=query))["value"])
+
+    def post(files: dict[str, bytes], *, more: bool) -> None:
+        body, kind = multipart(a_filled_sale(1, photo="a.jpg"), files, more=more)
+        assert house.amina.post("submission", data=body, content_type=kind).status_code == 201
+
+    post({}, more=True)
+    announced = told()
+    post({"b.jpg": b"nobody asked for it"}, more=True)
+    halfway = told()
+    post({"a.jpg": b"a photo"}, more=False)
+
+    assert (announced, halfway, told()) == ((0, 1, 1), (1, 2, 1), (2, 2, 1))
+
+
 def test_reading_on_from_the_last_moment_finds_what_took_long_to_arrive_and_nothing_twice(house: House) -> None:
     sales, seen = f"forms/sale.svc/{SUBMISSIONS}", []
 
@@ -815,6 +837,18 @@ def test_a_client_that_follows_no_links_gets_all_rows_in_one_answer(
     assert whole["@odata.context"] == paged["@odata.context"]
     assert len(whole["value"]) == whole["@odata.count"] == paged["@odata.count"] == 5
     assert len({row["__id"] for row in whole["value"]}) == len(whole["value"])
+
+
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])
+def test_what_one_client_has_is_not_taken_for_what_another_gets(house: House, path: str) -> None:
+    house.amina.outcomes(*(a_sale(number) for number in range(20, 25)))
+
+    paged = house.baraka.get(path)
+    whole = house.baraka.get(path, headers={"User-Agent": "curl/8.5", "If-None-Match": paged.headers["ETag"]})
+    again = house.baraka.get(path, headers={"User-Agent": "curl/8.6", "If-None-Match": whole.headers["ETag"]})
+
+    assert [answer.status_code for answer in (paged, whole, again)] == [200, 200, 304]
+    assert all({"user-agent", "prefer"} <= set(answer.vary.as_set()) for answer in (paged, whole, again))
 
 
 @pytest.mark.parametrize("agent", ["pyodk v1.2.1", "python-requests/2.32", "n8n"])

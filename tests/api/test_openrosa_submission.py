@@ -41,7 +41,7 @@ from tests.support.collect import (
     sha256_of,
     through,
 )
-from tests.support.projects import NOON
+from tests.support.projects import NOON, a_sale
 from tests.support.web import PASSWORD, House, shown
 
 PHOTO, OTHER = b"\xff\xd8photo" * 100, b"\xff\xd8other" * 100
@@ -194,6 +194,29 @@ def test_photos_of_two_posts_come_together_in_any_order(house: House) -> None:
         "a.jpg": (sha256_of(PHOTO), True, False),
         "b.jpg": (sha256_of(OTHER), True, True),
     }
+
+
+def test_a_photo_that_another_form_waits_for_is_here_for_both_and_for_one_after_them(house: House) -> None:
+    photo = {"name": "1.jpg", "sha256": sha256_of(PHOTO), "size": len(PHOTO), "type": "image/jpeg"}
+    house.amina.send(a_sale(1, photo="1.jpg") | {"attachments": [photo]})
+    assert [row.missing for row in stored(house)] == [1]
+
+    for number in (2, 3):
+        assert a_tablet(house).post(a_filled_sale(number, photo="a.jpg"), {"a.jpg": PHOTO}).status == 201
+
+    assert [row.missing for row in stored(house)] == [0, 0, 0]
+    assert all(file.present for file in attachments(house).values())
+
+
+def test_more_photos_than_are_looked_for_ahead_are_kept_and_known_again(house: House) -> None:
+    photos = {f"{number}.jpg": PHOTO + bytes([number]) for number in range(6)}
+
+    for number in (1, 2):
+        assert a_tablet(house).post(a_filled_sale(number, photo="0.jpg"), photos).status == 201
+
+    assert [row.missing for row in stored(house)] == [0, 0]
+    with house.app.app_context():
+        assert {file.sha256 for file in session().scalars(select(StoredFile))} == {*map(sha256_of, photos.values())}
 
 
 def test_the_second_post_alone_files_the_form_too(house: House) -> None:

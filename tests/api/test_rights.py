@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from werkzeug.routing import Map
 
 from server.door.guards import need_of
 from tests.support.web import House, refused
@@ -349,6 +350,7 @@ GET    /projects/{pid}/settings/names                         a
 POST   /projects/{pid}/settings/names                         a
 GET    /projects/{pid}/settings/webhooks                      a
 POST   /projects/{pid}/settings/webhooks                      a
+POST   /projects/{pid}/settings/webhooks/resume               a
 GET    /projects/{pid}/settings/webhooks/1                    a
 POST   /projects/{pid}/settings/webhooks/1                    a
 POST   /projects/{pid}/settings/webhooks/1/pause              a
@@ -432,6 +434,6 @@ def test_every_route_of_a_project_stands_in_the_table(app: Flask) -> None:
 
 def test_a_route_that_declares_nothing_opens_for_nobody(house: House) -> None:
     house.app.view_functions["bare"] = lambda: "open"
-    house.app.url_map.add(house.app.url_rule_class("/v1/bare", endpoint="bare"))
+    house.app.url_map = Map([house.app.url_rule_class("/v1/bare", endpoint="bare")])
 
     assert refused(house.sekou.get("/v1/bare")) == 403.1

@@ -13,9 +13,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from server.db import engine_of
+from server.wire import answers
+from sync.entities import reading
 from sync.models.database import writing_soon
 from tests.support.projects import a_sale
-from tests.support.web import House
+from tests.support.web import House, shown
 
 
 @pytest.fixture
@@ -70,6 +72,29 @@ def test_a_tablet_that_asks_again_for_what_it_has_is_told_to_come_back(
 
     others.close()
     assert house.amina.get("formList", headers=openrosa | {"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "path", ["forms/sale/submissions", "datasets/people/entities.csv", "datasets/people/entities.geojson", "/v1/audits"]
+)
+def test_whoever_reads_a_long_list_slowly_holds_no_connection(
+    house: House, engine: Engine, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "AT_ONCE", 2)
+    monkeypatch.setattr(reading, "_AT_ONCE", 2)
+    shown(house.djeneba.post("datasets/people/properties", json={"name": "geometry"}))
+    house.amina.outcomes(*(a_sale(number) for number in range(20, 25)))
+    placed = {"data": {"geometry": "12 -8"}}
+    for row in shown(house.baraka.get("datasets/people/entities")):
+        shown(house.baraka.patch(f"datasets/people/entities/{row['uuid']}?force=true", json=placed))
+    pool: Any = engine.pool
+
+    answer = house.sekou.get(path, buffered=False)
+    pieces, held = zip(*((piece, pool.checkedout()) for piece in answer.iter_encoded()), strict=True)
+
+    assert len(held) > 1
+    assert not any(held)
+    assert b"".join(pieces) == house.sekou.get(path).get_data()
 
 
 def test_what_was_worked_out_is_kept_by_one_at_a_time_so_that_none_waits_for_a_connection_beside_its_own(

@@ -28,6 +28,7 @@ from server.wire import outside
 from server.wire.outside import is_outside, post
 from sync.models import Delivery, Webhook
 from sync.models.database import begin_writing
+from sync.webhooks import telling
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -206,6 +207,27 @@ def test_a_correction_is_told_as_one_when_its_last_file_is_here(
     assert told == [("submission.stored", instance_id(1)), ("submission.edited", instance_id(2))]
 
 
+@pytest.mark.parametrize("types", [[], ["submission.edited"]])
+def test_a_correction_of_what_came_with_all_its_files_is_told_as_one(
+    open_house: House, receiver: Receiver, types: list[str]
+) -> None:
+    a_hook(open_house, receiver, types=types)
+    _upload(open_house, b"the first photo")
+    visit = a_sale(1, photo="p.jpg") | {"attachments": [_announced("p.jpg", b"the first photo")]}
+    open_house.amina.outcomes(visit)
+    tell(open_house.app)
+    correction = a_sale(2, edits=1, photo="q.jpg") | {"attachments": [_announced("q.jpg", b"a photo")]}
+    open_house.amina.outcomes(correction, batch="b2")
+    tell(open_house.app)
+    _upload(open_house, b"a photo")
+
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told[-1] == ("submission.edited", instance_id(2))
+    assert [kind for kind, _ in told[:-1]] == [kind for kind in ("submission.stored",) if not types]
+
+
 def test_a_correction_that_came_before_the_files_of_what_it_corrects_is_told_as_new(
     open_house: House, receiver: Receiver
 ) -> None:
@@ -232,6 +254,25 @@ def test_what_nobody_wished_to_hear_is_passed_over(open_house: House, receiver: 
         ("submission.reviewed", "approved")
     ]
     assert shown(open_house.djeneba.get(f"webhooks/{hook['id']}"))["failures"] == 0
+
+
+def test_a_long_journal_is_passed_over_part_by_part(
+    open_house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "_AMONG", 3)
+    hook = a_hook(open_house, receiver, types=["submission.reviewed"])
+    for number in range(1, 6):
+        open_house.amina.outcomes(a_sale(number), batch=f"b{number}")
+    open_house.baraka.patch(f"forms/sale/submissions/{instance_id(5)}", json={"reviewState": "approved"})
+    with open_house.app.app_context():
+        kept = session().get_one(Webhook, (open_house.pid, int(hook["id"])))
+        part = telling.next_message(session(), kept, now()), kept.told
+        session().rollback()
+
+    tell(open_house.app)
+
+    assert part == (None, hook["told"] + 3)
+    assert [row["data"]["instance_id"] for row in receiver.told()] == [instance_id(5)]
 
 
 def test_a_replay_tells_everything_again_under_the_same_ids(open_house: House, receiver: Receiver) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from sync.indicators.figures import Figure, figures
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.moving import Totals, write_totals
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.reading import Reading
 from sync.journal import open_journal
 from sync.models import Submission
 from sync.review.bulk import Reviewed, Undone, preview_review, review_many, undo_review

@@ -19,7 +19,8 @@ from forms.xforms.xform import Form
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.figures import Figure, figures
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
 from sync.journal import Journal, open_journal
 from sync.models import Membership, Project, Submission
 from sync.projects.places import PlaceTree, put_places

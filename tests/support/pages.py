@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
@@ -10,6 +11,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.web import PASSWORD, House
+
+_MOST_LOOKS = 300
 
 
 class Page(HTMLParser):
@@ -44,8 +47,14 @@ def signed_in(house: House, name: str = "baraka", language: str | None = None) -
 
 
 def read(client: FlaskClient, path: str) -> str:
-    """The text of a page, which holds nothing that runs."""
+    """The text of a page, which holds nothing that runs; what is still being worked out is asked for again, as browsers
+    do by themselves."""
     answer = client.get(path)
+    for _ in range(_MOST_LOOKS):
+        if "Refresh" not in answer.headers:
+            break
+        time.sleep(0.1)
+        answer = client.get(path)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     text = answer.get_data(as_text=True)
     assert Page(text).runs == []

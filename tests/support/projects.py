@@ -16,6 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from forms.workbooks.workbook import Workbook, read_workbook
+from sync.indicators.recount import rebuild_from
 from sync.intake.content import ContentStore, session_info
 from sync.intake.receive import BatchAnswer, prepare_batch, store_batch
 from sync.journal import open_journal
@@ -82,6 +83,15 @@ class Desk:
             journal.close()
             session.commit()
         return replace(self, project_id=journal.project_id)
+
+    def rebuild(self) -> list[str]:
+        """Work everything out anew; what was different."""
+        differences: list[str] = []
+        with self.sessions() as session:
+            for portion in rebuild_from(session, self.project_id, 0, NOON):
+                session.commit()
+                differences += portion.differences
+        return differences
 
     def submissions(self) -> list[Submission]:
         with self.sessions() as session:

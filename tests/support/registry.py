@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from forms.xforms.entities import EntityAction
 from sync.entities.steps import Arrived, apply_actions, rebuild_entities
+from sync.entities.stored import all_keys
 from sync.journal import Journal, open_journal
 from sync.models import Entity, EntityStep, Project, Submission
 
@@ -120,7 +121,11 @@ class Registry:
         self.change(act)
 
     def rebuild(self) -> int:
-        return self.change(rebuild_entities)
+        return self.change(
+            lambda journal: sum(
+                rebuild_entities(journal, keys) for keys in all_keys(journal.connection, self.project_id)
+            )
+        )
 
     def entities(self) -> dict[str, Seen]:
         """What devices would see, by id."""

@@ -25,7 +25,7 @@ from server.door.guards import needs
 from server.kept.remembered import Shared
 from server.language.words import words
 from server.pages.asked import FreshQuery
-from server.pages.figures.indicators import Asked
+from server.pages.figures.asking import Asked
 from server.pages.figures.subjects import called, cells_called, entities_called, key_called
 from server.pages.figures.way_back import BackQuery, way_back
 from server.pages.photos import is_picture

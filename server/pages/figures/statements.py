@@ -22,12 +22,12 @@ from server.kept.beside import how_far
 from server.kept.remembered import Recalled, Shared
 from server.language.words import words
 from server.pages.asked import FreshQuery, last_year_told, said_of, today_in, without_empty_fields
-from server.pages.figures.indicators import Asked
+from server.pages.figures.asking import Asked
 from server.pages.figures.subjects import cells_called
 from server.pages.frame import project_of
 from server.wire.bodies import load, read_query
 from sync.errors import NotFound, Refusal, Unexpected
-from sync.indicators.figures import resolve_as_of, write_cells
+from sync.indicators.figures import write_cells
 from sync.indicators.issues import (
     compose_issue,
     how_many_issues,
@@ -38,6 +38,7 @@ from sync.indicators.issues import (
     last_issues,
 )
 from sync.indicators.marks import Pairs, read_pairs, write_pairs
+from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement, compose, on_paper, statements_at, titles_at
 from sync.models import StatementIssue

@@ -17,7 +17,7 @@ from server.api.figures import known_indicator, sees_small_cells
 from server.door.guards import needs
 from server.language.words import words
 from server.pages.asked import last_periods, level_below, said_of
-from server.pages.figures.indicators import Asked, asked_for, from_the_first, kept_part
+from server.pages.figures.asking import Asked, asked_for, from_the_first, kept_part
 from server.pages.figures.subjects import cells_called
 from server.wire.answers import disposition
 from sync.exports import sheet

@@ -271,7 +271,7 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
         content = uploaded("workbook")
         if not content:
             raise Unexpected("Choose a workbook first.")
-        handed = tried(content, fid or _stem(), neighbours)
+        handed = tried(pid, content, fid or _stem(), neighbours)
         if fid is not None:
             require_same_form(handed, fid)
         form_id = handed.workbook.form.form_id
@@ -312,7 +312,7 @@ def _looked_over(pid: int, row: FormDraft) -> Handed:
 
     def look() -> Handed:
         current.take_slot()
-        return tried(content, form_id, neighbours)
+        return tried(pid, content, form_id, neighbours)
 
     return _handed.get(stamp, look)
 

@@ -80,6 +80,7 @@ ACTS = {
     "submission.purged": _("erased deleted submissions"),
     "project.deleted": _("deleted the project"),
     "project.encrypted": _("had new forms encrypted"),
+    "key.brought": _("brought the private half of a key along"),
     "form.drafted": _("began a draft of a form"),
     "form.draft_discarded": _("threw a draft away"),
     "form.file_given": _("gave a form a file"),

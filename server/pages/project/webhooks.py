@@ -60,6 +60,16 @@ def post_webhook(pid: int) -> ResponseReturnValue:
     return render_template("webhook_added.html", project=project_of(pid), hook=hook)
 
 
+@bp.post("/resume")
+@needs("project.manage")
+def post_resume(pid: int) -> ResponseReturnValue:
+    """Let all go on that are paused since the installation was restored."""
+    for hook in webhooks_of(session(), pid):
+        if hook.held:
+            change(pid, hook.id, {"paused": False})
+    return redirect(url_for("webhook_pages.webhooks", pid=pid, done="resumed"), 303)
+
+
 @bp.get("/<int:number>")
 @needs("project.manage")
 def webhook(pid: int, number: int) -> ResponseReturnValue:

@@ -99,7 +99,7 @@ def _names(a: tuple[str, ...], b: tuple[str, ...]) -> str:
     return min(whole, SHORT if best == SAME else best, key=_RANK.__getitem__)
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def _words(a: str, b: str) -> str:
     """The level of two different folded words; `a` sorts before `b`."""
     if a == b:
@@ -161,7 +161,7 @@ def _phone(a: str, b: str, first: str) -> str:
     return "typo" if DamerauLevenshtein.distance(a, b, score_cutoff=1) <= 1 else DIFFERENT
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _one_village(a: str, b: str) -> bool:
     return a == b or (len(a) >= 4 and (b.startswith(a) or JaroWinkler.similarity(a, b) >= 0.92))
 

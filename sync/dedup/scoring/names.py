@@ -59,7 +59,7 @@ def skeleton(folded: str) -> str:
     return (folded[:1] + rest).replace("g", "k")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _words(text: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))

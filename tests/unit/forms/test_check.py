@@ -306,6 +306,34 @@ def test_a_name_that_a_tablet_s_language_lacks_is_a_dash() -> None:
     assert [flag.code for flag in checked(form, q="yes", said="Yes")] == ["calculation"]
 
 
+def test_a_choice_that_is_called_by_another_answer_has_it_in_its_name() -> None:
+    form = compiled("""
+        | survey  |              |        |                  |                                                       |
+        |         | type         | name   | label            | calculation                                           |
+        |         | text         | cercle | C                |                                                       |
+        |         | date         | day    | D                |                                                       |
+        |         | begin_repeat | visit  | V                |                                                       |
+        |         | text         | who    | W                |                                                       |
+        |         | select_one c | place  | P                |                                                       |
+        |         | calculate    | said   |                  | jr:choice-name(${place}, '${place}')                  |
+        |         | end_repeat   |        |                  |                                                       |
+        | choices |              |        |                  |                                                       |
+        |         | list_name    | name   | label            |                                                       |
+        |         | c            | home   | At ${who}'s, ${cercle} |                                                 |
+        |         | c            | fair   | Fair of ${day}   |                                                       |
+    """)
+    rows = [{"who": "Awa", "place": "home"}, {"who": "Ali", "place": "home"}]
+    said = ["At Awa's, Kati", "At Ali's, Kati"]
+
+    assert (
+        checked(form, cercle="Kati", visit=[row | {"said": text} for row, text in zip(rows, said, strict=True)]) == []
+    )
+    swapped = [row | {"said": text} for row, text in zip(rows, reversed(said), strict=True)]
+    assert [flag.code for flag in checked(form, cercle="Kati", visit=swapped)] == ["calculation"] * 2
+    fair = {"who": "Awa", "place": "fair", "said": "Fair of 1 Nov"}
+    assert "as a tablet shows it" in checked(form, cercle="Kati", day="2026-11-01", visit=[fair])[0].message
+
+
 OF_A_FILE = compiled("""
     | survey |                               |      |       |                              |                       |
     |        | type                          | name | label | calculation                  | parameters            |

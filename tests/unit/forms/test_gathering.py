@@ -415,6 +415,34 @@ def test_all_that_is_wrong_is_told_at_once(name: str) -> None:
     assert sorted(cells) == sorted(expected.split(", "))
 
 
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ("range | start=a end=b step=0 placeholder=z", ["start", "end", "placeholder"]),
+        ("range | start=1 end=5 step=0 tick_interval=x colour=red", ["colour", "tick_interval", "step"]),
+        ("text | colour=red rows=many size=3", ["colour", "rows"]),
+        ("image | app=collect, max-pixels=many; colour=red", ["colour", "max-pixels", "app"]),
+        ("geopoint | capture-accuracy=a warning-accuracy=b allow-mock-accuracy=c", ["capture", "warning", "mock"]),
+        ("select_one yn | randomize=2 seed=x", ["randomize", "seed"]),
+        ("audit | location-priority=x location-min-interval=y location-max-age=z", ["priority", "interval", "age"]),
+        ("audit | identify-user=2 location-priority=balanced", ["identify-user", "required parameters"]),
+        ("text | rows many", ["key1=value1"]),
+    ],
+)
+def test_all_that_is_wrong_with_the_parameters_of_one_question_is_told_at_once(row: str, named: list[str]) -> None:
+    kind, parameters = row.split(" | ")
+    name = "audit" if kind == "audit" else "q"
+    survey = f"| survey | | | |\n| type | name | label | parameters |\n| {kind} | {name} | Q | {parameters} |\n"
+
+    found = findings_of(f"{survey}| integr | n | N | |\n{CHOICES}")
+
+    of_row = [one for one in found if one.row == 2]
+    assert {one.column for one in of_row} == {"parameters"}
+    assert len(of_row) == len(named)
+    assert all(word in one.fault for word, one in zip(named, of_row, strict=True))
+    assert [one.row for one in found] == [*(2 for _ in named), 3]
+
+
 def test_a_sound_workbook_is_not_found_fault_with() -> None:
     survey = """
         | survey | | | | | | |

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Band, Indicator, Keep, Matching, Sheets, Target, value_labels
-from forms.workbooks.workbook import Workbook, read_workbook
+from forms.workbooks.workbook import Workbook, read_workbook, read_xform
 from tests.support.projects import workbook_of
 from tests.support.workbooks import a_workbook, xlsx_of
 
@@ -474,6 +474,27 @@ def test_a_sheet_that_is_almost_called_like_ours_is_a_warning() -> None:
     (warning,) = a_visit("| indicator | |\n| name | aggregate |\n| a | count |").warnings
 
     assert str(warning) == "visit.xlsx, sheet indicator: Nothing reads this sheet. Did you mean ‘indicators’?"
+
+
+def test_a_form_that_is_sent_to_another_server_is_a_warning() -> None:
+    book = read_workbook(
+        xlsx_of("""
+            | survey   |       |                              |
+            | type     | name  | label                        |
+            | text     | who   | Who?                         |
+            | settings |       |                              |
+            | form_id  | title | submission_url               |
+            | visit    | Visit | https://kc.example.org/sent  |
+        """),
+        "visit.xlsx",
+    )
+
+    told = (
+        "Tablets send what is filled in to https://kc.example.org/sent, not to the server that they have the form from."
+    )
+    (warning,), (of_xform,) = book.warnings, read_xform(book.xform, "visit.xml").warnings
+    assert (warning.sheet, warning.column, warning.fault) == ("settings", "submission_url", told)
+    assert (of_xform.place, of_xform.fault) == ("visit.xml", told)
 
 
 # Beside other workbooks

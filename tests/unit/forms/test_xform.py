@@ -331,6 +331,14 @@ def test_a_form_written_by_hand_may_name_its_questions_in_any_way_that_clients_r
     assert [[flag.code for flag in flags] for flags in told] == [[], ["choice"]]
 
 
+def test_a_bind_may_be_written_from_the_root_of_the_record() -> None:
+    form = compile_form(BY_HAND.replace('nodeset="/visit/', 'nodeset="').encode())
+
+    assert form.binds.keys() == compile_form(BY_HAND.encode()).binds.keys()
+    assert list(form.fields) == list(compile_form(BY_HAND.encode()).fields)
+    assert [flag.code for flag in checked(form, who="", house={"roof": "straw"})] == ["relevant"]
+
+
 @pytest.mark.parametrize("stored", [".", "@id", "concat(a, 'b')", "jr:itext(x)"])
 def test_what_is_stored_of_a_choice_may_be_worked_out(stored: str) -> None:
     chosen = BY_HAND.replace("root/group/well", "root/group/well[. != '']").replace(

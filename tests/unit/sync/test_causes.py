@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from sync.indicators.causes import CAUSES, cause_of
 from sync.indicators.changes import changes
 from sync.indicators.evidence import evidence
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
 from sync.journal import Journal, open_journal
 from sync.review.bulk import review_many, undo_review
 from sync.review.decide import set_review_state

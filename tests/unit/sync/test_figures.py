@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
 from sync.errors import NotFound, Unexpected
-from sync.indicators import reading
+from sync.indicators import moments
 from sync.indicators.definitions import definitions_at
 from sync.indicators.figures import figures, read_cells
-from sync.indicators.reading import resolve_as_of
+from sync.indicators.moments import resolve_as_of
 from sync.models.database import begin_writing
 from sync.models.indicators import IndicatorVersion
 from sync.models.projects import Event
@@ -283,8 +283,8 @@ def test_a_time_whose_plus_came_as_a_space_is_understood(world: World) -> None:
 def test_a_moment_is_the_last_event_up_to_it_by_number_however_the_clock_went(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_PART", 3)
-    monkeypatch.setattr(reading, "_MOST_MOMENTS", 2)
+    monkeypatch.setattr(moments, "_PART", 3)
+    monkeypatch.setattr(moments, "_MOST_MOMENTS", 2)
     days = (0, 1, 9, 2, 3, 3, 12, 4, 5, 1, 6, 7, 8, 30, 10, 11)
     for world.now in [world.now + dt.timedelta(days=day) for day in days]:
         world.settings()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from sync.errors import NotFound
-from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.recount import verify_portion
 from sync.journal import Journal, open_journal
 from sync.models import Contribution, Form
 from sync.projects.lifecycle import delete_form, restore_form
@@ -50,7 +50,7 @@ def test_a_deleted_form_contributes_nothing_and_a_rebuild_agrees(desk: Desk) -> 
 
     change(desk, lambda journal: delete_form(journal, "sale"))
     deleted = counted(desk)
-    change(desk, lambda journal: rebuild_portion(journal, 0))
+    desk.rebuild()
 
     assert (before, deleted, counted(desk)) == (4, 0, 0)
     assert differences(desk) == []

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from sync.models import Entity, Submission
+from sync.models import Entity, Event, Submission
+from sync.models.database import insert_rows
 from sync.models.probing import look_up, rows_of_ids, rows_of_keys
 from tests.support.registry import AWA, FANTA, NOW, Registry, a_creation
 
@@ -84,6 +85,21 @@ def test_more_keys_than_fit_into_one_statement_are_asked_for_in_portions(registr
     )
 
     assert [row.instance_id for row in rows] == ["a"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 40])
+def test_few_rows_and_many_are_stored_alike(registry: Registry, session: Session, count: int) -> None:
+    def row(number: int) -> dict[str, object]:
+        details = {"said": ["é", number, None]} if number % 3 else None
+        moment = NOW + dt.timedelta(milliseconds=number)
+        return {"project_id": registry.project_id, "number": number, "kind": "x", "at": moment, "details": details}
+
+    rows = [row(number) for number in range(1000, 1000 + count)]
+    insert_rows(session.connection(), Event.__table__, rows)  # type: ignore[arg-type]
+
+    events = session.scalars(select(Event).where(Event.number >= 1000).order_by(Event.number))
+    stored = [(event.number, event.at, event.actor_id, event.details) for event in events]
+    assert stored == [(row["number"], row["at"], None, row["details"]) for row in rows]
 
 
 def test_rows_hold_what_was_stored(registry: Registry, session: Session) -> None:

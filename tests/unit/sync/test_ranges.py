@@ -13,7 +13,8 @@ from sync.indicators.changes import changes
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.evidence import evidence
 from sync.indicators.issues import compose_issue, issue_statement, write_issue
-from sync.indicators.reading import AsOf, Reading
+from sync.indicators.moments import AsOf
+from sync.indicators.reading import Reading
 from sync.indicators.statements import compose, put_statement
 from sync.journal import Journal, open_journal
 from sync.models import EntityList, Match, Membership

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, func, select, update
 
-from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.recount import rebuild_from, verify_portion
 from sync.journal import open_journal
 from sync.models import Contribution, Entity, EntityStep, Project, Submission, SubmissionVersion
 from sync.models.database import begin_writing
@@ -36,15 +36,6 @@ def desk(engine: Engine, tmp_path: Path) -> Desk:
     return desk
 
 
-def rebuild(desk: Desk) -> list[str]:
-    with desk.sessions() as session:
-        journal = open_journal(session, desk.project_id, None, NOON)
-        portion = rebuild_portion(journal, 0)
-        journal.close()
-        session.commit()
-    return list(portion.differences)
-
-
 def last_event(desk: Desk) -> int:
     with desk.sessions() as session:
         return session.scalars(select(Project.last_event).where(Project.id == desk.project_id)).one()
@@ -53,7 +44,7 @@ def last_event(desk: Desk) -> int:
 def test_a_rebuild_of_what_is_right_changes_nothing_and_records_nothing(desk: Desk) -> None:
     before, event = state(desk), last_event(desk)
 
-    differences = rebuild(desk)
+    differences = desk.rebuild()
 
     assert differences == []
     assert (state(desk), last_event(desk)) == (before, event)
@@ -73,7 +64,7 @@ def test_derived_rows_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
         session.execute(update(Submission).where(Submission.review_state == "rejected").values(counts=False))
         session.commit()
 
-    differences = rebuild(desk)
+    differences = desk.rebuild()
 
     assert differences != []
     assert state(desk) == before
@@ -83,6 +74,50 @@ def test_derived_rows_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
             SubmissionVersion.instance_id == Submission.current_instance_id
         )
         assert all(session.scalars(current))
+
+
+def test_others_write_between_the_portions_of_a_rebuild_and_it_ends_with_what_was_there(desk: Desk) -> None:
+    desk.send([a_sale(number) for number in range(10, 220)])
+    with desk.sessions() as session:
+        there = session.scalar(select(func.count()).select_from(Submission))
+        begin_writing(session)
+        session.execute(delete(Contribution))
+        session.commit()
+
+    done = []
+    with desk.sessions() as session:
+        for portion in rebuild_from(session, desk.project_id, 0, NOON):
+            session.commit()
+            desk.send([a_sale(1000 + len(done))])
+            done.append(portion.submissions)
+
+    assert max(done) == 100
+    assert sum(done) == there
+    assert desk.rebuild() == []
+
+
+def test_a_rebuild_that_was_killed_goes_on_where_it_was_also_among_the_lists(desk: Desk) -> None:
+    with desk.sessions() as session:
+        begin_writing(session)
+        session.execute(update(Entity).values(label="?"))
+        session.commit()
+        going = rebuild_from(session, desk.project_id, 0, NOON)
+        next(going)
+        session.commit()
+        next(going)  # the entities, and no commit
+        session.rollback()
+        rebuilt_to = session.scalars(select(Project.rebuilt_to).where(Project.id == desk.project_id)).one()
+
+    with desk.sessions() as session:
+        left = []
+        for portion in rebuild_from(session, desk.project_id, rebuilt_to or 0, NOON):
+            session.commit()
+            left.append((portion.submissions, list(portion.differences)))
+
+    assert left == [(0, ["5 entities"]), (0, [])]
+    with desk.sessions() as session:
+        assert session.scalars(select(Project.rebuilt_to).where(Project.id == desk.project_id)).one() is None
+    assert desk.rebuild() == []
 
 
 NOTE = """
@@ -113,7 +148,7 @@ def set_otherwise(desk: Desk, **settings: Any) -> None:
 def test_indicators_defined_anew_leave_nothing_to_mend(desk: Desk) -> None:
     desk.publish("sale", "2", SALE.replace("| ${day} ", "| '2026-10-05' "))
 
-    assert rebuild(desk) == []
+    assert desk.rebuild() == []
 
 
 def test_a_version_that_says_whom_a_visit_is_about_holds_for_what_is_there_and_leaves_nothing_to_mend(
@@ -126,12 +161,12 @@ def test_a_version_that_says_whom_a_visit_is_about_holds_for_what_is_there_and_l
     desk.publish("note", "2", NOTE, subject="none")
     desk.send([a_note(3, NOON)])
     without = flags_of_notes(desk)
-    left_without = rebuild(desk)
+    left_without = desk.rebuild()
     desk.publish("note", "3", NOTE)
 
     assert (before, without) == ([[], ["same_day"]], [[], [], []])
     assert flags_of_notes(desk) == [[], ["same_day"], ["same_day"]]
-    assert (left_without, rebuild(desk)) == ([], [])
+    assert (left_without, desk.rebuild()) == ([], [])
 
 
 def flags_of_notes(desk: Desk) -> list[list[str]]:
@@ -145,9 +180,9 @@ def test_another_time_zone_leaves_nothing_to_mend(desk: Desk) -> None:
 
     set_otherwise(desk, time_zone="Asia/Tokyo")
     flagged = [row.flags for row in desk.submissions() if row.form_id == "note"]
-    left_in_tokyo = rebuild(desk)
+    left_in_tokyo = desk.rebuild()
     set_otherwise(desk, time_zone="Africa/Bamako")
 
     assert [[flag[0] for flag in flags] for flags in flagged] == [[], ["same_day"]]
     assert [row.flags for row in desk.submissions() if row.form_id == "note"] == [[], []]
-    assert (left_in_tokyo, rebuild(desk)) == ([], [])
+    assert (left_in_tokyo, desk.rebuild()) == ([], [])

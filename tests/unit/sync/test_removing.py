@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from sync.errors import NotFound
-from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.recount import verify_portion
 from sync.intake.content import store_of
 from sync.intake.files import keep_file
 from sync.intake.quarantine import resolve
@@ -113,7 +113,7 @@ def test_what_is_deleted_is_rebuilt_as_deleted(desk: Desk) -> None:
     delete(desk, 1)
 
     assert differences(desk) == []
-    assert rebuilt(desk) == []
+    assert desk.rebuild() == []
 
 
 def test_a_purge_takes_what_was_deleted_before_and_nothing_else(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_a_purge_takes_what_was_deleted_before_and_nothing_else(desk: Desk) -> N
         restore(desk, 1)
     restore(desk, 2)
     assert differences(desk) == []
-    assert rebuilt(desk) == []
+    assert desk.rebuild() == []
 
 
 def test_nothing_that_was_said_is_left_after_a_purge(desk: Desk) -> None:
@@ -321,7 +321,3 @@ def rows(desk: Desk, kind: type[Any]) -> list[Any]:
 def differences(desk: Desk) -> list[str]:
     with desk.sessions() as session:
         return list(verify_portion(session, desk.project_id, 0).differences)
-
-
-def rebuilt(desk: Desk) -> list[str]:
-    return list(with_journal(desk, lambda journal: rebuild_portion(journal, 0)).differences)

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, update
 
 from forms.workbooks.workbook import read_workbook
 from sync.entities.reporting import expected_of, habit, registers, silence, silent_entries
-from sync.indicators.reading import Reading, resolve_as_of
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
 from sync.journal import open_journal
 from sync.models import Submission
 from sync.projects.publish import publish_form

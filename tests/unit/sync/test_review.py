@@ -244,6 +244,23 @@ def test_the_queue_is_paged_newest_first_and_gives_each_once_while_others_arrive
     assert third.cursor is None
 
 
+def test_what_arrived_in_a_time_is_paged_as_it_arrived_in_whatever_order_it_was_filed(desk: Desk) -> None:
+    for number, hours in ((1, 5), (2, 1), (3, 3), (4, 3), (5, 0), (6, 7)):
+        desk.send([a_sale(number)], now=NOON + dt.timedelta(hours=hours))
+    sought = Sought(state="undecided", since=LATER, until=NOON + dt.timedelta(hours=6))
+
+    first = queue(desk, sought, limit=2)
+    second = queue(desk, sought, first.cursor, limit=2)
+    of_one_erased = queue(desk, sought, cursor=str(first.items[0].id * 1000))
+
+    assert [[item.instance_id for item in page.items] for page in (first, second)] == [
+        [instance_id(1), instance_id(4)],
+        [instance_id(3), instance_id(2)],
+    ]
+    assert second.cursor is None
+    assert len(of_one_erased.items) == 4
+
+
 PLACED = """
     | survey  |           |           |
     | type    | name      | label     |

@@ -154,6 +154,26 @@ def test_no_more_are_kept_prepared_than_so_many(
     assert _prepared(driver) == 3
 
 
+def test_rows_are_prepared_once_wherever_one_of_them_has_nothing(
+    driver: psycopg.Connection, straight: Straight
+) -> None:
+    statement = "INSERT INTO seen VALUES ($1::BIGINT, $2::TEXT), ($3::BIGINT, $4::TEXT)"
+    wanted = [(0, None), (1, "b"), (2, "c"), (3, None), (4, "e"), (5, "f"), (6, None), (7, "h"), (8, "i"), (9, "j")]
+
+    for first, second in zip(wanted[::2], wanted[1::2], strict=True):
+        straight.send(statement, (*first, *second), rows=2)
+    straight.catch_up()
+
+    assert straight.ask("SELECT * FROM seen ORDER BY id").fetchall() == wanted
+    assert _prepared(driver) == 1
+
+
+def test_a_column_may_have_values_of_several_types(straight: Straight) -> None:
+    for _ in range(4):
+        asked = straight.ask("VALUES ($1::FLOAT8), ($2::FLOAT8), ($3::FLOAT8)", (1, 2.5, None), rows=3)
+        assert asked.fetchall() == [(1.0,), (2.5,), (None,)]
+
+
 def test_what_could_not_be_prepared_is_not_taken_for_prepared(driver: psycopg.Connection, straight: Straight) -> None:
     for _ in range(2):
         straight.ask("SELECT $1::BIGINT", (1,))

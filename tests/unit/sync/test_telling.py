@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 
 from sync.entities.registers import change_places
-from sync.indicators.recount import rebuild_portion, verify_portion
+from sync.indicators.recount import verify_portion
 from sync.journal import open_journal
 from sync.models import Actor, Batch, Match, MatchKey, Membership, Submission
 from sync.models.database import begin_writing
@@ -131,13 +131,10 @@ def test_matches_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
         session.execute(delete(Membership))
         session.commit()
         found = list(verify_portion(session, desk.project_id, 0).differences)
-        session.rollback()
 
-        journal = open_journal(session, desk.project_id, None, NOON)
-        mended = list(rebuild_portion(journal, 0).differences)
-        journal.close()
-        session.commit()
+    mended = desk.rebuild()
 
+    with desk.sessions() as session:
         assert (
             found
             == mended

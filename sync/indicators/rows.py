@@ -1,0 +1,142 @@
+"""The rows of an indicator in the database, as of an event: which there are, and how they are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+from collections import namedtuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Select, Table, func, or_, select, tuple_, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from sync.indicators.counting import Entry
+from sync.indicators.definitions import Definition
+from sync.models.database import fetch_rows
+from sync.models.indicators import Contribution
+from sync.models.probing import rows_of_keys
+
+# Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
+Slot = tuple[dt.date, int, int, int]
+_SLOT = ("day", "submission_id", "ordinal", "opened")
+ROWS: Table = Contribution.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a project's submissions contribute, as of an event."""
+
+    session: Session
+    project_id: int
+    event: int
+
+    def visible(
+        self,
+        definition: Definition,
+        names: Iterable[str],
+        conditions: Iterable[ColumnElement[bool]],
+        since: int | None = None,
+    ) -> CompoundSelect[Any]:
+        """Rows that were open at the event, or at any time from `since` up to it."""
+        return union_all(*self.both(definition, names, conditions, since))
+
+    def both(
+        self,
+        definition: Definition,
+        names: Iterable[str],
+        conditions: Iterable[ColumnElement[bool]],
+        since: int | None = None,
+    ) -> tuple[Select[Any], Select[Any]]:
+        """Those still open, and those closed later, each with an index of its own."""
+        query = select(*(ROWS.c[name] for name in names)).where(
+            ROWS.c.project_id == self.project_id,
+            ROWS.c.indicator_id == definition.id,
+            ROWS.c.opened <= self.event,
+            *conditions,
+        )
+        closed_after = self.event if since is None else since
+        return query.where(ROWS.c.closed.is_(None)), query.where(ROWS.c.closed > closed_after)
+
+    def of_keys(
+        self,
+        key: InstrumentedAttribute[Any],
+        values: Sequence[Any],
+        definition: Definition,
+        conditions: Iterable[ColumnElement[bool]],
+    ) -> list[Entry]:
+        """Those that were open at the event, with these values in a column."""
+        names, event = needed_columns(definition), self.event
+        return rows_of_keys(
+            self.session.connection(),
+            [getattr(Contribution, name) for name in names],
+            [key],
+            [(value,) for value in values],
+            Contribution.project_id == self.project_id,
+            Contribution.indicator_id == definition.id,
+            Contribution.opened <= event,
+            # In one term, or SQLite reads all rows of the indicator by the two indexes that have to do with closing.
+            func.coalesce(Contribution.closed, event + 1) > event,
+            *conditions,
+        )
+
+    def following(
+        self,
+        definition: Definition,
+        conditions: Iterable[ColumnElement[bool]],
+        after: Slot,
+        limit: int,
+        *,
+        newest_first: bool,
+    ) -> list[Entry]:
+        """So many of them in the order of `Slot` or, with the `newest_first`, against it."""
+        names = list(dict.fromkeys([*_SLOT, *needed_columns(definition)]))
+        day, *others = (ROWS.c[name] for name in _SLOT)
+        beyond, not_before = (operator.lt, operator.le) if newest_first else (operator.gt, operator.ge)
+        # Not one comparison of all four: SQLite finds no way into the index by that.
+        behind = or_(beyond(day, after[0]), beyond(tuple_(*others), tuple_(*after[1:])))
+        order = [column.desc() if newest_first else column for column in (day, *others)]
+        found: list[Entry] = []
+        for query in self.both(definition, names, [*conditions, not_before(day, after[0]), behind]):
+            found += self.read(query.order_by(*order).limit(limit), names)
+        return sorted(found, key=slot_of, reverse=newest_first)[:limit]
+
+    def between(self, definition: Definition, start: dt.date | None, end: dt.date | None) -> list[ColumnElement[bool]]:
+        """What is true of the rows that lie on any of these days, and that have what the definition counts."""
+        conditions: list[ColumnElement[bool]] = []
+        if end is not None:
+            conditions.append(ROWS.c.day <= end)
+        if start is not None:
+            starts = ROWS.c.day >= start
+            conditions.append(or_(starts, ROWS.c.until >= start) if definition.spreads else starts)
+        if definition.counts_subjects:
+            # Written so that no database takes it for a way into the index of subjects.
+            conditions.append(ROWS.c.subject.concat("").is_not(None))
+        return conditions
+
+    def read(self, query: Select[Any] | CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:
+        """As named tuples, whose columns are looked up several times sooner than those of the rows of a result."""
+        return [*map(_entry(tuple(names))._make, fetch_rows(self.session.connection(), query))]
+
+
+@cache
+def _entry(names: tuple[str, ...]) -> Any:
+    return namedtuple("Entry", names)
+
+
+def slot_of(entry: Entry) -> Slot:
+    """Where a row of an indicator stands."""
+    return entry.day, entry.submission_id, entry.ordinal, entry.opened
+
+
+def needed_columns(definition: Definition) -> list[str]:
+    """The columns that counting looks at."""
+    names = ["submission_id", "opened", "ordinal", "day", "recorded", "place"]
+    names += ["subject"] if definition.has_subject else []
+    names += ["value"] if definition.has_value else []
+    names += ["until"] if definition.spreads else []
+    names += ["baseline"] if definition.row.baseline is not None else []
+    names += ["text"] if definition.aggregate == "list" else []
+    return names + [f"by{way.position}" for way in definition.ways]
