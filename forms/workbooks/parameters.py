@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
-_PAIR = re.compile(r"([^\s=,;]+)\s*=\s*([^\s=,;]+)")
+# It begins where a word does: a long one is looked through once, and not again from each of its letters.
+_PAIR = re.compile(r"(?<![^\s=,;])([^\s=,;]+)\s*=\s*([^\s=,;]+)")
 _REJECTED = re.compile(r"invalid parameter key\(s\): '([^']*)'")
 # What others in the cell need it for.
 _STAND_INS = {
@@ -38,8 +39,9 @@ def parameter_named(cell: str, message: str) -> str | None:
     """The one in the cell of which the message speaks first, but for a number where one is wanted."""
     found = {}
     for name, value in _pairs(cell):
-        spoken_of = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message)
-        if spoken_of and not (value.isdecimal() and "integer" in message):
+        if name not in message or (value.isdecimal() and "integer" in message):
+            continue
+        if spoken_of := re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message):
             found[name] = spoken_of.start()
     return min(found, key=lambda name: found[name], default=None)
 

@@ -61,14 +61,15 @@ def form_publish(file: Path, project: str | None, media: tuple[Path, ...], ignor
 @form.command(name="key")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--project", help="Number or name; not needed if there is one project only.")
-@click.password_option("--passphrase", help="Asked for.")
-def form_key(file: Path, project: str | None, passphrase: str) -> None:
-    """Keep the private half of a key that forms brought along (PEM), locked with a passphrase, so that whoever knows
-    the passphrase can have the answers opened in exports."""
+def form_key(file: Path, project: str | None) -> None:
+    """Keep the private half of a key that forms brought along (PEM), locked with a passphrase that is asked for, so
+    that whoever knows it can have the answers opened in exports."""
+    key = private_key(file.read_bytes())
+    passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
     with installation_opened():
         project_id = project_named(project).id
         begin_writing(session())
-        kept = keep_private(session(), project_id, private_key(file.read_bytes()), passphrase)
+        kept = keep_private(session(), project_id, key, passphrase)
         record_act(session(), project_id, HERE, "key.brought", clock.now(), str(kept.id))
         session().commit()
         click.echo(f"Exports open with it now, as key {kept.id}. Take the file away from this machine.")

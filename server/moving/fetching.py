@@ -37,6 +37,8 @@ class Fetcher:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         if not url.startswith(("https://", "http://")):
             raise Unexpected("The server's address begins with https://.")
+        if "@" in url.split("/")[2]:  # whoever reads the trail would read it
+            raise Unexpected("The server's address holds no password: that is asked for.")
         self.url = url.rstrip("/")
         forced = (500, *_BUSY)
         retry = Retry(5, backoff_factor=1, status_forcelist=forced, raise_on_status=False, retry_after_max=_WAIT)

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from forms.findings import Faulty
 from forms.workbooks.workbook import Workbook, read_workbook, read_xform
@@ -41,7 +41,7 @@ from sync.entities.registers import add_property, change_list, make_list
 from sync.entities.writing import NewEntity, create_entities, delete_entities, update_entity
 from sync.errors import Refusal
 from sync.intake.items import shortened, storable
-from sync.intake.posting import Post, PostedFile, receive_post
+from sync.intake.posting import Post, Posted, PostedFile, receive_post
 from sync.journal import open_journal
 from sync.models import (
     Actor,
@@ -280,14 +280,15 @@ def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origi
 
 
 def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
-    submission_id, outcome = None, ""
+    posted = None
     for instance in found.instances:
-        submission_id, outcome = _move_instance(moved, instance, origin)
-        if submission_id is None:
+        posted = _move_instance(moved, instance, origin)
+        if posted is None:
             return
-    if submission_id is None:
+    if posted is None or posted.submission is None or posted.deleted:
         return
-    if found.review_state is not None and not _decided_since(moved.project_id, submission_id, outcome):
+    submission_id = posted.submission
+    if found.review_state is not None and not _decided_since(moved.project_id, submission_id, posted):
         journal = open_journal(session(), moved.project_id, _sender(moved.project_id, origin), clock.now)
         set_review_state(journal, submission_id, found.review_state)
         journal.close()
@@ -296,11 +297,12 @@ def _move_submission(moved: Moved, found: FoundSubmission, origin: str) -> None:
     moved.submissions += 1
 
 
-def _decided_since(project_id: int, submission_id: int, outcome: str) -> bool:
-    """Whether it was here already, as it stands there, and is decided on: that may have been done here."""
+def _decided_since(project_id: int, submission_id: int, posted: Posted) -> bool:
+    """Whether it was here already, as it stands there, and is corrected or decided on: that may have been done here."""
     state = session().get_one(Submission, (project_id, submission_id)).review_state
     session().rollback()
-    return outcome == "duplicate" and state in ("approved", "rejected", "hasIssues")
+    decided = posted.superseded or state in ("approved", "rejected", "hasIssues")
+    return posted.outcome == "duplicate" and decided
 
 
 def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundComment], origin: str) -> None:
@@ -319,8 +321,8 @@ def _move_comments(moved: Moved, submission_id: int, comments: Sequence[FoundCom
             session().commit()
 
 
-def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> tuple[int | None, str]:
-    """The submission that it belongs to here, and the outcome; None, and a problem told, if it could not be filed."""
+def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> Posted | None:
+    """What became of it here; None, and a problem told, if it could not be filed."""
     sender = _sender(moved.project_id, f"{found.sender or 'unknown'} ({origin})")
     files = tuple(
         PostedFile((name,), current.store().put(content), len(content)) for name, content in found.files.items()
@@ -331,10 +333,10 @@ def _move_instance(moved: Moved, found: FoundInstance, origin: str) -> tuple[int
     posted = receive_post(session(), moved.project_id, sender, post, clock.now)
     if posted.outcome not in _FILED:
         moved.problems.append(f"{found.instance_id}: {posted.outcome}; it waits in quarantine: {posted.refusal}")
-        return None, posted.outcome
+        return None
     moved.files += len(files)
     moved.problems.extend(f"{found.instance_id}: its file {name}, which is gone there" for name in found.lacking)
-    return posted.submission, posted.outcome
+    return posted
 
 
 def _sender(project_id: int, name: str) -> int:
@@ -349,8 +351,8 @@ def _sender(project_id: int, name: str) -> int:
 
 
 def _held(project_id: int, form_id: str, instance_ids: Sequence[str]) -> set[str]:
-    """Those that are here whole: the files of others may have arrived there since. The very last one may have been
-    interrupted after its data and before what was said about it, so it is looked at again."""
+    """Those that are here whole, or were deleted here: the files of others may have arrived there since. The very last
+    one may have been interrupted after its data and before what was said about it, so it is looked at again."""
     rows = (
         session()
         .execute(
@@ -364,7 +366,7 @@ def _held(project_id: int, form_id: str, instance_ids: Sequence[str]) -> set[str
                 SubmissionVersion.project_id == project_id,
                 SubmissionVersion.form_id == form_id,
                 SubmissionVersion.instance_id.in_(instance_ids),
-                Submission.missing == 0,
+                or_(Submission.missing == 0, Submission.deleted_at.is_not(None)),
             )
         )
         .all()

@@ -55,8 +55,7 @@ def _tell(app: Flask, project_id: int, hook_id: int) -> None:
 
 def _tell_one(project_id: int, hook_id: int) -> bool:
     """One delivery, if there is anything to tell; whether there may be more, which it has not refused to hear."""
-    begin_writing(session())
-    hook = session().get(Webhook, (project_id, hook_id))
+    hook = _held(project_id, hook_id)
     begun = hook.told if hook is not None else None
     message = next_message(session(), hook, clock.now()) if hook is not None and hook.state != "paused" else None
     told = hook.told if hook is not None else None
@@ -65,10 +64,15 @@ def _tell_one(project_id: int, hook_id: int) -> bool:
         return told != begun  # a part of the journal in which there was nothing to tell
     release()  # the other side may take its time; nobody here waits for it
     outcome = post(message.url, message.body, message.headers, inside=current.settings().webhooks_inside)
-    begin_writing(session())
-    hook = session().get(Webhook, (project_id, hook_id))
+    hook = _held(project_id, hook_id)
     if hook is not None and hook.told == told:  # else somebody has it told again from elsewhere
         note(session(), hook, message.event, outcome, clock.now())
     session().commit()
     log("webhook_told", project=project_id, webhook=hook_id, number=message.event, status=outcome.status)
     return outcome.heard
+
+
+def _held(project_id: int, hook_id: int) -> Webhook | None:
+    """The webhook, which nobody else changes until the commit: where somebody sends it back to, there it begins."""
+    begin_writing(session())
+    return session().get(Webhook, (project_id, hook_id), with_for_update=True)

@@ -24,7 +24,7 @@ from sync.indicators.contributions import Wanted, differing, replace_contributio
 from sync.intake.prepare import Derived, clock_flags, derive_all, fetch_entities, time_zone_of, unpack
 from sync.journal import Journal, When, open_journal
 from sync.models import Project, Submission, SubmissionVersion
-from sync.models.database import begin_writing
+from sync.models.database import begin_one_state, begin_writing
 from sync.models.probing import Attribute, rows_of_ids
 from sync.projects.catalogue import Catalogue, Published, Unpublished
 from sync.projects.lookups import lists_of
@@ -216,10 +216,13 @@ def _rebuild_lists(session: Session, project_id: int, now: When) -> Iterator[Por
         mended = rebuild_entities(journal, wrong[start : start + _AT_ONCE])
         journal.close()
         yield Portion(None, 0, [f"{mended} entities"] if mended else ())
-    for list_name, roles in compared_lists(session.connection(), project_id).items():
-        if differences_of_list(session.connection(), project_id, list_name, roles).sentences(list_name):
+    for list_name in compared_lists(session.connection(), project_id):
+        session.rollback()
+        connection = begin_one_state(session)  # or whoever comes meanwhile would seem to be wrong
+        roles = compared_lists(connection, project_id)[list_name]
+        if differences_of_list(connection, project_id, list_name, roles).sentences(list_name):
             journal = open_journal(session, project_id, None, now)
-            told = rematch(journal, list_name, roles)
+            told = rematch(journal, list_name, compared_lists(journal.connection, project_id)[list_name])
             journal.close()
             yield Portion(None, 0, told)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from sync.models import (
     CURRENT,
@@ -112,10 +112,9 @@ def next_message(session: Session, hook: Webhook, now: dt.datetime) -> Message |
         .order_by(Event.number)
         .limit(_AT_ONCE)
     ).all()
-    silent = _incomplete(session, hook.project_id, [event.number for event in events])
     for event in events:
         kind = _type_of(session, hook, event)
-        if event.number not in silent and (not hook.types or kind in hook.types):
+        if (not hook.types or kind in hook.types) and not _is_incomplete(session, event):
             return _message(session, hook, event, kind, now)
         hook.told = event.number
     if len(events) < _AT_ONCE:
@@ -228,26 +227,23 @@ def _corrects(session: Session, hook: Webhook, completed: Event) -> bool:
     return bool(session.scalar(select(or_(before, not_(asked)))))
 
 
-def _incomplete(session: Session, project_id: int, numbers: list[int]) -> set[int]:
-    """Those of the events whose submission lacks files, or has become complete by an event of its own since."""
-    later = aliased(Event)
+def _is_incomplete(session: Session, event: Event) -> bool:
+    """Whether its submission lacks files, or has become complete by an event of its own since. Asked of one that would
+    be told and no others: the journal is looked through up to the last event about the submission."""
+    if event.kind not in _WHEN_COMPLETE:
+        return False
     completed = exists().where(
-        later.project_id == Event.project_id,
-        later.submission_id == Event.submission_id,
-        later.kind == "completed",
-        later.number.between(Event.number + 1, Submission.event),
+        Event.project_id == event.project_id,
+        Event.submission_id == event.submission_id,
+        Event.kind == "completed",
+        Event.number.between(event.number + 1, Submission.event),
     )
-    query = (
-        select(Event.number)
-        .join(Submission, and_(Submission.project_id == Event.project_id, Submission.id == Event.submission_id))
-        .where(
-            Event.project_id == project_id,
-            Event.number.in_(numbers),
-            Event.kind.in_(_WHEN_COMPLETE),
-            or_(Submission.missing > 0, completed),
-        )
+    query = select(Submission.id).where(
+        Submission.project_id == event.project_id,
+        Submission.id == event.submission_id,
+        or_(Submission.missing > 0, completed),
     )
-    return set(session.scalars(query))
+    return session.scalar(query) is not None
 
 
 def _message(session: Session, hook: Webhook, event: Event, kind: str, now: dt.datetime) -> Message:

@@ -29,13 +29,14 @@ from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
 from server.settings import Settings
 from sync.accounts.installation import found_installation
-from sync.accounts.people import find_user
+from sync.accounts.people import add_device, find_user
 from sync.accounts.roles import role_in
 from sync.encryption.keys import make_key
 from sync.entities.writing import update_entity
 from sync.errors import Undecryptable, Unexpected
 from sync.exports.exporting import prepare_export
 from sync.exports.options import Options
+from sync.intake.posting import Post, receive_post
 from sync.intake.prepare import unpack
 from sync.journal import open_journal
 from sync.models import (
@@ -54,6 +55,7 @@ from sync.models.database import begin_writing
 from sync.projects.keys import encrypt_project
 from sync.projects.publish import create_project, publish_form
 from sync.review.decide import set_review_state
+from sync.review.removing import delete_submission
 from tests.conftest import create_tables
 from tests.support.collect import Collect, through
 from tests.support.encrypting import Encrypted, encrypted_submission
@@ -274,6 +276,33 @@ def test_encrypted_submissions_come_over_unopened_and_are_whole_once_every_file_
     assert kept == {hashlib.sha256(content).hexdigest() for one in sent.values() for content in one.files.values()}
 
 
+def test_what_was_corrected_or_deleted_here_stays_so_though_files_and_comments_come_later(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    publish_own(house, "style", "pages")
+    tablet = a_tablet(house)
+    for number in (30, 31):
+        assert tablet.post(a_visit(number)).status == 201
+        shown(house.baraka.patch(f"forms/visit/submissions/{instance_id(number)}", json={"reviewState": "approved"}))
+    pid = from_central(elsewhere, house).project_id
+    office, _ = add_device(session(), pid, "office", clock.now())
+    session().commit()
+    receive_post(session(), pid, office.id, Post(a_visit(32, edits=30)), clock.now)
+    [deleted] = all_of(Submission.id, Submission.instance_id == instance_id(31))
+    journal = open_journal(session(), pid, None, clock.now())
+    delete_submission(journal, deleted)
+    journal.close()
+    session().commit()
+    shown(house.baraka.post(f"forms/visit/submissions/{instance_id(31)}/comments", json={"body": "Quel village ?"}))
+
+    again = from_central(elsewhere, house, pid)
+
+    assert again.problems == []
+    found = {row.current_instance_id: (row.review_state, row.deleted_at) for row in submissions_of("visit")}
+    assert found[instance_id(32)] == ("edited", None)
+    assert found[instance_id(31)][1] is not None
+
+
 def test_with_the_private_half_of_their_key_encrypted_submissions_open_after_the_move(
     elsewhere: str, house: House, here: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,17 +314,18 @@ def test_with_the_private_half_of_their_key_encrypted_submissions_open_after_the
     files = {"own": key, "other": generate_private_key(public_exponent=65537, key_size=2048)}
     for name, private in files.items():
         (tmp_path / name).write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    bring = ["key", "--project", str(pid), "--passphrase", PASSWORD]
+    bring, typed = ["key", "--project", str(pid)], f"{PASSWORD}\n{PASSWORD}\n"
 
     closed = opened_with(pid, {})
-    brought = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / "own")])
+    brought = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / "own")], input=typed)
 
     assert brought.exit_code == 0, brought.output
+    assert PASSWORD not in brought.output
     [key_id] = all_of(EncryptionKey.id)
     assert closed == [(instance_id(30), None)]
     assert opened_with(pid, {key_id: PASSWORD}) == [(instance_id(30), "p.jpg")]
     for name, why in (("own", "here already"), ("other", "No form of the project")):
-        refused = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / name)])
+        refused = CliRunner().invoke(form_commands.form, [*bring, str(tmp_path / name)], input=typed)
         assert why in str(refused.exception)
     with pytest.raises(Undecryptable, match="not the passphrase"):
         opened_with(pid, {key_id: "another one"})
@@ -336,8 +366,11 @@ def an_encrypting_tablet(house: House) -> tuple[Collect, RSAPrivateKey]:
     """A tablet for the form `visit`, which brings its own key, and the private half of that."""
     key = generate_private_key(public_exponent=65537, key_size=2048)
     publish_own(house, "public_key", public_of(key))
-    base = f"/v1/key/{house.amina.token}/projects/{house.pid}"
-    return Collect(through(house.app.test_client().open), base), key
+    return a_tablet(house), key
+
+
+def a_tablet(house: House) -> Collect:
+    return Collect(through(house.app.test_client().open), f"/v1/key/{house.amina.token}/projects/{house.pid}")
 
 
 def publish_own(house: House, name: str, value: str) -> None:
@@ -362,12 +395,17 @@ def public_of(key: RSAPrivateKey) -> str:
     return base64.b64encode(raw).decode()
 
 
+def a_visit(number: int, edits: int | None = None) -> bytes:
+    meta = f"<instanceID>{instance_id(number)}</instanceID>"
+    if edits is not None:
+        meta += f"<deprecatedID>{instance_id(edits)}</deprecatedID>"
+    return f'<data id="visit" version="1"><photo>p.jpg</photo><meta>{meta}</meta></data>'.encode()
+
+
 def sealed(key: RSAPrivateKey, number: int) -> Encrypted:
-    own = instance_id(number)
-    meta = f"<meta><instanceID>{own}</instanceID></meta>"
-    xml = f'<data id="visit" version="1"><photo>p.jpg</photo>{meta}</data>'.encode()
-    media = {"p.jpg": PHOTO}
-    return encrypted_submission(public_of(key), xml, form_id="visit", version="1", instance_id=own, media=media)
+    own, media = instance_id(number), {"p.jpg": PHOTO}
+    sent = a_visit(number)
+    return encrypted_submission(public_of(key), sent, form_id="visit", version="1", instance_id=own, media=media)
 
 
 def submissions_of(form_id: str) -> list[Submission]:
@@ -399,6 +437,8 @@ def test_a_wrong_password_and_a_server_that_is_none_are_told_in_words(
         Central.signed_in(elsewhere, house.pid, "djeneba@example.org", "wrong password here")
     with pytest.raises(Unexpected, match="does not answer"):
         Central.signed_in("http://127.0.0.1:1", house.pid, "djeneba@example.org", PASSWORD)
+    with pytest.raises(Unexpected, match="holds no password"):
+        Central.signed_in(elsewhere.replace("://", "://djeneba:secret@"), house.pid, "djeneba@example.org", PASSWORD)
 
 
 def test_forms_and_submissions_come_from_a_server_that_speaks_openrosa(

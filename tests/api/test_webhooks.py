@@ -22,6 +22,7 @@ from standardwebhooks import WebhookVerificationError
 
 from server.clock import now
 from server.db import session
+from server.upkeep import telling as background_telling
 from server.upkeep.background import take_lease
 from server.upkeep.telling import Telling
 from server.wire import outside
@@ -349,6 +350,33 @@ def test_a_replay_that_is_asked_for_while_it_is_told_begins_where_it_should(
 
     stored = [row["data"]["instance_id"] for row in receiver.told() if row["type"] == "submission.stored"]
     assert stored == [instance_id(number) for number in (3, 1, 2, 3)]
+
+
+def test_a_replay_that_is_asked_for_while_the_journal_is_passed_over_begins_where_it_should(
+    open_house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = a_hook(open_house, receiver, types=["submission.reviewed"])
+    open_house.amina.outcomes(a_sale(1))
+    open_house.baraka.patch(f"forms/sale/submissions/{instance_id(1)}", json={"reviewState": "approved"})
+    tell(open_house.app)
+    open_house.amina.outcomes(a_sale(2), batch="b2")
+    replay = threading.Thread(
+        target=open_house.djeneba.post, args=(f"webhooks/{hook['id']}/replay",), kwargs={"json": {"since": 0}}
+    )
+
+    def and_somebody_asks(*asked: Any) -> telling.Message | None:
+        message = telling.next_message(*asked)
+        if replay.ident is None:
+            replay.start()
+        replay.join(0.5)
+        return message
+
+    monkeypatch.setattr(background_telling, "next_message", and_somebody_asks)
+    tell(open_house.app)
+    replay.join()
+    tell(open_house.app)
+
+    assert [row["data"]["instance_id"] for row in receiver.told()] == [instance_id(1), instance_id(1)]
 
 
 def test_patience_begins_anew_with_a_replay_and_with_whoever_lets_it_go_on(

@@ -64,9 +64,8 @@ def post_webhook(pid: int) -> ResponseReturnValue:
 @needs("project.manage")
 def post_resume(pid: int) -> ResponseReturnValue:
     """Let all go on that are paused since the installation was restored."""
-    for hook in webhooks_of(session(), pid):
-        if hook.held:
-            change(pid, hook.id, {"paused": False})
+    for number in [hook.id for hook in webhooks_of(session(), pid) if hook.held]:
+        change(pid, number, {"paused": False})
     return redirect(url_for("webhook_pages.webhooks", pid=pid, done="resumed"), 303)
 
 

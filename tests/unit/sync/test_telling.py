@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
+from sync.dedup import rematching
+from sync.dedup.pairs import Known, all_pairs
 from sync.entities.registers import change_places
-from sync.indicators.recount import verify_portion
+from sync.indicators import recount
+from sync.indicators.recount import rebuild_from, verify_portion
 from sync.journal import open_journal
 from sync.models import Actor, Batch, Match, MatchKey, Membership, Submission
 from sync.models.database import begin_writing
@@ -144,4 +148,47 @@ def test_matches_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
                 "list farmers: 3 matches",
             ]
         )
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
+def test_whoever_comes_while_a_rebuild_looks_through_a_list_does_not_seem_to_be_wrong(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.send([a_farmer(number) for number in (1, 2, 3)])
+    came: list[list[str]] = []
+
+    def pairs(*asked: Any) -> Iterator[Known]:
+        if not came:
+            came.append(desk.outcomes(a_farmer(4)))
+        return all_pairs(*asked)
+
+    monkeypatch.setattr(rematching, "all_pairs", pairs)
+    with desk.sessions() as session:
+        done = []
+        for portion in rebuild_from(session, desk.project_id, 0, NOON):
+            session.commit()
+            done.append(portion.submissions)
+
+    assert came == [["stored"]]
+    assert done == [3, 0]
+
+
+def test_a_list_that_is_compared_otherwise_while_a_rebuild_looks_through_it_is_rebuilt_as_it_is_compared_now(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.send([a_farmer(number) for number in (1, 2, 3)])
+    with desk.sessions() as session:
+        begin_writing(session)
+        session.execute(update(Match).values(weight=1.0, probability=0.01))
+        session.commit()
+
+    def differences(*asked: Any) -> rematching.Differences:
+        found = rematching.differences(*asked)
+        desk.publish("register", "2", REGISTER.replace("| commune    | commune    |", "| commune    | village    |"))
+        return found
+
+    monkeypatch.setattr(recount, "differences_of_list", differences)
+    desk.rebuild()
+
+    with desk.sessions() as session:
         assert verify_portion(session, desk.project_id, 0).differences == []
