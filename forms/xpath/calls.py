@@ -253,9 +253,9 @@ def _indexed_repeat(translator: Translator, target: Node, *indices: Node) -> Pie
 
 def _positioned(translator: Translator, wanted: Steps, positions: Mapping[Steps, str]) -> Piece:
     first = min(map(len, positions), default=len(wanted))
-    shared = translator.shared(wanted[: first - 1])
-    parts = [translator.from_iteration(shared) if shared else translator.root()]
-    for place in range((shared or 1) + 1, len(wanted) + 1):
+    start, shared = translator.iteration(wanted[: first - 1])
+    parts = [start]
+    for place in range(shared + 1, len(wanted) + 1):
         position = positions.get(wanted[:place])
         parts.append(wanted[place - 1] + (f"[position() = {position}]" if position else ""))
     return Piece("/".join(parts), translator.kind(wanted), nodes=True, at=wanted)

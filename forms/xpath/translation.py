@@ -288,31 +288,38 @@ class Translator:
             if step.axis not in ("child", "attribute") or step.test == "*" or "(" in step.test or step.predicates:
                 break
             target, plain = (*target, _named(step)), plain + 1
-        shared = self.shared(target)
-        begin = "/".join([self.from_iteration(shared) if shared else self.root(), *target[shared or 1 :]])
+        start, shared = self.iteration(target)
+        begin = "/".join([start, *target[shared:]])
         if plain == len(steps):
             self.note(target)
             return Piece(begin, self.kind(target), nodes=True, at=target)
         return self.written(begin, steps[plain:], target)
 
-    def shared(self, target: Steps) -> int:
-        """How many steps lead to the innermost repeat around both the context and the target; 0 if none."""
+    def iteration(self, target: Steps) -> tuple[str, int]:
+        """The code of the innermost repeat around the target and the place where the path stands, and how many steps
+        lead to it; of the root, if there is none. In a predicate that place is first what the predicate looks at: of
+        `/data/people[age = max(/data/people/age)]` JavaRosa compares each age with itself."""
+        here = self.scope.here
+        if self.scope.nested and not self.scope.foreign and here and (shared := self.shared(here, target)):
+            return "/".join(_climb(here, shared)) or ".", shared
+        if not (shared := self.shared(self.within, target)):
+            return self.root(), 1
+        climb = _climb(self.at, shared)
+        if self.scope.nested:
+            self.variables.add("current")
+            return "/".join(["$current", *climb]), shared
+        return "/".join(climb) or ".", shared
+
+    def shared(self, place: Steps, target: Steps) -> int:
+        """How many steps lead to the innermost repeat around both; 0 if none."""
         if self.shape is None:
             return 0
         common = 0
-        for mine, its in zip(self.within, target, strict=False):
+        for mine, its in zip(place, target, strict=False):
             if mine != its:
                 break
             common += 1
         return next((n for n in range(common, 0, -1) if "/" + "/".join(target[:n]) in self.shape.repeats), 0)
-
-    def from_iteration(self, shared: int) -> str:
-        levels = len([step for step in self.at if not step.startswith("@")])
-        climb = [".."] * (levels - shared)
-        if self.scope.nested:
-            self.variables.add("current")
-            return "/".join(["$current", *climb])
-        return "/".join(climb) or "."
 
     def root(self) -> str:
         if self.scope.nested:
@@ -572,3 +579,8 @@ def _literal_number(number: float) -> str:
     if len(figures) > 15 or exponent < -22:
         return f"number('{number:f}')"
     return f"({figures} div 1{'0' * -exponent})"
+
+
+def _climb(place: Steps, upto: int) -> list[str]:
+    """From a place to the one so many steps from the root."""
+    return [".."] * (sum(not step.startswith("@") for step in place) - upto)

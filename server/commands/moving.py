@@ -89,6 +89,12 @@ def _tell(moved: Moved) -> None:
             f"Older versions that nobody has any more are filed by the last one: {', '.join(moved.stand_ins)}. What "
             "they asked beyond it stays in the raw submission."
         )
+    for form_id, address in moved.sent_elsewhere.items():
+        if address:
+            click.echo(
+                f"{form_id}: tablets send what is filled in to {address}, not here. Publish a version without "
+                "submission_url."
+            )
     if moved.without_role:
         click.echo(
             f"Without a role here: {', '.join(moved.without_role)}. No address of theirs is told there, they have no "

@@ -81,6 +81,7 @@ class Moved:
     users: int = 0
     stand_ins: list[str] = field(default_factory=list)  # "form version", for versions that nobody has any more
     problems: list[str] = field(default_factory=list)
+    sent_elsewhere: dict[str, str | None] = field(default_factory=dict)  # by form: to where its newest version sends
     without_role: list[str] = field(default_factory=list)  # people who were given no role
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # submissions by form: there, here
 
@@ -166,9 +167,7 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
     journal.close()
     session().commit()
     moved.versions += 1
-    if address := submission_address(workbook.xform):
-        told = f"tablets send what is filled in to {address}, not here; publish a version without submission_url"
-        moved.problems.append(f"form {found.form_id} {found.version}: {told}")
+    moved.sent_elsewhere[found.form_id] = submission_address(workbook.xform)
 
 
 def _encrypt(moved: Moved) -> None:

@@ -17,7 +17,7 @@ from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.waiting import Wait
 
-# What was asked so often is prepared the next time; of what is prepared, so many are kept.
+# What was asked so often is prepared the next time; of what is prepared, so many are kept: those used last.
 _OFTEN, _MOST = 2, 200
 _SENT_ALONE = (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
 # A prepared statement whose columns have other types now, and one that is not there.
@@ -74,7 +74,7 @@ class Straight:
             finally:
                 self.catch_up()
         given, key = self._given(statement, values, rows)
-        name = self._names.get(key)
+        name = self._known(key)
         if name is None and self._is_worth_it(key):
             name = self._new_name()
             self._read(self._pg.prepare(name, statement.encode(), key[1]), Answer())
@@ -99,7 +99,7 @@ class Straight:
         if begins:
             self._pg.send_query_params(b"BEGIN", None)
             self._sent.append((None, None))
-        name = self._names.get(key)
+        name = self._known(key)
         if name is None and self._is_worth_it(key):
             name = self._names[key] = self._new_name()
             self._pg.send_prepare(name, statement.encode(), key[1])
@@ -167,6 +167,13 @@ class Straight:
             raise DataError(str(error)) from error
         types = self._transformer.types or ()
         return given, (statement, types if rows == 1 else _of_columns(types, rows))
+
+    def _known(self, key: Key) -> bytes | None:
+        """What it is prepared as, if it is; then it is the last to be let go."""
+        name = self._names.pop(key, None)
+        if name is not None:
+            self._names[key] = name
+        return name
 
     def _is_worth_it(self, key: Key) -> bool:
         self._asked[key] += 1

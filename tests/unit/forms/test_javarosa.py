@@ -444,6 +444,11 @@ position(..)
 string-length(${a})
 min(/data/people/age)
 count(/data/people[age > 3]) + count(/data/people[name = ''])
+count(/data/people[age > count(/data/people)])
+join(' ', /data/people[age = max(/data/people/age)]/name)
+join(' ', /data/people[count(/data/people[age > 3]) = 1]/name)
+join(' ', /data/people[age > sum(/data/people/age) - 4]/name)
+join(' ', /data/people[name = indexed-repeat(/data/people/name, /data/people, 1)]/name)
 /data/people[position() = 2]/age
 int(${d} * 1000)
 ${d} = 1.5

@@ -154,6 +154,19 @@ def test_no_more_are_kept_prepared_than_so_many(
     assert _prepared(driver) == 3
 
 
+def test_what_is_used_again_and_again_stays_prepared_among_much_else(
+    driver: psycopg.Connection, straight: Straight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 3)
+    for number in range(8):
+        for _ in range(4):
+            straight.ask("SELECT $1::BIGINT", (1,))
+            straight.ask(f"SELECT $1::BIGINT + {number}", (1,))
+
+    names = driver.execute("SELECT name FROM pg_prepared_statements WHERE statement = 'SELECT $1::BIGINT'").fetchall()
+    assert names == [("siby_1",)]
+
+
 def test_rows_are_prepared_once_wherever_one_of_them_has_nothing(
     driver: psycopg.Connection, straight: Straight
 ) -> None:
