@@ -60,6 +60,7 @@ TEMPLATES = {
     "number": _("A number looks wrong. Please check it and correct it."),
     "place": _("The village or the position is not right. Please correct it."),
     "twice": _("This visit seems to have been recorded twice. Please say which one stands."),
+    "date": _("A date or an hour looks wrong. Please check the day of the visit and the clock of the tablet."),
     "empty": _("Answers are missing. Please complete them."),
     "again": _("Something looks odd. Please look at it again."),
 }
