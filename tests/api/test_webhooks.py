@@ -197,12 +197,8 @@ def test_a_correction_is_told_as_one_when_its_last_file_is_here(
     if first_photo:
         _upload(open_house, first_photo)
     tell(open_house.app)
-    correction = a_sale(2, edits=1, photo="q.jpg") | {"attachments": [_announced("q.jpg", b"a photo")]}
-    open_house.amina.outcomes(correction, batch="b2")
-    tell(open_house.app)
-    _upload(open_house, b"a photo")
 
-    tell(open_house.app)
+    _correct_with_late_photo(open_house)
 
     told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
     assert told == [("submission.stored", instance_id(1)), ("submission.edited", instance_id(2))]
@@ -217,12 +213,8 @@ def test_a_correction_of_what_came_with_all_its_files_is_told_as_one(
     visit = a_sale(1, photo="p.jpg") | {"attachments": [_announced("p.jpg", b"the first photo")]}
     open_house.amina.outcomes(visit)
     tell(open_house.app)
-    correction = a_sale(2, edits=1, photo="q.jpg") | {"attachments": [_announced("q.jpg", b"a photo")]}
-    open_house.amina.outcomes(correction, batch="b2")
-    tell(open_house.app)
-    _upload(open_house, b"a photo")
 
-    tell(open_house.app)
+    _correct_with_late_photo(open_house)
 
     told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
     assert told[-1] == ("submission.edited", instance_id(2))
@@ -536,6 +528,15 @@ def _upload(house: House, content: bytes) -> None:
         "Content-Type": "application/offset+octet-stream",
     }
     assert house.amina.post("files", data=content, headers=headers).status_code == 201
+
+
+def _correct_with_late_photo(house: House) -> None:
+    """The first sale is corrected by the second, whose photo comes once that was told."""
+    correction = a_sale(2, edits=1, photo="q.jpg") | {"attachments": [_announced("q.jpg", b"a photo")]}
+    house.amina.outcomes(correction, batch="b2")
+    tell(house.app)
+    _upload(house, b"a photo")
+    tell(house.app)
 
 
 @contextmanager
