@@ -1,4 +1,4 @@
-"""Records of which a submission makes dozens."""
+"""Records of which taking a submission in makes dozens."""
 
 from __future__ import annotations
 

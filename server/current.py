@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from flask import current_app, g, request
 
+from forms.records import record
 from server import clock
 from server.door.capacity import Rates, Slots
 from server.door.front import DRAFT, KEY
@@ -31,7 +32,7 @@ class Parts:
     tally: Tally = field(default_factory=Tally)
 
 
-@dataclass(frozen=True)
+@record
 class Visitor:
     """Who came in and how, in plain values: it outlives the database session."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from forms.records import record
 from sync.errors import NotFound
 from sync.models import Event, Project
 from sync.models.database import begin_writing, insert_rows
@@ -38,7 +39,7 @@ class Seen:
     indicators: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Found:
     """A project as it was when the right to change it was got: how far it had come, and what each writer asks for."""
 
@@ -57,7 +58,7 @@ CLOSED = "siby_closed"  # under it `close` leaves `Closed` in the session, for w
 _FEW = 100  # rows, among which any way is short
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Closed:
     """What whoever commits may want to see to. `outgrown`, by list: how many keys have come to find nobody any more,
     because too many entities have them. `tenfold`: the project has ten times as many rows as when this was last so.

@@ -44,11 +44,12 @@ def _repeats_in(form: Form, outer: str) -> tuple[_Repeat, ...]:
     return tuple(
         _Repeat(form.renames.get(path, path), tuple(path[len(outer) + 1 :].split("/")), _repeats_in(form, path))
         for path in form.repeats
-        if _around(form, path) == outer
+        if repeat_around(form, path) == outer
     )
 
 
-def _around(form: Form, path: str) -> str:
+def repeat_around(form: Form, path: str) -> str:
+    """The path of the innermost repeat around it, or /data."""
     return max((other for other in form.repeats if path.startswith(f"{other}/")), key=len, default="/data")
 
 

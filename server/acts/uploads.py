@@ -22,7 +22,7 @@ from sync.errors import Missing, TooLarge, Unexpected, WorkbookFaulty, WorkbookW
 from sync.exports.fields import common_kind
 from sync.models import Form as FormRow
 from sync.projects.catalogue import Unpublished, latest_sheets, published
-from sync.projects.identities import carried_on, identities_before
+from sync.projects.identities import carried_on, forms_before
 from sync.projects.validate import require_loadable
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -107,7 +107,7 @@ def since_published(pid: int, workbook: Workbook) -> list[Finding]:
     if before is None or isinstance(before, Unpublished):
         return []
     with suppress(WorkbookFaulty):  # which is said where it is handed in
-        form = carried_on(workbook, identities_before(session(), pid, form.form_id)).form
+        form = carried_on(workbook, forms_before(session(), pid, form.form_id)).form
     pairs = [(field, form.by_identity.get(identity)) for identity, field in before.form.by_identity.items()]
     gone = [was.name for was, now in pairs if now is None]
     changed = [

@@ -13,7 +13,7 @@ from server import current
 from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs, public, site_admin
-from server.wire.answers import answer, done
+from server.wire.answers import answer, done, wants_more
 from server.wire.documents import documented
 from sync.accounts.audit import NO_PROJECT, record_act
 from sync.accounts.roles import (
@@ -80,7 +80,7 @@ def get_role(role: str) -> ResponseReturnValue:
 @documented("roles", answer="application/json")
 def get_assignments() -> ResponseReturnValue:
     """Who administers the installation."""
-    return answer([{"actorId": actor.id, "roleId": ADMIN.id} for actor in _administrators()])
+    return answer([_assigned(actor, ADMIN) for actor in _administrators()])
 
 
 @bp.get("/assignments/<role>")
@@ -117,7 +117,7 @@ def delete_assignment(role: str, number: int) -> ResponseReturnValue:
 @documented("roles", answer="application/json")
 def get_project_assignments(pid: int) -> ResponseReturnValue:
     """Who has which role in the project."""
-    return answer([{"actorId": actor.id, "roleId": role.id} for actor, role in _in_project(pid)])
+    return answer([_assigned(actor, role) for actor, role in _in_project(pid)])
 
 
 @bp.get("/projects/<int:pid>/assignments/forms")
@@ -125,9 +125,7 @@ def get_project_assignments(pid: int) -> ResponseReturnValue:
 @documented("roles", answer="application/json")
 def get_form_assignments(pid: int) -> ResponseReturnValue:
     """Which forms were given to whom."""
-    return answer(
-        [{"actorId": actor.id, "roleId": _filling(actor).id, "xmlFormId": form_id} for actor, form_id in _by_form(pid)]
-    )
+    return answer([_assigned(actor, _filling(actor), xmlFormId=form_id) for actor, form_id in _by_form(pid)])
 
 
 @bp.get("/projects/<int:pid>/assignments/forms/<role>")
@@ -137,7 +135,7 @@ def get_form_assignments_of_role(pid: int, role: str) -> ResponseReturnValue:
     """Which forms were given to whom, in one role."""
     meant = _role(role)
     found = [(actor, form_id) for actor, form_id in _by_form(pid) if _filling(actor) == meant]
-    return answer([{"actorId": actor.id, "roleId": meant.id, "xmlFormId": form_id} for actor, form_id in found])
+    return answer([_assigned(actor, meant, xmlFormId=form_id) for actor, form_id in found])
 
 
 @bp.get("/projects/<int:pid>/assignments/<role>")
@@ -206,7 +204,7 @@ def _require_another_administrator(pid: int, number: int) -> None:
 def get_assignments_of_form(pid: int, fid: str) -> ResponseReturnValue:
     """To whom this form was given."""
     require_form(session(), pid, fid)
-    return answer([{"actorId": actor.id, "roleId": _filling(actor).id} for actor, form in _by_form(pid) if form == fid])
+    return answer([_assigned(actor, _filling(actor)) for actor, form in _by_form(pid) if form == fid])
 
 
 @bp.get("/projects/<int:pid>/forms/<fid>/assignments/<role>")
@@ -253,6 +251,11 @@ def delete_form_assignment(pid: int, fid: str, role: str, number: int) -> Respon
 def _shown(role: Role) -> dict[str, Any]:
     verbs = sorted(right for right, roles in RIGHTS.items() if role.ours in roles)
     return {"id": role.id, "name": role.name, "system": role.system, "verbs": verbs}
+
+
+def _assigned(actor: Actor, role: Role, **more: str) -> dict[str, Any]:
+    """Who has a role; the extended form says who that is."""
+    return {"actorId": actor.id, "roleId": role.id, **more} | ({"actor": show_actor(actor)} if wants_more() else {})
 
 
 def _role(written: str) -> Role:

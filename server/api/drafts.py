@@ -22,7 +22,7 @@ from server.db import session
 from server.door.guards import needs
 from server.openrosa.formlist import form_path, maker_of
 from server.queries.forms import drafts_of
-from server.wire.answers import answer, disposition, done, download
+from server.wire.answers import answer, disposition, done, download_instance
 from server.wire.bodies import has_body, read_body, read_json, read_query
 from server.wire.documents import documented
 from server.wire.problems import as_json
@@ -280,10 +280,10 @@ def get_trial(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 
 @bp.get("/draft/submissions/<iid>.xml")
 @needs("project.manage")
-@documented("drafts", answer="text/xml")
+@documented("drafts", answer="application/xml")
 def get_trial_xml(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """The same as it was sent."""
-    return download(unpack(_trial_row(pid, fid, iid).xml), f"{iid}.xml", "text/xml")
+    return download_instance(unpack(_trial_row(pid, fid, iid).xml), iid)
 
 
 def address_of(draft: FormDraft) -> str:

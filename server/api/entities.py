@@ -1,9 +1,8 @@
-"""The rows of entity lists: read, written by hand, compared, deleted and restored, and taken along as files."""
+"""The rows of entity lists: read, written by hand, compared, deleted and restored."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -16,8 +15,7 @@ from server.api.schemas import ListQuery, Strict, text
 from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs
-from server.kept.remembered import VERSION, state_of
-from server.wire.answers import answer, disposition, done, known_already, streamed, tagged, to_json, wants_more
+from server.wire.answers import answer, done, wants_more
 from server.wire.bodies import has_body, read_json, read_query
 from server.wire.documents import documented
 from sync.accounts.audit import record_act
@@ -40,17 +38,12 @@ from sync.entities.writing import (
     restore_entities,
     update_entity,
 )
-from sync.errors import InvalidEntity, Missing, Unexpected
-from sync.exports.cells import csv_pieces
-from sync.exports.filters import hangs_on_time
-from sync.exports.maps import geometry_of
+from sync.errors import InvalidEntity, Missing
 from sync.models import Actor, Entity
 from sync.models.database import begin_writing
 
 bp = Blueprint("entities", __name__, url_prefix="/v1/projects/<int:pid>/datasets/<name>")
 
-_GEOMETRY = "geometry"
-_CSV, _GEOJSON = "text/csv; charset=utf-8", "application/geo+json; charset=utf-8"
 VIEWED = "entity.viewed"
 
 
@@ -108,25 +101,13 @@ class IdsSchema(Strict):
     ids = fields.List(text(), required=True, validate=validate.Length(min=1, max=MOST_AT_ONCE))
 
 
-class TableQuery(EntitiesQuery):
-    """Programs take the cells as they are, without `safeCells`."""
-
-    safeCells = fields.Boolean(load_default=True)  # noqa: N815
-
-
-class MapQuery(EntitiesQuery):
-    """Where each row lies is in this property."""
-
-    property = text(load_default=_GEOMETRY)
-
-
 @bp.get("/entities")
 @needs("submissions.read")
 @documented("entities", query=EntitiesQuery, answer="application/json")
 def get_entities(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list, the newest first, without their properties."""
     asked = read_query(EntitiesQuery())
-    rows = list(_rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"]))
+    rows = list(rows_asked_for(pid, name, asked, limit=asked["limit"], offset=asked["offset"]))
     actors = names_of(session(), [row.creator_id for row in rows]) if wants_more() else {}
     return _noted(pid, name, "", [_summary(row, actors) for row in rows])
 
@@ -209,7 +190,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         source=_source(None),
     )
     action = "entity.update.resolve" if asked["resolve"] else "entity.update.version"
-    finish(journal, action, f"{name}/{_plain(uuid)}")
+    finish(journal, action, _subject(name, uuid))
     return answer(_whole(pid, name, uuid))
 
 
@@ -217,7 +198,7 @@ def settle_conflict(pid: int, name: str, uuid: str, base_version: int) -> None:
     """Say that a row is right as it stands at this version, so that it is in no conflict any more."""
     journal = begin(pid)
     update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None))
-    finish(journal, "entity.update.resolve", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.update.resolve", _subject(name, uuid))
 
 
 @bp.delete("/entities/<uuid>")
@@ -227,7 +208,7 @@ def delete_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Take a row from every device; it can be restored."""
     journal = begin(pid)
     delete_entities(journal, name, [uuid])
-    finish(journal, "entity.delete", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.delete", _subject(name, uuid))
     return done()
 
 
@@ -238,7 +219,7 @@ def restore_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Bring a deleted row back."""
     journal = begin(pid)
     restore_entities(journal, name, [uuid])
-    finish(journal, "entity.restore", f"{name}/{_plain(uuid)}")
+    finish(journal, "entity.restore", _subject(name, uuid))
     return done()
 
 
@@ -247,8 +228,7 @@ def restore_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 @documented("entities", answer="application/json")
 def get_versions(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """Every version of a row, the oldest first, with what brought it."""
-    list_of(session(), pid, name)
-    versions = versions_of(session(), one_entity(session(), pid, name, uuid))
+    versions = versions_of(session(), _entity(pid, name, uuid))
     actors = names_of(session(), [version.actor_id for version in versions])
     return _noted(pid, name, uuid, [_version(version, actors) for version in versions])
 
@@ -258,8 +238,7 @@ def get_versions(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 @documented("entities", answer="application/json")
 def get_diffs(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """For each version after the first, what became something else."""
-    list_of(session(), pid, name)
-    return _noted(pid, name, uuid, diffs_of(versions_of(session(), one_entity(session(), pid, name, uuid))))
+    return _noted(pid, name, uuid, diffs_of(versions_of(session(), _entity(pid, name, uuid))))
 
 
 @bp.get("/entities/<uuid>/audits")
@@ -268,53 +247,10 @@ def get_diffs(pid: int, name: str, uuid: str) -> ResponseReturnValue:
 def get_audits(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     """What happened to a row, the newest first: its versions, and what people did to it besides."""
     asked = read_query(ListQuery())
-    list_of(session(), pid, name)
-    entity = one_entity(session(), pid, name, uuid)
+    entity = _entity(pid, name, uuid)
     told = sorted([*_from_versions(entity), *_from_trail(entity)], key=lambda act: act["loggedAt"], reverse=True)
     end = None if asked["limit"] is None else asked["offset"] + asked["limit"]
     return answer(told[asked["offset"] : end])
-
-
-@bp.get("/entities.csv")
-@needs("submissions.read")
-@documented("entities", query=TableQuery, answer="text/csv")
-def get_csv(pid: int, name: str) -> ResponseReturnValue:
-    """The rows of a list as a table for spreadsheets; nothing in it can run as a formula."""
-    asked = read_query(TableQuery())
-    known = list_of(session(), pid, name)
-    tag = _tag(pid, asked)
-    if known_already(tag):
-        return tagged(b"", _CSV, tag)
-    properties = list(known.properties)
-    header = ["__id", "label", *properties]
-    header += ["__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"]
-    pieces = csv_pieces(header, _cells(_rows(pid, name, asked), properties), guarded=asked["safeCells"])
-    note_view(pid, name)
-    return _file(pieces, _CSV, f"{name}.csv", tag)
-
-
-@bp.get("/entities.geojson")
-@needs("submissions.read")
-@documented("entities", query=MapQuery, answer="application/json")
-def get_geojson(pid: int, name: str) -> ResponseReturnValue:
-    """The rows of a list on a map, those that lie anywhere."""
-    asked = read_query(MapQuery())
-    known = list_of(session(), pid, name)
-    if asked["property"] != _GEOMETRY and asked["property"] not in known.properties:
-        raise Unexpected(f"The list has no property called {asked['property']}.")
-    tag = _tag(pid, asked)
-    if known_already(tag):
-        return tagged(b"", _GEOJSON, tag)
-    rows = _rows(pid, name, asked, limit=asked["limit"], offset=asked["offset"])
-    note_view(pid, name)
-    return _file(_features(rows, asked["property"]), _GEOJSON, f"{name}.geojson", tag)
-
-
-def _tag(pid: int, asked: Mapping[str, Any]) -> str:
-    """What the rows of lists follow from, what was asked, when, and this code."""
-    moves = current.now() if hangs_on_time(asked["filter"]) else None
-    said = (VERSION, state_of(session(), pid), moves, request.path, request.query_string)
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
 def _noted(pid: int, name: str, uuid: str, shown: object) -> Response:
@@ -328,14 +264,15 @@ def note_view(pid: int, name: str, uuid: str = "") -> None:
     if not list_of(session(), pid, name).matching:
         return
     begin_writing(session())
-    subject = f"{name}/{_plain(uuid)}" if uuid else name
+    subject = _subject(name, uuid) if uuid else name
     record_act(session(), pid, current.origin(), VIEWED, current.now(), subject)
     session().commit()
 
 
-def _rows(pid: int, name: str, asked: Mapping[str, Any], limit: int | None = None, offset: int = 0) -> Iterator[Entity]:
+def rows_asked_for(
+    pid: int, name: str, asked: Mapping[str, Any], limit: int | None = None, offset: int = 0
+) -> Iterator[Entity]:
     """They are looked for when the first is asked for: by then the session that the view had is closed."""
-    list_of(session(), pid, name)
 
     def found(limit: int | None, offset: int) -> Iterator[Entity]:
         return rows_of_list(
@@ -353,49 +290,8 @@ def _rows(pid: int, name: str, asked: Mapping[str, Any], limit: int | None = Non
     def later() -> Iterator[Entity]:
         yield from found(limit, offset)
 
-    found(0, 0)  # a filter that cannot be understood is told before the answer begins
+    found(0, 0)  # an unknown list, or a filter that cannot be understood, is told before the answer begins
     return later()
-
-
-def _cells(rows: Iterable[Entity], properties: Sequence[str]) -> Iterator[list[Any]]:
-    names: dict[int | None, str] = {None: ""}
-    for row in rows:
-        if row.creator_id not in names:
-            names |= {id_: actor.name for id_, actor in names_of(session(), [row.creator_id]).items()}
-        yield [
-            row.id,
-            row.label,
-            *(str(row.data.get(key, "")) for key in properties),
-            _time(row.created_at),
-            str(row.creator_id or ""),
-            names.get(row.creator_id, ""),
-            row.version - 1,
-            _time(row.updated_at) if row.updated_at else "",
-            row.version,
-        ]
-
-
-def _features(rows: Iterable[Entity], name: str) -> Iterator[bytes]:
-    yield b'{"type":"FeatureCollection","features":['
-    begun = False
-    for row in rows:
-        written = str(row.data.get(name, ""))
-        geometry = next(
-            filter(None, (geometry_of(kind, written) for kind in ("geopoint", "geoshape", "geotrace"))), None
-        )
-        if geometry is None:
-            continue
-        properties = {**row.data, "label": row.label, "__version": row.version}
-        feature = {"type": "Feature", "id": row.id, "geometry": geometry, "properties": properties}
-        yield (b"," if begun else b"") + to_json(feature)
-        begun = True
-    yield b"]}"
-
-
-def _file(pieces: Iterator[bytes], content_type: str, file_name: str, tag: str) -> Response:
-    response = streamed(pieces, content_type, tag)
-    response.headers["Content-Disposition"] = disposition(file_name)
-    return response
 
 
 def _new(given: Mapping[str, Any]) -> NewEntity:
@@ -413,13 +309,17 @@ def _source(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (given or {}).items() if value is not None} | {"userAgent": agent}
 
 
-def _plain(uuid: str) -> str:
-    return uuid.lower().removeprefix("uuid:")
+def _subject(name: str, uuid: str) -> str:
+    return f"{name}/{uuid.lower().removeprefix('uuid:')}"
+
+
+def _entity(pid: int, name: str, uuid: str) -> Entity:
+    list_of(session(), pid, name)
+    return one_entity(session(), pid, name, uuid)
 
 
 def _whole(pid: int, name: str, uuid: str) -> dict[str, Any]:
-    list_of(session(), pid, name)
-    entity = one_entity(session(), pid, name, uuid)
+    entity = _entity(pid, name, uuid)
     version = versions_of(session(), entity)[-1]
     actors = names_of(session(), [entity.creator_id, version.actor_id]) if wants_more() else {}
     return _summary(entity, actors) | {"currentVersion": _version(version, actors)}
@@ -496,7 +396,3 @@ def _from_trail(entity: Entity) -> Iterator[dict[str, Any]]:
                 "details": {"entity": {"uuid": entity.id}, **(act.details or {})},
                 "notes": None,
             }
-
-
-def _time(moment: Any) -> str:
-    return str(moment.isoformat(timespec="milliseconds")).replace("+00:00", "Z")

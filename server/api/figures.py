@@ -162,7 +162,8 @@ def get_evidence(pid: int, indicator: str) -> ResponseReturnValue:
 def get_figure_changes(pid: int, indicator: str) -> ResponseReturnValue:
     """Why a figure is not what it was: before and after, and what each kind of event did to it."""
     query = read_query(ChangesQuery())
-    before, after = reading_of(pid, query["since"]), reading_of(pid, query["to"] or query["as_of"])
+    before = reading_of(pid, query["since"], "from")
+    after = reading_of(pid, query["to"], "to") if query["to"] else reading_of(pid, query["as_of"])
     known_indicator(after, indicator)
     return answer(changes_for_visitor(before, after, indicator, query).to_json())
 
@@ -199,9 +200,9 @@ def part_of(listed: Iterable[_Listed], query: dict[str, Any]) -> list[_Listed]:
     return list(listed)[query["offset"] : query["offset"] + query["limit"]]
 
 
-def reading_of(pid: int, as_of: str | None) -> Reading:
-    """The project as it stood at a moment, or as it stands; for this request."""
-    return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now()))
+def reading_of(pid: int, as_of: str | None, place: str = "as_of") -> Reading:
+    """The project as it stood at a moment, or as it stands; for this request. `place` is what the moment is called."""
+    return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now(), place))
 
 
 def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:

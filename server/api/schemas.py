@@ -12,6 +12,7 @@ from forms.programmes.settings import are_labels
 TEXT = validate.Length(max=1000)
 # PostgreSQL has no text with it, also none to compare with.
 NO_NUL = validate.ContainsNoneOf("\0", error="It holds NUL, or half of a character (a lone surrogate).")
+PROJECT_NAME = [validate.Length(min=1, max=200), validate.Regexp(r"\s*\S", error="A name is not blank.")]
 KEPT_DAYS = validate.Range(min=7, max=3650)
 
 
@@ -115,12 +116,14 @@ class ActorSchema(Schema):
 class ProjectSettings(Strict):
     """What a project can choose."""
 
-    name = fields.String(validate=validate.Length(min=1, max=200))
+    name = fields.String(validate=PROJECT_NAME)
     description = fields.String(validate=validate.Length(max=10_000), allow_none=True)
     archived = fields.Boolean(allow_none=True)
     time_zone = text()
     languages = fields.List(
-        fields.String(validate=validate.Regexp(r"[a-z]{2,8}(-[A-Za-z0-9]+)*\Z")),
+        fields.String(
+            validate=validate.Regexp(r"[a-z]{2,8}(-[A-Za-z0-9]+)*\Z", error="Not the code of a language, such as fr.")
+        ),
         validate=validate.Length(min=1, max=20),
     )
     fiscal_year_start = fields.Integer(strict=True, validate=validate.Range(min=1, max=12))
@@ -136,7 +139,7 @@ class ProjectSettings(Strict):
 class NewProjectSchema(ProjectSettings):
     """A project to make."""
 
-    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    name = fields.String(required=True, validate=PROJECT_NAME)
 
 
 class FormAssignmentSchema(Strict):
@@ -166,7 +169,7 @@ class WholeProjectSchema(ProjectSettings):
     class Meta:
         unknown = EXCLUDE
 
-    name = fields.String(required=True, validate=validate.Length(min=1, max=200))
+    name = fields.String(required=True, validate=PROJECT_NAME)
     forms = fields.List(fields.Nested(FormPutSchema))
 
 

@@ -37,9 +37,10 @@ from sync.indicators.issues import (
 )
 from sync.indicators.marks import Mark, Pairs, read_pairs
 from sync.indicators.moments import resolve_as_of
+from sync.indicators.notes import Paper
 from sync.indicators.pages import Link
 from sync.indicators.reading import Reading
-from sync.indicators.statements import Statement, compose, on_paper, statements_at
+from sync.indicators.statements import Statement, compose, head_of, on_paper, statements_at
 from sync.indicators.word import write_word
 from sync.indicators.word_templates import template_for
 from sync.models import Project, StatementIssue
@@ -107,9 +108,7 @@ def get_statement(pid: int, name: str) -> ResponseReturnValue:
     else:
         what = (name, language, query["period"], query["place"], small)
         statement = _written.get(session(), pid, what, written, event=reading.as_of.event)
-    if query["format"] == "docx":
-        return word_file(pid, reading, statement)
-    return _in_format(pid, statement, query["format"])
+    return _in_format(pid, reading, statement, query["format"])
 
 
 @bp.get("/<name>/issues")
@@ -139,9 +138,7 @@ def get_issue(pid: int, name: str, number: int) -> ResponseReturnValue:
     query = read_query(ShownQuery())
     issue = issue_at(session(), pid, name, number)
     statement = compose_issue(session(), issue, _language(pid, query["lang"]), sees_small_cells=sees_small_cells())
-    if query["format"] == "docx":
-        return word_file(pid, reading_of(pid, str(issue.as_of)), statement, issue)
-    return _in_format(pid, statement, query["format"], issue)
+    return _in_format(pid, reading_of(pid, str(issue.as_of)), statement, query["format"], issue)
 
 
 @bp.get("/<name>/issues/<int:number>/changes")
@@ -197,7 +194,8 @@ def word_file(
     template = template_for(session(), pid, statement.name)
     if template is not None:
         return as_word(pid, reading, statement, template, issue)
-    written = statement.to_docx(_from_afar(pid, statement), on_paper(reading, statement))
+    paper = _paper(reading, statement, issue)
+    written = statement.to_docx(_from_afar(pid, statement), paper, _head(statement, paper, issue))
     return _download(pid, statement, "docx", written, issue)
 
 
@@ -210,13 +208,21 @@ def as_word(
         template,
         reading,
         statement,
-        on_paper(reading, statement, issue.issued_at if issue else None),
+        _paper(reading, statement, issue),
         issue=issue.title if issue else "",
         form_titles=titles_of_forms(session(), pid),
         sees_small_cells=sees_small_cells(),
         link=_from_afar(pid, statement),
     )
     return _download(pid, statement, "docx", written, issue)
+
+
+def _paper(reading: Reading, statement: Statement, issue: StatementIssue | None) -> Paper:
+    return on_paper(reading, statement, issue.issued_at if issue else None)
+
+
+def _head(statement: Statement, paper: Paper, issue: StatementIssue | None) -> str:
+    return head_of(statement, paper, issue.number, issue.title) if issue else head_of(statement, paper)
 
 
 def _from_afar(pid: int, statement: Statement) -> Link:
@@ -262,15 +268,20 @@ def _asked(statement: Statement, figure: Figure, **more: str | int | None) -> st
     return urlencode({name: value for name, value in asked.items() if value not in (None, "", "all")})
 
 
-def _in_format(pid: int, statement: Statement, form: str, issue: StatementIssue | None = None) -> ResponseReturnValue:
+def _in_format(
+    pid: int, reading: Reading, statement: Statement, form: str, issue: StatementIssue | None = None
+) -> ResponseReturnValue:
     match form:
+        case "docx":
+            return word_file(pid, reading, statement, issue)
         case "html":
             body = statement.to_html(lambda mark: page_of(pid, statement, mark))
             return render_template(
                 "statement_alone.html", body=body, title=statement.title, language=statement.language
             )
         case "md":
-            return _download(pid, statement, "md", statement.to_markdown(), issue)
+            head = _head(statement, _paper(reading, statement, issue), issue)
+            return _download(pid, statement, "md", statement.to_markdown(head), issue)
         case _:
             more = {"issue": issue_json(issue), "kept": statement.paper is not None} if issue else {}
             return answer(statement.to_json(lambda mark: _evidence_of(pid, statement, mark)) | more)

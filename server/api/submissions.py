@@ -25,7 +25,7 @@ from server.wire.answers import (
     AT_ONCE,
     answer,
     done,
-    download,
+    download_instance,
     json_pieces,
     streamed,
     tagged,
@@ -219,10 +219,7 @@ def raw_xml(pid: int, fid: str, submission_id: int, instance_id: str) -> Respons
     raw = raw_instance(session(), pid, fid, instance_id)
     note_view(pid, submission_id)
     tag = hashlib.sha256(raw).hexdigest()[:32]
-    response = download(raw, f"{instance_id.replace(':', '-')}.xml", None, tag)
-    # Without a charset, and not as text: the bytes may be in any encoding, and say so themselves.
-    response.headers["Content-Type"] = "application/xml"
-    return response
+    return download_instance(raw, instance_id, tag)
 
 
 def _instance(pid: int, fid: str) -> Instance:

@@ -20,7 +20,7 @@ from sync.accounts.roles import fillable_forms
 from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_from, verify_portion
-from sync.indicators.statements import compose, statements_at
+from sync.indicators.statements import compose, head_of, on_paper, statements_at
 from sync.intake.prepare import sha256_of
 from sync.intake.receive import prepare_batch, store_batch
 
@@ -48,7 +48,7 @@ def statement(
         if lang is not None and known and lang not in known:
             raise click.UsageError(f"‘{name}’ is not written in ‘{lang}’; it is in {', '.join(known)}.")
         written = compose(reading, name, language, period=period, place=place, sees_small_cells=True)
-        click.echo(written.to_markdown().rstrip())
+        click.echo(written.to_markdown(head_of(written, on_paper(reading, written))).rstrip())
 
 
 @click.group()

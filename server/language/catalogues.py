@@ -7,7 +7,7 @@ has to compile them and none is out of date.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -19,6 +19,8 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_app_context
 from flask_babel import Babel, Domain
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from server.language.words import tied, words
 
@@ -41,6 +43,17 @@ def install_catalogues(app: Flask) -> None:
         lambda one, many, number: _of_visitor().ungettext(one, many, number),
         newstyle=True,
     )
+    app.jinja_env.globals["ngettext"] = _counted(app.jinja_env.globals["ngettext"])  # type: ignore[arg-type]
+
+
+def _counted(ngettext: Callable[..., str]) -> Callable[..., str]:
+    """With the number as the visitor's language writes it, where a text does not say how."""
+
+    @pass_context
+    def counted(context: Context, one: str, many: str, num: int, /, **filled: object) -> str:
+        return ngettext(context, one, many, num, num=words().number(num), **filled)
+
+    return counted
 
 
 @contextmanager

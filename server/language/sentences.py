@@ -33,6 +33,7 @@ _QUOTED = re.compile(r"‘(.*?)’(?=$|, ‘| → | in ‘)")
 _MOMENT = "%Y-%m-%d %H:%M"
 # Where one sentence ends and the next begins.
 _BETWEEN = re.compile(r"(?<=[.?!…]) (?=\S)")
+_ENDS = ".?!…:"
 _MOST_SENTENCES = 8
 _DEEPEST = 4  # sentences within sentences
 _LONGEST = 4000
@@ -111,6 +112,11 @@ class _Sentences:
 
     def find(self, english: str, depth: int) -> str | None:
         plain = english.removesuffix(".")
+        said = self._found(plain, depth)
+        # What is a part of other sentences may stand alone.
+        return f"{said}." if said and plain != english and said[-1] not in _ENDS else said
+
+    def _found(self, plain: str, depth: int) -> str | None:
         if (known := self.known.get(plain)) is not None:
             return known
         for length in range(_BEGINNING, -1, -1):

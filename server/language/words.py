@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_time, get_datetime_format
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal, format_percent
 from flask import Response, has_request_context, request
 from flask_babel import gettext
@@ -36,7 +36,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 _SENTENCES = {"bm": "fr"}
 # How Mali writes numbers and days, also in what is said in Bambara.
 _WRITTEN = {"en": "en_GB", "fr": "fr", "bm": "fr"}
-_GROUPED_FROM = 10_000
+_YEARS = frozenset(range(1900, 2101))
 
 
 _TIED = re.compile(" (?=[?!;:»]|%(?![(}]))|(?<=«) ")
@@ -81,9 +81,9 @@ class Words:
         return said.replace("-", "−")
 
     def exact(self, value: Decimal) -> str:
-        """All digits of an answer. Four of them stand together: most often they are a year."""
+        """All digits of an answer. Those of what is most often a year stand together."""
         decimals = len(str(value).partition(".")[2])
-        pattern = ("#,##0" if abs(value) >= _GROUPED_FROM else "0") + ("." + "0" * decimals if decimals else "")
+        pattern = ("0" if value in _YEARS else "#,##0") + ("." + "0" * decimals if decimals else "")
         return format_decimal(value, pattern, locale=self._written, decimal_quantization=False)
 
     def share(self, value: Fraction | float | None) -> str:
@@ -166,8 +166,7 @@ class Words:
 
     def moment_as_told(self, moment: dt.datetime) -> str:
         """A time by the clock of whoever wrote it down."""
-        told = moment.replace(tzinfo=None)
-        return first_said(format_datetime(told, format="medium", locale=self._written), self._written)
+        return self.moment(moment.replace(tzinfo=dt.UTC), exact=True)
 
 
 # A table says the same ones again and again, and to write one takes longer than all else that its row costs.
@@ -178,7 +177,8 @@ def _number(value: Any, locale: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _day(day: dt.date, locale: str) -> str:
-    return first_said(format_date(day, format="medium", locale=locale), locale)
+    """No line breaks in it."""
+    return first_said(format_date(day, format="medium", locale=locale), locale).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def words() -> Words:

@@ -15,6 +15,7 @@ from gunicorn.http.errors import ParseException
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 from werkzeug.exceptions import ClientDisconnected
 
+from forms.records import record
 from sync.errors import DiskFull, FieldMissing, Refusal, TooLarge, Unparseable
 from sync.intake.content import ContentStore, Incoming
 from sync.intake.items import storable
@@ -31,7 +32,7 @@ _NOT_WHOLE = "The form ended before it was whole; what arrived of it is kept. Se
 _EXTENDED = re.compile(r";\s*(?:file)?name\*\s*=\s*\"?([\w-]+)'[\w-]*'([^;\"\s]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """A body that arrives: `length` as it was announced, if it was. `hurry` is called before what a dead connection has
     left is read."""
@@ -42,7 +43,7 @@ class Body:
     hurry: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """Bytes of one part, of the parts of these fields, and of the whole body."""
 
@@ -51,7 +52,7 @@ class Limits:
     fields: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """A part that came whole. `names` are all that it may be called, the name of its field first."""
 

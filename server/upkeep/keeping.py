@@ -35,7 +35,7 @@ class Restored:
     origin: archive.Origin
     tally: Tally
     epoch: str
-    held: int  # webhooks that are paused now
+    held: int  # webhooks that wait for somebody to let them go on
     migrated: list[str]
 
 

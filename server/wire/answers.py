@@ -40,6 +40,8 @@ _HARMLESS = frozenset(
         "application/pdf",
         "text/csv",
         "text/plain",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     }
 )
 
@@ -138,6 +140,13 @@ def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag
             raise
     response.headers["Content-Disposition"] = disposition(name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+def download_instance(xml: bytes, instance_id: str, tag: str | None = None) -> Response:
+    """A filled form as it was sent. The bytes may be in any encoding, and say so themselves: no charset is told."""
+    response = download(xml, f"{instance_id.replace(':', '-')}.xml", None, tag)
+    response.headers["Content-Type"] = "application/xml"
     return response
 
 

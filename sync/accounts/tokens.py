@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from forms.records import record
 from sync.models import Actor, Assignment, Project, Token
 from sync.models.probing import look_up
 
@@ -49,7 +50,7 @@ class Issued:
     expires_at: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inside:
     """That there is a project, not deleted, and which role was given to an actor in it, if any."""
 
@@ -57,7 +58,7 @@ class Inside:
     role: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Owner:
     """Whom a token stands for: of an actor's row what each request asks for."""
 
@@ -75,7 +76,7 @@ class Owner:
     link_at: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Known:
     """A token that is good now, and whom it stands for."""
 

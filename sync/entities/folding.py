@@ -368,8 +368,9 @@ class _Folding:
             return HARD, conflicting
         return (SOFT if since else None), []
 
-    def _remember(self, step: Step, base: int | None, conflict: str | None, conflicting: Sequence[str]) -> None:
+    def _remember(self, step: Step, trunk: int | None, conflict: str | None, conflicting: Sequence[str]) -> None:
         if self._history is not None:
+            base = self._reached.get(step.branch_id or "", {}).get((step.base_version or 0) - 1, trunk)
             self._history.append(
                 Snapshot(step, step.version or 0, self._label, dict(self._data), base, conflict, list(conflicting))
             )

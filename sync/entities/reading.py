@@ -224,8 +224,12 @@ def versions_of(session: Session, entity: Entity) -> list[Version]:
     history = sorted(fold(steps, entity.version, remember=True).history, key=lambda shot: shot.version)
     events = _events(session, entity.project_id, {shot.step.event for shot in history})
     submissions = _submissions(session, entity.project_id, {shot.step.submission_id for shot in history})
-    by_number = {shot.version: shot for shot in history}  # a conflict that was settled adds no version of its own
-    found = [_version(shot, events, submissions) for shot in by_number.values()]
+    settled = {shot.version for shot in history if shot.step.path == RESOLVES}
+    by_number: dict[int, Snapshot] = {}
+    for shot in history:
+        if shot.version not in by_number or shot.step.path != RESOLVES:  # which by itself adds no version
+            by_number[shot.version] = shot
+    found = [_version(shot, events, submissions, number in settled) for number, shot in by_number.items()]
     if not found or found[-1].version < entity.version:
         found.append(_as_it_stands(entity))
     last = found[-1]
@@ -302,7 +306,7 @@ def _submissions(session: Session, project_id: int, ids: Collection[int]) -> dic
     return {row.id: row for row in rows}
 
 
-def _version(shot: Snapshot, events: Mapping[int, Any], submissions: Mapping[int, Any]) -> Version:
+def _version(shot: Snapshot, events: Mapping[int, Any], submissions: Mapping[int, Any], resolved: bool) -> Version:
     step = shot.step
     event, submission = events.get(step.event), submissions.get(step.submission_id)
     said = ((event.details or {}) if event is not None else {}).get("source") or {}
@@ -316,7 +320,7 @@ def _version(shot: Snapshot, events: Mapping[int, Any], submissions: Mapping[int
         base_version=shot.base,
         conflict=shot.conflict,
         conflicting=shot.conflicting,
-        resolved=step.path == RESOLVES,
+        resolved=resolved,
         submission=submission.instance_id if submission is not None else None,
         form_id=submission.form_id if submission is not None else None,
         source=said,

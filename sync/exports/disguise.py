@@ -12,20 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sync.exports.cells import Cell
-from sync.exports.fields import Column, Table
+from sync.exports.fields import Table
 from sync.exports.flat import Outlet, Take, plain
 from sync.models import Server
 
 # Of these nothing is kept: a position or a photo that cannot be looked at is of no use.
 _NEVER = frozenset({"geopoint", "geotrace", "geoshape", "binary"})
-# Made of names, as a rule.
-_INSTANCE_NAME = ("meta", "instanceName")
 _LENGTH = 20
-
-
-def identifies(column: Column) -> bool:
-    """Whether a column tells who somebody is."""
-    return column.identifying or column.path == _INSTANCE_NAME
 
 
 def without_identity(tables: Sequence[Table], *, pseudonyms: bool) -> list[Table]:
@@ -33,7 +26,7 @@ def without_identity(tables: Sequence[Table], *, pseudonyms: bool) -> list[Table
     found: dict[str, Table] = {}
     for table in tables:
         columns = [
-            column for column in table.columns if not identifies(column) or (pseudonyms and column.kind not in _NEVER)
+            column for column in table.columns if not column.identifying or (pseudonyms and column.kind not in _NEVER)
         ]
         parent = found[table.parent.identity] if table.parent else None
         found[table.identity] = replace(table, columns=columns, parent=parent)
@@ -61,7 +54,7 @@ def disguised(outlets: Sequence[Outlet], pseudonym: Take) -> list[Outlet]:
     """The columns of a file with pseudonyms where they identify people, one column for each question."""
     found: list[Outlet] = []
     for outlet in outlets:
-        if not identifies(outlet.column):
+        if not outlet.column.identifying:
             found.append(outlet)
         elif outlet.choice is None:
             found.append(replace(outlet, kind="text", take=pseudonym))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from forms.form import Field
 from forms.indicators.sheets import Sheets
 from forms.xforms.persons import asks_who
+from forms.xforms.repeated import repeat_around
 from forms.xforms.xform import Form
 from sync.errors import NotFound
 from sync.models import EntityList, FormDraft
@@ -26,6 +27,7 @@ _IDENTIFYING_KINDS = frozenset({"geopoint", "geotrace", "geoshape", "binary"})
 _IDENTIFYING_PROPERTIES = frozenset(
     {"username", "email", "phonenumber", "phone number", "simserial", "subscriberid", "deviceid"}
 )
+_INSTANCE_NAME = "/data/meta/instanceName"  # made of names, as a rule
 _TYPED = frozenset({"string", "int", "decimal"})
 _KINDS = {"select1": "select_one", "barcode": "string"}
 
@@ -196,7 +198,7 @@ class _Merge:
         for path in _containers(form):
             self.called.setdefault(renames.get(path, path), path)
         for path in form.repeats:
-            identity, outer = renames.get(path, path), _around(path, form.repeats)
+            identity, outer = renames.get(path, path), repeat_around(form, path)
             repeat = self.repeats.setdefault(identity, _Asked(identity))
             repeat.versions[version] = _inside(path, outer)
             repeat.newest = repeat.newest or self.renamed(path, outer, renames)
@@ -313,15 +315,13 @@ def _containers(form: Form) -> Iterator[str]:
                 pending.append((below, child))
 
 
-def _around(path: str, repeats: Sequence[str]) -> str:
-    return max((repeat for repeat in repeats if path.startswith(f"{repeat}/")), key=len, default="/data")
-
-
 def _inside(path: str, outer: str) -> Path:
     return tuple(path[len(outer) + 1 :].split("/"))
 
 
 def _tells(form: Form, asked: Field) -> bool:
+    if asked.path == _INSTANCE_NAME:
+        return True
     bind = form.binds.get(asked.path)
     if bind is not None and bind.preload == "property":
         return (bind.preload_params or "").removeprefix("uri:") in _IDENTIFYING_PROPERTIES

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from sync.exports.csvfiles import Tally
-from sync.exports.disguise import identifies
 from sync.exports.fields import Table, repeats_in
 from sync.exports.flat import moment_text
 from sync.exports.growing import Sink
@@ -61,7 +60,7 @@ def _keeper(source: Source, table: Table) -> Callable[[Any], Any]:
     """A function that keeps, of the answers in a row of the table, those that it has columns for."""
     leaves: list[tuple[Sequence[str], Any]] = []
     for column in table.columns:
-        disguise = source.pseudonym if source.pseudonym is not None and identifies(column) else None
+        disguise = source.pseudonym if source.pseudonym is not None and column.identifying else None
         leaves.append((column.path, disguise))
     for repeat in repeats_in(source.tables, table):
         leaves.append((repeat.within, _each(_keeper(source, repeat))))

@@ -24,7 +24,6 @@ from typing import Any
 from sync.errors import NotImplementedHere
 from sync.exports.cells import Cell
 from sync.exports.csvfiles import Tally, header_of, rows_of
-from sync.exports.disguise import identifies
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, label_in, moment_of
 from sync.exports.growing import Scratch, Sink
@@ -130,7 +129,7 @@ def _variable(name: str, header: str, outlet: Outlet | None, language: str, sour
         label = f"{label} {outlet.header.rpartition('-')[2]}"
     label = _cut(label)
     labels = {value: _cut(label_in(said, language) or value, _LONGEST_VALUE_LABEL) for value, said in column.choices}
-    disguised = source.pseudonym is not None and identifies(column)
+    disguised = source.pseudonym is not None and column.identifying
     if column.kind != "select_one" or disguised or not labels or len(labels) > _MOST_LABELS:
         return Variable(name, label, outlet.kind)
     if all(_WHOLE.fullmatch(value) and str(int(value)) == value for value in labels):

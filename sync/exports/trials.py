@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from sqlalchemy import ColumnElement, and_, func, literal, null, select
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from sync.exports.pages import RowsPage, Sought
 from sync.exports.rows import RepeatedRow, SubmissionRow
 from sync.exports.source import Source
 from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
-from sync.models import DraftSubmission, FormDraft
+from sync.models import Actor, DraftSubmission, FormDraft
 from sync.models.database import is_sqlite
 from sync.projects.catalogue import compiled_draft
 from sync.projects.drafts import draft_of
@@ -38,7 +39,8 @@ def trial_page(
         query = query.where(DraftSubmission.number < sought.after.get("id", 0))
     found = list(session.scalars(query.offset(sought.skip or None).limit(sought.limit + 1)))
     count = session.scalar(select(func.count()).select_from(DraftSubmission).where(*where)) if sought.count else None
-    rows = [_row(trial, draft_of(session, project_id, form_id).version) for trial in found[: sought.limit]]
+    shown = _shown(session, draft_of(session, project_id, form_id))
+    rows = [shown(trial) for trial in found[: sought.limit]]
     more = len(found) > sought.limit and bool(rows)
     return RowsPage(rows, {"id": rows[-1].id} if more else None, count)
 
@@ -65,9 +67,7 @@ class Trials(Source):
 
     def sent(self) -> Iterator[SubmissionRow]:
         """The newest first."""
-        version = draft_of(self.session, self.project_id, self.form_id).version
-        for trial in self._meant():
-            yield _row(trial, version)
+        yield from map(_shown(self.session, draft_of(self.session, self.project_id, self.form_id)), self._meant())
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat."""
@@ -155,7 +155,13 @@ def _among(session: Session, tables: Sequence[Table], sought: Sought) -> Among:
     return Among(values, sought.now, sqlite)
 
 
-def _row(trial: DraftSubmission, version: str) -> SubmissionRow:
+def _shown(session: Session, draft: FormDraft) -> Callable[[DraftSubmission], SubmissionRow]:
+    """As rows; whoever tried the draft out is not known, so its maker stands for them."""
+    maker = session.get(Actor, draft.actor_id) if draft.actor_id else None
+    return partial(_row, draft.version, maker)
+
+
+def _row(version: str, maker: Actor | None, trial: DraftSubmission) -> SubmissionRow:
     answers = dict(trial.answers or {})
     meta = answers.get("meta")
     answers["meta"] = {**(meta if isinstance(meta, dict) else {}), "instanceID": trial.instance_id}
@@ -166,8 +172,8 @@ def _row(trial: DraftSubmission, version: str) -> SubmissionRow:
         created=trial.received_at,
         updated=trial.received_at,
         deleted=None,
-        submitter_id=0,
-        submitter="",
+        submitter_id=maker.id if maker else 0,
+        submitter=maker.name if maker else "",
         device=trial.device,
         user_agent=trial.user_agent,
         review_state=None,

@@ -28,6 +28,8 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 _TABLE: Table = Contribution.__table__  # type: ignore[assignment]
 _CONTENT = ("day", "until", "place", "subject", "value", "text", "baseline", "recorded", *BY)
 _KEY = ("submission_id", "indicator_id", "ordinal")
+_TEXTS = itemgetter("place", "subject", *BY)
+_NARROW = 600  # characters, each of up to four bytes; PostgreSQL's indexes take rows of 2,704
 
 Row = dict[str, Any]
 
@@ -98,6 +100,7 @@ def rows_of(project_id: int, ids: Mapping[str, int], wanted: Wanted) -> Iterable
         }
         for column, keys in zip(BY, contribution.by, strict=False):
             row[column] = written_keys(keys)
+        row["wide"] = sum(len(text) for text in _TEXTS(row) if text) > _NARROW
         yield row
 
 

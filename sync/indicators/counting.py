@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,7 +18,8 @@ from sync.indicators.periods import Period
 # A row of the contributions table, with at least the columns that the definition calls for.
 Entry = Any
 # Rows turned on their side: each column by its name.
-Columns = Mapping[str, Sequence[Any]]
+# What stands in some columns of rows, and the subjects of those rows, one each.
+Heads = tuple[Mapping[str, str | None], Sequence[str]]
 # One key for each dimension.
 Cell = tuple[str | None, ...]
 # An amount in millionths.
@@ -158,19 +158,21 @@ def tabulate_each(
 
 
 def distinct_each(
-    columns: Columns, dimensions: Sequence[Dimension], standings: Sequence[Mapping[str, str]]
+    parts: Iterable[Heads], dimensions: Sequence[Dimension], standings: Sequence[Mapping[str, str]]
 ) -> list[Table]:
     """Whoever has a row in the period, once in every cell in which he or she has one: what `tabulate` counts, sooner.
 
     By each of `standings`, which say for whom a subject stands that does not stand for itself.
     """
-    subjects = columns["subject"]
-    cells: dict[Cell, list[str]] = {}
-    for texts, some in _sorted_by(subjects, columns, dimensions):
-        for cell in product(*(dimension.keys(text) for dimension, text in zip(dimensions, texts, strict=True))):
-            cells.setdefault(cell, []).extend(some)
-    in_cells = {cell: (len(some), set(some)) for cell, some in cells.items()}
-    in_all = len(subjects), set(subjects)
+    cells: dict[Cell, list[Sequence[str]]] = {}
+    everybody: list[Sequence[str]] = []
+    for texts, subjects in parts:
+        everybody.append(subjects)
+        if dimensions:
+            for cell in product(*(dimension.keys(texts[dimension.column]) for dimension in dimensions)):
+                cells.setdefault(cell, []).append(subjects)
+    in_cells = {cell: _once(some) for cell, some in cells.items()}
+    in_all = _once(everybody)
     return [
         Table({cell: _heads(*some, persons) for cell, some in in_cells.items()}, _heads(*in_all, persons))
         for persons in standings
@@ -313,22 +315,14 @@ def _sum_of(one: Tally | None, other: Tally) -> Tally:
     return Tally((one.value or Fraction(0)) + (other.value or 0), one.n + other.n, one.units + other.units)
 
 
+def _once(some: Sequence[Sequence[str]]) -> tuple[int, Set[str]]:
+    return sum(map(len, some)), set().union(*some)
+
+
 def _heads(rows: int, subjects: Set[str], persons: Mapping[str, str]) -> Tally:
     others = persons.keys() & subjects
     count = len((subjects - others) | {persons[subject] for subject in others}) if others else len(subjects)
     return Tally(Fraction(count), rows, count)
-
-
-def _sorted_by(
-    subjects: Sequence[str], columns: Columns, dimensions: Sequence[Dimension]
-) -> Iterable[tuple[tuple[str | None, ...], list[str]]]:
-    """The texts that occur in the dimensions' columns, each with the subjects of its rows."""
-    found: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
-    if dimensions:
-        texts = zip(*(columns[dimension.column] for dimension in dimensions), strict=True)
-        for text, subject in zip(texts, subjects, strict=True):
-            found[text].append(subject)
-    return found.items()
 
 
 def by_subject(definition: Definition) -> bool:

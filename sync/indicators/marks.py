@@ -16,7 +16,7 @@ from sync.indicators.amounts import rounded
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Figure, figure, share
 from sync.indicators.reading import Reading
-from sync.indicators.templates import StatementEnvironment
+from sync.indicators.templates import TOGETHER, StatementEnvironment
 from sync.indicators.wording import (
     GAP,
     MOST_DECIMALS,
@@ -29,7 +29,7 @@ from sync.indicators.wording import (
     phrase,
 )
 
-# Around the number of a mark; no text that is let in has these characters.
+# Around the number of a mark; no text that is shown keeps these characters.
 OPEN, CLOSE = "\ue000", "\ue001"
 MARK = re.compile(f"{OPEN}([0-9]+){CLOSE}")
 # Between paragraphs, and before each item of a list.
@@ -61,6 +61,16 @@ class Mark:
     briefly: str = ""
     plainly: str = ""
     decimals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text with marks in it. No text, so that no other can be taken for it, and none be taken out of it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +144,7 @@ class Page:
             "noun": self._noun,
             "join": self._join,
             "length": len,
+            TOGETHER: self._together,
         }
         return StatementEnvironment(filters, {FigureMark: ATTRIBUTES, dict: ()}, self.show)
 
@@ -163,11 +174,11 @@ class Page:
         """The text asks for what may be there another time."""
         self._lacks = True
 
-    def place(self, words: str, shown: Figure | None = None, fact: str = "", decimals: int | None = None) -> str:
+    def place(self, words: str, shown: Figure | None = None, fact: str = "", decimals: int | None = None) -> Written:
         """Put a mark into the text."""
         return self._put(Mark(clean(words), shown, fact, decimals=decimals))
 
-    def write(self, asked: Asked, noun: Noun | None = None) -> str:
+    def write(self, asked: Asked, noun: Noun | None = None) -> Written:
         """Put a figure into the text, with its range."""
         shown = self.figure(asked)
         if asked not in self._pairs:
@@ -181,9 +192,9 @@ class Page:
             return self._put(Mark(words, shown, asked.fact))
         return self._put(Mark(words, shown, asked.fact, asked, briefly, plainly))
 
-    def _put(self, mark: Mark) -> str:
+    def _put(self, mark: Mark) -> Written:
         self.marks.append(mark)
-        return f"{OPEN}{len(self.marks) - 1}{CLOSE}"
+        return Written(f"{OPEN}{len(self.marks) - 1}{CLOSE}")
 
     def settled(self, text: str) -> list[Mark]:
         """The marks as they read in the written text: a paragraph says the range of a figure once, and on how many
@@ -210,20 +221,21 @@ class Page:
             return value.written()
         if value is None:
             return GAP
+        if isinstance(value, Written):
+            return value
         if isinstance(value, Decimal | Fraction | int | float) and not isinstance(value, bool):
             return self._count(number_words(Fraction(value), self.language, _decimals(value)), value)
         if isinstance(value, dt.date):
             return self.place(date_words(value, self.language))
-        text = str(value)
-        return text if MARK.fullmatch(text) else self.place(text)
+        return self.place(str(value))
 
-    def _number(self, value: Any, decimals: int | None = None) -> str:
+    def _number(self, value: Any, decimals: int | None = None) -> Written | str:
         return self._as(value, False, decimals)
 
-    def _percent(self, value: Any, decimals: int | None = None) -> str:
+    def _percent(self, value: Any, decimals: int | None = None) -> Written | str:
         return self._as(value, True, decimals)
 
-    def _as(self, value: Any, percent: bool, decimals: int | None) -> str:
+    def _as(self, value: Any, percent: bool, decimals: int | None) -> Written | str:
         if isinstance(value, FigureMark):
             return value.plain(percent, _small(decimals))
         if value is None:
@@ -232,16 +244,16 @@ class Page:
         shown = _small(decimals) if decimals is not None else 0 if percent else _decimals(value)
         return self._count(write(Fraction(value), self.language, shown or 0), value)
 
-    def _date(self, value: Any) -> str:
+    def _date(self, value: Any) -> Written:
         day = dt.date.fromisoformat(value) if isinstance(value, str) else value
         if not isinstance(day, dt.date):
             raise TypeError("date is for dates")
         return self.place(date_words(day, self.language))
 
-    def _people(self, value: Any) -> str:
+    def _people(self, value: Any) -> Written:
         return self._noun(value, phrase("person", self.language), phrase("people", self.language))
 
-    def _noun(self, value: Any, one: Any = None, several: Any = None) -> str:
+    def _noun(self, value: Any, one: Any = None, several: Any = None) -> Written:
         if not (isinstance(one, str) and isinstance(several, str)):
             raise TypeError("a noun is two texts, for one and for several")
         noun = Noun(one, several)
@@ -250,11 +262,20 @@ class Page:
         count = Fraction(value)
         return self._count(f"{number_words(count, self.language)} {noun.for_(count, self.language)}", value)
 
-    def _count(self, words: str, number: Any) -> str:
+    def _count(self, words: str, number: Any) -> Written:
         return self.place(words, number.figure, number.fact) if isinstance(number, Told) else self.place(words)
 
-    def _join(self, values: Iterable[Any], between: str = ", ") -> str:
-        return self.place(between).join(str(self.show(value)) for value in values)
+    def _join(self, values: Iterable[Any], between: str = ", ") -> Written:
+        if isinstance(values, str):
+            raise TypeError("join is for lists")
+        return Written(str(self.place(between)).join(str(self.show(value)) for value in values))
+
+    def _together(self, values: Iterable[Any]) -> Written | str:
+        """What `~` joins: texts and whole numbers as they are, all else as it would be written alone."""
+        values = [str(value) if type(value) in (str, int) else value for value in values]
+        if all(isinstance(value, str) for value in values):
+            return "".join(values)
+        return Written("".join(str(self.show(value)) for value in values))
 
 
 class _Items(list[dict[str, Any]]):
@@ -291,18 +312,15 @@ class FigureMark:
     def figure(self) -> Figure:
         return self._page.figure(self._asked)
 
-    def written(self, noun: Noun | None = None) -> str:
+    def written(self, noun: Noun | None = None) -> Written:
         """With its range."""
         return self._page.write(self._asked, noun)
 
-    def plain(self, percent: bool, decimals: int | None) -> str:
+    def plain(self, percent: bool, decimals: int | None) -> Written:
         """The number alone, for where a text says more about it itself."""
         shown = decimals or 0 if self._asked.share else decimals
         words = figure_words(self.figure, self._page.language, percent, shown, ranged=False)
         return self._page.place(words, self.figure, self._asked.fact, decimals)
-
-    def __str__(self) -> str:
-        return self.written()
 
     @property
     def share(self) -> FigureMark:

@@ -33,10 +33,11 @@ class AsOf:
         return {"event": self.event, "at": self.at.isoformat()}
 
 
-def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime) -> AsOf:
-    """The moment that `as_of` names: an event's number, a time, or a date (the end of that day in the project's zone).
+def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.datetime, place: str = "as_of") -> AsOf:
+    """The moment that a text names: an event's number, a time, or a date (the end of that day in the project's zone).
 
-    Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet.
+    Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet: its
+    finding says at which `place` the text stood.
     """
     project = session.execute(
         select(Project.last_event, Project.time_zone, Project.created_at, Event.at)
@@ -49,9 +50,9 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
         return AsOf(project.last_event, project.at or now)
     if text.isascii() and text.isdigit() and len(text) < 19:
         if int(text) > project.last_event:
-            raise _no_moment(f"The journal has come to event {project.last_event}.")
+            raise _no_moment(place, f"The journal has come to event {project.last_event}.")
         return _at_event(session, project_id, int(text), now if int(text) else project.created_at)
-    moment = _moment(text, project.time_zone)
+    moment = _moment(text, project.time_zone, place)
     return _at_event(session, project_id, _last_before(session, project_id, moment, project.last_event), moment)
 
 
@@ -92,7 +93,7 @@ def _at_event(session: Session, project_id: int, number: int, otherwise: dt.date
     return AsOf(number, at or otherwise)
 
 
-def _moment(text: str, time_zone: str) -> dt.datetime:
+def _moment(text: str, time_zone: str, place: str) -> dt.datetime:
     # In an address, the plus of an offset that was not encoded arrives as a space.
     written = text.strip().replace(" ", "+") if "T" in text else text.strip()
     try:
@@ -103,11 +104,13 @@ def _moment(text: str, time_zone: str) -> dt.datetime:
             moment = dt.datetime.fromisoformat(written)
         moment.astimezone(dt.UTC)  # the first and the last days of the calendar may not have their time there
     except (ValueError, OverflowError):
-        raise _no_moment("Write an event's number, a date, or a time such as 2026-03-31T18:00:00+00:00.") from None
+        raise _no_moment(
+            place, "Write an event's number, a date, or a time such as 2026-03-31T18:00:00+00:00."
+        ) from None
     if moment.tzinfo is None:
-        raise _no_moment("Write the time with its offset, such as 2026-03-31T18:00:00+00:00.")
+        raise _no_moment(place, "Write the time with its offset, such as 2026-03-31T18:00:00+00:00.")
     return moment
 
 
-def _no_moment(remedy: str) -> Unexpected:
-    return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place="as_of")])
+def _no_moment(place: str, remedy: str) -> Unexpected:
+    return Unexpected(findings=[Finding("This is not a moment of the project's history.", remedy, place)])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SIGNS = re.compile(r"[\\`*_\[\]<>#|~&]")
 _MARKUP = re.compile(rf"({_SIGNS.pattern})|^([-+]|[0-9]+(?=[.)]))")
+_HEADING = re.compile(r"\s*#{1,6} [^\n]*")
 _STARTS = ("http://", "https://", "mailto:")
 
 # Where a mark with a figure leads to.
@@ -165,7 +166,20 @@ def _escaped(mark: Mark) -> str:
     """Data is not markup, whatever it looks like; nor is a noun beside a number."""
     if mark.figure is not None and mark.figure.items is None:
         return _SIGNS.sub(r"\\\g<0>", mark.words)
-    return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", mark.words)
+    return escaped(mark.words)
+
+
+def escaped(words: str) -> str:
+    """Words as Markdown that reads like them, whatever they look like."""
+    return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", words)
+
+
+def beneath_heading(text: str, line: str) -> str:
+    """The Markdown text with a paragraph of these words beneath its first heading, or before all where none comes
+    first."""
+    heading = _HEADING.match(text)
+    at = heading.end() if heading else 0
+    return "\n\n".join(part for part in (text[:at].rstrip(), escaped(line), text[at:].lstrip("\n")) if part)
 
 
 def style_of(block: Block) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import compress
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     func,
     literal_column,
     select,
@@ -26,14 +26,13 @@ from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
 from sync.indicators.contributions import read_keys
-from sync.indicators.counting import Dimension, Entry, Tally
+from sync.indicators.counting import Dimension, Entry, Heads, Tally
 from sync.indicators.definitions import Definition, Way, definitions_at, targets_at
 from sync.indicators.hiding import Family
 from sync.indicators.moments import AsOf, settings_at
 from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.indicators.persons import FEWEST, MOST, STANDINGS, VALUE, Lists, Persons, persons_about, persons_at
-from sync.indicators.rows import ROWS, Rows, Slot, needed_columns
-from sync.models.database import fetch_rows
+from sync.indicators.rows import ROWS, Rows, Slot, heads_of, needed_columns
 from sync.models.indicators import Contribution, Target
 from sync.models.projects import Project
 from sync.projects.places import PlaceTree, places_at
@@ -70,7 +69,7 @@ class Reading:
         self.rows = Rows(session, project_id, as_of.event)
         self._tables: dict[tuple[str, str, Period, str | None, tuple[str, ...], int], counting.Table] = {}
         self._entries: dict[tuple[Any, ...], Sequence[Entry]] = {}
-        self._columns: dict[tuple[Any, ...], Mapping[str, Sequence[Any]]] = {}
+        self._heads: dict[tuple[Any, ...], tuple[Set[str], Sequence[Heads]]] = {}
         self._persons: dict[Lists, Persons] = {}
         self._about: dict[tuple[Lists, str], tuple[Set[str], Reading]] = {}
         self._standing = VALUE
@@ -123,7 +122,8 @@ class Reading:
         held.append(rows.indicator_id.in_([definition.id for definition in self.definitions.values()]))
         held += [rows.day >= period.start] if period.start else []
         held += [rows.day <= period.end] if period.end else []
-        return self.session.connection().scalar(select(literal_column("1")).where(*held).limit(1)) is not None
+        query = select(literal_column("1", Integer)).where(*held).limit(1)
+        return any(self.session.scalar(query.where(which)) is not None for which in (~rows.wide, rows.wide))
 
     def place(self, written: str | None) -> str | None:
         """The code of a place given by code or alias. Raises Unexpected for one that was not known at the time."""
@@ -232,14 +232,12 @@ class Reading:
     ) -> set[str]:
         """The subjects that have a row in a cell."""
         dimensions = self.dimensions(definition, tuple(cells))
-        columns = self._subjects(definition, period, place, dimensions)
-        subjects: Sequence[str | None] = columns["subject"]
-        rows: Iterable[int] = range(len(subjects))
-        for dimension, key in zip(dimensions, cells.values(), strict=True):
-            texts = columns[dimension.column]
-            inside = {text for text in set(texts) if key in dimension.keys(text)}
-            rows = [row for row in rows if texts[row] in inside]
-        return {subject for row in rows if (subject := subjects[row]) is not None}
+        inside = [
+            subjects
+            for texts, subjects in self._heads_in(definition, period, place, dimensions)
+            if all(key in one.keys(texts[one.column]) for one, key in zip(dimensions, cells.values(), strict=True))
+        ]
+        return set().union(*inside)
 
     def entries(self, definition: Definition, period: Period, place: str | None) -> list[Entry]:
         """The rows that have a say in a figure for the period, in no order; some may lie before it."""
@@ -295,7 +293,7 @@ class Reading:
         conditions = self._inside_of(definition, period)
         if place is not None:
             conditions.append(ROWS.c.place.in_(self._spellings(definition, conditions, place)))
-        query = union_all(*self.rows.both(definition, ["opened"], conditions)).subquery()
+        query = union_all(*self.rows.each(definition, ["opened"], conditions)).subquery()
         return self.session.scalars(select(func.count()).select_from(query)).one()
 
     def lies_in(self, place: str | None) -> Callable[[Entry], bool]:
@@ -358,11 +356,10 @@ class Reading:
                 0, Dimension("place", lambda written: (self.tree.at_depth(self.code_of(written), depth),))
             )
         if definition.counts_subjects and not definition.has_value:
-            # Handing over one short row each is as quick, on both databases, as having them told apart there.
-            columns = self._subjects(definition, period, place, dimensions)
+            heads = self._heads_in(definition, period, place, dimensions)
             return self._of_all_standings(
                 (definition.name, period, place, by, depth),
-                counting.distinct_each(columns, dimensions, self.persons(definition).standings),
+                counting.distinct_each(heads, dimensions, self.persons(definition).standings),
             )
         if _adds_in_sql(definition):
             return self._summed(definition, period, place, dimensions)
@@ -420,33 +417,28 @@ class Reading:
         other._standing = standing
         return other
 
-    def _subjects(
+    def _heads_in(
         self, definition: Definition, period: Period, place: str | None, dimensions: Sequence[Dimension]
-    ) -> Mapping[str, Sequence[Any]]:
-        """Of each row of the period no more than it takes to tell subjects apart, column by column. Who asks for the
-        total alone is likely to ask for cells next."""
+    ) -> Sequence[Heads]:
+        """Who has rows in the period, put together by no more columns than are asked for. Who asks for the total alone
+        is likely to ask for cells next."""
         cells = [dimension.column for dimension in dimensions] or [f"by{way.position}" for way in definition.ways]
-        needed = {"subject", *cells, *(["place"] if place is not None else [])}
+        needed = {*cells, *(["place"] if place is not None else [])}
         key = (definition.id, period.start, period.end)
-        if not needed <= self._columns.get(key, {}).keys():
-            names = sorted(needed)
+        if key not in self._heads or not needed <= self._heads[key][0]:
             start = None if counting.looks_back(definition) else period.start
-            if (fetched := self._entries.get((definition.id, start, period.end))) is not None:
-                self._columns[key] = {name: [getattr(entry, name) for entry in fetched] for name in names}
-            else:
+            fetched = self._entries.get((definition.id, start, period.end))
+            if fetched is None:
                 self._make_room()
-                query = self.rows.visible(definition, names, self._conditions(definition, period, None))
-                rows = fetch_rows(self.session.connection(), query)
-                # Columns, because a hundred thousand rows kept as objects are a burden to the garbage collector.
-                self._columns[key] = dict(
-                    zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True)
-                )
-        columns = self._columns[key]
+                heads = self.rows.heads(definition, sorted(needed), self._conditions(definition, period, None))
+            else:
+                heads = heads_of(fetched, sorted(needed))
+            self._heads[key] = needed, heads
+        found = self._heads[key][1]
         if place is None:
-            return columns
-        inside = self._written_in(columns["place"], place)
-        chosen = [written in inside for written in columns["place"]]
-        return {name: tuple(compress(column, chosen)) for name, column in columns.items()}
+            return found
+        inside = self._written_in((texts["place"] for texts, _ in found), place)
+        return [(texts, subjects) for texts, subjects in found if texts["place"] in inside]
 
     def _fetched(self, definition: Definition, period: Period) -> Sequence[Entry]:
         start = None if counting.looks_back(definition) else period.start
@@ -460,10 +452,10 @@ class Reading:
 
     def _make_room(self) -> None:
         """Drop what was fetched for other figures where it is much: it fills the memory, and is seldom read again."""
-        columns = (next(iter(one.values()), ()) for one in self._columns.values())
-        if sum(map(len, [*self._entries.values(), *columns])) > _MOST_ROWS:
+        subjects = (subjects for _, heads in self._heads.values() for _, subjects in heads)
+        if sum(map(len, [*self._entries.values(), *subjects])) > _MOST_ROWS:
             self._entries.clear()
-            self._columns.clear()
+            self._heads.clear()
 
     def _inside(self, found: Sequence[Entry], place: str | None) -> list[Entry]:
         if place is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from collections import namedtuple
+from collections import defaultdict, namedtuple
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CompoundSelect, Select, Table, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from sync.indicators.counting import Entry
+from sync.indicators.counting import Entry, Heads
 from sync.indicators.definitions import Definition
 from sync.models.database import fetch_rows
 from sync.models.indicators import Contribution
@@ -22,6 +22,7 @@ from sync.models.probing import rows_of_keys
 # Where a row of an indicator stands in the order of dates: its day, submission, ordinal and event.
 Slot = tuple[dt.date, int, int, int]
 _SLOT = ("day", "submission_id", "ordinal", "opened")
+_BETWEEN = "\x1f"
 ROWS: Table = Contribution.__table__  # type: ignore[assignment]
 
 
@@ -41,24 +42,28 @@ class Rows:
         since: int | None = None,
     ) -> CompoundSelect[Any]:
         """Rows that were open at the event, or at any time from `since` up to it."""
-        return union_all(*self.both(definition, names, conditions, since))
+        return union_all(*self.each(definition, names, conditions, since))
 
-    def both(
+    def each(
         self,
         definition: Definition,
         names: Iterable[str],
         conditions: Iterable[ColumnElement[bool]],
         since: int | None = None,
-    ) -> tuple[Select[Any], Select[Any]]:
-        """Those still open, and those closed later, each with an index of its own."""
+    ) -> tuple[Select[Any], ...]:
+        """Those still open, those of them that are wide, and those closed later: each has an index of its own."""
         query = select(*(ROWS.c[name] for name in names)).where(
             ROWS.c.project_id == self.project_id,
             ROWS.c.indicator_id == definition.id,
             ROWS.c.opened <= self.event,
             *conditions,
         )
-        closed_after = self.event if since is None else since
-        return query.where(ROWS.c.closed.is_(None)), query.where(ROWS.c.closed > closed_after)
+        still_open, closed_after = ROWS.c.closed.is_(None), self.event if since is None else since
+        return (
+            query.where(still_open, ~ROWS.c.wide),
+            query.where(still_open, ROWS.c.wide),
+            query.where(ROWS.c.closed > closed_after),
+        )
 
     def of_keys(
         self,
@@ -82,6 +87,23 @@ class Rows:
             *conditions,
         )
 
+    def heads(
+        self, definition: Definition, names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
+    ) -> list[Heads]:
+        """The subjects of the visible rows, put together by these columns: in one text for each, because thousands of
+        short rows take several times longer to hand over."""
+        query = self.visible(definition, ["subject", *names], conditions)
+        rows = query.subquery()
+        texts = [rows.c[name] for name in names]
+        together = select(func.count(), func.aggregate_strings(rows.c.subject, _BETWEEN), *texts).group_by(*texts)
+        found: list[Heads] = []
+        for n, subjects, *others in fetch_rows(self.session.connection(), together):
+            told = subjects.split(_BETWEEN) if n else []
+            if len(told) != n:  # Somebody's id holds what stands between them.
+                return heads_of(self.read(query, ["subject", *names]), names)
+            found.append((dict(zip(names, others, strict=True)), told))
+        return found
+
     def following(
         self,
         definition: Definition,
@@ -99,7 +121,7 @@ class Rows:
         behind = or_(beyond(day, after[0]), beyond(tuple_(*others), tuple_(*after[1:])))
         order = [column.desc() if newest_first else column for column in (day, *others)]
         found: list[Entry] = []
-        for query in self.both(definition, names, [*conditions, not_before(day, after[0]), behind]):
+        for query in self.each(definition, names, [*conditions, not_before(day, after[0]), behind]):
             found += self.read(query.order_by(*order).limit(limit), names)
         return sorted(found, key=slot_of, reverse=newest_first)[:limit]
 
@@ -124,6 +146,15 @@ class Rows:
 @cache
 def _entry(names: tuple[str, ...]) -> Any:
     return namedtuple("Entry", names)
+
+
+def heads_of(entries: Iterable[Entry], names: Sequence[str]) -> list[Heads]:
+    """The subjects of rows that have one, put together by these columns."""
+    found: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
+    for entry in entries:
+        if entry.subject is not None:
+            found[tuple(getattr(entry, name) for name in names)].append(entry.subject)
+    return [(dict(zip(names, texts, strict=True)), subjects) for texts, subjects in found.items()]
 
 
 def slot_of(entry: Entry) -> Slot:

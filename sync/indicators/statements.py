@@ -22,7 +22,18 @@ from sync.indicators.figures import Figure
 from sync.indicators.marks import Asked, Mark, Page, Pairs, Tell, clean, period_name
 from sync.indicators.moments import AsOf
 from sync.indicators.notes import Paper, beneath, notes_of
-from sync.indicators.pages import Block, Link, Run, as_docx, as_html, as_markdown, as_paragraphs, blocks_of, heading_of
+from sync.indicators.pages import (
+    Block,
+    Link,
+    Run,
+    as_docx,
+    as_html,
+    as_markdown,
+    as_paragraphs,
+    beneath_heading,
+    blocks_of,
+    heading_of,
+)
 from sync.indicators.periods import read_period
 from sync.indicators.reading import Reading
 from sync.indicators.templates import check_source, render_source
@@ -91,12 +102,14 @@ class Statement:
         Nothing in it but our own markup."""
         return f'{as_html(self.text, self.marks, link, notes)}<p class="basis">{html.escape(self.basis)}</p>\n'
 
-    def to_markdown(self) -> str:
-        return f"{as_markdown(self.text, self.marks).rstrip()}\n\n{self.basis}\n"
+    def to_markdown(self, head: str = "") -> str:
+        """With `head` beneath its heading, as `head_of` has it."""
+        return f"{as_markdown(self._headed(head), self.marks).rstrip()}\n\n{self.basis}\n"
 
-    def to_docx(self, link: Link | None = None, paper: Paper | None = None) -> bytes:
-        """A Word document; each figure leads to what `link` says, and has the number of its note at the end."""
-        blocks = blocks_of(f"{self.text}\n\n{self.basis}", self.marks)
+    def to_docx(self, link: Link | None = None, paper: Paper | None = None, head: str = "") -> bytes:
+        """A Word document, with `head` beneath its heading; each figure leads to what `link` says, and has the number
+        of its note at the end."""
+        blocks = blocks_of(f"{self._headed(head)}\n\n{self.basis}", self.marks)
         if paper is not None and paper.notes:
             blocks.append(Block("heading", (Run(paper.heading),), 2))
             blocks += [Block("paragraph", (Run(line),)) for line in paper.lines]
@@ -109,6 +122,9 @@ class Statement:
             link=link,
             notes=paper.of_marks if paper else {},
         )
+
+    def _headed(self, head: str) -> str:
+        return beneath_heading(self.text, clean(head)) if head else self.text
 
 
 def put_statement(journal: Journal, name: str, language: str, source: str, event: int) -> bool:
@@ -219,6 +235,13 @@ def on_paper(reading: Reading, statement: Statement, issued_at: dt.datetime | No
         day_words(reading, reading.as_of.at, language),
         day_words(reading, issued_at, language) if issued_at is not None else "",
     )
+
+
+def head_of(statement: Statement, paper: Paper, number: int | None = None, title: str = "") -> str:
+    """What a file says beneath the heading: project, period and place; of an issue its number, title and day."""
+    issued = {"number": number, "title": title, "date": paper.issued}
+    issue = phrase("issue", statement.language, **issued) if number is not None else ""
+    return " · ".join(part for part in (paper.project, paper.period, paper.place, issue) if part)
 
 
 def counting_indicators(tell: Tell, of: int) -> Callable[[str], None]:

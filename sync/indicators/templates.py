@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.environment import Template
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
@@ -55,6 +56,8 @@ _ALLOWED = (
 _TESTS = ("defined", "undefined", "none", "divisibleby", "even", "odd")
 _LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
 _ROUND = "_round"
+# The filter, where an environment has one, that joins what a text joins with `~`.
+TOGETHER = "_together"
 
 
 class StatementEnvironment(SandboxedEnvironment):
@@ -91,7 +94,7 @@ class StatementEnvironment(SandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _ROUND, [], [], None, None, lineno=loop.lineno)
-        return tree
+        return _Joined().visit(tree) if TOGETHER in self.filters else tree
 
     def _round(self, values: Iterable[Any]) -> Iterator[Any]:
         for value in values:
@@ -99,6 +102,15 @@ class StatementEnvironment(SandboxedEnvironment):
             if self._rounds > _MOST_ROUNDS:
                 raise TemplateError(f"The loops go round more than {_MOST_ROUNDS} times.")
             yield value
+
+
+class _Joined(NodeTransformer):
+    """Leaves to the filter what `~` would join as plain texts."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 — Jinja's name
+        self.generic_visit(node)
+        joined = nodes.List(node.nodes, lineno=node.lineno)
+        return nodes.Filter(joined, TOGETHER, [], [], None, None, lineno=node.lineno)
 
 
 def render_source(environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str) -> str:
@@ -180,7 +192,10 @@ def _line_of(error: Exception) -> int | None:
 
 def _syntax(error: TemplateSyntaxError, place: str) -> Finding:
     return Finding(
-        f"{error.message or 'This is not understood'}.", "See the docs on statements.", place, row=error.lineno
+        f"{(error.message or 'This is not understood').rstrip('.')}.",
+        "See the docs on statements.",
+        place,
+        row=error.lineno,
     )
 
 

@@ -45,7 +45,10 @@ class AttachmentSchema(Schema):
         unknown = RAISE
 
     name = fields.String(required=True, validate=_NAME)
-    sha256 = fields.String(required=True, validate=validate.Regexp(rf"{SHA256.pattern}\Z"))
+    sha256 = fields.String(
+        required=True,
+        validate=validate.Regexp(rf"{SHA256.pattern}\Z", error="Not a SHA-256 in 64 small hexadecimal digits."),
+    )
     size = fields.Integer(strict=True, validate=validate.Range(min=0, max=2**53))
     type = fields.String(validate=_TEXT)
 

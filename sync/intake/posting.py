@@ -6,7 +6,7 @@ import datetime as dt
 import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from forms.findings import Faulty
+from forms.records import record
 from forms.xforms.instance import read_instance
 from sync.errors import (
     Busy,
@@ -50,7 +51,7 @@ _CONTENT_DIFFERS = "A submission with this id and other content is stored. Both 
 _NO_ANSWER = frozenset({"unreadable", "malformed", "unknown_form", "not_allowed"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PostedFile:
     """A file that came along. `names` are all by which the form may call it, likeliest first.
 
@@ -64,7 +65,7 @@ class PostedFile:
     content: Incoming | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Post:
     """What one request brought. `incomplete` says that more files will follow in others.
 
@@ -83,7 +84,7 @@ class Post:
     first_received: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Posted:
     """What became of it. With a `refusal` it was not filed, but its bytes wait in quarantine all the same.
 

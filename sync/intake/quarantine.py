@@ -159,7 +159,7 @@ def _decide(journal: Journal, parked: Quarantined, action: str, reason: str | No
         "reason": reason,
         "outcome": receipt.outcome if receipt else None,
         "submission": str(submission_id) if submission_id is not None else None,
-        "actor": str(journal.actor_id) if journal.actor_id is not None else None,
+        "actor": journal.actor_id,
         "at": journal.now.isoformat(),
     }
     journal.record(parked.state, submission_id, {"quarantine": str(parked.id), "action": action, "reason": reason})

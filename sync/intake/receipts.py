@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forms.form import Flag
+from forms.records import record
 from sync.intake.attaching import Brought
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sender:
     """Who sent what is filed, and what came with it. `received_at` is of submissions that another server had first."""
 

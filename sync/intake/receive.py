@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, aliased
 
 from forms.findings import Faulty
 from sync.intake.files import held_files
-from sync.intake.filing import Filing, PrepareAgain, raw_item
+from sync.intake.filing import Filing, PrepareAgain
 from sync.intake.items import Item, read_item, shortened, storable
+from sync.intake.parking import raw_item, waits
 from sync.intake.prepare import (
     Prepared,
     Ready,
@@ -221,9 +222,7 @@ def unstorable(item: Prepared, error: StatementError) -> Waiting:
     _require_own_fault(error)
     if not isinstance(item, Ready):
         raise error
-    message = f"The database could not hold it ({type(error).__name__})."
-    named = (item.instance_id, item.form, item.version, item.edits)
-    return Waiting(*named, "unstorable", message, item.raw, item.envelope())
+    return waits(item, "unstorable", f"The database could not hold it ({type(error).__name__}).")
 
 
 def _require_own_fault(error: StatementError) -> None:

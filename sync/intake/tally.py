@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
+from forms.records import record
 from sync.models import Comment, Submission
 from sync.models.base import UtcDateTime
 
 COUNTED_TO = 500
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tally:
     """How many submissions came today, by the project's clock, and how many were sent back; each counted to
     `COUNTED_TO`, as a token that many tablets share may have sent many thousands."""

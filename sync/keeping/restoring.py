@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, inspect, select, update
+from sqlalchemy import Connection, func, inspect, or_, select, update
 
 from sync.accounts.installation import new_epoch
 from sync.errors import Exists
@@ -64,11 +64,14 @@ def begin_new_epoch(connection: Connection) -> str:
 
 
 def hold_webhooks(connection: Connection) -> int:
-    """Pause all of them, for a copy is not to speak to those who listen to the true server; gives how many."""
+    """Pause all of them, for a copy is not to speak to those who listen to the true server; gives how many wait for
+    somebody to let them go on."""
     if not inspect(connection).has_table(Webhook.__tablename__):
         return 0
     held = {"state": "paused", "next_at": None, "last_status": None, "last_error": Webhook.RESTORED}
-    return connection.execute(update(Webhook).where(Webhook.state != "paused").values(held)).rowcount
+    # One that an earlier restore has paused waits on; one that a person has paused is theirs.
+    waiting = or_(Webhook.state != "paused", Webhook.last_error == Webhook.RESTORED)
+    return connection.execute(update(Webhook).where(waiting).values(held)).rowcount
 
 
 def _keep(file: File, store: ContentStore) -> None:

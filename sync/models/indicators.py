@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync.models.base import Base
@@ -41,18 +41,27 @@ class Contribution(Base):
 
     Amounts are whole millionths, so that sums are exact on both databases. A breakdown of several keys is written
     ` a b `, with a space at both ends; one of a single key as it is; null is the key null. `recorded` is the
-    submission's `recorded_at` in microseconds since 1970, which decides between two values on one date.
+    submission's `recorded_at` in microseconds since 1970, which decides between two values on one date. A row whose
+    place, subject and keys together are too long for PostgreSQL's indexes is `wide`.
     """
 
     __tablename__ = "contributions"
     __table_args__ = (
         Index(
             "ix_contributions_open",
+            *("project_id", "indicator_id", "day"),
+            # What most figures look at: they are counted without going to the rows themselves.
+            *("wide", "closed", "opened", "place", "subject", "value", "by1", "by2", "by3", "by4", "by5", "by6"),
+            postgresql_where=text("closed IS NULL AND NOT wide"),
+            sqlite_where=text("closed IS NULL AND wide = 0"),
+        ),
+        Index(
+            "ix_contributions_wide",
             "project_id",
             "indicator_id",
             "day",
-            postgresql_where=text("closed IS NULL"),
-            sqlite_where=text("closed IS NULL"),
+            postgresql_where=text("closed IS NULL AND wide"),
+            sqlite_where=text("closed IS NULL AND wide = 1"),
         ),
         Index(
             "ix_contributions_closed",
@@ -92,6 +101,7 @@ class Contribution(Base):
     by4: Mapped[str | None]
     by5: Mapped[str | None]
     by6: Mapped[str | None]
+    wide: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Target(Base):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
@@ -34,6 +33,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
+from forms.records import record
 from sync.models.database import Bare, each_row, execute_plainly, looking, sent_ahead
 
 Attribute = InstrumentedAttribute[Any]
@@ -136,7 +136,7 @@ def change_ahead(connection: Connection, statement: Any, given: Mapping[str, Any
     execute_plainly(connection, *_asked(statement, connection.dialect).sent(given), ahead=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Probe:
     """Whether there is a row whose columns have these values. `by_id`: they are its primary key, in its order."""
 

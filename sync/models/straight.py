@@ -29,11 +29,11 @@ Key = tuple[str, tuple[int, ...]]  # a statement, and the types of what it is gi
 class Answer:
     """The rows that a statement found, once it was answered; as far as our own readers go, a cursor."""
 
-    __slots__ = ("codes", "rows")
+    __slots__ = ("result", "rows")
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
-        self.codes: list[int] = []
+        self.result: Any = None
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All of them."""
@@ -42,7 +42,8 @@ class Answer:
     @property
     def description(self) -> list[tuple[None, int]]:
         """Of each column, the code of its type."""
-        return [(None, code) for code in self.codes]
+        columns = self.result.nfields if self.result is not None else 0
+        return [(None, self.result.ftype(column)) for column in range(columns)]
 
 
 class Straight:
@@ -118,7 +119,8 @@ class Straight:
             return
         sent, self._sent = self._sent, []
         self._pg.pipeline_sync()
-        fault = self._driver.wait(self._answers(sent))  # who is interrupted meanwhile has it cancelled
+        results = self._driver.wait(self._results(len(sent)))  # who is interrupted meanwhile has it cancelled
+        fault = self._first_fault(sent, results)
         if fault is not None:
             raise fault
         self._let_go()
@@ -131,19 +133,16 @@ class Straight:
             self._sent.append((None, None))
         self.catch_up()
 
-    def _answers(self, sent: list[tuple[Answer | None, Key | None]]) -> Any:
+    def _first_fault(self, sent: list[tuple[Answer | None, Key | None]], results: Sequence[Any]) -> Exception | None:
+        """Read what each was answered."""
         fault: Exception | None = None
-        for answer, prepared in sent:
-            result = yield from self._next()
-            yield from self._next()  # the end of its results
+        for (answer, prepared), result in zip(sent, results, strict=True):
             try:
                 self._read(result, answer or Answer())
             except Exception as error:
                 fault = fault or error
                 if prepared is not None:
                     self._names.pop(prepared, None)
-        yield from self._next()  # the end of them all
-        self._pg.exit_pipeline_mode()
         return fault
 
     def _begins(self, alone: bool) -> bool:
@@ -198,21 +197,24 @@ class Straight:
         self._names = {key: name for key, name in self._names.items() if name in left}
         self._doubtful = False
 
-    def _next(self) -> Any:
-        """The next result; other threads go on meanwhile."""
+    def _results(self, count: int) -> Any:
+        """Those of so many statements that were sent; other threads go on meanwhile."""
+        results: list[Any] = []
         while self._pg.flush():
             yield Wait.RW
             self._pg.consume_input()
-        while self._pg.is_busy():
-            yield Wait.R
-            self._pg.consume_input()
-        return self._pg.get_result()
+        while len(results) <= 2 * count:  # after each comes the end of its own, and last the end of them all
+            while self._pg.is_busy():
+                yield Wait.R
+                self._pg.consume_input()
+            results.append(self._pg.get_result())
+        self._pg.exit_pipeline_mode()
+        return results[:-1:2]
 
     def _read(self, result: Any, answer: Answer) -> None:
         if result is not None and result.status == ExecStatus.TUPLES_OK:
             self._transformer.set_pgresult(result)
-            answer.rows = self._transformer.load_rows(0, result.ntuples, tuple)
-            answer.codes = [result.ftype(column) for column in range(result.nfields)]
+            answer.rows, answer.result = self._transformer.load_rows(0, result.ntuples, tuple), result
         elif result is None or result.status not in _SENT_ALONE:
             encoding = self._driver.info.encoding
             if self._pg.status != ConnStatus.OK or result is None:

@@ -14,11 +14,12 @@ from forms.programmes.places import Place as PlaceRow
 from forms.programmes.programme import Programme
 from forms.workbooks.differences import Change, changes_between
 from forms.workbooks.workbook import Workbook
+from forms.xforms.xform import Form
 from sync.errors import WorkbookFaulty
-from sync.models import Form
+from sync.models import Form as FormRow
 from sync.models.projects import Place, Project
 from sync.projects.catalogue import StoredVersion, form_versions
-from sync.projects.identities import Identities, carried_on, identities_before, identities_of
+from sync.projects.identities import carried_on, forms_before
 from sync.projects.publish import SETTINGS
 
 NEW, VERSION, SAME = "new", "version", "same"
@@ -77,7 +78,7 @@ def _said(place: Place | PlaceRow) -> tuple[Any, ...]:
 
 
 def _forms(session: Session, project_id: int, programme: Programme) -> Iterator[FormCompared]:
-    titles = dict(session.execute(select(Form.form_id, Form.title).where(Form.project_id == project_id)).all())
+    titles = dict(session.execute(select(FormRow.form_id, FormRow.title).where(FormRow.project_id == project_id)).all())
     last: dict[str, Workbook | StoredVersion] = {}
     for workbook in programme.workbooks:
         form = workbook.form
@@ -86,16 +87,16 @@ def _forms(session: Session, project_id: int, programme: Programme) -> Iterator[
             yield FormCompared(form.form_id, form.title, form.version, SAME, [])
             continue
         before = last.get(form.form_id) or next(iter(versions), None)
-        workbook = _carried_on(workbook, before, identities_before(session, project_id, form.form_id))
+        workbook = _carried_on(workbook, before, forms_before(session, project_id, form.form_id))
         state = VERSION if form.form_id in titles or form.form_id in last else NEW
         yield FormCompared(form.form_id, form.title, form.version, state, _changes(before, workbook))
         last[form.form_id] = workbook
 
 
-def _carried_on(workbook: Workbook, before: Workbook | StoredVersion | None, stored: list[Identities]) -> Workbook:
+def _carried_on(workbook: Workbook, before: Workbook | StoredVersion | None, stored: list[Form]) -> Workbook:
     """As it will be published, after others of the folder that come before it; as it is where that is refused."""
     try:
-        own = [identities_of(before.form, before.sheets.renames)] if isinstance(before, Workbook) else []
+        own = [before.form] if isinstance(before, Workbook) else []
         return carried_on(workbook, [*own, *stored])
     except WorkbookFaulty:
         return workbook

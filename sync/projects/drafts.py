@@ -19,7 +19,7 @@ from sync.entities.delivery import list_names_of
 from sync.errors import FormDeleted, NeverPublished, NotFound, Unexpected, VersionDiffers
 from sync.journal import Journal
 from sync.models import DraftFile, DraftSubmission, EncryptionKey, Form, FormDraft, FormVersion
-from sync.projects.identities import carried_on, identities_before
+from sync.projects.identities import carried_on, forms_before
 from sync.projects.media import Filled, content_hash, files_of, keep_content, standing_for, type_of
 from sync.projects.publish import publish_form
 
@@ -36,13 +36,13 @@ def put_draft(journal: Journal, workbook: Workbook) -> FormDraft:
     """Make the workbook the form's draft, in place of one that it has. Its trial answers go; its token stays.
 
     Files of the same name are taken over from the draft before, else from the published form. Raises FormDeleted, and
-    WorkbookFaulty where two questions would go on as one.
+    WorkbookFaulty where publishing it would.
     """
     session, project_id, form_id = journal.session, journal.project_id, workbook.form.form_id
     published = session.get(Form, (project_id, form_id))
     if published is not None and published.deleted_at is not None:
         raise FormDeleted(details={"form": form_id})
-    carried_on(workbook, identities_before(session, project_id, form_id))  # what publishing would refuse
+    carried_on(workbook, forms_before(session, project_id, form_id))  # what publishing would refuse
     before = session.get(FormDraft, (project_id, form_id))
     kept = _files_before(session, project_id, form_id)
     token = before.token if before is not None else f"siby_{secrets.token_urlsafe(32)}"

@@ -28,7 +28,7 @@ from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Server, Submission
 from sync.models.database import begin_writing
 from sync.projects.catalogue import projects_called
-from sync.projects.identities import carried_on, identities_before
+from sync.projects.identities import carried_on, forms_before
 from sync.projects.keys import brought_key, locked
 from sync.projects.media import Filled, attach_files, content_hash
 from sync.review.counting import counting_by
@@ -109,7 +109,7 @@ def publish_form(
     In a project with a key it is published encrypted, under a version that says so, unless it is wanted `as_it_is`.
     Submissions that waited in quarantine for the version are filed now; gives how many. Raises VersionDiffers when the
     version exists with other content, FormDeleted for the id of a form in the bin, WorkbookFaulty where two questions
-    would go on as one.
+    would go on as one, or one in the rows of another repeat.
     """
     given, key_id = (workbook, brought_key(journal, workbook)) if as_it_is else locked(journal, workbook)
     form, session = given.form, journal.session
@@ -120,7 +120,7 @@ def publish_form(
     if known is not None and known.sha256 == content_hash(given):
         attach_files(journal, form.form_id, given.xform, media or {}, None)
         return None
-    before = identities_before(session, journal.project_id, form.form_id, form.version if known is not None else None)
+    before = forms_before(session, journal.project_id, form.form_id, form.version if known is not None else None)
     workbook = carried_on(given, before)
     form = workbook.form
     sheets = workbook.sheets.to_json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -130,6 +131,11 @@ def search(
             return Searched(found, cursor, looked_at, back_to)
 
 
+def words_of(sought: str | None) -> list[str]:
+    """The words that are looked for, where so many were written."""
+    return (sought or "").split()[:_MOST_WORDS]
+
+
 def count_sought(session: Session, project_id: int, sought: Sought, most: int | None) -> int:
     """How many are sought; `most` stands for that many or more. All are counted for None."""
     if most is None:
@@ -148,6 +154,16 @@ def count_sought(session: Session, project_id: int, sought: Sought, most: int | 
             return (session.scalar(every) or 0) - (left_out or 0)
     some = select(Submission.id).where(*_where(session, project_id, sought)).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def flags_sought(session: Session, project_id: int, sought: Sought) -> tuple[dict[str, int], bool]:
+    """How many of what is sought have each flag, whichever flag and words are sought; and whether there may be more,
+    for none but the newest that have any are looked at."""
+    flagged = select(Submission.id).where(Submission.project_id == project_id, _FLAGGED)
+    ids = session.scalars(flagged.order_by(Submission.id.desc()).limit(_MOST_FLAGGED + 1)).all()
+    among = replace(sought, flag=None, words=None, among=ids[:_MOST_FLAGGED])
+    several = session.scalars(select(Submission.flags).where(*_where(session, project_id, among)))
+    return Counter(code for flags in several for code in {flag[0] for flag in flags}), len(ids) > _MOST_FLAGGED
 
 
 def next_waiting(
@@ -171,6 +187,7 @@ _MOST_WORDS = 5
 # Of a place with fewer, SQLite is handed all; of one with so many, some are soon found in the order of the page.
 _FEW_IN_PLACE = 1000
 _MOST_GONE = 10_000
+_MOST_FLAGGED = 1000
 # Written as the index has it, or SQLite would not use it.
 _FLAGGED: ColumnElement[bool] = literal_column("submissions.flags <> '[]'")
 _COPY = aliased(Submission)
@@ -276,7 +293,7 @@ def _filters(session: Session, project_id: int, sought: Sought) -> list[ColumnEl
         where.append(Submission.id >= sought.from_id)
     if sought.among is not None:
         where.append(Submission.id.in_(sought.among))
-    return where + [_says(session, word) for word in (sought.words or "").split()[:_MOST_WORDS]]
+    return where + [_says(session, word) for word in words_of(sought.words)]
 
 
 def _in_place(session: Session, project_id: int, place: str) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from sync.models import (
@@ -32,7 +32,7 @@ _STORED, _EDITED = "submission.stored", "submission.edited"
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "submitted": (_STORED,),
     "completed": (_STORED, _EDITED),
-    "edited": (_EDITED,),
+    "edited": (_EDITED, _STORED),
     "reviewed": ("submission.reviewed",),
     "rejected": ("submission.reviewed",),
     "restored": ("submission.restored", "submission.reviewed"),
@@ -186,20 +186,21 @@ def _type_of(session: Session, hook: Webhook, event: Event) -> str:
     if event.kind == "restored":
         # Of a deletion, or of a rejection: the journal has one word for both.
         return first if (event.details or {}).get("deleted") else second[0]
-    return second[0] if event.kind == "completed" and _corrects(session, hook, event) else first
+    if event.kind in ("completed", "edited"):
+        return _EDITED if _corrects(session, hook, event) else _STORED
+    return first
 
 
-def _corrects(session: Session, hook: Webhook, completed: Event) -> bool:
-    """Whether it completes a correction of what was told before: of what this receiver has heard of or has no wish to
-    hear of, of what was completed by then, or had asked for no files."""
-    project_id, submission_id = completed.project_id, completed.submission_id
-    # The journal has no index by submission; the versions say between which of its events to look.
+def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
+    """Whether what is edited or completed by the event is a correction of what was told before: of what this receiver
+    has heard of or has no wish to hear of, of what was completed by then, or came with all its files."""
+    project_id, submission_id = event.project_id, event.submission_id
     versions = session.execute(
         select(SubmissionVersion.event, SubmissionVersion.instance_id)
         .where(
             SubmissionVersion.project_id == project_id,
             SubmissionVersion.submission_id == submission_id,
-            SubmissionVersion.event < completed.number,
+            SubmissionVersion.event <= event.number,
         )
         .order_by(SubmissionVersion.number)
     ).all()
@@ -207,24 +208,31 @@ def _corrects(session: Session, hook: Webhook, completed: Event) -> bool:
         return False
     if hook.types and _STORED not in hook.types:
         return True
+    earlier = [version.instance_id for version in versions[:-1]]
+    lacking = select(Attachment.instance_id).where(
+        Attachment.project_id == project_id,
+        Attachment.submission_id == submission_id,
+        Attachment.instance_id.in_(earlier),
+    )
+    if event.kind == "edited":  # what completes a correction may just have come for the versions before, too
+        lacking = lacking.where(Attachment.present.is_(False))
+    if set(earlier) - set(session.scalars(lacking)):
+        return True
     heard = exists().where(
         Delivery.project_id == project_id,
         Delivery.webhook_id == hook.id,
         Delivery.event == Event.number,
         Delivery.status.between(200, 299),
     )
+    # The journal has no index by submission; the versions say between which of its events to look.
     before = exists().where(
         Event.project_id == project_id,
         Event.number.between(versions[0].event, versions[-1].event),
+        Event.number != event.number,
         Event.submission_id == submission_id,
         or_(Event.kind == "completed", and_(Event.kind.in_(_WHEN_COMPLETE), heard)),
     )
-    asked = exists().where(
-        Attachment.project_id == project_id,
-        Attachment.submission_id == submission_id,
-        Attachment.instance_id == versions[0].instance_id,
-    )
-    return bool(session.scalar(select(or_(before, not_(asked)))))
+    return bool(session.scalar(select(before)))
 
 
 def _is_incomplete(session: Session, event: Event) -> bool:

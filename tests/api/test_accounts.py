@@ -62,6 +62,8 @@ def test_a_role_is_given_by_number_or_name_and_taken_away(house: House) -> None:
 
     assert fanta in numbers(shown(house.djeneba.get("assignments/5")))
     assert {"actorId": fanta, "roleId": 5} in shown(house.djeneba.get("assignments"))
+    extended = shown(house.djeneba.get("assignments", headers={"X-Extended-Metadata": "true"}))
+    assert {each["actor"]["displayName"] for each in extended if each["actorId"] == fanta} == {"Fanta"}
     assert house.fanta.get("assignments").status_code == 200
     shown(house.djeneba.ask("DELETE", f"assignments/5/{fanta}"))
     assert house.fanta.get("").status_code == 404

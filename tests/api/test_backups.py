@@ -198,6 +198,22 @@ def test_a_restored_copy_tells_no_webhook_until_somebody_lets_them_go_on(lived_i
     assert webhooks_due(house) == ["https://flows.example.org/active", "https://flows.example.org/failing"]
 
 
+def test_a_copy_of_a_copy_says_how_many_webhooks_wait_to_go_on(
+    lived_in: House, elsewhere: Flask, tmp_path: Path
+) -> None:
+    shown(lived_in.djeneba.post("webhooks", json={"url": "https://flows.example.org/active"}))
+    shown(lived_in.djeneba.post("webhooks", json={"url": "https://flows.example.org/paused", "paused": True}))
+    restored(elsewhere, saved(lived_in))
+    copy = House(elsewhere, lived_in.pid, lived_in.other, voices_in(elsewhere, lived_in))
+    again = create_app(Settings(folder=tmp_path / "again", reserve_mb=0))
+
+    with again.app_context():
+        held = restore(io.BytesIO(saved(copy)), HERE).held
+
+    assert held == 1
+    engine_of(again).dispose()
+
+
 def webhooks_due(house: House) -> list[str]:
     """The addresses that have something to hear."""
     with house.app.app_context():

@@ -123,6 +123,24 @@ def test_trial_answers_count_nowhere_and_go_with_the_draft(house: House) -> None
     assert shown(house.djeneba.get("forms/visit/draft"))["draftToken"] == token
 
 
+def test_whoever_made_a_draft_stands_for_who_tried_it_out(house: House) -> None:
+    token = a_draft(house, markdown="| survey |\n| type | name | label |\n| text | a | A |")
+    filled = f'<data id="visit" version="1"><a>x</a><meta><instanceID>{instance_id(7)}</instanceID></meta></data>'
+    house.app.test_client().post(
+        f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft/submission",
+        data={"xml_submission_file": (io.BytesIO(filled.encode()), "x.xml")},
+    )
+
+    (listed,) = shown(house.djeneba.get("forms/visit/draft/submissions"))
+    (row,) = shown(house.djeneba.get("forms/visit/draft.svc/Submissions"))["value"]
+    sent = house.djeneba.get(f"forms/visit/draft/submissions/{instance_id(7)}.xml")
+
+    assert listed["submitterId"] == house.djeneba.actor_id
+    assert row["__system"]["submitterId"] == str(house.djeneba.actor_id)
+    assert row["__system"]["submitterName"] == "Djeneba"
+    assert (sent.headers["Content-Type"], sent.get_data(as_text=True)) == ("application/xml", filled)
+
+
 def test_trial_answers_are_exported_with_the_options_of_other_exports(house: House) -> None:
     token = a_draft(
         house,

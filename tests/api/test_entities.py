@@ -120,6 +120,18 @@ def test_versions_and_what_became_different_between_them(office: House) -> None:
     ]
 
 
+def test_whoever_settles_a_conflict_leaves_the_version_as_it_was_made(office: House) -> None:
+    at = "datasets/villages/entities/" + ONE
+    office.baraka.patch(at + "?baseVersion=1", json={"data": {"phone": "70"}})
+    before = shown(office.baraka.get(at + "/versions"))
+
+    shown(office.djeneba.patch(at + "?resolve=true"))
+
+    after = shown(office.baraka.get(at + "/versions"))
+    assert [each["resolved"] for each in (*before, *after)] == [False, False, False, True]
+    assert after == [before[0], before[1] | {"resolved": True}]
+
+
 def test_a_deleted_row_reaches_nobody_until_it_is_restored(office: House) -> None:
     at = "datasets/villages/entities/" + ONE
     shown(office.baraka.ask("DELETE", at))
@@ -206,7 +218,7 @@ def test_another_release_and_another_moment_are_another_file(
     lasts = tag(lasting) == tag(lasting)
     moves = tag(f"?$filter={created} lt now ()") != tag(f"?$filter={created} lt now ()")
     before = tag()
-    for module in ("server.api.entities", "server.odata.answers"):
+    for module in ("server.api.entity_files", "server.odata.answers"):
         monkeypatch.setattr(f"{module}.VERSION", "0.0.0/1")
 
     assert (lasts, moves) == (True, True)

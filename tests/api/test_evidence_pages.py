@@ -101,10 +101,26 @@ def test_what_does_not_count_stands_apart_with_its_number(house: House) -> None:
     others = next(link for link in Page(page).links if "others=yes" in link)
 
     assert "1 contribution compte" in page
-    assert re.findall(r'<td class="day".*?>([^<]*)</a>', page) == ["1er avr. 2026"]
+    assert re.findall(r'<td class="day".*?>([^<]*)</a>', page) == ["1er\xa0avr.\xa02026"]
     rest = read(client, others)
     assert "3 contributions ne comptent pas" in rest
-    assert re.findall(r'<td class="day".*?>([^<]*)</a>', rest) == ["1er mars 2026", "1er févr. 2026", "1er janv. 2026"]
+    assert re.findall(r'<td class="day".*?>([^<]*)</a>', rest) == [
+        "1er\xa0mars\xa02026",
+        "1er\xa0févr.\xa02026",
+        "1er\xa0janv.\xa02026",
+    ]
+
+
+def test_visits_alike_are_told_apart_by_what_their_form_calls_them(house: House) -> None:
+    for number, name in ((1, "Sale, Kita"), (2, "Sale, Siby &lt;b&gt;")):
+        meta = f"<meta><instanceID>uuid:{number}</instanceID><instanceName>{name}</instanceName></meta>"
+        xml = (
+            f'<data id="sale" version="1"><day>2026-04-0{number}</day><seller>Awa</seller><sacks>3</sacks>{meta}</data>'
+        )
+        shown(house.baraka.post("forms/sale/submissions", data=xml, headers={"Content-Type": "application/xml"}))
+    page = read(signed_in(house, language="en"), f"/projects/{house.pid}/figures/sacks?period=all")
+
+    assert re.findall(r'<span class="quiet">(Sale, [^<]*)</span>', page) == ["Sale, Siby &lt;b&gt;", "Sale, Kita"]
 
 
 def test_on_paper_a_page_of_rows_says_which_part_it_is(house: House) -> None:

@@ -87,6 +87,16 @@ def test_changes_from_the_beginning_say_when_that_was(sold: House) -> None:
     assert told["from"]["at"] <= told["to"]["at"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "place"), [("from=999999", "from"), ("from=1&to=soon", "to"), ("from=1&as_of=soon", "as_of")]
+)
+def test_a_moment_that_is_none_is_named_as_it_was_asked_for(sold: House, asked: str, place: str) -> None:
+    answer = sold.fanta.get(f"figures/sacks/changes?{asked}")
+
+    assert refused(answer) == 400.8
+    assert [one["place"] for one in answer.get_json()["details"]["findings"]] == [place]
+
+
 def test_evidence_leads_to_the_submissions_page_by_page(sold: House) -> None:
     first = shown(sold.baraka.get("figures/sacks/evidence?limit=2"))
     rest = shown(sold.baraka.get(f"figures/sacks/evidence?limit=2&cursor={first['cursor']}"))

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from server import current
+from server.acts.uploads import XLSX
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -252,6 +253,7 @@ def test_options_tell_what_is_spoken(house: House) -> None:
         (b"\0\0\0\x18ftypmp42....", "audio/mp4", "audio/mp4"),
         (b"#!AMR\n....", "application/octet-stream", "audio/amr"),
         (b"name,label\n", "text/csv", "text/csv"),
+        (b"PK\3\4....", XLSX, XLSX),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", "application/octet-stream"),
         (b"<html>", "text/html", "application/octet-stream"),
         (b"", "application/octet-stream", "application/octet-stream"),

@@ -75,6 +75,7 @@ def test_all_that_is_wrong_is_shown_by_sheet_row_and_column(house: House, client
     text = answer.get_data(as_text=True)
 
     assert answer.status_code == 400
+    assert "<strong>visit.xlsx</strong>" in text
     assert 'data-of="' in text
     assert "survey" in text
     assert 'name="workbook"' in text
@@ -117,8 +118,9 @@ def test_warnings_are_shown_before_the_draft_and_may_be_accepted(house: House, c
     answer = upload(house, client, a_workbook("visit", "1", warned))
     page = read(client, answer.headers["Location"])
 
-    assert answer.headers["Location"].endswith("/forms/visit/draft/findings")
+    assert answer.headers["Location"].endswith("/forms/visit/draft/findings?was=visit.xlsx")
     assert "indicatorz" in page
+    assert "<strong>visit.xlsx</strong>" in page
     assert any(link.endswith("/forms/visit/draft") for link in Page(page).links)
     assert shown(house.djeneba.get("forms/visit/draft"))["version"] == "1"
 

@@ -149,6 +149,25 @@ def test_why_begins_with_the_last_issue_or_a_month_before_and_says_what_each_vis
     assert "is an event and has a number" in first
 
 
+def test_why_begins_with_an_earlier_issue_where_nothing_changed_since_the_last(sold: House) -> None:
+    client = signed_in(sold, "djeneba", language="en")
+    page = f"/projects/{sold.pid}/indicators/sacks/changes?period=all"
+    issues = []
+    for title, sacks in (("Mid-term", 5), ("Final", 0)):
+        issues.append(last_event(sold))
+        shown(sold.djeneba.post("statements/results/issues", json={"as_of": issues[-1], "title": title}))
+        if sacks:
+            sold.amina.send(a_sale(3, sacks=sacks), batch="b2")
+
+    since_first = read(client, page)
+    since_last = read(client, f"{page}&from={issues[-1]}")
+
+    assert re.findall(r'aria-current="true">([^(<]+) \(', since_first) == ["Mid-term"]
+    assert since_first.count("<strong>+") == 1
+    assert re.findall(r'aria-current="true">([^(<]+) \(', since_last) == ["Final"]
+    assert "Nothing changed it between the two." in since_last
+
+
 def test_why_is_told_up_to_the_moment_of_the_page_that_one_comes_from(sold: House) -> None:
     client, before = signed_in(sold, language="en"), last_event(sold)
     sold.amina.send(a_sale(3, sacks=5), batch="b2")
@@ -319,7 +338,7 @@ def test_a_comparison_with_today_is_told_as_of_when_it_was_worked_out(
     [anew] = {link for link in Page(later).links if "fresh=yes" in link}
 
     assert "No figure of the statement is different." in later
-    assert f"As of event {compared_at}" in later
+    assert f" (event {compared_at})" in later
     assert f", event {compared_at}." in later
     for address in (anew, page, f"{page}?as_of={last_event(sold)}"):
         assert ">+5.0</td>" in read(client, address)
@@ -362,6 +381,25 @@ def test_a_statement_is_issued_once_looked_at_and_read_again_as_it_was(sold: Hou
     assert ">13,0<" in compared
     assert "<strong>18,0</strong>" in compared
     assert "Mi-parcours" in read(client, f"/projects/{sold.pid}/statements")
+
+
+def test_from_a_statement_and_its_issues_there_is_a_way_back(sold: House) -> None:
+    client = signed_in(sold, "djeneba", language="fr")
+    statements = f"/projects/{sold.pid}/statements"
+    shown(sold.djeneba.post("statements/results/issues", json={"as_of": last_event(sold), "title": "Mi-parcours"}))
+    issue = f"{statements}/results/issues/1"
+
+    ways = {
+        page: re.findall(r'href="([^"]+)"', re.search(r'<p class="quiet unprinted">(.*?)</p>', read(client, page))[1])  # type: ignore[index]
+        for page in (f"{statements}/results", f"{statements}/results/issue", issue, f"{issue}/changes")
+    }
+
+    assert list(ways.values()) == [
+        [statements],
+        [statements, f"{statements}/results"],
+        [statements, f"{statements}/results"],
+        [statements, f"{statements}/results", issue],
+    ]
 
 
 def test_an_issue_is_read_at_every_door_in_the_words_in_which_it_was_given_out(sold: House) -> None:
@@ -458,7 +496,7 @@ def test_the_page_of_a_statement_is_called_by_its_heading_and_its_day(sold: Hous
 
     page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/statements/results?period=all")
 
-    assert re.search(r"<title>Vendu : 2 fois, \d+ \w+ \d{4} · Siby</title>", page)
+    assert re.search(r"<title>Vendu : 2 fois, \d+\xa0\w+\xa0\d{4} · Siby</title>", page)
 
 
 def test_an_issue_without_a_title_is_asked_for_again(sold: House) -> None:

@@ -39,7 +39,7 @@ from tests.support.collect import a_filled_sale, multipart
 from tests.support.exports import publish
 from tests.support.projects import NOON, a_sale, instance_id
 from tests.support.web import PASSWORD, House, Voice, refused, shown
-from tests.support.workbooks import a_workbook
+from tests.support.workbooks import a_workbook, xlsx_of
 
 VISIT = """
     | survey                |             |            |             |
@@ -67,6 +67,11 @@ VISIT = """
     | list_name             | name        | label      |             |
     | crops                 | rice        | Rice       |             |
     | crops                 | millet      | Millet     |             |
+"""
+NAMED = """
+    | settings |         |            |               |
+    | form_id  | version | form_title | instance_name |
+    | visit    | 2       | visit      | ${village}    |
 """
 SVC = "forms/visit.svc"
 
@@ -206,7 +211,8 @@ def test_any_field_can_be_asked_for(house: House, filter_: str, expected: list[i
         ("sackz gt 2", "sacks"),
         ("sacks gt 'two'", "number"),
         ("sacks gt", "end"),
-        ("village", "condition"),
+        ("village", "‘village’ is not a condition"),
+        ("concat(village, 'a')", "‘concat(village, 'a')’ is not a condition"),
         ("(" * 400 + "sacks eq 1" + ")" * 400, "deep"),
         ("spot gt 3", "map"),
         ("at gt 9999-12-31T23:59:59-14:00", "time"),
@@ -532,6 +538,22 @@ def test_a_viewer_sees_nothing_that_tells_who_somebody_is_and_cannot_ask_for_it(
     assert numbers(house.fanta, **{"$search": "Traoré"}) == []
     assert numbers(house.baraka, **{"$search": "traoré"}) == [1]
     assert b"head_name" not in house.fanta.get(f"{SVC}/$metadata").data
+
+
+def test_the_name_of_an_instance_is_not_for_viewers(house: House) -> None:
+    book = xlsx_of(VISIT + NAMED)
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, read_workbook(book, "visit.xlsx"))
+        journal.close()
+        session().commit()
+    house.amina.send(a_visit(1) | {"version": "2"})
+
+    seen, hidden = (rows(voice, "Submissions")[0]["meta"] for voice in (house.baraka, house.fanta))
+
+    assert seen == {"instanceID": instance_id(1), "instanceName": "Siby"}
+    assert hidden == {"instanceID": instance_id(1)}
+    assert b"instanceName" not in house.fanta.get(f"{SVC}/$metadata").data
 
 
 def test_deletion_shows_to_whoever_asks_and_edits_and_reviews_move_the_date(house: House) -> None:

@@ -106,6 +106,7 @@ def test_a_programme_comes_out_as_it_went_in(house: House) -> None:
     "body",
     [
         {"name": ""},
+        {"name": " \t"},
         {"name": "two\nlines"},
         {"name": 7},
         {"time_zone": "Africa/Nowhere"},

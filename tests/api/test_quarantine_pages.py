@@ -86,6 +86,25 @@ def test_a_conflict_is_accepted_as_a_correction(house: House) -> None:
 
 
 @ONCE
+def test_the_first_act_is_the_one_that_resolves_what_waits(house: House) -> None:
+    house.amina.send(a_sale(1, sacks=4), a_sale(2, version="9"))
+    house.amina.send(a_sale(1, sacks=9), {"instance_id": "uuid:x", "form": "sale", "xml": "<data"})
+    client = signed_in(house, language="en")
+
+    first = {
+        item["reason"]: re.search(r"<button(?! class=\"quiet-button\").*?>([\w ]+?)( <kbd>|<)", decided)[1]  # type: ignore[index]
+        for item in shown(house.baraka.get("quarantine?state=open"))["items"]
+        if (decided := read(client, at(house, f"/{item['id']}")).partition("<h2>Decide</h2>")[2])
+    }
+
+    assert first == {
+        "conflict": "Accept it as a correction of what is stored",
+        "unknown_version": "Try again",
+        "unreadable": "Discard it",
+    }
+
+
+@ONCE
 def test_discarding_asks_for_a_reason_and_is_found_again(house: House) -> None:
     house.amina.send(a_sale(1, version="9"))
     [item] = waiting(house)

@@ -118,6 +118,8 @@ def test_the_quarantine_is_read_and_decided(house: House) -> None:
     assert (accepted["state"], accepted["receipt"]["outcome"]) == ("resolved", "edited")
     assert (again["state"], again["receipt"]["outcome"]) == ("open", "quarantined")
     assert (discarded["state"], discarded["resolution"]["reason"]) == ("discarded", "A test.")
+    assert discarded["resolution"]["actor"] == accepted["resolution"]["actor"] == house.baraka.actor_id
+    assert {conflict["actor"], unknown["actor"]} == {house.amina.actor_id}
     assert shown(house.baraka.get("quarantine?state=open"))["count"] == 0
     assert house.baraka.get(f"quarantine/{unknown['id']}/raw").status_code == 200
     late = house.baraka.post(f"quarantine/{unknown['id']}/resolve", json={"action": "retry"})

@@ -116,6 +116,26 @@ def seen_to_undo(text: str) -> str:
     return found[1]
 
 
+@pytest.mark.parametrize(("most", "than"), [(1000, ""), (1, "≥ ")])
+def test_each_flag_says_how_many_of_what_is_sought_have_it(
+    sold: House, monkeypatch: pytest.MonkeyPatch, most: int, than: str
+) -> None:
+    monkeypatch.setattr("sync.review.queue._MOST_FLAGGED", most)
+    client = signed_in(sold, language="en")
+    sold.amina.send(a_sale(8, sacks=-1), batch="b8")
+    decide(sold, client, 8, decision="approved")
+
+    def counted(page: str) -> list[str]:
+        text = read(client, f"/projects/{sold.pid}/{page}")
+        return re.findall(r'<option value="(?:constraint|match)"[^>]*>[^<(]*\(([^)]*)\)<', text)
+
+    every = "1" if most == 1 else "2"
+    assert counted("submissions") == [f"{than}{every}", f"{than}0"]
+    assert counted("submissions?state=approved&flag=match&form=sale") == [f"{than}1", f"{than}0"]
+    assert counted("review") == [f"{than}{int(every) - 1}", f"{than}0"]
+    assert counted("review/many?place=nowhere") == [f"{than}0", f"{than}0"]
+
+
 def test_a_list_finds_what_is_asked_for(sold: House) -> None:
     client = signed_in(sold, language="en")
     ids = {sale: number_of(sold, sale) for sale in range(1, 6)}
@@ -148,6 +168,50 @@ def test_pages_of_a_list_follow_each_other_without_a_gap(sold: House) -> None:
     assert len(listed(sold, client, "?state=received")) == 50
     assert len(second) == 9
     assert "state=received" in following
+
+
+def test_beside_what_a_search_finds_stand_the_answers_with_the_words_those_of_one_person_first(house: House) -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of("training", "1", TRAINING))
+        journal.close()
+        session().commit()
+    guests = [
+        ("Sali Traoré", "Kita"),
+        ("Moussa <b> Diallo", "Siby"),
+        ("Awa Cissé", "Siby"),
+        ("Salimata", "Diallobougou"),
+    ]
+    answers = {"day": "2026-11-01", "guests": [{"called": called, "village": village} for called, village in guests]}
+    house.amina.send({**a_sale(1, form="training"), "answers": answers})
+    page = read(signed_in(house, language="en"), f"/projects/{house.pid}/submissions?words=diallo+SALI")
+
+    hits = re.findall(r'<span class="hit">(.*?)</span>', page)
+
+    assert hits == [
+        "Guest 4 – Name: <mark>Sali</mark>mata",
+        "Guest 4 – Village: <mark>Diallo</mark>bougou",
+        "Guest 1 – Name: <mark>Sali</mark> Traoré",
+        "Guest 2 – Name: Moussa &lt;b&gt; <mark>Diallo</mark>",
+    ]
+
+
+@ON_SQLITE
+def test_a_search_in_vain_says_for_what_and_leads_to_the_list_in_which_somebody_is_called_so(house: House) -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of("training", "1", TRAINING))
+        journal.close()
+        session().commit()
+    shown(house.djeneba.post("datasets/people/entities", json={"label": "Fanta", "data": {"called": "Fanta Keïta"}}))
+    client, base = signed_in(house, language="en"), f"/projects/{house.pid}"
+
+    known, unknown = (read(client, f"{base}/submissions?words={words}") for words in ("Keita+Fanta", "Nobody"))
+
+    assert "No submission has “Keita Fanta” in its answers." in known
+    assert f"{base}/lists/people?q=Keita+Fanta" in Page(known).links
+    assert "No submission has “Nobody” in its answers." in unknown
+    assert not any("/lists/people" in link for link in Page(unknown).links)
 
 
 @ON_SQLITE
@@ -362,7 +426,7 @@ def test_what_leads_to_a_long_visit_leads_to_the_very_turn_that_it_is_about(hous
 
 @ON_SQLITE
 @pytest.mark.parametrize(
-    ("language", "sacks", "day"), [("fr", "12\u202f345", "1er nov. 2026"), ("en", "12,345", "1 Nov 2026")]
+    ("language", "sacks", "day"), [("fr", "12\u202f345", "1er\xa0nov.\xa02026"), ("en", "12,345", "1\xa0Nov\xa02026")]
 )
 def test_numbers_and_days_are_written_as_the_language_writes_them(
     house: House, language: str, sacks: str, day: str

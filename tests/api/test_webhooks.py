@@ -236,6 +236,26 @@ def test_a_correction_that_came_before_the_files_of_what_it_corrects_is_told_as_
     assert told == [("submission.stored", instance_id(2))]
 
 
+@pytest.mark.parametrize("types", [[], ["submission.stored"]])
+def test_a_whole_correction_of_what_never_had_its_files_is_told_as_new_and_the_next_one_as_a_correction(
+    open_house: House, receiver: Receiver, types: list[str]
+) -> None:
+    a_hook(open_house, receiver, types=types)
+    photo = {"attachments": [_announced("p.jpg", b"a photo")]}
+    open_house.amina.outcomes(a_sale(1, photo="p.jpg") | photo)
+    tell(open_house.app)
+    assert receiver.told() == []
+
+    open_house.amina.outcomes(a_sale(2, edits=1), batch="b2")
+    tell(open_house.app)
+    open_house.amina.outcomes(a_sale(3, edits=2), batch="b3")
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    news = ("submission.stored", instance_id(2)), ("submission.edited", instance_id(3))
+    assert told == [row for row in news if not types or row[0] in types]
+
+
 def test_what_nobody_wished_to_hear_is_passed_over(open_house: House, receiver: Receiver) -> None:
     hook = a_hook(open_house, receiver, types=["submission.reviewed"])
     open_house.amina.outcomes(a_sale(1))

@@ -1,9 +1,12 @@
 """The organisation's own Word template by the pages: tried, kept, used by every door, taken away."""
 
+import datetime as dt
 import io
+from zoneinfo import ZoneInfo
 
 import docx
 import pytest
+from babel.dates import format_date
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -114,6 +117,28 @@ def test_what_is_saved_is_called_by_statement_period_and_issue_or_day(sold: Hous
         "results_issue-1.fr.md",
         "results_issue-1.fr.docx",
     ]
+
+
+def test_what_is_saved_says_its_project_and_period_and_which_issue_it_is(sold: House) -> None:
+    event = shown(sold.baraka.get("statements/results"))["as_of"]["event"]
+    given = {"as_of": event, "title": "Mi-parcours *2*", "period": "2025"}
+    issued = dt.datetime.fromisoformat(shown(sold.djeneba.post("statements/results/issues", json=given))["issued_at"])
+    day = format_date(issued.astimezone(ZoneInfo("Africa/Bamako")).date(), "long", locale="fr").replace("\xa0", " ")
+    issue = "Siby · 2025 · édition n°\xa01, «\xa0Mi-parcours *2*\xa0», émise le "
+
+    written = {
+        address: (
+            sold.fanta.get(f"statements/results{address}format=md&lang=fr").get_data(as_text=True).splitlines()[:4],
+            texts(sold.fanta.get(f"statements/results{address}format=docx&lang=fr").data)[:2],
+        )
+        for address in ("?period=2025&", "/issues/1?")
+    }
+
+    markdown, word = written["?period=2025&"]
+    assert (markdown, word) == (["# Vendu", "", "Siby · 2025", ""], ["Vendu", "Siby · 2025"])
+    markdown, word = written["/issues/1?"]
+    assert word == ["Vendu", f"{issue}{day}"]
+    assert markdown == ["# Vendu", "", f"{issue}{day}".replace("*", r"\*"), ""]
 
 
 def test_there_is_a_way_to_the_templates_for_those_who_may(sold: House) -> None:

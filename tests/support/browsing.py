@@ -46,7 +46,6 @@ def sign_in(page: Page, base: str, name: str = "baraka") -> None:
 
 def faults_of(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it is now; and whether it is wider than the screen."""
-    page.wait_for_load_state("networkidle")  # parts of a page come after it
     _come_to_rest(page)
     return [*_broken_rules(page, _RULES), *_too_wide(page)]
 
@@ -60,6 +59,7 @@ def misfits_of(page: Page) -> list[str]:
 
 
 def _come_to_rest(page: Page) -> None:
+    page.wait_for_load_state()  # by then all parts that come after the page are asked for
     # Not by a function for the page to evaluate, which its policy forbids.
     expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 

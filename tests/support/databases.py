@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 
 RUN_VARIABLE = "SIBY_TEST_RUN"
 
@@ -146,21 +146,18 @@ class Run:
         return f"postgresql+psycopg://siby@/postgres?host={self.cluster}"
 
 
-class _Statements(dict[Any, Any]):
-    """Compiled statements, by the kind of database where SQLAlchemy goes by the very one."""
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return super().get((key[0].name, *key[1:]), default)
-
-    def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__((key[0].name, *key[1:]), compiled)
-
-
-_statements = _Statements()
+_dialects: dict[str, Dialect] = {}
+_statements: dict[Any, Any] = {}
 
 
 def share_statements(engine: Engine) -> None:
-    """Give the engine what others of this process have compiled, as the one of a server has it for all requests."""
+    """Give the engine what others of this process have compiled, as the one of a server has it for all requests. What
+    is compiled is kept by the very dialect, so that all engines of a kind get the first one's."""
+    kind = engine.dialect.name
+    if kind not in _dialects:
+        engine.connect().close()  # with it a dialect learns what its database can do
+        _dialects[kind] = engine.dialect
+    engine.dialect = engine.pool._dialect = _dialects[kind]
     engine.update_execution_options(compiled_cache=_statements)
 
 

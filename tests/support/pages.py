@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.web import PASSWORD, House
 
-_MOST_LOOKS = 300
+_MOST_LOOKS = 600
 
 
 class Page(HTMLParser):
@@ -53,7 +53,7 @@ def read(client: FlaskClient, path: str) -> str:
     for _ in range(_MOST_LOOKS):
         if "Refresh" not in answer.headers:
             break
-        time.sleep(0.1)
+        time.sleep(0.05)
         answer = client.get(path)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     text = answer.get_data(as_text=True)

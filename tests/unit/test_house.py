@@ -39,6 +39,14 @@ def test_imports_go_one_way() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_server_starts_without_waiting_for_what_few_ask_for() -> None:
+    asked = "import sys, server.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    heavy = {"docx", "docxtpl", "numpy", "odatapy", "openpyxl", "pandas", "pyreadstat", "pyxform", "xlrd", "xlsxwriter"}
+    assert heavy & set(done.stdout.split()) == set()
+
+
 @pytest.mark.parametrize("table", OF_PROJECTS, ids=lambda table: table.name)
 def test_the_project_leads_every_key_of_project_data(table: Table) -> None:
     wrong = [str(key.name) for key in keys_of(table) if next(iter(key.columns)).name != project_of(table)]

@@ -29,7 +29,7 @@ from server.pages.figures.asking import Asked
 from server.pages.figures.subjects import called, cells_called, entities_called, key_called
 from server.pages.figures.way_back import BackQuery, way_back
 from server.pages.photos import is_picture
-from server.queries.submissions import files_here, titles_of_forms
+from server.queries.submissions import files_here, submissions_called, titles_of_forms
 from server.wire.bodies import read_query
 from sync.errors import Forbidden
 from sync.indicators.counting import Entry, first_of, looks_back
@@ -111,6 +111,9 @@ def evidence(pid: int, indicator: str) -> ResponseReturnValue:
         ),
         titles=titles_of_forms(session(), pid),
         first_visits=_first_visits(reading, definition, query, rows.rows) if reads else {},
+        visits_called=submissions_called(session(), pid, [int(row["submission"]) for row in rows.rows])
+        if reads
+        else {},
         photos=_photos(pid, [int(row["submission"]) for row in rows.rows]) if reads else {},
     )
 

@@ -52,6 +52,7 @@ CAUSES = {
 }
 _MOST_FINER = 3  # decimals, so that steps add up
 _MOST_ISSUES = 10  # since which somebody may ask why
+_MOST_TRIED = 2  # of them, where nothing changed since the last
 _A_MONTH = dt.timedelta(days=30)
 _PEOPLE_AT_ONCE = 100  # on the page of one event
 
@@ -76,15 +77,18 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     until = query["to"] or query["as_of"] or ""
     after = reading_of(pid, until or None)
     definition, issues = known_indicator(after, indicator), last_issues(session(), pid, _MOST_ISSUES)
-    since = request.args.get("from") or _last_told(after, issues)
-    before = reading_of(pid, since)
-    if "from" not in request.args and before.as_of.event > after.as_of.event:
-        since, before = "0", reading_of(pid, "0")
+    asked_from = request.args.get("from")
+    beginnings = [(asked_from, reading_of(pid, asked_from))] if asked_from else _beginnings(pid, after, issues)
+    since, before = beginnings[0]
     came_from = way_back(pid, query["back"])
     asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=came_from)
     told, refused = None, None
     try:
         told = _changes(pid, indicator, before, after, query | {"limit": 50})
+        for one in beginnings[1:] if not told.causes else ():
+            if (earlier := _changes(pid, indicator, one[1], after, query | {"limit": 50})).causes:
+                told, (since, before) = earlier, one
+                break
     except Forbidden as refusal:
         refused = refusal.detail
     return render_template(
@@ -147,10 +151,13 @@ def _changes(pid: int, indicator: str, before: Reading, after: Reading, query: d
 _told: Remembered[Changes] = Remembered("changes", awaited=True)
 
 
-def _last_told(reading: Reading, issues: Sequence[StatementIssue]) -> str:
-    """The last of the issues before the reading, else a month before it: from where on most people ask why."""
-    issued = next((one for one in issues if one.as_of < reading.as_of.event), None)
-    return str(issued.as_of) if issued else (day_of(reading) - _A_MONTH).isoformat()
+def _beginnings(pid: int, reading: Reading, issues: Sequence[StatementIssue]) -> list[tuple[str, Reading]]:
+    """From where on most people ask why, each to be tried where nothing has changed since the one before: the last
+    issues before the reading, then a month before it; all time, where that is before there was anything."""
+    issued = dict.fromkeys(str(one.as_of) for one in issues if one.as_of < reading.as_of.event)
+    a_month_ago = (day_of(reading) - _A_MONTH).isoformat()
+    found = [(since, reading_of(pid, since)) for since in (*[*issued][:_MOST_TRIED], a_month_ago)]
+    return [one for one in found if one[1].as_of.event <= reading.as_of.event] or [("0", reading_of(pid, "0"))]
 
 
 def _finer(told: Changes, definition: Definition) -> int:

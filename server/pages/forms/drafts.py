@@ -94,6 +94,7 @@ def draft(pid: int, fid: str) -> ResponseReturnValue:
 @needs("project.manage")
 def findings(pid: int, fid: str) -> ResponseReturnValue:
     """What is to be known of the draft: warnings, and what could not be tried here."""
+    query = read_query(DoneQuery())
     row = draft_of(session(), pid, fid)
     found: Handed | None = None
     faults = []
@@ -105,6 +106,7 @@ def findings(pid: int, fid: str) -> ResponseReturnValue:
         "form_findings.html",
         project=project_of(pid),
         form=drafts_of(session(), pid, fid)[0],
+        file=query["was"],
         faults=faults,
         warnings=[*since_published(pid, found.workbook), *found.warnings] if found else (),
         notes=found.notes if found else (),
@@ -285,20 +287,26 @@ def _take_workbook(pid: int, fid: str | None) -> ResponseReturnValue:
             project=project_of(pid),
             form_id=fid,
             problem=refusal,
+            file=_chosen(),
             in_bin=isinstance(refusal, FormDeleted),
         )
         return page, refusal.status
     if handed.warnings or handed.notes or since_published(pid, handed.workbook):
         row = draft_of(session(), pid, form_id)
         _handed.get(_stamp(pid, row), lambda: handed)
-        return redirect(url_for("draft_pages.findings", pid=pid, fid=form_id), 303)
+        return redirect(url_for("draft_pages.findings", pid=pid, fid=form_id, was=_chosen() or None), 303)
     return _to_draft(pid, form_id, "drafted")
+
+
+def _chosen() -> str:
+    """What the file that was handed in is called."""
+    chosen = request.files.get("workbook")
+    return (chosen.filename or "").rpartition("/")[2].strip()[:200] if chosen else ""
 
 
 def _stem() -> str:
     """The form's id where its settings have none: the file's name."""
-    chosen = request.files.get("workbook")
-    return (chosen.filename or "").rpartition("/")[2].rpartition(".")[0].strip()[:200] or "form" if chosen else "form"
+    return _chosen().rpartition(".")[0].strip() or "form"
 
 
 def _looked_over(pid: int, row: FormDraft) -> Handed:

@@ -23,7 +23,7 @@ from server.language.words import words
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import CONFLICTS, OUTCOMES, ROLES
-from server.queries.submissions import titles_of_forms
+from server.queries.submissions import names_of_actors, submissions_called, titles_of_forms
 from server.wire.bodies import read_query
 from sync.dedup.importing import FAULTY, Comparison, compare_list
 from sync.dedup.listfile import MOST_BYTES
@@ -203,6 +203,8 @@ def _row_page(pid: int, name: str, uuid: str, problem: Refusal | None) -> str:
         history=list(reversed(list(zip(versions, [[], *diffs_of(versions)], strict=True)))),
         actors={number: actor.name for number, actor in actors.items()},
         visits=visits,
+        visits_called=submissions_called(session(), pid, [visit.id for visit in visits]),
+        collectors=names_of_actors(session(), [visit.actor_id for visit in visits]),
         places=tree.names_of([visit.place for visit in visits]),
         count=count,
         titles=titles_of_forms(session(), pid),

@@ -11,7 +11,7 @@ from server.door.guards import needs
 from server.pages.frame import project_of
 from server.pages.people.meanings import Meanings
 from server.pages.people.people_words import kind_of
-from server.queries.submissions import names_of_actors, titles_of_forms
+from server.queries.submissions import names_of_actors, submissions_called, titles_of_forms
 from sync.entities.reach import tree_of
 from sync.indicators.definitions import definitions_at
 from sync.review.decided import history_of
@@ -34,7 +34,7 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     between = {(pair.a, pair.b): pair for pair in pairs}
     history = history_of(session(), pid, name, pairs)
     visits, count = visits_of(session(), pid, name, ids)
-    actor_ids = [*(one.actor_id or 0 for one in history), *(visit.actor_id for visit in visits)]
+    actor_ids = [*(one.actor_id for one in history), *(record.creator_id for record in records)]
     tree = tree_of(session(), pid)
     page = render_template(
         "person.html",
@@ -51,11 +51,13 @@ def person(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         history=history,
         decisions={between[one.a, one.b].id: one for one in reversed(history)},
         visits=visits,
+        visits_called=submissions_called(session(), pid, [visit.id for visit in visits]),
+        collectors=names_of_actors(session(), [visit.actor_id for visit in visits]),
         count=count,
         places=tree.names_of([visit.place for visit in visits]),
         indicators={definition.id: definition for definition in definitions_at(session(), pid, None).values()},
         titles=titles_of_forms(session(), pid),
-        actors=names_of_actors(session(), [*actor_ids, *(record.creator_id or 0 for record in records)]),
+        actors=names_of_actors(session(), [one or 0 for one in actor_ids]),
     )
     note_people(pid, "people.viewed", f"{name}/{found.stands.id}")
     return page

@@ -20,7 +20,7 @@ from server.pages.frame import project_of
 from server.pages.said import FLAGS, STATES
 from server.queries.submissions import collectors_of, titles_of_forms
 from sync.review.queue import STATES as FOUND_BY
-from sync.review.queue import Sought
+from sync.review.queue import Sought, flags_sought
 
 NAMES = ("state", "form", "place", "collector", "device", "flag", "from", "to", "words")
 _NO_NUL = validate.ContainsNoneOf("\0")
@@ -66,11 +66,14 @@ def filters_asked() -> dict[str, str]:
     return {name: given[name] for name in NAMES if given.get(name)}
 
 
-def choices(pid: int) -> dict[str, Any]:
-    """What the fields of the filters offer."""
+def choices(pid: int, sought: Sought) -> dict[str, Any]:
+    """What the fields of the filters offer, each flag with how many of what is sought have it."""
+    of_flag, more = flags_sought(session(), pid, sought)
     return {
         "states": STATES,
         "flags": FLAGS,
+        "of_flag": of_flag,
+        "more_of_flags": more,
         "titles": titles_of_forms(session(), pid),
         "places_to_choose": places_to_choose(reading_of(pid, None), request.values.get("place")),
         "collectors": collectors_of(session(), pid),

@@ -23,7 +23,7 @@ from server.logs import log
 from server.pages.frame import project_of
 from server.pages.said import REASONS
 from server.pages.submissions.compared import answers_of_both
-from server.pages.submissions.quarantine_words import ACTIONS, FILED, OUTCOMES, STATES, WHAT_TO_DO
+from server.pages.submissions.quarantine_words import ACTIONS, FILED, MENDED_HERE, OUTCOMES, STATES, WHAT_TO_DO
 from server.queries.submissions import names_of_actors, titles_of_forms
 from server.wire.bodies import load, parse_json, read_query
 from sync.errors import AlreadyDecided, Refusal, Unexpected, Unparseable
@@ -148,6 +148,7 @@ def _item_page(pid: int, item: int, problem: Refusal | None, typed: str = "") ->
         actions=ACTIONS,
         outcomes=OUTCOMES,
         what_to_do=WHAT_TO_DO,
+        mends=found.reason in MENDED_HERE,
         project=project_of(pid),
         item=found,
         stored=stored,

@@ -23,6 +23,8 @@ OUTCOMES = {
     "quarantined": _("waits for another reason now"),
 }
 FILED = ("stored", "duplicate", "edited")
+# What can be filed once something else was mended here; to try the others again changes nothing by itself.
+MENDED_HERE = frozenset({"answers", "unknown_form", "unknown_version", "edits_unknown", "form_closed", "not_allowed"})
 WHAT_TO_DO = {
     "malformed": _(
         "The program that sent it did not build it as it should. Ask who runs that program; look at what was sent "

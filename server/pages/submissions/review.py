@@ -76,7 +76,7 @@ def _queue(pid: int, at: int | None, status: int = 200, **more: Any) -> Response
     # All of them are counted in an index: the overview and the statements say the same number.
     most = most_counted() if filters else None
     left = None if sought.words else count_sought(session(), pid, sought, most)
-    offered = choices(pid)
+    offered = choices(pid, sought)
     page = {
         **offered,
         "project": project_of(pid),
@@ -241,7 +241,7 @@ def _many(pid: int, status: int = 200, told: Reviewed | None = None, **more: Any
     done = request.args.get("done", type=int)
     return render_template(
         "review_many.html",
-        **choices(pid),
+        **choices(pid, sought),
         project=project_of(pid),
         filters=filters,
         count=count_sought(session(), pid, sought, MOST_AT_ONCE + 1),

@@ -51,6 +51,11 @@ class Search:
     is_full: bool
     by_itself: bool
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether all was looked through and nothing found."""
+        return not (self.items or self.before or self.last.cursor)
+
 
 def search_on(pid: int, sought: Sought) -> Search:
     """As far as the address says and one stretch further, or until the page is full."""

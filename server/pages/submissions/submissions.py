@@ -21,6 +21,7 @@ from server.pages.photos import is_picture, small_picture
 from server.pages.said import DECISIONS, FLAGS, STATES, TEMPLATES
 from server.pages.submissions.filters import FilterQuery, choices, filters_asked, sought_in
 from server.pages.submissions.searching import PAGE, search_on
+from server.pages.submissions.standing_words import lists_naming, marked, standing_in
 from server.pages.submissions.submission_seen import shown_of
 from server.queries.submissions import (
     how_many,
@@ -34,7 +35,7 @@ from server.wire.bodies import load
 from sync.entities.reach import tree_of
 from sync.errors import NotFound, Refusal
 from sync.review.paging import Page
-from sync.review.queue import count_sought, review_queue
+from sync.review.queue import Sought, count_sought, review_queue
 from sync.review.saved_views import forget_view, save_view, views_of
 from sync.review.view import submission_seen
 
@@ -63,7 +64,9 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
         page = review_queue(session(), pid, sought, request.args.get("cursor"), PAGE)
     tree = tree_of(session(), pid)
     # What a search finds next is added to what it has found before.
-    around = {"titles": titles_of_forms(session(), pid), "flags": FLAGS, "states": STATES} if alone else _around(pid)
+    around = (
+        {"titles": titles_of_forms(session(), pid), "flags": FLAGS, "states": STATES} if alone else _around(pid, sought)
+    )
     text = render_template(
         "submissions_list.html" if alone else "submissions.html",
         **around,
@@ -72,6 +75,9 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
         query=urlencode(filters),
         items=page.items,
         search=search,
+        standing=standing_in(pid, page.items, sought.words) if sought.words else {},
+        marked=lambda text: marked(text, sought.words or ""),
+        named_in=lists_naming(pid, sought.words) if sought.words and search and search.is_in_vain else [],
         further=_address(pid, {**filters, **search.further}) if search else None,
         alone=alone,
         cursor=page.cursor,
@@ -85,10 +91,10 @@ def _list(pid: int, problem: str | None = None, status: int = 200) -> ResponseRe
     return text, status
 
 
-def _around(pid: int) -> dict[str, Any]:
+def _around(pid: int, sought: Sought) -> dict[str, Any]:
     """What a page shows beside the list."""
     return {
-        **choices(pid),
+        **choices(pid, sought),
         "views": views_of(session(), pid, current.visitor().actor_id),
         "visitor_id": current.visitor().actor_id,
         "reviews": current.has_right("submissions.review"),
@@ -99,7 +105,7 @@ def _around(pid: int) -> dict[str, Any]:
     }
 
 
-def _count(pid: int, filters: dict[str, str], sought: Any) -> int | None:
+def _count(pid: int, filters: dict[str, str], sought: Sought) -> int | None:
     """How many are sought, in whatever words; None where it would take long beside a search for words."""
     if not filters.keys() - {"form", "words"}:
         counts = how_many(session(), pid)

@@ -306,9 +306,12 @@ def test_the_truth_is_the_sentence_of_the_programme() -> None:
     assert len(milestones(counted())) == 6
 
 
-@pytest.mark.parametrize("figure", sorted(set(year().naive) & set(RECOUNT)))
-def test_a_plain_count_of_rows_says_something_else(figure: str) -> None:
-    assert year().naive[figure] != year().truth[figure]
+def test_a_plain_count_of_rows_says_something_else() -> None:
+    plain, truth = year().naive, year().truth
+    both = set(plain) & set(RECOUNT)
+
+    assert both
+    assert [figure for figure in both if plain[figure] == truth[figure]] == []
 
 
 @pytest.mark.parametrize(

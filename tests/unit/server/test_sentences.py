@@ -30,7 +30,7 @@ FOR_PROGRAMS = (
     *("server/upkeep/keeping.py", "server/upkeep/schema.py", "server/cli.py"),
     *("server/settings.py", "server/clock.py", "server/wire/documents.py", "server/api/audits.py"),
     *("server/api/files.py", "server/api/backups.py", "server/api/schemas.py", "sync/keeping", "sync/entities/feed.py"),
-    *("sync/exports/filters.py", "sync/exports/pages.py", "sync/exports/trials.py", "sync/projects/folder.py"),
+    *("sync/exports/expressions.py", "sync/exports/pages.py", "sync/exports/trials.py", "sync/projects/folder.py"),
 )
 # What says each sentence in its languages itself.
 IN_THEIR_LANGUAGES = ("openrosa/receipts.py", "dedup/telling.py", "indicators/wording.py", "review/match_words.py")
@@ -123,7 +123,7 @@ def test_what_a_json_value_is_is_said_in_french(value: object) -> None:
         ("A sheet has more than 1,000,000 cells.", "Une feuille a plus de 1\u202f000\u202f000 cellules."),
         (
             "The tablet dated this visit 2031-02-03; its clock was wrong.",
-            "La tablette a daté cette visite du 3 févr. 2031 ; son horloge était fausse.",
+            "La tablette a daté cette visite du 3\xa0févr.\xa02031 ; son horloge était fausse.",
         ),
         (
             "‘l’or’, ‘b’ are not among the choices.",
@@ -143,7 +143,7 @@ def test_what_a_json_value_is_is_said_in_french(value: object) -> None:
         ),
         (
             "It has no instance_id, and its body cannot be read: Something unknown.",
-            "Il n’a pas d’instance_id, et son contenu est illisible : Something unknown",
+            "Il n’a pas d’instance_id, et son contenu est illisible : Something unknown.",
         ),
         (
             "The item and its XML disagree. form is 'a. b' in the item and 'c' in the XML. "
@@ -151,6 +151,7 @@ def test_what_a_json_value_is_is_said_in_french(value: object) -> None:
             "L’élément et son XML se contredisent. form vaut 'a. b' dans l’élément et 'c' dans le XML. "
             "version vaut '9' dans l’élément et '1' dans le XML.",
         ),
+        ("‘hier’ is not a date.", "« hier » n’est pas une date."),
         ("The file is empty.\nThe file is empty.", "Le fichier est vide.\nLe fichier est vide."),
     ],
 )

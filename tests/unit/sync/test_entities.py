@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from forms.form import Flag
 from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
-from sync.entities.reading import page_of_list
+from sync.entities.reading import page_of_list, versions_of
 from sync.entities.registers import add_property, change_places, make_list
 from sync.entities.steps import Arrived, entities_differ, load_list, steps_differ
 from sync.entities.writing import force_held, update_entity
@@ -470,6 +470,18 @@ def test_a_correction_of_the_first_step_of_a_branch_reaches_those_that_passed_it
     desk.send([a_visit(5, f'update="1" baseVersion="1" {branch}', edits=2, village="Kita", phone="1")])
 
     assert said_of_awa(desk)[0] == {"village": "Kita", "phone": "3"}
+
+
+def test_each_step_of_a_branch_was_made_upon_the_version_that_the_one_before_it_gave(desk: Desk) -> None:
+    branch = f'trunkVersion="1" branchId="{BRANCH}"'
+    desk.send([a_visit(1, 'create="1"', village="Siby", phone="1")])
+    desk.send([a_visit(9, 'update="1" baseVersion="1"', village="Kita", phone="1")])
+
+    desk.send([a_visit(base + 1, f'update="1" baseVersion="{base}" {branch}', phone=str(base)) for base in (2, 1)])
+
+    with desk.sessions() as session:
+        found = versions_of(session, session.scalars(select(Entity)).one())
+    assert [(each.version, each.base_version) for each in found] == [(1, None), (2, 1), (3, 1), (4, 3)]
 
 
 def test_an_edit_that_names_another_entity_withdraws_the_first_one(registry: Registry) -> None:

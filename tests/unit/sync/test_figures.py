@@ -1,12 +1,13 @@
 """Figures by aggregate, subject, period, place and breakdown, now and as of an event."""
 
 import datetime as dt
+import random
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Band, Breakdown, Indicator, Keep, Target
@@ -77,6 +78,50 @@ def test_a_person_counts_once_however_often_they_come(world: World) -> None:
 
     assert (total.value, women.value, men.value) == (2, 1, 1)
     assert (total.n, women.n, men.n) == (3, 2, 1)
+
+
+def test_ids_that_hold_any_character_are_told_apart(world: World) -> None:
+    world.publish(TRAINED)
+    for subject in ("a", "a\x1fb", "b", "\x1f", "é\n", "a\x1fb"):
+        world.submit(row("people_trained", subject=subject, by=("female", "governance")))
+    world.submit(row("people_trained", subject="a", by=("male", "governance")))
+
+    assert world.value("people_trained") == 5
+    assert world.by("people_trained", "sex") == {"female": 5, "male": 1}
+
+
+@pytest.mark.parametrize("length", [10, 500])
+def test_rows_of_any_width_are_counted(world: World, length: int) -> None:
+    chance = random.Random(1)  # what repeats itself would be pressed together in an index
+    long = ["".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(length)) for _ in range(8)]
+    world.publish(TRAINED)
+    world.publish(Indicator("visits", by=("sex", "topic")), form_id="other")
+    world.submit(row("people_trained", subject=long[0][:125], place=long[1][:125], by=(long[2], tuple(long[3:]))))
+    world.submit(row("people_trained", subject="b", by=(long[2], long[3])))
+    gone = world.submit(row("visits", by=(long[2], tuple(long[3:]))))
+    before = world.event
+    world.reject(gone)
+
+    assert world.value("people_trained") == 2
+    assert world.by("people_trained", "topic") == {key: 2 if key == long[3] else 1 for key in long[3:]}
+    assert (world.value("visits", as_of=before), world.value("visits")) == (1, 0)
+
+
+@pytest.mark.parametrize("columns", [["subject", "place", "by1", "by2"], ["opened", "by1", "value"]])
+def test_heads_and_sums_are_counted_without_going_to_the_rows(world: World, columns: list[str]) -> None:
+    world.publish(TRAINED)
+    reading, connection = world.reading(), world.session.connection()
+    trained, spring = reading.definition("people_trained"), reading.period("2026-Q2")
+    still_open, *_ = reading.rows.each(trained, columns, reading.rows.between(trained, spring.start, spring.end))
+    asked = str(still_open.compile(connection, compile_kwargs={"literal_binds": True}))
+    lite = connection.dialect.name == "sqlite"
+    if not lite:  # next to nothing is read soonest from the table
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        connection.execute(text("SET LOCAL enable_bitmapscan = off"))
+
+    plan = str(connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if lite else ''}{asked}").all())
+
+    assert ("COVERING INDEX ix_contributions_open" if lite else "Index Only Scan using ix_contributions_open") in plan
 
 
 def test_topics_overlap_and_the_total_counts_each_person_once(world: World) -> None:

@@ -13,7 +13,7 @@ from sync.errors import Unexpected
 from sync.indicators import wording
 from sync.indicators.issues import compose_issue, issue_changes, issue_statement, write_issue
 from sync.indicators.marks import Mark
-from sync.indicators.statements import Statement, compose, on_paper, put_statement
+from sync.indicators.statements import Statement, compose, head_of, on_paper, put_statement
 from sync.models.indicators import IssueText, StatementIssue
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
@@ -77,6 +77,20 @@ def everything(world: World, statement: Statement) -> list[Any]:
         [(note.words, note.label, note.period, note.place, note.target, note.sentence) for note in paper.notes],
         (paper.heading, paper.project, paper.period, paper.place, paper.as_of),
     ]
+
+
+def test_what_a_file_says_at_its_head_stands_beneath_the_heading_or_first_and_is_no_markup(world: World) -> None:
+    given = issue(world)
+    heads = {}
+    for language in ("en", "fr"):
+        issued = compose_issue(world.session, given, language, sees_small_cells=True)
+        head = head_of(issued, on_paper(world.reading(given.as_of), issued), given.number, "The *best* one")
+        heads[language] = [line for line in issued.to_markdown(head).splitlines() if line][:2]
+
+    english, french = heads["en"], heads["fr"]
+    assert english[0].startswith("# ")
+    assert "fiscal year 2026–2027 · Koulikoro · issue no. 1, “The \\*best\\* one”, issued on " in english[1]
+    assert "Koulikoro · édition n°\xa01, «\xa0The \\*best\\* one\xa0», émise le " in french[0]
 
 
 @pytest.mark.parametrize("small", [True, False])

@@ -129,7 +129,7 @@ def test_what_is_stored_is_read_once_however_many_come_under_its_id(
 ) -> None:
     desk.send([by_xml(XML)])
     read = []
-    monkeypatch.setattr("sync.intake.filing.unpack", lambda packed: read.append(packed) or unpack(packed))
+    monkeypatch.setattr("sync.intake.chains.unpack", lambda packed: read.append(packed) or unpack(packed))
 
     assert desk.outcomes(*(by_xml(XML.replace("Awa", f"Awa {number}")) for number in range(5))) == ["conflict"] * 5
     assert len(read) == 1

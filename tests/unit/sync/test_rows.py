@@ -320,6 +320,59 @@ def test_the_first_name_of_a_question_is_not_free_for_another_one(desk: Desk) ->
     assert "‘/data/who’" in caught.value.findings[0].fault
 
 
+NUMBERS = "| survey |\n| type | name | label | was |\n"
+TOP = "| integer | age | Age | {was} |\n"
+PEOPLE = "| begin_repeat | people | People | {was} |\n{rows}| end_repeat | people | - | - |\n"
+INSIDE = PEOPLE.format(was="", rows=TOP.format(was=""))
+NESTED = "| begin_repeat | houses | Houses | {was} |\n{rows}| end_repeat | houses | - | - |\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "places"),
+    [
+        (TOP.format(was=""), PEOPLE.format(was="", rows=TOP.format(was="/data/age")), ["/data/people/age"]),
+        (INSIDE, TOP.format(was="/data/people/age"), ["/data/age"]),
+        (
+            INSIDE,
+            NESTED.format(was="", rows=INSIDE.replace("People | ", "People | /data/people")),
+            ["/data/houses/people"],
+        ),
+        (
+            NESTED.format(was="", rows=INSIDE),
+            INSIDE.replace("People | ", "People | /data/houses/people"),
+            ["/data/people"],
+        ),
+        (
+            NESTED.replace("repeat", "group").format(was="", rows=INSIDE),
+            NESTED.format(was="", rows=INSIDE),
+            ["/data/houses/people"],
+        ),
+    ],
+)
+def test_what_was_in_other_rows_cannot_go_on(desk: Desk, before: str, after: str, places: list[str]) -> None:
+    desk.publish("visit", "2", NUMBERS + before)
+
+    with pytest.raises(WorkbookFaulty) as caught:
+        desk.publish("visit", "3", NUMBERS + after)
+
+    assert [finding.place for finding in caught.value.findings] == places
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (INSIDE, INSIDE.replace("| people | People | ", "| persons | Persons | people")),
+        (INSIDE.replace("repeat", "group"), INSIDE),
+        (INSIDE, INSIDE.replace("repeat", "group")),
+    ],
+)
+def test_a_repeat_may_have_another_name_and_a_group_may_become_one(desk: Desk, before: str, after: str) -> None:
+    desk.publish("visit", "2", NUMBERS + before)
+    desk.publish("visit", "3", NUMBERS + after)
+
+    assert identities(desk) == {"age": "/data/people/age"}
+
+
 def test_a_version_that_goes_on_with_a_name_may_be_loaded_again(desk: Desk) -> None:
     desk.publish("visit", "2", MARKED.format(was="who"))
     desk.publish("visit", "3", MARKED.format(was=""))
@@ -329,9 +382,6 @@ def test_a_version_that_goes_on_with_a_name_may_be_loaded_again(desk: Desk) -> N
 
     with desk.sessions() as session:
         assert [one.version for one in form_versions(session, desk.project_id, "visit")] == ["3", "2", "1"]
-
-
-NUMBERS = "| survey |\n| type | name | label | was |\n"
 
 
 def a_form(**names: str) -> str:

@@ -82,6 +82,11 @@ def link(mark: Mark) -> str:
         ("{{ as_of | date }}", "1 January 2026", "1er janvier 2026"),
         ("{{ waiting }} {{ project }}", "1 Programme", "1 Programme"),
         ("{% if women.value > 1 %}{{ women.label }}{% else %}none{% endif %}", "women", "women"),
+        ('{{ [women, people_trained] | join(" / ") }}', "2 / 3", "2 / 3"),
+        ('{{ women ~ "/" ~ people_trained.value ~ " " ~ income.value }}', "2/3 —", "2/3 —"),
+        ('{{ (women_share ~ "!") if women.value else "nobody" }}', "67%!", "67\u00a0%!"),
+        ('{{ rice_tonnes(period="FY" ~ 2026) | number(0) ~ "" }}', "7,879", "7\u202f879"),
+        ('{{ "\\ue0000\\ue001" }}{{ "\\ue0009\\ue001" ~ women }}', "092", "092"),
     ],
 )
 def test_a_text_reads_as_its_language_writes(world: World, source: str, english: str, french: str) -> None:
@@ -97,6 +102,21 @@ def test_how_many_stand_behind_a_figure_leads_to_it_and_stays_a_number(world: Wo
     assert one["text"] == str(one["n"])
     assert one["evidence"].startswith("/evidence/people_trained?")
     assert first_line(statement) == f"{one['n'] + 1} less one are {one['n']} visits."
+
+
+def test_figures_that_are_joined_lead_to_their_evidence(world: World) -> None:
+    statement = written(world, '{{ [women, people_trained] | join(" of ") }}: {{ women.n ~ " visits" }}')
+
+    told = statement.to_json(link)["paragraphs"][0]
+
+    assert [part if isinstance(part, str) else part["indicator"] for part in told] == [
+        "women",
+        " of ",
+        "people_trained",
+        ": ",
+        "women",
+        " visits",
+    ]
 
 
 def test_json_keeps_the_figures_between_the_texts(world: World) -> None:
@@ -279,6 +299,8 @@ def test_what_has_no_place_in_a_statement_is_a_finding(world: World, source: str
         "{{ women.value + none }}",
         "{{ rice_tonnes.value / 0 }}",
         "{{ women(period=5) }}",
+        "{{ women | number | join }}",
+        "{{ (women ~ 'x')[1] }}",
     ],
 )
 def test_what_a_text_may_not_do_is_refused_when_it_is_written(world: World, source: str) -> None:
