@@ -91,15 +91,16 @@ def take(installation: Installation, kind: str) -> Taken:
     path = f"/v1/projects/{installation.project}/forms/{FORM}/submissions.{kind}"
     query = f"?limit={10**6 + installation.nonce}" + ("&attachments=false" if kind == "csv.zip" else "")
     target = installation.folder / f"export.{kind}"
-    connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=3600)
     before, began = sum(installation.cpu()), time.perf_counter()
     with watched(installation) as peak, target.open("wb") as file:
         while True:
+            # The server does not keep one open for as long as a large workbook may take.
+            connection = http.client.HTTPConnection("127.0.0.1", installation.port, timeout=3600)
             connection.request("GET", path + query, headers={"Authorization": f"Bearer {installation.token}"})
             answer = connection.getresponse()
             if answer.status != 503:
                 break
-            answer.read()
+            connection.close()
             time.sleep(int(answer.headers["Retry-After"]))
         if answer.status != 200:
             raise RuntimeError(f"{path} answered {answer.status}: {answer.read()[:500]!r}")

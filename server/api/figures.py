@@ -162,8 +162,7 @@ def get_evidence(pid: int, indicator: str) -> ResponseReturnValue:
 def get_figure_changes(pid: int, indicator: str) -> ResponseReturnValue:
     """Why a figure is not what it was: before and after, and what each kind of event did to it."""
     query = read_query(ChangesQuery())
-    before = reading_of(pid, query["since"], "from")
-    after = reading_of(pid, query["to"], "to") if query["to"] else reading_of(pid, query["as_of"])
+    before, after = reading_of(pid, query["since"], "from"), reading_until(pid, query)
     known_indicator(after, indicator)
     return answer(changes_for_visitor(before, after, indicator, query).to_json())
 
@@ -203,6 +202,11 @@ def part_of(listed: Iterable[_Listed], query: dict[str, Any]) -> list[_Listed]:
 def reading_of(pid: int, as_of: str | None, place: str = "as_of") -> Reading:
     """The project as it stood at a moment, or as it stands; for this request. `place` is what the moment is called."""
     return Reading(session(), pid, resolve_as_of(session(), pid, as_of, current.now(), place))
+
+
+def reading_until(pid: int, query: dict[str, Any]) -> Reading:
+    """As of the later of the moments between which a figure changed, by whichever of its names."""
+    return reading_of(pid, query["to"], "to") if query["to"] else reading_of(pid, query["as_of"])
 
 
 def evidence_for_visitor(reading: Reading, indicator: str, query: dict[str, Any]) -> Evidence:

@@ -17,7 +17,6 @@ from sync.indicators.periods import Period
 
 # A row of the contributions table, with at least the columns that the definition calls for.
 Entry = Any
-# Rows turned on their side: each column by its name.
 # What stands in some columns of rows, and the subjects of those rows, one each.
 Heads = tuple[Mapping[str, str | None], Sequence[str]]
 # One key for each dimension.

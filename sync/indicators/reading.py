@@ -430,7 +430,7 @@ class Reading:
             fetched = self._entries.get((definition.id, start, period.end))
             if fetched is None:
                 self._make_room()
-                heads = self.rows.heads(definition, sorted(needed), self._conditions(definition, period, None))
+                heads = self.rows.heads(definition, sorted(needed), self.rows.days(definition, start, period.end))
             else:
                 heads = heads_of(fetched, sorted(needed))
             self._heads[key] = needed, heads

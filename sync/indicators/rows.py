@@ -91,17 +91,19 @@ class Rows:
         self, definition: Definition, names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
     ) -> list[Heads]:
         """The subjects of the visible rows, put together by these columns: in one text for each, because thousands of
-        short rows take several times longer to hand over."""
-        query = self.visible(definition, ["subject", *names], conditions)
-        rows = query.subquery()
-        texts = [rows.c[name] for name in names]
-        together = select(func.count(), func.aggregate_strings(rows.c.subject, _BETWEEN), *texts).group_by(*texts)
+        short rows take several times longer to hand over. The same may stand in the columns of several parts."""
+        subject, texts = ROWS.c.subject, [ROWS.c[name] for name in names]
+        together: list[ColumnElement[Any]] = [func.count(subject), func.aggregate_strings(subject, _BETWEEN), *texts]
+        parts = self.each(definition, [], conditions)
+        query = union_all(*(part.with_only_columns(*together).group_by(*texts) for part in parts))
         found: list[Heads] = []
-        for n, subjects, *others in fetch_rows(self.session.connection(), together):
+        for n, subjects, *others in fetch_rows(self.session.connection(), query):
             told = subjects.split(_BETWEEN) if n else []
             if len(told) != n:  # Somebody's id holds what stands between them.
-                return heads_of(self.read(query, ["subject", *names]), names)
-            found.append((dict(zip(names, others, strict=True)), told))
+                columns = ["subject", *names]
+                return heads_of(self.read(self.visible(definition, columns, conditions), columns), names)
+            if n:
+                found.append((dict(zip(names, others, strict=True)), told))
         return found
 
     def following(
@@ -127,15 +129,20 @@ class Rows:
 
     def between(self, definition: Definition, start: dt.date | None, end: dt.date | None) -> list[ColumnElement[bool]]:
         """What is true of the rows that lie on any of these days, and that have what the definition counts."""
+        conditions = self.days(definition, start, end)
+        if definition.counts_subjects:
+            # Written so that no database takes it for a way into the index of subjects.
+            conditions.append(ROWS.c.subject.concat("").is_not(None))
+        return conditions
+
+    def days(self, definition: Definition, start: dt.date | None, end: dt.date | None) -> list[ColumnElement[bool]]:
+        """What is true of the rows that lie on any of these days."""
         conditions: list[ColumnElement[bool]] = []
         if end is not None:
             conditions.append(ROWS.c.day <= end)
         if start is not None:
             starts = ROWS.c.day >= start
             conditions.append(or_(starts, ROWS.c.until >= start) if definition.spreads else starts)
-        if definition.counts_subjects:
-            # Written so that no database takes it for a way into the index of subjects.
-            conditions.append(ROWS.c.subject.concat("").is_not(None))
         return conditions
 
     def read(self, query: Select[Any] | CompoundSelect[Any], names: Sequence[str]) -> list[Entry]:

@@ -161,8 +161,12 @@ def flags_sought(session: Session, project_id: int, sought: Sought) -> tuple[dic
     for none but the newest that have any are looked at."""
     flagged = select(Submission.id).where(Submission.project_id == project_id, _FLAGGED)
     ids = session.scalars(flagged.order_by(Submission.id.desc()).limit(_MOST_FLAGGED + 1)).all()
-    among = replace(sought, flag=None, words=None, among=ids[:_MOST_FLAGGED])
-    several = session.scalars(select(Submission.flags).where(*_where(session, project_id, among)))
+    among = replace(sought, flag=None, words=None, since=None, until=None, place=None, among=ids[:_MOST_FLAGGED])
+    # They are read by their ids: in the indexes of times and places stand all that came then and there.
+    where = _where(session, project_id, among) + _came(func.coalesce(Submission.received_at, None), sought)
+    if sought.place is not None:
+        where.append(func.coalesce(Submission.place, None).in_(_codes_below(session, project_id, sought.place)))
+    several = session.scalars(select(Submission.flags).where(*where))
     return Counter(code for flags in several for code in {flag[0] for flag in flags}), len(ids) > _MOST_FLAGGED
 
 
@@ -297,15 +301,19 @@ def _filters(session: Session, project_id: int, sought: Sought) -> list[ColumnEl
 
 
 def _in_place(session: Session, project_id: int, place: str) -> ColumnElement[bool]:
-    tree = tree_of(session, project_id)
-    code = tree.code_of(place)
-    codes = [] if code is None else tree.below(code)
+    codes = _codes_below(session, project_id, place)
     if is_sqlite(session):
         # As below. To fetch all of a place with many would be the dearer way.
         here = select(_COPY.id).where(_COPY.project_id == project_id, _COPY.place.in_(codes)).limit(_FEW_IN_PLACE)
         if len(ids := session.scalars(here).all()) < _FEW_IN_PLACE:
             return Submission.id.in_(ids)
     return Submission.place.in_(codes)
+
+
+def _codes_below(session: Session, project_id: int, place: str) -> list[str]:
+    tree = tree_of(session, project_id)
+    code = tree.code_of(place)
+    return [] if code is None else tree.below(code)
 
 
 def _sent_by(session: Session, project_id: int, actor_id: int) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from sync.models import (
     Event,
     Project,
     Server,
+    StoredFile,
     Submission,
     SubmissionVersion,
     Webhook,
@@ -193,10 +195,12 @@ def _type_of(session: Session, hook: Webhook, event: Event) -> str:
 
 def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
     """Whether what is edited or completed by the event is a correction of what was told before: of what this receiver
-    has heard of or has no wish to hear of, of what was completed by then, or came with all its files."""
+    has heard of or has no wish to hear of, of what was completed by then, or had all its files before the next version
+    came."""
     project_id, submission_id = event.project_id, event.submission_id
     versions = session.execute(
-        select(SubmissionVersion.event, SubmissionVersion.instance_id)
+        select(SubmissionVersion.event, SubmissionVersion.instance_id, Event.at)
+        .join(Event, (Event.project_id == SubmissionVersion.project_id) & (Event.number == SubmissionVersion.event))
         .where(
             SubmissionVersion.project_id == project_id,
             SubmissionVersion.submission_id == submission_id,
@@ -208,15 +212,8 @@ def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
         return False
     if hook.types and _STORED not in hook.types:
         return True
-    earlier = [version.instance_id for version in versions[:-1]]
-    lacking = select(Attachment.instance_id).where(
-        Attachment.project_id == project_id,
-        Attachment.submission_id == submission_id,
-        Attachment.instance_id.in_(earlier),
-    )
-    if event.kind == "edited":  # what completes a correction may just have come for the versions before, too
-        lacking = lacking.where(Attachment.present.is_(False))
-    if set(earlier) - set(session.scalars(lacking)):
+    replaced = {version.instance_id: following.at for version, following in pairwise(versions)}
+    if replaced.keys() - _lacking_when(session, event, replaced):
         return True
     heard = exists().where(
         Delivery.project_id == project_id,
@@ -233,6 +230,21 @@ def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
         or_(Event.kind == "completed", and_(Event.kind.in_(_WHEN_COMPLETE), heard)),
     )
     return bool(session.scalar(select(before)))
+
+
+def _lacking_when(session: Session, event: Event, replaced: Mapping[str, dt.datetime]) -> set[str]:
+    """Those of these versions, by instance id, of which a file was not here when they were replaced."""
+    here = (StoredFile.project_id == Attachment.project_id) & (StoredFile.sha256 == Attachment.sha256)
+    rows = session.execute(
+        select(Attachment.instance_id, Attachment.present, StoredFile.stored_at)
+        .outerjoin(StoredFile, here)
+        .where(
+            Attachment.project_id == event.project_id,
+            Attachment.submission_id == event.submission_id,
+            Attachment.instance_id.in_(replaced),
+        )
+    )
+    return {id_ for id_, present, at in rows if not present or (at is not None and at > replaced[id_])}
 
 
 def _is_incomplete(session: Session, event: Event) -> bool:

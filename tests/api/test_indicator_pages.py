@@ -168,6 +168,16 @@ def test_why_begins_with_an_earlier_issue_where_nothing_changed_since_the_last(s
     assert "Nothing changed it between the two." in since_last
 
 
+@pytest.mark.parametrize(("asked", "named"), [("from=soon", "Since"), ("from=1&to=soon", "Up to")])
+def test_a_moment_that_is_none_is_named_as_the_page_calls_it(sold: House, asked: str, named: str) -> None:
+    client = signed_in(sold, language="en")
+
+    refused = client.get(f"/projects/{sold.pid}/indicators/sacks/changes?period=all&{asked}")
+
+    assert refused.status_code == 400
+    assert f"<li>{named}: This is not a moment" in refused.get_data(as_text=True)
+
+
 def test_why_is_told_up_to_the_moment_of_the_page_that_one_comes_from(sold: House) -> None:
     client, before = signed_in(sold, language="en"), last_event(sold)
     sold.amina.send(a_sale(3, sacks=5), batch="b2")

@@ -43,6 +43,20 @@ TRAINING = """
     | name         | label   | each    | aggregate | subject |
     | guests       | Guests  | guests  | distinct | people  |
 """
+CENSUS = """
+    | survey                |            |           |
+    | type                  | name       | label     |
+    | begin_repeat          | households | Household |
+    | select_multiple crops | crops      | Crops     |
+    | begin_repeat          | people     | Person    |
+    | text                  | called     | Name      |
+    | end_repeat            | people     |           |
+    | end_repeat            | households |           |
+    | choices               |            |           |
+    | list_name             | name       | label     |
+    | crops                 | maize      | Maize     |
+    | crops                 | rice       | Rice      |
+"""
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -193,6 +207,30 @@ def test_beside_what_a_search_finds_stand_the_answers_with_the_words_those_of_on
         "Guest 4 – Village: <mark>Diallo</mark>bougou",
         "Guest 1 – Name: <mark>Sali</mark> Traoré",
         "Guest 2 – Name: Moussa &lt;b&gt; <mark>Diallo</mark>",
+    ]
+
+
+@ON_SQLITE
+def test_an_answer_of_several_choices_is_told_by_their_names_and_a_turn_within_a_turn_by_both(house: House) -> None:
+    with house.app.app_context():
+        journal = open_journal(session(), house.pid, None, NOON)
+        publish_form(journal, workbook_of("census", "1", CENSUS))
+        journal.close()
+        session().commit()
+    households = [
+        {"crops": ["maize", "rice"], "people": [{"called": "Awa"}, {"called": "Awa"}]},
+        {"crops": ["rice"], "people": [{"called": "Moussa"}, {"called": "Awa Maize"}]},
+    ]
+    house.amina.send({**a_sale(1, form="census"), "answers": {"households": households}})
+    page = read(signed_in(house, language="en"), f"/projects/{house.pid}/submissions?words=awa+maize")
+
+    hits = re.findall(r'<span class="hit">(.*?)</span>', page)
+
+    assert hits == [
+        "Household 2 – Person 2 – Name: <mark>Awa</mark> <mark>Maize</mark>",
+        "Household 1 – Crops: <mark>Maize</mark>, Rice",
+        "Household 1 – Person 1 – Name: <mark>Awa</mark>",
+        "Household 1 – Person 2 – Name: <mark>Awa</mark>",
     ]
 
 

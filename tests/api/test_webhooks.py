@@ -221,6 +221,20 @@ def test_a_correction_of_what_came_with_all_its_files_is_told_as_one(
     assert [kind for kind, _ in told[:-1]] == [kind for kind in ("submission.stored",) if not types]
 
 
+def test_a_correction_of_what_was_here_with_all_its_files_before_the_webhook_was_is_told_as_one(
+    open_house: House, receiver: Receiver
+) -> None:
+    _upload(open_house, b"the first photo")
+    visit = a_sale(1, photo="p.jpg") | {"attachments": [_announced("p.jpg", b"the first photo")]}
+    open_house.amina.outcomes(visit)
+    a_hook(open_house, receiver)
+
+    _correct_with_late_photo(open_house)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.edited", instance_id(2))]
+
+
 def test_a_correction_that_came_before_the_files_of_what_it_corrects_is_told_as_new(
     open_house: House, receiver: Receiver
 ) -> None:
@@ -254,6 +268,22 @@ def test_a_whole_correction_of_what_never_had_its_files_is_told_as_new_and_the_n
     told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
     news = ("submission.stored", instance_id(2)), ("submission.edited", instance_id(3))
     assert told == [row for row in news if not types or row[0] in types]
+
+
+def test_a_whole_correction_is_told_as_new_also_where_the_files_of_the_first_came_before_anybody_was_told(
+    open_house: House, receiver: Receiver
+) -> None:
+    a_hook(open_house, receiver)
+    photo = {"attachments": [_announced("p.jpg", b"a photo")]}
+    open_house.amina.outcomes(a_sale(1, photo="p.jpg") | photo)
+    tell(open_house.app)
+    open_house.amina.outcomes(a_sale(2, edits=1), batch="b2")
+    _upload(open_house, b"a photo")
+
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.stored", instance_id(2))]
 
 
 def test_what_nobody_wished_to_hear_is_passed_over(open_house: House, receiver: Receiver) -> None:

@@ -1,6 +1,7 @@
 """Migrations go up and down on both databases, lose nothing on the way, and leave nothing to be done."""
 
 import datetime as dt
+import random
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,38 @@ def test_a_downgrade_that_would_lose_what_waits_is_refused(empty_database_url: s
 
     assert parked_in(empty_database_url) == ["discarded", "open", "open"]
     schema.upgrade(empty_database_url)
+
+
+def test_what_is_too_wide_for_an_index_is_told_apart_and_goes_down_again(empty_database_url: str) -> None:
+    schema.upgrade(empty_database_url, "0019")
+    chance = random.Random(1)  # what repeats itself would be pressed together in an index
+    long = "".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(100))
+    engine = open_engine(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO contributions (project_id, submission_id, opened, indicator_id, ordinal, day, recorded,"
+                " place, by1, by2, by3, by4, by5, by6)"
+                " VALUES (1, :id, 1, 1, 0, '2026-11-30', 0, :long, :long, :long, :long, :long, :long, :last)"
+            ),
+            [
+                {"id": 1, "long": None, "last": "x"},
+                *({"id": id_, "long": long, "last": "x" * (id_ - 2)} for id_ in (2, 3)),
+            ],
+        )
+
+    schema.upgrade(empty_database_url, "0020")
+    with engine.connect() as connection:
+        wide = connection.scalars(text("SELECT wide FROM contributions ORDER BY submission_id")).all()
+    schema.downgrade(empty_database_url, "0019")
+    with engine.connect() as connection:
+        left = connection.scalar(text("SELECT count(*) FROM contributions"))
+    indexes = {index["name"] for index in inspect(engine).get_indexes("contributions")}
+    engine.dispose()
+
+    assert [*map(bool, wide)] == [False, False, True]
+    assert left == 3
+    assert indexes == {f"ix_contributions_{name}" for name in ("open", "closed", "subject")}
 
 
 def test_a_migration_waits_for_whoever_holds_a_table(empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from marshmallow import fields, validate
 
-from server.api.figures import ChangesQuery, changes_for_visitor, known_indicator, reading_of, sees_small_cells
+from server.api.figures import (
+    ChangesQuery,
+    changes_for_visitor,
+    known_indicator,
+    reading_of,
+    reading_until,
+    sees_small_cells,
+)
 from server.db import session
 from server.door.guards import needs
 from server.kept.remembered import Remembered
@@ -75,10 +82,10 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
         return filled
     query = read_query(WhyQuery())
     until = query["to"] or query["as_of"] or ""
-    after = reading_of(pid, until or None)
+    after = reading_until(pid, query)
     definition, issues = known_indicator(after, indicator), last_issues(session(), pid, _MOST_ISSUES)
     asked_from = request.args.get("from")
-    beginnings = [(asked_from, reading_of(pid, asked_from))] if asked_from else _beginnings(pid, after, issues)
+    beginnings = [(asked_from, reading_of(pid, asked_from, "from"))] if asked_from else _beginnings(pid, after, issues)
     since, before = beginnings[0]
     came_from = way_back(pid, query["back"])
     asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=came_from)
@@ -116,7 +123,7 @@ def became(pid: int, indicator: str, event: int) -> ResponseReturnValue:
     """All who turned out to be whom by one event that has a part in why a figure changed, a page at a time."""
     query = read_query(BecameQuery())
     until = query["to"] or query["as_of"] or ""
-    before, after = reading_of(pid, query["since"]), reading_of(pid, until or None)
+    before, after = reading_of(pid, query["since"], "from"), reading_until(pid, query)
     definition = known_indicator(after, indicator)
     asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=way_back(pid, query["back"]))
     told = _changes(pid, indicator, before, after, query | {"cursor": str(max(0, event - 1)), "limit": 1})

@@ -8,18 +8,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from lxml import etree
 
 from forms.form import Field
 from forms.xforms.entities import plain_id
 from forms.xforms.instance import Instance
+from forms.xforms.persons import asks_who, words_of
 from forms.xforms.xform import Form
 from server.language.words import tied, words
 from sync.indicators.definitions import by_code, label_in
 
 _SEVERAL = frozenset({"select", "rank"})
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+# Of a question that is called so, the digits are a name.
+_CODES = frozenset({"code", "id", "numero", "matricule"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def _answer(form: Form, path: str, value: str, depth: int, language: str) -> Lin
     field, label = form.fields.get(path), label_of(form, path, language)
     if field is None or field.itemset is None:
         file = field is not None and field.type == "binary"
-        return Line(depth, label, written(field.type, value) if field is not None else value, file=file)
+        return Line(depth, label, _written(field, value) if field is not None else value, file=file)
     keys = value.split() if field.type in _SEVERAL else [value]
     if field.external:
         return Line(depth, label, value, chosen=keys)
@@ -127,23 +131,30 @@ def said_of(form: Form, path: str, value: str, language: str) -> str:
     if field is None or field.external:
         return value
     if field.itemset is None:
-        return written(field.type, value)
+        return _written(field, value)
     keys = value.split() if field.type in _SEVERAL else [value]
     return ", ".join(choice_said(form, field, key, language) for key in keys)
 
 
-def written(type_: str, value: str) -> str:
-    """A number, a day or a time as the page's language writes it; as it was sent where it is none."""
+def _written(field: Field, value: str) -> str:
+    """A number, a day or a time as the page's language writes it; as it was sent where it is none, or somebody or
+    something is called by its digits."""
     try:
-        if type_ in ("int", "decimal") and _NUMBER.fullmatch(value):
-            return words().exact(Decimal(value))
-        if type_ == "date":
+        if field.type in ("int", "decimal") and _NUMBER.fullmatch(value):
+            return value if _is_called_by(field.name, *field.labels.values()) else words().exact(Decimal(value))
+        if field.type == "date":
             return words().day(value[:10])
-        if type_ == "dateTime":
+        if field.type == "dateTime":
             return words().moment_as_told(dt.datetime.fromisoformat(value))
     except ValueError:
         return value
     return value
+
+
+@lru_cache(maxsize=10_000)
+def _is_called_by(name: str, *labels: str) -> bool:
+    """Whether the answer to a question is a number by which people and things are called, such as a telephone's."""
+    return asks_who(name, labels) or not _CODES.isdisjoint(words_of(" ".join((name, *labels))))
 
 
 def label_of(form: Form, path: str, language: str) -> str:

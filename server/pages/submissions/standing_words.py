@@ -15,7 +15,7 @@ from server.language.words import words
 from server.pages.submissions.answers import label_of, said_of
 from sync.errors import Refusal
 from sync.models import CURRENT, EntityList, Submission, SubmissionVersion
-from sync.projects.catalogue import Unpublished, published
+from sync.projects.catalogue import Catalogue, Unpublished
 from sync.review.people import people
 from sync.review.queue import Waiting, words_of
 
@@ -24,11 +24,13 @@ _BEFORE, _AFTER = 40, 120  # characters shown around the first word
 
 # A text in pieces, each with whether it is one of the words.
 Marked = Sequence[tuple[str, bool]]
+# Which turn of each repeat on the way.
+Turns = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An answer in which words stand, with its question; `turn` is the one of a repeat in which it was given."""
+    """An answer in which words stand, with its question; `turn` is that of the repeats in which it was given."""
 
     turn: str
     label: str
@@ -43,9 +45,10 @@ def standing_in(pid: int, items: Sequence[Waiting], sought: str) -> dict[int, tu
         .join(SubmissionVersion, CURRENT)
         .where(Submission.project_id == pid, Submission.id.in_([one.id for one in items]))
     )
+    catalogue = Catalogue(session(), pid)
     found = {}
     for id_, form_id, form_version, answers in rows:
-        known = published(session(), pid, form_id, form_version)
+        known = catalogue.published(form_id, form_version)
         if answers and not isinstance(known, Unpublished):
             found[id_] = _standing(known.form, answers, words_of(sought))
     return found
@@ -72,39 +75,38 @@ def _names(pid: int, name: str, sought: str) -> bool:
 def _standing(form: Form, answers: Mapping[str, Any], several: Sequence[str]) -> tuple[Sequence[Standing], int]:
     pattern, language = _pattern(several), words().language
     found = [
-        (path, turn, value, {word.casefold() for word in stand})
-        for path, turn, value in _leaves(answers, "/data", ("", 0))
+        (path, turns, value, {word.casefold() for word in stand})
+        for path, turns, value in _leaves(answers, "/data", ())
         if (stand := pattern.findall(value))
     ]
-    in_turn: dict[object, set[str]] = {}
-    for path, turn, _, hits in found:
-        in_turn.setdefault(turn if turn[0] else path, set()).update(hits)
-    found.sort(key=lambda one: -len(in_turn[one[1] if one[1][0] else one[0]]))
+    together: dict[Turns | str, set[str]] = {}
+    for path, turns, _, hits in found:
+        together.setdefault(turns or path, set()).update(hits)
+    found.sort(key=lambda one: -len(together[one[1] or one[0]]))
     first = [
         Standing(
-            f"{label_of(form, repeat, language)} {number}" if repeat else "",
+            " – ".join(f"{label_of(form, repeat, language)} {number}" for repeat, number in turns),
             label_of(form, path, language),
             _cut(said_of(form, path, value, language), pattern),
         )
-        for path, (repeat, number), value, _ in found[:_MOST]
+        for path, turns, value, _ in found[:_MOST]
     ]
     return first, len(found) - len(first)
 
 
-def _leaves(answers: Mapping[str, Any], path: str, turn: tuple[str, int]) -> Iterator[tuple[str, tuple[str, int], str]]:
-    """Path, turn of a repeat and value of each answer; what the form made besides is none."""
+def _leaves(answers: Mapping[str, Any], path: str, turns: Turns) -> Iterator[tuple[str, Turns, str]]:
+    """Path, turns and value of each answer; what the form made besides is none."""
     for name, value in answers.items():
         if value is None or name == "meta":
             continue
         below = f"{path}/{name}"
         if isinstance(value, dict):
-            yield from _leaves(value, below, turn)
-        elif isinstance(value, list):
+            yield from _leaves(value, below, turns)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
             for number, one in enumerate(value, 1):
-                if isinstance(one, dict):
-                    yield from _leaves(one, below, (below, number))
-        else:
-            yield below, turn, str(value)
+                yield from _leaves(one, below, (*turns, (below, number)))
+        else:  # several choices, or the numbers of a point, as they were sent
+            yield below, turns, " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _pattern(several: Sequence[str]) -> re.Pattern[str]:

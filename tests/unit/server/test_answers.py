@@ -27,6 +27,15 @@ FILLED = b"""<data id="training" version="1"><today>2026-11-20</today><topics>sa
 <village>V7</village><people><name>Awa</name></people><people><name/></people><people><name>Kani</name></people>
 <hidden>2</hidden><photo>1.jpg</photo><new>said anyway</new><meta><instanceID>uuid:1</instanceID></meta></data>"""
 
+NUMBERS = """
+    | survey  |       |               |
+    | type    | name  | label         |
+    | integer | plot  | Code of plot  |
+    | integer | phone | Telephone     |
+    | integer | born  | Year of birth |
+    | integer | trees | Trees         |
+"""
+
 
 def lines(language: str) -> list[Line]:
     form = read_workbook(a_workbook("training", "1", TRAINING), "training.xlsx").form
@@ -54,3 +63,11 @@ def test_each_turn_of_a_repeat_has_its_heading_unless_it_is_empty() -> None:
 
 def test_a_file_is_told_from_a_text() -> None:
     assert [line.value for line in lines("en") if line.file] == ["1.jpg"]
+
+
+def test_the_digits_of_codes_telephones_and_years_stand_together() -> None:
+    form = read_workbook(a_workbook("field", "1", NUMBERS), "field.xlsx").form
+    answers = b"<plot>4321</plot><phone>76123456</phone><born>1987</born><trees>4321</trees>"
+    filled = b'<data id="field" version="1">' + answers + b"</data>"
+
+    assert [line.value for line in lines_of(form, read_instance(filled), "en")] == ["4321", "76123456", "1987", "4,321"]

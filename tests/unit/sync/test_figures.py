@@ -90,7 +90,7 @@ def test_ids_that_hold_any_character_are_told_apart(world: World) -> None:
     assert world.by("people_trained", "sex") == {"female": 5, "male": 1}
 
 
-@pytest.mark.parametrize("length", [10, 500])
+@pytest.mark.parametrize("length", [10, 74, 500])  # of 74, they are just not too wide for the index
 def test_rows_of_any_width_are_counted(world: World, length: int) -> None:
     chance = random.Random(1)  # what repeats itself would be pressed together in an index
     long = ["".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(length)) for _ in range(8)]

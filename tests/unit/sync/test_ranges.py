@@ -292,6 +292,18 @@ def test_a_share_has_the_range_that_its_parts_make(world: World) -> None:
     assert line(world, "So {{ trained(sex='female').share }}.") == "So 75% (67% to 80%)."
 
 
+def test_a_ratio_over_visits_of_which_some_are_of_nobody_has_a_range(world: World) -> None:
+    world.session.add(a_match(900, "awa1", "awa3"))
+    visits = Indicator("visits", subject="people", by=("sex",))
+    each = Indicator("each", aggregate="ratio", numerator="trained", denominator="visits")
+    world.publish(visits, each, form_id="other")
+    world.submit(
+        row("visits", subject="awa1", by=("female",)), *(row("visits", ordinal=at, by=("male",)) for at in range(1, 5))
+    )
+
+    assert line(world, "So {{ each }}.") == "So 0.8 (0.6 to 1.0, depending on one pair not reviewed)."
+
+
 def test_both_parts_of_a_share_are_of_the_same_people(session: Session) -> None:
     """With a mean for each, the least of the part over the least of the whole would be a share of nothing."""
     world = World(session, languages=["en"])

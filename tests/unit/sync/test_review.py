@@ -20,7 +20,7 @@ from sync.review.counting import counts
 from sync.review.decide import add_comment, set_review_state
 from sync.review.one_person import visits_of
 from sync.review.paging import Page
-from sync.review.queue import Sought, Waiting, count_sought, review_queue
+from sync.review.queue import Sought, Waiting, count_sought, flags_sought, review_queue
 from sync.review.removing import delete_submission
 from sync.review.view import SubmissionSeen, find_submission, raw_instance, submission_view
 from tests.support.projects import NOON, Desk, a_desk, a_sale, instance_id
@@ -262,12 +262,12 @@ def test_what_arrived_in_a_time_is_paged_as_it_arrived_in_whatever_order_it_was_
 
 
 PLACED = """
-    | survey  |           |           |
-    | type    | name      | label     |
-    | text    | place     | Place     |
-    | indicators |        |           |
-    | name    | label     | aggregate |
-    | visits  | Visits    | count     |
+    | survey  |           |           |               |
+    | type    | name      | label     | constraint    |
+    | text    | place     | Place     | . != 'ML-2-1' |
+    | indicators |        |           |               |
+    | name    | label     | aggregate |               |
+    | visits  | Visits    | count     |               |
 """
 
 
@@ -309,9 +309,11 @@ def test_the_queue_is_filtered_and_counted(
 
     with desk.sessions() as session:
         counted = [count_sought(session, desk.project_id, sought, most) for most in (None, 1000, 2)]
+        of_flag, more = flags_sought(session, desk.project_id, sought)
 
     assert [item.instance_id for item in queue(desk, sought).items] == [instance_id(n) for n in reversed(found)]
     assert counted == [len(found), len(found), min(len(found), 2)]
+    assert (of_flag.get("constraint", 0), more) == (found.count(4), False)
 
 
 @pytest.mark.parametrize("few", [1, 1000])
@@ -329,8 +331,11 @@ def test_a_place_includes_everything_below_it(desk: Desk, monkeypatch: pytest.Mo
         desk.send([item])
 
     found = [item.place for item in queue(desk, Sought(place="ML-2")).items]
+    with desk.sessions() as session:
+        flagged = [flags_sought(session, desk.project_id, Sought(place=place))[0] for place in ("ML-2", "ML-3", "x")]
 
     assert found == ["ML-2", "ML-2-1"]
+    assert [of_flag.get("constraint", 0) for of_flag in flagged] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "9" * 30, "1.5"])
