@@ -62,7 +62,7 @@ class CodeQuery(Strict):
     autosend = fields.String(validate=validate.OneOf(AUTOSEND))
 
 
-class PropertySchema(Strict):
+class DevicePropertySchema(Strict):
     """Something that the project notes of each device."""
 
     name = fields.String(required=True, validate=[validate.Regexp(_PROPERTY), validate.Length(max=200)])
@@ -152,10 +152,10 @@ def get_properties(pid: int) -> ResponseReturnValue:
 
 @bp.post("/actor-properties")
 @needs("devices.manage")
-@documented("devices", body=PropertySchema)
+@documented("devices", body=DevicePropertySchema)
 def post_property(pid: int) -> ResponseReturnValue:
     """Note one thing more of each device."""
-    name = read_json(PropertySchema())["name"]
+    name = read_json(DevicePropertySchema())["name"]
     begin_writing(session())
     project = session().get_one(Project, pid, with_for_update=True)
     if name.lower() in {known.lower() for known in project.device_properties}:

@@ -294,6 +294,7 @@ def test_a_share_has_the_range_that_its_parts_make(world: World) -> None:
 
 def test_a_ratio_over_visits_of_which_some_are_of_nobody_has_a_range(world: World) -> None:
     world.session.add(a_match(900, "awa1", "awa3"))
+    world.session.commit()
     visits = Indicator("visits", subject="people", by=("sex",))
     each = Indicator("each", aggregate="ratio", numerator="trained", denominator="visits")
     world.publish(visits, each, form_id="other")
