@@ -432,7 +432,8 @@ class Reading:
                 self._make_room()
                 heads = self.rows.heads(definition, sorted(needed), self.rows.days(definition, start, period.end))
             else:
-                heads = heads_of(fetched, sorted(needed))
+                columns = ("subject", *sorted(needed))
+                heads = heads_of(([getattr(entry, name) for name in columns] for entry in fetched), sorted(needed))
             self._heads[key] = needed, heads
         found = self._heads[key][1]
         if place is None:

@@ -90,8 +90,18 @@ class Rows:
     def heads(
         self, definition: Definition, names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
     ) -> list[Heads]:
-        """The subjects of the visible rows, put together by these columns: in one text for each, because thousands of
-        short rows take several times longer to hand over. The same may stand in the columns of several parts."""
+        """The subjects of the visible rows, put together by these columns. The database does so, in one text for each,
+        because thousands of short rows take several times longer to hand over; but not by places, of which there are
+        too many for that to be quick on PostgreSQL. The same may stand in the columns of several parts."""
+        if "place" not in names and (found := self._told_together(definition, names, conditions)) is not None:
+            return found
+        query = self.visible(definition, ["subject", *names], conditions)
+        return heads_of(fetch_rows(self.session.connection(), query), names)
+
+    def _told_together(
+        self, definition: Definition, names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
+    ) -> list[Heads] | None:
+        """None if somebody's id holds what stands between them."""
         subject, texts = ROWS.c.subject, [ROWS.c[name] for name in names]
         together: list[ColumnElement[Any]] = [func.count(subject), func.aggregate_strings(subject, _BETWEEN), *texts]
         parts = self.each(definition, [], conditions)
@@ -99,9 +109,8 @@ class Rows:
         found: list[Heads] = []
         for n, subjects, *others in fetch_rows(self.session.connection(), query):
             told = subjects.split(_BETWEEN) if n else []
-            if len(told) != n:  # Somebody's id holds what stands between them.
-                columns = ["subject", *names]
-                return heads_of(self.read(self.visible(definition, columns, conditions), columns), names)
+            if len(told) != n:
+                return None
             if n:
                 found.append((dict(zip(names, others, strict=True)), told))
         return found
@@ -155,12 +164,12 @@ def _entry(names: tuple[str, ...]) -> Any:
     return namedtuple("Entry", names)
 
 
-def heads_of(entries: Iterable[Entry], names: Sequence[str]) -> list[Heads]:
-    """The subjects of rows that have one, put together by these columns."""
+def heads_of(rows: Iterable[Sequence[str | None]], names: Sequence[str]) -> list[Heads]:
+    """The subjects of rows that have one, put together by the columns that follow it in each row."""
     found: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
-    for entry in entries:
-        if entry.subject is not None:
-            found[tuple(getattr(entry, name) for name in names)].append(entry.subject)
+    for subject, *texts in rows:
+        if subject is not None:
+            found[tuple(texts)].append(subject)
     return [(dict(zip(names, texts, strict=True)), subjects) for texts, subjects in found.items()]
 
 
