@@ -428,12 +428,13 @@ class Reading:
         if key not in self._heads or not needed <= self._heads[key][0]:
             start = None if counting.looks_back(definition) else period.start
             fetched = self._entries.get((definition.id, start, period.end))
+            names = sorted(needed)
             if fetched is None:
                 self._make_room()
-                heads = self.rows.heads(definition, sorted(needed), self.rows.days(definition, start, period.end))
+                heads = self.rows.heads(definition, names, self.rows.days(definition, start, period.end))
             else:
-                columns = ("subject", *sorted(needed))
-                heads = heads_of(([getattr(entry, name) for name in columns] for entry in fetched), sorted(needed))
+                rows = ([entry.subject, *(getattr(entry, name) for name in names)] for entry in fetched)
+                heads = heads_of(rows, names)
             self._heads[key] = needed, heads
         found = self._heads[key][1]
         if place is None:
