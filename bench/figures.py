@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from bench.report import Line, middle, p95, shown
 from forms.indicators.sheets import Indicator, Keep, Sheets
 from server.serve import spare_what_is_loaded
+from sync.indicators import days
 from sync.indicators.definitions import indicator_ids, publish_indicators
 from sync.indicators.figures import figures
 from sync.indicators.moments import resolve_as_of
@@ -122,13 +123,14 @@ def fill(engine: Engine, size: int) -> None:
 
 
 def timed(engine: Engine, ask: Callable[[Reading], object]) -> Timings:
-    """Each answer from a reading of its own: places, definitions and settings are read anew. The first, for which
-    statements are compiled, is not among them."""
+    """Each answer from a reading of its own: places, definitions and settings are read anew, and nothing is kept of the
+    days. The first, for which statements are compiled, is not among them."""
     found, end = Timings([], []), time.monotonic() + SECONDS
     with Session(engine) as session:
         for run in range(RUNS + 1):
             if run > LEAST_RUNS and time.monotonic() > end:
                 break
+            days._kept.clear()
             wall, cpu = time.perf_counter(), time.process_time()
             ask(Reading(session, 1, resolve_as_of(session, 1, None, NOW)))
             if run:

@@ -18,7 +18,7 @@ from sync.indicators.periods import Period
 # A row of the contributions table, with at least the columns that the definition calls for.
 Entry = Any
 # What stands in some columns of rows, and the subjects of those rows, one each.
-Heads = tuple[Mapping[str, str | None], Sequence[str]]
+Heads = tuple[Mapping[str, Any], Sequence[str]]
 # One key for each dimension.
 Cell = tuple[str | None, ...]
 # An amount in millionths.

@@ -27,6 +27,7 @@ from sync.indicators import counting
 from sync.indicators.amounts import MILLION
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Dimension, Entry, Heads, Tally
+from sync.indicators.days import heads_between
 from sync.indicators.definitions import Definition, Way, definitions_at, targets_at
 from sync.indicators.hiding import Family
 from sync.indicators.moments import AsOf, settings_at
@@ -431,7 +432,7 @@ class Reading:
             names = sorted(needed)
             if fetched is None:
                 self._make_room()
-                heads = self.rows.heads(definition, names, self.rows.days(definition, start, period.end))
+                heads = heads_between(self.rows, definition, names, start, period.end)
             else:
                 rows = ([entry.subject, *(getattr(entry, name) for name in names)] for entry in fetched)
                 heads = heads_of(rows, names)

@@ -64,6 +64,15 @@ class Contribution(Base):
             sqlite_where=text("closed IS NULL AND wide = 1"),
         ),
         Index(
+            "ix_contributions_opened",
+            "project_id",
+            "indicator_id",
+            "opened",
+            # True of all rows, and said by who asks for what is new alone: no other question is to be answered by it.
+            postgresql_where=text("opened > 0"),
+            sqlite_where=text("opened > 0"),
+        ),
+        Index(
             "ix_contributions_closed",
             "project_id",
             "indicator_id",

@@ -2,11 +2,13 @@
 
 import datetime as dt
 import random
+from dataclasses import replace
 from decimal import Decimal
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
+from sqlalchemy import event as happening
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
@@ -122,6 +124,30 @@ def test_heads_and_sums_are_counted_without_going_to_the_rows(world: World, colu
     plan = str(connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if lite else ''}{asked}").all())
 
     assert ("COVERING INDEX ix_contributions_open" if lite else "Index Only Scan using ix_contributions_open") in plan
+
+
+def test_what_has_come_to_a_figure_since_is_found_by_an_index_of_its_own(world: World) -> None:
+    world.publish(TRAINED)
+    world.submit(row("people_trained", subject="awa", by=("female", "governance")))
+    world.value("people_trained", period="2026-Q2")
+    world.submit(row("people_trained", subject="oumou", by=("female", "governance")))
+    lite, asked = world.session.get_bind().engine.dialect.name == "sqlite", []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "opened > 0" in statement:
+            asked.append((statement, values))
+
+    happening.listen(world.session.get_bind(), "before_cursor_execute", note)
+    assert world.value("people_trained", period="2026-Q2") == 2
+    happening.remove(world.session.get_bind(), "before_cursor_execute", note)
+
+    [(statement, values)] = asked
+    connection = world.session.connection()
+    if not lite:  # next to nothing is read soonest from the table
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+    cursor = connection.connection.cursor()
+    cursor.execute(f"EXPLAIN {'QUERY PLAN ' if lite else ''}{statement}", values)
+    assert "ix_contributions_opened" in str(cursor.fetchall())
 
 
 def test_topics_overlap_and_the_total_counts_each_person_once(world: World) -> None:
@@ -602,6 +628,24 @@ def test_a_small_cell_is_hidden_together_with_the_one_that_would_give_it_away(wo
         "baseline": None,
         "hidden": True,
     }
+
+
+@pytest.mark.parametrize(
+    "few",
+    [
+        an_indicator("distinct", value="${v}", keep=Keep(">", Decimal(5))),
+        an_indicator("distinct", value="${v}", per_subject="gain"),
+    ],
+)
+def test_a_nought_of_few_is_hidden_as_it_tells_how_few_they_are(world: World, few: Indicator) -> None:
+    world.publish(replace(few, minimum_cell=5))
+    for sex, count, values in (("female", 9, (1, 9)), ("male", 3, (1,)), (None, 6, (1,))):
+        for number, (name, value) in enumerate(product(range(count), values)):
+            day = f"2026-01-0{value}"
+            world.submit(row("it", day, subject=f"{sex} {name}", value=value, by=(sex,), ordinal=number))
+
+    assert shown(world, "sex") == {(): 9, ("female",): 9, ("male",): "hidden", (None,): "hidden"}
+    assert world.by("it", "sex") == {"female": 9, "male": 0, None: 0}
 
 
 def test_small_cells_that_hide_each_other_need_no_third(world: World) -> None:

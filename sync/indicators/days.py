@@ -1,0 +1,143 @@
+"""Who has a row of an indicator on which day: read once, kept by the process, and brought up to date by what has been
+opened and closed since."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import weakref
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, literal_column, or_, select
+
+from sync.entities.reach import writes
+from sync.indicators.counting import Heads
+from sync.indicators.definitions import Definition
+from sync.indicators.rows import ROWS, Rows
+from sync.models.accounts import Server
+from sync.models.database import fetch_rows
+
+# Of a day: the subjects of its rows, by what stands in some columns.
+Day = Mapping[tuple[str | None, ...], Sequence[str]]
+
+_MOST_DAYS = 1_500  # that a period may have
+# By so many events what is kept may lie behind; to follow more is no quicker than to read anew.
+_MOST_EVENTS = 5_000
+# What a process keeps at most, some twelve megabytes: a row counts one and so does a day, whoever was there or not; a
+# combination of columns on a day as four.
+_MOST_KEPT, _COMBINATION = 120_000, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The days that were read, as of an event; those on which there is nobody too."""
+
+    event: int
+    days: Mapping[dt.date, Day] = field(default_factory=dict)
+    size: int = 0
+
+    def followed(self, event: int, forgotten: Set[dt.date], more: Mapping[dt.date, Day]) -> _Known:
+        """As of another event: less the forgotten days, and with these instead of, or beside, the others."""
+        gone = [self.days[day] for day in {*forgotten, *more} & self.days.keys()]
+        size = self.size + sum(map(_size, more.values())) - sum(map(_size, gone))
+        return _Known(event, {day: self.days[day] for day in self.days.keys() - forgotten} | dict(more), size)
+
+
+class _Kept:
+    """What a process knows of one database; what was used last is at the end."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[object, ...], event: int) -> _Known:
+        with self._lock:
+            known = self._known.get(key)
+        return _Known(event) if known is None or event - known.event > _MOST_EVENTS else known
+
+    def put(self, key: tuple[object, ...], known: _Known) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+            if known.size > _MOST_KEPT:
+                return  # or all others would have to go before it
+            self._known[key] = known
+            size = sum(one.size for one in self._known.values())
+            while size > _MOST_KEPT:
+                size -= self._known.popitem(last=False)[1].size
+
+
+# What leads into the index of what was opened.
+_BY_OPENED = ROWS.c.opened > literal_column("0")
+_kept: weakref.WeakKeyDictionary[Engine, _Kept] = weakref.WeakKeyDictionary()
+
+
+def heads_between(
+    rows: Rows, definition: Definition, names: Sequence[str], start: dt.date | None, end: dt.date | None
+) -> list[Heads]:
+    """The subjects of the rows that lie on any of these days, put together by these columns, as `Rows.heads` gives
+    them. Nothing is kept by places, of which a day has too many; nor of a period without an end; nor where something is
+    tried out, whose events others have meanwhile for something else."""
+    found, settled = None, "place" not in names and not definition.spreads and not writes(rows.session)
+    if settled and start is not None and end is not None and (end - start).days < _MOST_DAYS:
+        found = _kept_between(rows, definition, names, start, end)
+    return rows.heads(definition, names, rows.days(definition, start, end)) if found is None else found
+
+
+def _kept_between(
+    rows: Rows, definition: Definition, names: Sequence[str], start: dt.date, end: dt.date
+) -> list[Heads] | None:
+    """None where more is known than was so at the event of the rows: nobody can tell what of it was so then."""
+    kept = _kept.setdefault(rows.session.get_bind().engine, _Kept())
+    # After a restore events mean something else.
+    key = (rows.session.scalar(select(Server.epoch)), rows.project_id, definition.id, *names)
+    known = kept.get(key, rows.event)
+    if known.event > rows.event:
+        return None
+    if known.event < rows.event:
+        known = _followed(rows, definition, names, known)
+    asked = [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
+    if missing := [day for day in asked if day not in known.days]:
+        known = known.followed(known.event, set(), _read(rows, definition, names, missing))
+    kept.put(key, known)
+    together: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
+    for day in asked:
+        for texts, subjects in known.days[day].items():
+            together[texts] += subjects
+    return [(dict(zip(names, texts, strict=True)), subjects) for texts, subjects in together.items()]
+
+
+def _followed(rows: Rows, definition: Definition, names: Sequence[str], known: _Known) -> _Known:
+    """The same up to the event of the rows. A day of which a row was closed is forgotten."""
+    here = [ROWS.c.project_id == rows.project_id, ROWS.c.indicator_id == definition.id]
+    closed, opened = ROWS.c.closed, ROWS.c.opened
+    since = [opened > known.event, opened <= rows.event, or_(closed.is_(None), closed > rows.event), _BY_OPENED]
+    until = [closed > known.event, closed <= rows.event, opened <= known.event]
+    connection = rows.session.connection()
+    forgotten = {day for (day,) in fetch_rows(connection, select(ROWS.c.day).where(*here, *until).distinct())}
+    if forgotten >= known.days.keys():  # as when the indicator was defined anew
+        return _Known(rows.event)
+    columns = [ROWS.c.day, ROWS.c.subject, *(ROWS.c[name] for name in names)]
+    more: dict[dt.date, dict[tuple[str | None, ...], list[str]]] = {}
+    for day, subject, *texts in fetch_rows(connection, select(*columns).where(*here, *since)):
+        if subject is not None and day in known.days and day not in forgotten:
+            if day not in more:
+                more[day] = {written: [*subjects] for written, subjects in known.days[day].items()}
+            more[day].setdefault(tuple(texts), []).append(subject)
+    return known.followed(rows.event, forgotten, more)
+
+
+def _read(rows: Rows, definition: Definition, names: Sequence[str], days: Sequence[dt.date]) -> Mapping[dt.date, Day]:
+    """Of each of these days, in their order, what is to be known of it."""
+    together = len(days) == (days[-1] - days[0]).days + 1
+    where = rows.days(definition, days[0], days[-1]) if together else [ROWS.c.day.in_(days)]
+    found: dict[dt.date, dict[tuple[str | None, ...], Sequence[str]]] = {day: {} for day in days}
+    for texts, subjects in rows.heads(definition, ["day", *names], where):
+        of_day, written = found[texts["day"]], tuple(texts[name] for name in names)
+        of_day[written] = [*of_day.get(written, ()), *subjects]
+    return found
+
+
+def _size(parts: Day) -> int:
+    return 1 + sum(_COMBINATION + len(subjects) for subjects in parts.values())
