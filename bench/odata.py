@@ -64,6 +64,7 @@ def measure_odata(installation: Installation, submissions: int) -> list[Line]:
     engine = open_engine(installation.database_url)
     first, last = fill(engine, int(installation.project), submissions)
     engine.dispose()
+    installation.settle()
     lines = []
     for table, per_submission in (("Submissions", 1), ("Submissions.people", PEOPLE)):
         for where, place in (("beginning", None), ("middle", (first + last) // 2), ("end", first + PAGE)):

@@ -26,7 +26,7 @@ from sync.exports.growing import PROMISED_SECONDS, Broken, Facts, GrowingFiles, 
 
 _NAME = "siby_exports"
 _AT_ONCE = 2  # made at the same time in each process; more only take the processor from each other
-PATIENCE_SECONDS = 100.0  # for a first byte; proxies cut whoever waits two minutes for one
+PATIENCE_SECONDS = 50.0  # for a first byte; proxies cut whoever waits a minute for one, unless told otherwise
 _PIECE = 1 << 17
 _TRIES = 5
 

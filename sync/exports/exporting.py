@@ -6,7 +6,6 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
@@ -30,8 +29,6 @@ from sync.exports.workbook import MOST_COLUMNS, write_workbook
 from sync.intake.content import store_of
 from sync.models import Form, Submission
 from sync.review.view import find_submission
-
-_PIECE = 1 << 16
 
 
 class RowsMissing(Exception):
@@ -172,14 +169,6 @@ def _csv_zip(source: Source, sink: Sink, _scratch: Scratch, rows: int) -> int:
     return write_csv_zip(source, sink, store_of(source.session), rows)
 
 
-def _xlsx(source: Source, sink: Sink, scratch: Scratch, _rows: int) -> int:
-    made = scratch.folder / "made.xlsx"
-    rows = write_workbook(source, made, scratch)
-    with made.open("rb") as file:
-        _copy(file, sink)
-    return rows
-
-
 def _sav(source: Source, sink: Sink, scratch: Scratch, _rows: int) -> int:
     tally = Tally()
     write_sav(source, source.tables[0], sink, scratch, tally)
@@ -196,15 +185,10 @@ def _sav_zip(source: Source, sink: Sink, scratch: Scratch, rows: int) -> int:
     return tally.rows
 
 
-def _copy(file: BinaryIO, sink: Sink) -> None:
-    while piece := file.read(_PIECE):
-        sink.write(piece)
-
-
 _WRITERS: dict[str, Callable[[Source, Sink, Scratch, int], int]] = {
     "csv": _csv,
     "csv.zip": _csv_zip,
-    "xlsx": _xlsx,
+    "xlsx": lambda source, sink, _scratch, rows: write_workbook(source, sink, rows),
     "geojson": lambda source, sink, _scratch, _rows: write_geojson(source, sink),
     "kml": lambda source, sink, _scratch, _rows: write_kml(source, sink),
     "sav": _sav,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -117,6 +118,7 @@ def moment_of(text: Any) -> dt.datetime | None:
         return None
 
 
+@lru_cache(1000)  # what came in one batch came at one moment
 def moment_text(moment: dt.datetime) -> str:
     """A moment as exports write it: UTC, to the millisecond."""
     at = moment.astimezone(dt.UTC)

@@ -12,7 +12,7 @@ LONGEST_CELL = 32_767
 # A text stays a text: it becomes no formula, link or number.
 PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 # The same data are the same bytes.
-CREATED = dt.datetime(1980, 1, 1)  # noqa: DTZ001 — a workbook takes no zone
+_CREATED = dt.datetime(1980, 1, 1)  # noqa: DTZ001 — a workbook takes no zone
 _WIDEST = 400  # pixels
 _MOST_LINKS, _LONGEST_LINK = 65_530, 2_079  # of a sheet, and its length
 
@@ -45,11 +45,11 @@ Cell = str | Number | Link | dt.datetime | None  # a moment without a zone, as i
 
 def write_sheet(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook with one sheet, whose first row stays in sight and filters the others. No text becomes a formula."""
-    from xlsxwriter import Workbook  # noqa: PLC0415 — as in workbook
+    from xlsxwriter import Workbook  # noqa: PLC0415 — a server that starts need not wait for it
 
     out = io.BytesIO()
     book = Workbook(out, {**PLAIN, "in_memory": True})
-    book.set_properties({"created": CREATED, "title": title})
+    book.set_properties({"created": _CREATED, "title": title})
     formats: dict[str, Any] = {}
     sheet = book.add_worksheet(title)
     bold = book.add_format({"bold": True})

@@ -5,15 +5,18 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyreadstat
 import pytest
 from flask import Flask
 from openpyxl import load_workbook
@@ -26,7 +29,9 @@ from sync.exports import csvfiles
 from sync.exports.exporting import prepare_export
 from sync.exports.growing import Broken, Scratch
 from sync.exports.options import Options
+from sync.exports.rows import SubmissionRow
 from sync.exports.source import Source, open_snapshot
+from sync.exports.spss import write_sav
 from sync.exports.workbook import write_workbook
 from sync.intake.content import ContentStore, session_info
 from sync.models import EncryptionKey
@@ -168,15 +173,15 @@ def test_whoever_asks_for_the_same_at_once_shares_one_making(house: House, monke
     assert len(read_csv(answers[0])) == 30
 
 
-def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """No workbook is written before what this gives is set."""
+def held_up(monkeypatch: pytest.MonkeyPatch, write: Callable[..., Any] = write_workbook) -> threading.Event:
+    """No such file is written before what this gives is set."""
     go_on = threading.Event()
 
-    def slowly(source: Source, *rest: Any) -> int:
+    def slowly(*given: Any) -> Any:
         go_on.wait(20)
-        return write_workbook(source, *rest)
+        return write(*given)
 
-    monkeypatch.setattr("sync.exports.exporting.write_workbook", slowly)
+    monkeypatch.setattr(f"sync.exports.exporting.{write.__name__}", slowly)
     return go_on
 
 
@@ -213,7 +218,7 @@ def is_made(house: House) -> bool:
 def test_a_file_that_nobody_waits_for_any_more_is_not_made_further(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.exports.workbook._CHECK_EVERY", 1)
+    monkeypatch.setattr("sync.exports.growing._CHECK_EVERY", 1)
     monkeypatch.setattr("server.api.exports.export_file", partial(export_file, patience=0.1))
     send_sales(house, 1, 5)
     go_on = held_up(monkeypatch)
@@ -261,26 +266,27 @@ def test_an_export_that_nobody_waits_for_is_none_that_failed_whatever_it_broke_o
 
 @one_database
 def test_a_page_says_that_a_file_is_being_made_and_asks_again_until_it_comes(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send_sales(house, 1, 3)
-    go_on = held_up(monkeypatch)
+    go_on = held_up(monkeypatch, write_sav)
     monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 0.1)
     client = signed_in(house, language="en")
-    waiting = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+    waiting = client.get(f"/projects/{house.pid}/exports/sale.sav")
     csrf = {"__csrf": Page(waiting.get_data(as_text=True)).hidden["__csrf"]}
-    stopped = client.post(f"/projects/{house.pid}/exports/sale.xlsx/stop", data=csrf, follow_redirects=True)
+    stopped = client.post(f"/projects/{house.pid}/exports/sale.sav/stop", data=csrf, follow_redirects=True)
     half_made = is_made(house)
-    client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+    client.get(f"/projects/{house.pid}/exports/sale.sav")
     go_on.set()
     monkeypatch.setattr("server.pages.project.data._PATIENCE_SECONDS", 20)
-    come = client.get(f"/projects/{house.pid}/exports/sale.xlsx")
+    come = client.get(f"/projects/{house.pid}/exports/sale.sav")
 
     assert (waiting.status_code, waiting.headers["Refresh"]) == (503, "20")
     assert "asks for it again every 20 seconds" in waiting.get_data(as_text=True)
     assert not half_made
-    assert "You wait no more for this file: sale, Excel workbook." in stopped.get_data(as_text=True)
-    assert len([*load_workbook(io.BytesIO(come.get_data()))["sale"].rows]) == 4
+    assert "You wait no more for this file: sale, SPSS, with labels." in stopped.get_data(as_text=True)
+    (tmp_path / "sale.sav").write_bytes(come.get_data())
+    assert len(pyreadstat.read_sav(str(tmp_path / "sale.sav"))[0]) == 3
 
 
 @one_database
@@ -288,9 +294,9 @@ def test_a_page_does_not_ask_for_ever_for_a_file_that_cannot_be_made(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send_sales(house, 1, 3)
-    monkeypatch.setattr("sync.exports.exporting.write_workbook", lambda *_: 1 / 0)
+    monkeypatch.setattr("sync.exports.exporting.write_sav", lambda *_: 1 / 0)
 
-    told = signed_in(house, language="en").get(f"/projects/{house.pid}/exports/sale.xlsx")
+    told = signed_in(house, language="en").get(f"/projects/{house.pid}/exports/sale.sav")
 
     assert told.status_code == 503
     assert "Refresh" not in told.headers
@@ -312,6 +318,27 @@ def test_an_export_that_breaks_raises_to_the_server(house: House, monkeypatch: p
             house.baraka.get(f"{SALES}.csv").get_data()
 
     assert len(read_csv(house.baraka.get(f"{SALES}.csv").get_data())) == 10
+
+
+@one_database
+def test_a_workbook_leaves_while_its_rows_are_read(house: House, settings: Settings) -> None:
+    sales = [a_sale(number, remark=random.Random(number).randbytes(500).hex()) for number in range(400)]
+    assert set(house.amina.outcomes(*sales)) == {"stored"}
+    with house.app.app_context():
+        snapshot = open_snapshot(session().get_bind(), session_info(ContentStore(settings.files_folder, 0)))  # type: ignore[arg-type]
+    export = prepare_export(snapshot, house.pid, "sale", Options(format="xlsx"), NOON)
+    sink, sent, read = io.BytesIO(), list[int](), export.source.submissions
+
+    def watched() -> Iterator[SubmissionRow]:
+        for row in read():
+            sent.append(sink.tell())
+            yield row
+
+    export.source.submissions = watched  # type: ignore[method-assign]
+    export.write(sink, Scratch(settings.folder, lambda _: None))
+    snapshot.close()
+
+    assert sent[0] < sent[-1] < sink.tell()
 
 
 BREAKING = """

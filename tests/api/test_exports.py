@@ -15,6 +15,7 @@ import pandas
 import pyreadstat
 import pytest
 from lxml import etree
+from openpyxl.utils.escape import unescape
 from sqlalchemy import select
 
 from server.db import session
@@ -207,11 +208,40 @@ def test_a_table_that_is_too_wide_for_a_sheet_is_no_workbook_without_its_last_co
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_sheet_may_be_larger_than_a_plain_archive_can_say(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     with_visits(house, 12)
-    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 3_000)
 
     body = house.baraka.get(f"{FILE}.xlsx").get_data()
 
     assert openpyxl.load_workbook(io.BytesIO(body))["visit"].max_row == 13
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_workbook_tells_each_text_as_it_was_sent(house: House) -> None:
+    texts = ["<b>&amp;</b> ]]>", "  around  ", "two\nlines\tand a tab", "_x0041_ is no A", "é 李 𝒳", "0042", "=1+1"]
+    assert set(house.amina.outcomes(*(a_sale(number, remark=text) for number, text in enumerate(texts)))) == {"stored"}
+
+    book = openpyxl.load_workbook(io.BytesIO(house.baraka.get("forms/sale/submissions.xlsx").get_data()))
+
+    header, *rows = book["sale"].iter_rows(values_only=True)
+    assert [unescape(str(row[header.index("remark")])) for row in reversed(rows)] == texts
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("bound", ["MOST_ROWS", "_MOST_BYTES"])
+def test_what_is_too_much_for_one_sheet_goes_on_in_another(
+    house: House, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.exports.workbook._AT_ONCE", 4)
+    monkeypatch.setattr(f"sync.exports.workbook.{bound}", {"MOST_ROWS": 5, "_MOST_BYTES": 1_000}[bound])
+    assert set(house.amina.outcomes(*(a_sale(number) for number in range(8)))) == {"stored"}
+
+    book = openpyxl.load_workbook(io.BytesIO(house.baraka.get("forms/sale/submissions.xlsx").get_data()))
+
+    assert book.sheetnames == ["sale", "sale (2)"]
+    [(header, *first), (again, *rest)] = [[*sheet.values] for sheet in book]
+    assert header == again
+    keys = [row[header.index("KEY")] for row in (*first, *rest)]
+    assert (len(first), keys) == (4, [instance_id(number) for number in reversed(range(8))])
 
 
 def test_a_workbook_with_labels_speaks_the_language_that_was_asked_for(house: House, tmp_path: Path) -> None:

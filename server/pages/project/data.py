@@ -30,8 +30,8 @@ FILES = {
     "kml": _("KML: for Google Earth"),
     "jsonl": _("JSON lines: for programs"),
 }
-# Nothing of them can be sent before all of it is made.
-WAITED_FOR = ("xlsx", "sav", "sav.zip")
+# Nothing of them can be sent before all rows are read.
+WAITED_FOR = ("sav", "sav.zip")
 _PATIENCE_SECONDS, _AGAIN_SECONDS = 10.0, 20
 
 
@@ -55,7 +55,7 @@ def exports(pid: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav, 'sav.zip'):kind>")
+@bp.get("/projects/<int:pid>/exports/<fid>.<any(sav, 'sav.zip'):kind>")
 @needs("data.export")
 def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """The file; a page that asks for it again by itself as long as it is being made. What is too much for one .sav
@@ -81,7 +81,7 @@ def file(pid: int, fid: str, kind: str) -> ResponseReturnValue:
         return waiting
 
 
-@bp.post("/projects/<int:pid>/exports/<fid>.<any(xlsx, sav, 'sav.zip'):kind>/stop")
+@bp.post("/projects/<int:pid>/exports/<fid>.<any(sav, 'sav.zip'):kind>/stop")
 @needs("data.export")
 def stop(pid: int, fid: str, kind: str) -> ResponseReturnValue:
     """Whoever waits for the file wants it no more."""
