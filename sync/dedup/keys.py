@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, column, delete, func, select, text, true
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from sync.models import MatchKey
 from sync.models.database import insert_rows
@@ -80,7 +81,9 @@ def _keys_held(connection: Connection, project_id: int, list_name: str, entity_i
 
 @cache
 def _each_by_lateral() -> Any:
-    wanted = func.unnest(unseen("keys", BigInteger)).table_valued(column("key", BigInteger)).render_derived("wanted")
+    wanted = (
+        func.unnest(unseen("keys", ARRAY(BigInteger))).table_valued(column("key", BigInteger)).render_derived("wanted")
+    )
     probe = (
         select(MatchKey.entity_id)
         .where(

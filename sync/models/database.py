@@ -243,7 +243,7 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows, all with the same keys, by the way that costs each database least.
 
-    On PostgreSQL that is arrays, unnested, or the plain values of a few rows; on SQLite the driver's own `executemany`.
+    On PostgreSQL that is COPY, or the plain values of a few rows; on SQLite the driver's own `executemany`.
     """
     if not rows:
         return
@@ -252,14 +252,16 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     if not connection.in_transaction():
         connection.begin()
     if connection.dialect.name == "postgresql":
-        # A column that is NULL throughout is left out: nobody could tell the type of its array.
-        given = {name: [*values] for name, values in zip(names, columns, strict=True) if values.count(None) < len(rows)}
-        few = len(rows) if len(rows) <= _FEW else None
-        statement, as_json = _few_rows(table, tuple(given), few) if few else _unnest(table, tuple(given))
+        # A column that is NULL throughout is left out: to send it costs, also where nothing is said.
+        given = {name: values for name, values in zip(names, columns, strict=True) if values.count(None) < len(rows)}
+        if len(rows) > _FEW:
+            _copy_rows(connection, table, given)
+            return
+        statement, as_json = _few_rows(table, tuple(given), len(rows))
         for name in as_json:
             given[name] = [_to_json_or_none(value) for value in given[name]]
-        in_order = [*chain.from_iterable(zip(*given.values(), strict=True))] if few else [*given.values()]
-        execute_plainly(connection, statement, in_order, ahead=True, rows=few or 1)
+        in_order = [*chain.from_iterable(zip(*given.values(), strict=True))]
+        execute_plainly(connection, statement, in_order, ahead=True, rows=len(rows))
         return
     sent = {}
     for values, (name, convert) in zip(columns, _senders(table, names, connection.dialect), strict=True):
@@ -267,6 +269,28 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         if values.count(None) < len(values):  # to bind it costs, also where nothing is said
             sent[name] = values
     execute_plainly(connection, _values(table, tuple(sent)), [*zip(*sent.values(), strict=True)], many=True)
+
+
+def _copy_rows(connection: Connection, table: Table, given: Mapping[str, Sequence[Any]]) -> None:
+    """`given` are the values by column. What was sent ahead is waited for first: nothing can go along with a COPY."""
+    statement, kinds = _copying(table, tuple(given))
+    columns = [
+        map(_to_jsonb, values) if kind == "jsonb" else values
+        for kind, values in zip(kinds, given.values(), strict=True)
+    ]
+    _catch_up(connection)
+    errors = connection.dialect.loaded_dbapi
+    cursor: Any = connection.connection.cursor()
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            # JSON comes as the bytes that it is sent as.
+            copy.set_types(["bytea" if kind == "jsonb" else kind for kind in kinds])
+            for row in zip(*columns, strict=True):
+                copy.write_row(row)
+    except OverflowError as error:
+        raise _raised(connection, errors.DataError(str(error)), statement) from error
+    except errors.Error as error:
+        raise _raised(connection, error, statement) from error
 
 
 def _converted(values: Sequence[Any], convert: Converter) -> Sequence[Any]:
@@ -381,39 +405,37 @@ def _remembering(kind: TypeEngine[Any], dialect: Dialect, code: Any) -> Converte
 
 @cache
 def _few_rows(table: Table, names: tuple[str, ...], rows: int) -> tuple[str, tuple[str, ...]]:
-    """As `_unnest` has it."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    kinds = {name: table.c[name].type.compile(dialect) for name in names}
-    columns = ", ".join(f'"{name}"' for name in names)
-    casts = ["TEXT::JSONB" if kind == "JSONB" else kind for kind in kinds.values()]
+    """The statement, and which columns it takes as JSON text."""
+    kinds = _kinds(table, names)
+    casts = ["TEXT::JSONB" if kind == "JSONB" else kind for kind in kinds]
     marks = (f"${number}::{cast}" for number, cast in enumerate(casts * rows, 1))
     values = ", ".join(f"({', '.join(row)})" for row in zip(*[marks] * len(casts), strict=True))
     return (
-        f'INSERT INTO "{table.name}" ({columns}) VALUES {values}',  # noqa: S608 — the names come from the metadata
-        tuple(name for name, kind in kinds.items() if kind == "JSONB"),
+        f'INSERT INTO "{table.name}" ({_quoted(names)}) VALUES {values}',  # noqa: S608 — the names come from the metadata
+        tuple(name for name, kind in zip(names, kinds, strict=True) if kind == "JSONB"),
     )
 
 
 @cache
-def _unnest(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The statement, and which columns it takes as JSON text."""
+def _copying(table: Table, names: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The statement, and the types of the columns."""
+    statement = f'COPY "{table.name}" ({_quoted(names)}) FROM STDIN (FORMAT BINARY)'
+    return statement, [kind.lower() for kind in _kinds(table, names)]
+
+
+def _kinds(table: Table, names: tuple[str, ...]) -> list[str]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    kinds = {name: table.c[name].type.compile(dialect) for name in names}
-    columns = ", ".join(f'"{name}"' for name in names)
-    sorts = ("TEXT" if kind == "JSONB" else kind for kind in kinds.values())
-    arrays = ", ".join(f"${number}::{sort}[]" for number, sort in enumerate(sorts, 1))
-    chosen = ", ".join(f'"{name}"::JSONB' if kind == "JSONB" else f'"{name}"' for name, kind in kinds.items())
-    return (
-        f'INSERT INTO "{table.name}" ({columns}) SELECT {chosen} FROM unnest({arrays}) AS t({columns})',  # noqa: S608 — the names come from the metadata
-        tuple(name for name, kind in kinds.items() if kind == "JSONB"),
-    )
+    return [table.c[name].type.compile(dialect) for name in names]
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 @cache
 def _values(table: Table, names: tuple[str, ...]) -> str:
-    columns = ", ".join(f'"{name}"' for name in names)
     marks = ", ".join("?" * len(names))
-    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 — the names come from the metadata
+    return f'INSERT INTO "{table.name}" ({_quoted(names)}) VALUES ({marks})'  # noqa: S608 — the names come from the metadata
 
 
 @cache
@@ -432,6 +454,11 @@ def _sender(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
 
 def _iso_day(day: dt.date | None) -> str | None:
     return None if day is None else day.isoformat()
+
+
+def _to_jsonb(value: object) -> bytes | None:
+    """As it is among binary values: the number of its format, and the text."""
+    return None if value is None else b"\x01" + _to_json(value).encode()
 
 
 def _to_json(value: object) -> str:

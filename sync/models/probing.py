@@ -365,15 +365,15 @@ def _of_one(columns: Sequence[Attribute], keys: Sequence[Attribute], where: Sequ
 
 
 def _unnested(keys: Sequence[Attribute]) -> Any:
-    arrays = [unseen(f"k{index}", key.type) for index, key in enumerate(keys)]
+    arrays = [unseen(f"k{index}", ARRAY(key.type)) for index, key in enumerate(keys)]
     names: list[ColumnClause[Any]] = [column(f"k{index}", key.type) for index, key in enumerate(keys)]
     return func.unnest(*arrays).table_valued(*names).render_derived()
 
 
 def unseen(name: str, kind: Any) -> Any:
-    """An array of which the planner does not see how long it is: else it makes a plan for each one that is shorter than
-    what it would expect, which takes it longer than to look for all that is in it."""
-    return select(bindparam(name, type_=ARRAY(kind))).scalar_subquery()
+    """A value that the planner does not see: of an array it makes a plan for each one that is shorter than what it
+    would expect, and so of whatever finds less, which takes it longer than to look for all that is asked."""
+    return select(bindparam(name, type_=kind)).scalar_subquery()
 
 
 def _portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -3,15 +3,18 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy import Engine, bindparam, func, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from sync.intake.tally import TALLY, counted
 from sync.models import Entity, Event, Submission
-from sync.models.database import insert_rows
-from sync.models.probing import look_up, rows_of_ids, rows_of_keys
+from sync.models.database import insert_rows, open_engine
+from sync.models.probing import look_up, rows_of, rows_of_ids, rows_of_keys
 from tests.support.registry import AWA, FANTA, NOW, Registry, a_creation
 
 DAY = dt.date(2026, 11, 20)
+RECEIPT = select(*TALLY)
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
@@ -100,6 +103,48 @@ def test_few_rows_and_many_are_stored_alike(registry: Registry, session: Session
     events = session.scalars(select(Event).where(Event.number >= 1000).order_by(Event.number))
     stored = [(event.number, event.at, event.actor_id, event.details) for event in events]
     assert stored == [(row["number"], row["at"], None, row["details"]) for row in rows]
+
+
+@pytest.mark.parametrize("count", [2, 40])
+@pytest.mark.parametrize(("fault", "raised"), [({"actor_id": 2**63}, DataError), ({"number": 1000}, IntegrityError)])
+def test_of_few_rows_and_of_many_one_that_the_database_refuses_is_raised_alike(
+    registry: Registry, session: Session, count: int, fault: dict[str, int], raised: type[Exception]
+) -> None:
+    row = {"project_id": registry.project_id, "kind": "x", "at": NOW, "actor_id": 1}
+    rows = [row | {"number": number} for number in range(1000, 1000 + count)]
+    spoilt = [*rows[:-1], rows[-1] | fault]
+
+    with pytest.raises((raised, OverflowError) if session.get_bind().dialect.name == "sqlite" else raised):
+        insert_rows(session.connection(), Event.__table__, spoilt)  # type: ignore[arg-type]
+    session.rollback()
+    insert_rows(session.connection(), Event.__table__, rows)  # type: ignore[arg-type]
+
+    assert session.scalar(select(func.count()).select_from(Event).where(Event.number >= 1000)) == count
+
+
+def test_postgresql_makes_no_plan_for_each_receipt_however_little_came_today(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    registry = Registry.make(engine)
+    row = {"project_id": registry.project_id, "form_id": "f", "form_version": "1", "actor_id": 1, "recorded_at": NOW}
+    rows = [
+        row
+        | {"id": 10_000 + number, "instance_id": f"{number}", "current_instance_id": f"{number}"}
+        | {"received_at": NOW - dt.timedelta(minutes=number), "updated_at": NOW, "flags": [], "event": 1}
+        | {"versions": 1, "missing": 0, "counts": True}
+        for number in range(3000)
+    ]
+    given = {"project": registry.project_id} | counted(1, NOW + dt.timedelta(days=1), dt.UTC)
+    with Session(engine) as session:
+        insert_rows(session.connection(), Submission.__table__, rows)  # type: ignore[arg-type]
+        session.commit()
+        session.execute(text("ANALYZE"))
+
+        told = [tuple(rows_of(session.connection(), RECEIPT, given)[0]) for _ in range(30)]
+        planned = session.scalar(text("SELECT custom_plans FROM pg_prepared_statements WHERE statement ~ 'count'"))
+    engine.dispose()
+
+    assert told == [(0, 0)] * 30
+    assert planned == 5  # PostgreSQL tries that often whether it would be of use
 
 
 def test_rows_hold_what_was_stored(registry: Registry, session: Session) -> None:
