@@ -57,7 +57,8 @@ def _yes(value: Any) -> bool:
     return answer
 
 
-def _address(value: Any) -> str:
+def read_address(value: Any) -> str:
+    """The address of a server, without a slash at its end; may be blank. Raises ValueError with what it has to be."""
     text = _text(value).rstrip("/")
     if text and not text.startswith(("http://", "https://")):
         raise ValueError("an address that begins with http:// or https://")
@@ -125,7 +126,8 @@ class Settings:
     workers: Annotated[int, Setting(_whole(0, 64), "Server processes; with 0, one per core, from 2 to 4.")] = 0
     threads: Annotated[int, Setting(_whole(1, 256), "Threads in each server process.")] = 32
     public_url: Annotated[
-        str, Setting(_address, "Address under which people and devices reach the server, if a proxy stands before it.")
+        str,
+        Setting(read_address, "Address under which people and devices reach the server, if a proxy stands before it."),
     ] = ""
     trusted_proxies: Annotated[
         tuple[Network, ...],
@@ -152,7 +154,9 @@ class Settings:
     ] = False
     web_form: Annotated[
         str,
-        Setting(_address, "Address of a web form for corrections, with {project}, {form} and {instance} to fill in."),
+        Setting(
+            read_address, "Address of a web form for corrections, with {project}, {form} and {instance} to fill in."
+        ),
     ] = ""
     log_format: Annotated[str, Setting(_one_of("json", "text"), "json for machines, text for people.")] = "text"
 

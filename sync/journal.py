@@ -110,6 +110,10 @@ class Journal:
         )
         return self.last_event
 
+    def say_of(self, event: int, details: dict[str, Any]) -> None:
+        """Give an event details that show only once it was recorded."""
+        self._events[event - self.found.last_event - 1]["details"] = details
+
     def events_about(self, submission_ids: Collection[int]) -> dict[int, int]:
         """The last event, of those that are not written yet, about each of these submissions."""
         return {

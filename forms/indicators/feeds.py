@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forms.findings import Faulty
-from forms.indicators.references import enclosing, substitute, visible
+from forms.indicators.references import enclosing, references, substitute, visible
 from forms.indicators.sheets import LIST_NAME, Band, Indicator, Sheets, field_called, plain_reference
+from forms.xforms.questions import GROUP, questions_of
 from forms.xforms.xform import Form
 from forms.xpath.expressions import Expression, compile_expression
 
@@ -73,7 +74,9 @@ class Feeds:
 
 
 def compile_feeds(form: Form, sheets: Sheets) -> Feeds:
-    """`sheets` are those of the latest version, `form` may be an older one: a question it does not know is blank."""
+    """`sheets` are those of the latest version, `form` may be an older one: a question it does not know is blank,
+    what it asked in a repeat, and the latest asks once, is read in each iteration, and a group that is a repeat by now
+    is one iteration of it, if anything in it was answered."""
     compiler = _Compiler(form, sheets)
     feeds = [compiler.feed(indicator) for indicator in sheets.indicators if indicator.aggregate != "ratio"]
     return Feeds(
@@ -95,16 +98,22 @@ class _Compiler:
 
     def feed(self, indicator: Indicator) -> Feed | None:
         """None where this version of the form has not the repeat that the indicator goes over."""
-        repeat = self.path(indicator.each) if indicator.each else None
-        if indicator.each and repeat not in self.form.repeats:
-            return None
+        each = self.path(indicator.each) if indicator.each else None
+        where = indicator.where
+        if indicator.each and each not in self.form.repeats:
+            group = self.group(indicator.each)
+            if group is None:
+                return None
+            each = enclosing(group, self.form.repeats)
+            where = f"normalize-space({group}) != '' and ({where or 'true()'})"
         subject = indicator.subject or ""
         by_list = bool(LIST_NAME.fullmatch(subject))
+        repeat = self.rows(indicator, each)
         place = indicator.place or self.default_place(repeat)
         return Feed(
             indicator,
             repeat,
-            where=self._expression(indicator.where, repeat) if indicator.where else None,
+            where=self._expression(where, repeat) if where else None,
             scopes=tuple(self.scopes(subject, repeat)) if by_list else (),
             subject=None if by_list else self.reading(indicator.subject, repeat),
             value=self.reading(indicator.value, repeat),
@@ -115,6 +124,17 @@ class _Compiler:
             by=tuple(self.cut(name, repeat) for name in indicator.by),
         )
 
+    def rows(self, indicator: Indicator, each: str | None) -> str | None:
+        """The repeat whose iterations are the rows: what is asked once by now may have been asked in one."""
+        ways = (way.value if (way := self.sheets.breakdown(name)) else f"${{{name}}}" for name in indicator.by)
+        told = (indicator.where, indicator.value, indicator.baseline, indicator.date, indicator.until, indicator.place)
+        names = (one.name for text in (*told, indicator.subject, *ways) for one in references(text or "") if one.alone)
+        for path in filter(None, map(self.path, names)):
+            around = enclosing(path, self.form.repeats)
+            if around is not None and (each is None or around.startswith(f"{each}/")):
+                each = around
+        return each
+
     def default_place(self, repeat: str | None) -> str | None:
         path = self.path("place")
         return "${place}" if path is not None and visible(path, repeat, self.form.repeats) else None
@@ -122,6 +142,13 @@ class _Compiler:
     def path(self, name: str) -> str | None:
         """Where this version of the form has what the sheets call `name`."""
         return self.paths.get(self.sheets.fields.get(name, ""))
+
+    def group(self, name: str) -> str | None:
+        """Where this version of the form has a group for what is a repeat by now."""
+        identity = self.sheets.fields.get(name, "")
+        return next(
+            (one.path for one in questions_of(self.form) if (one.identity, one.kind) == (identity, GROUP)), None
+        )
 
     def reading(self, text: str | None, repeat: str | None) -> Reading | None:
         if text is None:

@@ -35,6 +35,11 @@ class Reference:
     of_many: bool = False
     quoted: bool = False
 
+    @property
+    def alone(self) -> bool:
+        """Whether it means one value."""
+        return not (self.of_many or self.quoted)
+
 
 def references(expression: str) -> Iterator[Reference]:
     """Every `${…}` from left to right."""

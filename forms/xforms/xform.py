@@ -198,6 +198,7 @@ class _Compiler:
                 path for path, bind in self.bind_elements.items() if bind.get(f"{_JR}preloadParams") == "end"
             ),
             ambiguous=self.ambiguous(itemsets),
+            filled=frozenset(name for name, said in self.texts.items() if any("${" in text for text in said.values())),
             groups=frozenset(path.rpartition("/")[0] for path in types),
         )
 

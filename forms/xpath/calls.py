@@ -298,6 +298,9 @@ def _quoted_path(translator: Translator, text: str) -> Steps | None:
 
 def _jr_itext(translator: Translator, identifier: Node) -> Piece:
     translator.spoken = True
+    if translator.shape:
+        filled = translator.shape.filled
+        translator.volatile |= identifier.value in filled if isinstance(identifier, Text) else bool(filled)
     return Piece(translator.extension("itext", translator.coerced("s", identifier)), Kind.TEXT)
 
 

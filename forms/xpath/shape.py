@@ -37,6 +37,7 @@ class Shape:
     outside: Mapping[str, str]
     itemsets: Mapping[str, str] = field(default_factory=dict)
     ambiguous: frozenset[str] = frozenset()  # selects of which a value alone does not tell the label
+    filled: frozenset[str] = frozenset()  # texts with answers in them; jr:itext() of JavaRosa has numbers there
     late: frozenset[str] = frozenset()  # known at the end only, when nothing is calculated any more
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of calculated questions, by what they calculate
     groups: frozenset[str] = frozenset()  # what has elements or attributes with rules in it, repeats included

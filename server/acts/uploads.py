@@ -15,6 +15,8 @@ from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.spreadsheet import normalised
 from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
 from forms.xforms.corrections import not_filled_in
+from forms.xforms.questions import GROUP, REPEAT, Question, questions_of
+from forms.xforms.xform import Form
 from server import current
 from server.db import release, session
 from server.wire.bodies import read_body
@@ -99,7 +101,8 @@ def require_no_warnings(handed: Handed, workflow: Sequence[Finding], ignored: bo
 
 def since_published(pid: int, workbook: Workbook) -> list[Finding]:
     """What happens to the columns that the published version's questions have in exports. A question that has left the
-    form keeps its column; one that was only renamed should say so. One whose type has changed makes a text of it.
+    form keeps its column; one that was only renamed should say so. One whose type has changed makes a text of it, and
+    those of a repeat that has become a group, or the reverse, have columns in both tables.
     """
     form = workbook.form
     row = session().get(FormRow, (pid, form.form_id))
@@ -115,6 +118,12 @@ def since_published(pid: int, workbook: Workbook) -> list[Finding]:
         for was, now in pairs
         if now is not None and was.type != now.type and common_kind((was.type, now.type)) == "string"
     ]
+    groups = _groups_of(form)
+    turned = [
+        f"{now.name} ({was.kind} → {now.kind})"
+        for identity, was in _groups_of(before.form).items()
+        if (now := groups.get(identity)) and now.kind != was.kind
+    ]
     findings = []
     if gone:
         fault = f"The form has no more: {', '.join(gone)}."
@@ -124,7 +133,16 @@ def since_published(pid: int, workbook: Workbook) -> list[Finding]:
         fault = f"These questions have another type than before: {', '.join(changed)}."
         remedy = "Their columns in exports and feeds become text. What asks something else needs another name."
         findings.append(Finding(fault, remedy, form.form_id, column="typeChanged"))
+    if turned:
+        fault = f"These are asked once, and were asked several times, or the reverse: {', '.join(turned)}."
+        remedy = "In exports and feeds their former answers stay in columns of their own, and figures go on with them."
+        findings.append(Finding(fault, remedy, form.form_id, column="structureChanged"))
     return findings
+
+
+def _groups_of(form: Form) -> dict[str, Question]:
+    """The groups and repeats by what they are."""
+    return {one.identity: one for one in questions_of(form) if one.kind in (GROUP, REPEAT)}
 
 
 def _tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> Handed:

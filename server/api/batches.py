@@ -65,7 +65,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
             "epoch": result.epoch,
             "received_at": result.received_at,
             "cursor": cursor_at(result.epoch, result.event),
-            "receipts": _said(result.receipts),
+            "receipts": said(result.receipts),
         }
     )
 
@@ -122,16 +122,17 @@ def read_batch(given: object) -> dict[str, object]:
     return batch | {name: storable(batch[name]) for name in ("batch", "device") if name in batch}
 
 
-def _said(receipts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """Their sentences in the language that was asked for, as far as they are known there: to find one takes a while."""
-    language, said = words().locale, 0
+def said(receipts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Receipts with sentences in the language that was asked for, as far as they are known there: to find one takes a
+    while."""
+    language, many = words().locale, 0
     if language == "en":
         return receipts
     told = []
     for receipt in receipts:
-        said += len(receipt["flags"])
+        many += len(receipt["flags"])
         reason, flags = receipt["reason"], receipt["flags"]
-        if said <= _MOST_SAID:
+        if many <= _MOST_SAID:
             reason = reason and said_in(language, reason)
             flags = [flag | {"message": said_in(language, flag["message"])} for flag in flags]
         told.append({**receipt, "reason": reason, "flags": flags})

@@ -20,7 +20,7 @@ from server.wire.answers import answer, done, wants_more
 from server.wire.bodies import read_json, read_query
 from server.wire.documents import documented
 from sync.entities.reach import filter_of
-from sync.entities.reading import forms_of_lists, lists_of_project
+from sync.entities.reading import forms_of_lists, lists_of_project, moments_of_properties
 from sync.entities.registers import (
     add_property,
     assign_rows,
@@ -233,7 +233,7 @@ def show_lists(pid: int, lists: Sequence[EntityList]) -> list[dict[str, Any]]:
 
 def _one_shown(pid: int, name: str) -> dict[str, Any]:
     known = list_of(session(), pid, name)
-    writing = forms_of_lists(session(), pid).get(name, {})
+    writing, published = forms_of_lists(session(), pid).get(name, {}), moments_of_properties(session(), pid, name)
     reading = session().execute(
         select(Form.form_id, Form.title)
         .join(FormFile, (FormFile.project_id == Form.project_id) & (FormFile.form_id == Form.form_id))
@@ -244,7 +244,7 @@ def _one_shown(pid: int, name: str) -> dict[str, Any]:
         {
             "name": each,
             "odataName": wire_name(each),
-            "publishedAt": known.created_at,
+            "publishedAt": published.get(each, known.created_at),
             "forms": _writers(writing.get(each, ())),
         }
         for each in known.properties

@@ -71,6 +71,12 @@ def post_link(pid: int, fid: str) -> ResponseReturnValue:
 @documented("forms")
 def delete_link(pid: int, fid: str, number: int) -> ResponseReturnValue:
     """Close a public link. What came by it stays."""
+    close_link(pid, fid, number)
+    return done()
+
+
+def close_link(pid: int, fid: str, number: int) -> None:
+    """Close it, and commit. Raises NotFound."""
     begin_writing(session())
     link = session().get(Actor, number)
     if link is None or link.kind != "public_link" or (link.project_id, link.form_id) != (pid, fid) or link.disabled_at:
@@ -78,7 +84,6 @@ def delete_link(pid: int, fid: str, number: int) -> ResponseReturnValue:
     disable(session(), link, current.now())
     record_act(session(), pid, current.origin(), "public_link.closed", current.now(), str(number), {"form": fid})
     session().commit()
-    return done()
 
 
 def _shown(link: Actor, token: str) -> dict[str, Any]:

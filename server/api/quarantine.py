@@ -10,9 +10,12 @@ from marshmallow import fields, validate
 
 from server import current
 from server.acts.changing import begin
+from server.api.batches import said
 from server.api.schemas import CursorQuery, Strict, text
 from server.db import session
 from server.door.guards import needs
+from server.language.sentences import said_in
+from server.language.words import words
 from server.logs import log
 from server.wire.answers import answer, download
 from server.wire.bodies import read_json, read_query
@@ -86,7 +89,7 @@ def post_resolve(pid: int, item: int) -> ResponseReturnValue:
     journal.close()
     session().commit()
     log("quarantine_decided", project=pid, item=item, action=given["action"], state=found.parked.state)
-    receipt = found.receipt.to_json() if found.receipt else None
+    (receipt,) = said([found.receipt.to_json()]) if found.receipt else (None,)
     return answer(show_parked(found.parked) | {"receipt": receipt})
 
 
@@ -106,7 +109,7 @@ def resolve_noted(journal: Journal, item: int, action: str, reason: str | None) 
 
 
 def show_parked(parked: Parked) -> dict[str, Any]:
-    """An item as the wire has it."""
+    """An item as the wire has it, its message in the language that was asked for."""
     return {
         "id": str(parked.id),
         "instance_id": parked.instance_id,
@@ -116,7 +119,7 @@ def show_parked(parked: Parked) -> dict[str, Any]:
         "actor": parked.actor_id,
         "device": parked.device,
         "reason": parked.reason,
-        "message": parked.message,
+        "message": said_in(words().locale, parked.message),
         "received_at": parked.received_at,
         "state": parked.state,
         "resolution": parked.resolution,

@@ -6,6 +6,8 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from server import current
+from server.api.app_users import revoke_device
+from server.api.public_links import close_link
 from server.api.schemas import CredentialsSchema, SessionSchema
 from server.db import session
 from server.door.guards import public, signed_in
@@ -14,9 +16,10 @@ from server.wire.answers import answer, done
 from server.wire.bodies import read_json
 from server.wire.documents import documented
 from sync.accounts.audit import NO_PROJECT, record_act
+from sync.accounts.roles import may, role_in
 from sync.accounts.tokens import Issued, digest, revoke
-from sync.errors import NotFound
-from sync.models import Token
+from sync.errors import Forbidden, NotFound
+from sync.models import Actor, Token
 from sync.models.database import begin_writing
 
 bp = Blueprint("sessions", __name__, url_prefix="/v1")
@@ -59,13 +62,27 @@ def delete_current_session() -> ResponseReturnValue:
 @signed_in
 @documented("sessions")
 def delete_session(token: str) -> ResponseReturnValue:
-    """End the session of this token, which has to be one's own unless one administers the installation."""
+    """End what this token opens: a session of one's own or, for who administers the installation, of anybody; a device
+    or a public link, for who manages those of its project. What may not be ended is 403.1, and so is no token at all.
+    """
     row = session().get(Token, digest(token))
-    if row is None or row.kind != "session" or row.revoked_at:
-        raise NotFound
-    if row.actor_id != current.visitor().actor_id and not current.visitor().admin:
-        raise NotFound
-    return _end(row.sha256)
+    if row is None or row.revoked_at:
+        raise Forbidden
+    actor = session().get_one(Actor, row.actor_id)
+    if row.kind == "session" and (current.visitor().admin or actor.id == current.visitor().actor_id):
+        return _end(row.sha256)
+    if row.kind == "device" and actor.project_id is not None and _may("devices.manage", actor.project_id):
+        revoke_device(actor.project_id, actor.id)
+    elif row.kind == "public_link" and actor.project_id is not None and _may("project.manage", actor.project_id):
+        close_link(actor.project_id, actor.form_id or "", actor.id)
+    else:
+        raise Forbidden
+    return done()
+
+
+def _may(right: str, project_id: int) -> bool:
+    role = role_in(session(), session().get_one(Actor, current.visitor().actor_id), project_id)
+    return role is not None and may(role, right)
 
 
 def _end(sha256: bytes) -> ResponseReturnValue:
@@ -74,7 +91,8 @@ def _end(sha256: bytes) -> ResponseReturnValue:
     record_act(session(), NO_PROJECT, current.origin(), "session.ended", current.now())
     session().commit()
     response = done()
-    clear_cookie(response)
+    if sha256 == current.visitor().token:
+        clear_cookie(response)
     return response
 
 

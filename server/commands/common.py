@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import click
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from server import clock
 from server.app import create_app
 from server.db import session
-from server.settings import Settings, load_settings
+from server.settings import Settings, load_settings, read_address
 from server.upkeep.schema import require_up_to_date
 from sync.accounts.audit import Origin, record_act
 from sync.accounts.people import add_stand_in, find_device, find_user
@@ -89,6 +90,17 @@ def give_role(actor: Actor, project_id: int, role: str) -> None:
     record_act(session(), project_id, HERE, "role.given", clock.now(), str(actor.id), {"role": role})
 
 
+def _told(_context: click.Context, _option: click.Parameter, address: str) -> str:
+    try:
+        return read_address(address)
+    except ValueError as wanted:
+        raise click.BadParameter(f"‘{address}’ is not {wanted}.") from None
+
+
+# Looked at before anything is made that is shown only once.
+server_option = partial(click.option, "--to", "address", default="", callback=_told)
+
+
 def address_of(settings: Settings, address: str) -> str:
     """Where the server is reached: as told, else the public address, else this machine."""
-    return address.rstrip("/") or settings.public_url or f"http://{settings.host}:{settings.port}"
+    return address or settings.public_url or f"http://{settings.host}:{settings.port}"

@@ -12,7 +12,7 @@ from server.commands.common import HERE, installation_opened, project_named
 from server.db import release, session
 from server.language.plurals import counted
 from sync.accounts.audit import record_act
-from sync.encryption.keys import keep_private, private_key
+from sync.encryption.keys import keep_private, lock_key, private_key
 from sync.journal import open_journal
 from sync.models.database import begin_writing
 from sync.projects.catalogue import latest_sheets
@@ -68,8 +68,10 @@ def form_key(file: Path, project: str | None) -> None:
     passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
     with installation_opened():
         project_id = project_named(project).id
+        release()
+        locked = lock_key(key, passphrase)
         begin_writing(session())
-        kept = keep_private(session(), project_id, key, passphrase)
+        kept = keep_private(session(), project_id, locked)
         record_act(session(), project_id, HERE, "key.brought", clock.now(), str(kept.id))
         session().commit()
         click.echo(f"Exports open with it now, as key {kept.id}. Take the file away from this machine.")

@@ -13,6 +13,7 @@ from server.commands.common import (
     give_role,
     installation_opened,
     project_named,
+    server_option,
 )
 from server.db import session
 from server.wire.qr import device_setup, settings_text, show_code
@@ -98,7 +99,7 @@ def user_disable(email: str) -> None:
 
 @click.command(name="login-link")
 @click.argument("email")
-@click.option("--to", "address", default="", help="Address of the server; else the public one, or this machine's.")
+@server_option(help="Address of the server; else the public one, or this machine's.")
 def login_link(email: str, address: str) -> None:
     """Print an address that signs an account in once, within 15 minutes."""
     with installation_opened():
@@ -124,7 +125,7 @@ def device() -> None:
 @click.argument("name")
 @click.option("--project", help="Number or name; not needed if there is one project only.")
 @click.option("--place", "places", multiple=True, help="Only rows of lists below this place reach it; repeatable.")
-@click.option("--to", "address", default="", help="Address of the server in the code; else the public one.")
+@server_option(help="Address of the server in the code; else the public one.")
 @click.option("--code/--no-code", default=True, help="Show a QR code.")
 def device_add(name: str, project: str | None, places: tuple[str, ...], address: str, code: bool) -> None:
     """Make a device and print its token, alone on the last line, and a QR code that sets ODK Collect up with it.

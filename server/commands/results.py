@@ -17,6 +17,7 @@ from server.queries.submissions import how_many
 from server.serve import spare_what_is_loaded
 from server.wire.bodies import parse_batch, unpack
 from sync.accounts.roles import fillable_forms
+from sync.errors import TooLarge
 from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_from, verify_portion
@@ -88,7 +89,6 @@ def verify(project: str | None) -> None:
             going = True
             while going:
                 portion = verify_portion(session(), project_id, after)
-                session().rollback()
                 done += portion.submissions
                 differences += portion.differences
                 progress.update(portion.submissions)
@@ -107,13 +107,12 @@ def verify(project: str | None) -> None:
 def intake(file: Path, name: str | None, project: str | None) -> None:
     """Take a batch from a file, as from a USB stick: JSON, or packed as .gz or .zst. Taking it again is safe.
 
-    Ends with 3 if something of it was not filed: it waits in quarantine, or was refused.
+    Ends with 3 if something of it was not filed: it waits in quarantine, or was refused. Photos and other files are
+    not in it; what is still missing is told.
     """
     with installation_opened():
         project_id = project_named(project).id
-        packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
-        body = unpack(file.read_bytes(), packing, current.settings().max_batch)
-        batch = read_batch(parse_batch(body))
+        body, batch = _batch_in(file)
         actor = sender_of(project_id, name, batch.get("device"))
         actor_id, bound = actor.id, fillable_forms(session(), actor, project_id)
         prepared = prepare_batch(session(), project_id, batch, sha256_of(body), clock.now(), bound)
@@ -121,12 +120,26 @@ def intake(file: Path, name: str | None, project: str | None) -> None:
         session().commit()
         for outcome, count in sorted(result.counts.items()):
             click.echo(f"{count} {outcome}")
-        left = [(number, receipt) for number, receipt in enumerate(result.receipts, 1) if receipt["reason"]]
-        for number, receipt in left:
-            named = f" ({receipt['instance_id']})" if receipt["instance_id"] else ""
-            click.echo(f"item {number}{named}: {receipt['outcome']}: {receipt['reason']}")
-    if left:
+        for number, receipt in enumerate(result.receipts, 1):
+            named = f"item {number} ({receipt['instance_id']})" if receipt["instance_id"] else f"item {number}"
+            if receipt["reason"]:
+                click.echo(f"{named}: {receipt['outcome']}: {receipt['reason']}")
+            if receipt["missing"]:
+                click.echo(f"{named}: files still missing: {len(receipt['missing'])}")
+    if any(receipt["reason"] for receipt in result.receipts):
         sys.exit(_NOT_ALL_FILED)
+
+
+def _batch_in(file: Path) -> tuple[bytes, dict[str, object]]:
+    """The bytes of a batch, unpacked, and what they say."""
+    packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix, "")
+    limits = current.settings()
+    try:
+        body = unpack(file.read_bytes(), packing, limits.max_batch)
+        return body, read_batch(parse_batch(body))
+    except TooLarge:
+        most = f"at most {limits.batch_items} items and {limits.batch_mb} MB, unpacked"
+        raise click.ClickException(f"A batch may have {most} (SIBY_BATCH_ITEMS, SIBY_BATCH_MB).") from None
 
 
 def _submissions(project_id: int) -> int:

@@ -49,6 +49,7 @@ from sync.models.database import begin_writing
 
 _VERDICT_SECONDS = 300
 _LONGEST_AGENT = 300
+_OTHER_SITES = ("cross-site", "same-site")  # in the words of a browser
 # The cookie outlives its session: it tells what was sent too late by whoever was signed in from what anybody sends.
 _COOKIE_LASTS = SESSION_LASTS + dt.timedelta(days=1)
 
@@ -214,11 +215,11 @@ def clear_cookie(response: Response) -> None:
 def require_own_page() -> None:
     """A request that changes something by cookie has to come from a page of ours. Raises Forbidden otherwise."""
     visitor = current.visitor()
-    source = request.headers.get("Origin")
+    source, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     # Behind a proxy that was not named we do not know what we are called, but the browser does. Some send "null"; the
     # token below tells our pages from others.
-    says_so = request.headers.get("Sec-Fetch-Site") == "same-origin"
-    if not says_so and source not in (None, "null") and source.rstrip("/") not in _own_origins():
+    ours = site == "same-origin" or source in (None, "null") or source.rstrip("/") in _own_origins()
+    if not ours or site in _OTHER_SITES:
         raise Forbidden("This request came from another site.")
     # No page of another site can make a browser send headers of these names.
     if request.headers.get("X-Requested-With") == "XMLHttpRequest" or "X-OpenRosa-Version" in request.headers:
@@ -237,7 +238,7 @@ def require_no_other_site() -> None:
     source = request.headers.get("Origin")
     if source is not None and source.rstrip("/") not in _own_origins():
         raise Forbidden("This request came from another site.")
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    if request.headers.get("Sec-Fetch-Site") in _OTHER_SITES:
         raise Forbidden("This request came from another site.")
 
 

@@ -38,7 +38,7 @@ def sheets_of_file(data: bytes, name: str) -> Sheets:
 
 def workbook_from(sheets: Sheets, form_id: str, version: str, title: str) -> bytes:
     """An .xlsx file of the sheets, with what the form is called. KoboToolbox lets a list have a choice twice."""
-    from xlsxwriter import Workbook  # noqa: PLC0415 — as in sync/exports/workbook
+    from xlsxwriter import Workbook  # noqa: PLC0415 — as in sync/exports/sheet
 
     given = (sheets.get("settings") or [{}])[0]
     settings = {key: text for key, text in given.items() if key not in _ADDRESSING} | {

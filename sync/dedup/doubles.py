@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from forms.form import Flag
@@ -53,6 +53,11 @@ class Saved:
     flags: list[Any]
 
     @property
+    def stored(self) -> tuple[int | None, bool]:
+        """Of what it is a second copy, and whether it counts."""
+        return self.double_of, self.counts
+
+    @property
     def stands(self) -> bool:
         """Whether it takes part at all: neither rejected nor deleted."""
         return self.review_state != REJECTED and self.deleted_at is None
@@ -76,10 +81,18 @@ def settle_doubles(
     ids = list(dict.fromkeys(submission_ids))
     changed: dict[int, int | None] = {}
     for start in range(0, max(len(ids), 1), _AT_ONCE):
-        settling = _Settling(journal, stored or {})
+        settling = _Settling(journal.connection, journal.project_id, journal.seen.absent, stored or {})
         settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
-        changed |= settling.write(event)
+        changed |= settling.write(journal, event)
     return changed
+
+
+def doubles_differing(connection: Connection, project_id: int, rule: str, submission_ids: Sequence[int]) -> set[int]:
+    """Those of which it would be decided otherwise, by the project's rule, whether they count or are second copies."""
+    settling = _Settling(connection, project_id, (), {})
+    settling.settle(submission_ids, ())
+    wrong = {one.id for one, original, counted in settling.decided(rule) if (original, counted) != one.stored}
+    return wrong.intersection(submission_ids)
 
 
 def causing_events(changed: Mapping[int, int | None], events: Mapping[int, int]) -> dict[int, int]:
@@ -138,10 +151,13 @@ def same_day_flags(saved: Iterable[Saved]) -> dict[int, Flag]:
 class _Settling:
     """Some submissions with all their neighbours, and what is found out about them."""
 
-    def __init__(self, journal: Journal, stored: Mapping[int, Saved]) -> None:
-        self._journal = journal
+    def __init__(
+        self, connection: Connection, project_id: int, absent: Container[Any], stored: Mapping[int, Saved]
+    ) -> None:
+        self._connection = connection
+        self._project_id = project_id
+        self._absent = absent
         self._stored = stored
-        self._connection = journal.connection
         self._known: dict[int, Saved] = {}
         self._originals: dict[int, Saved | None] = {}
         self._flags: dict[int, list[Any]] = {}
@@ -154,26 +170,30 @@ class _Settling:
         moved = [one for one in self._known.values() if self._original_id(one) != one.double_of]
         self._settle_days([*given, *moved], [(one.subject, one.day) for one in former])
 
-    def write(self, event: int) -> dict[int, int | None]:
-        rows = []
-        changed: dict[int, int | None] = {}
+    def decided(self, rule: str) -> Iterator[tuple[Saved, int | None, bool]]:
+        """Of each, what it is a second copy of, and whether it counts."""
         for one in self._known.values():
             original_id = self._original_id(one)
-            counted = counts(self._journal.counts, one.review_state, original_id, one.deleted_at)
+            yield one, original_id, counts(rule, one.review_state, original_id, one.deleted_at)
+
+    def write(self, journal: Journal, event: int) -> dict[int, int | None]:
+        rows = []
+        changed: dict[int, int | None] = {}
+        for one, original_id, counted in self.decided(journal.counts):
             flags = self._flags.get(one.id, one.flags)
-            if (original_id, counted) != (one.double_of, one.counts):
+            if (original_id, counted) != one.stored:
                 changed[one.id] = one.double_of if original_id is None else original_id
             elif flags == one.flags:
                 continue
             rows.append(
                 {
-                    "b_project_id": self._journal.project_id,
+                    "b_project_id": self._project_id,
                     "b_id": one.id,
                     "b_double_of": original_id,
                     "b_counts": counted,
                     "b_flags": flags,
                     "b_event": event,
-                    "b_updated_at": self._journal.now,
+                    "b_updated_at": journal.now,
                 }
             )
             one.double_of, one.counts, one.flags = original_id, counted, flags
@@ -219,7 +239,7 @@ class _Settling:
     def _once_a_day(self, form_id: str) -> bool:
         """Whether two visits of one day to one subject deserve a look, by the form's latest version."""
         if form_id not in self._about:
-            of_form = {"project": self._journal.project_id, "form": form_id}
+            of_form = {"project": self._project_id, "form": form_id}
             self._about[form_id] = self._connection.scalar(_ABOUT, of_form)
         return self._about[form_id] != NOBODY
 
@@ -235,7 +255,7 @@ class _Settling:
             self._flags[id_] = replace_code(stored, code, [flag] if flag else [])
 
     def _load_given(self, ids: Sequence[int]) -> list[Saved]:
-        fixed = [(Submission.project_id, self._journal.project_id)]
+        fixed = [(Submission.project_id, self._project_id)]
         found = [self._stored[id_] for id_ in ids if id_ in self._stored]
         others = [id_ for id_ in ids if id_ not in self._stored]
         found += [Saved(*row) for row in rows_of_ids(self._connection, _COLUMNS, fixed, Submission.id, others)]
@@ -244,8 +264,8 @@ class _Settling:
 
     def _load_others(self, keys: Sequence[InstrumentedAttribute[Any]], values: Collection[tuple[Any, ...]]) -> None:
         """Fetch those that have such a key and are not known yet: most often there is none."""
-        at = (Submission.project_id, self._journal.project_id)
-        values = [value for value in values if (Submission, *value) not in self._journal.seen.absent]
+        at = (Submission.project_id, self._project_id)
+        values = [value for value in values if (Submission, *value) not in self._absent]
         there = {row.id for row in rows_of_keys(self._connection, [Submission.id], keys, values, at)}
         self._load_given(sorted(there - self._known.keys()))
 

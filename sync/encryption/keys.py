@@ -79,21 +79,27 @@ def private_key(pem: bytes) -> PrivateKey:
     return key
 
 
-def keep_private(session: Session, project_id: int, key: PrivateKey, passphrase: str) -> EncryptionKey:
-    """Keep the private half of a key that forms here are encrypted with, locked with the passphrase.
+def lock_key(key: PrivateKey, passphrase: str) -> NewKey:
+    """A key that somebody brings, locked with the passphrase. Raises Unexpected for one that protects nothing."""
+    _require_length(passphrase)
+    public = _public_text(key.public_key())
+    return NewKey(public, _lock(key, passphrase, public), None)
+
+
+def keep_private(session: Session, project_id: int, key: NewKey) -> EncryptionKey:
+    """Keep the private half of a key that forms here are encrypted with. To lock it takes its time, so it is locked
+    before others have to wait for this.
 
     Raises Unexpected where no form has the key, Exists where its private half is here already.
     """
-    public = _public_text(key.public_key())
     known = session.scalar(
-        select(EncryptionKey).where(EncryptionKey.project_id == project_id, EncryptionKey.public == public)
+        select(EncryptionKey).where(EncryptionKey.project_id == project_id, EncryptionKey.public == key.public)
     )
     if known is None:
         raise Unexpected("No form of the project is encrypted with this key.")
     if known.private is not None:
         raise Exists("The private half of this key is here already; its passphrase opens it.")
-    _require_length(passphrase)
-    known.private = _lock(key, passphrase, public)
+    known.private = key.private
     return known
 
 

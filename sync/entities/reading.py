@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
+from forms.xforms.xform import Form
 from sync.entities.folding import RESOLVES, Snapshot, fold
 from sync.entities.recalling import recall
 from sync.entities.registers import list_of
@@ -20,10 +21,10 @@ from sync.errors import EntityNotFound
 from sync.exports.filters import Among, compile_filter, compile_search
 from sync.exports.naming import wire_name
 from sync.exports.values import Value, moment_value, number_value, text_value
-from sync.models import Actor, Audit, Entity, EntityList, Event, Submission
+from sync.models import Actor, Audit, Entity, EntityList, Event, FormVersion, Submission
 from sync.models.database import is_sqlite
 from sync.models.probing import rows_of_ids
-from sync.projects.catalogue import current_forms
+from sync.projects.catalogue import StoredVersion, current_forms, form_versions
 from sync.review.paging import PAGE, Page, id_at
 
 _AT_ONCE = 1000
@@ -61,6 +62,36 @@ def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, lis
                 if (known.form.form_id, title) not in found[declared.list_name][name]:
                     found[declared.list_name][name].append((known.form.form_id, title))
     return found
+
+
+def moments_of_properties(session: Session, project_id: int, list_name: str) -> dict[str, dt.datetime]:
+    """When the first version that saves each property was published, of the forms whose current version still does."""
+    found: dict[str, dt.datetime] = {}
+    for known, _ in current_forms(session, project_id):
+        wanted = _saved_to(list_name, known.form)
+        for version, at in _versions_from_the_first(session, project_id, known.form.form_id) if wanted else ():
+            saved = wanted & _saved_to(list_name, version.form())
+            found |= {name: min(at, found.get(name, at)) for name in saved}
+            wanted -= saved
+            if not wanted:
+                break
+    return found
+
+
+def _versions_from_the_first(
+    session: Session, project_id: int, form_id: str
+) -> Iterator[tuple[StoredVersion, dt.datetime]]:
+    moments = session.scalars(
+        select(FormVersion.published_at)
+        .where(FormVersion.project_id == project_id, FormVersion.form_id == form_id)
+        .order_by(FormVersion.number)
+    )
+    # One that is published between the two looks is the last, and of no interest yet.
+    yield from zip(reversed(form_versions(session, project_id, form_id)), moments.all(), strict=False)
+
+
+def _saved_to(list_name: str, form: Form) -> set[str]:
+    return {name for declared in form.entities if declared.list_name == list_name for name in declared.saves}
 
 
 def choices_of_list(session: Session, project_id: int, list_name: str) -> dict[str, dict[str, Mapping[str, str]]]:

@@ -91,11 +91,12 @@ def _counts(
     reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...], depth: int
 ) -> Mapping[Cell, int]:
     """A range gives away a small count wherever it has one: the smallest is that of the cell. None at all is not small,
-    and does not keep the others from being so."""
+    and does not keep the others from being so; a nought of few says by `without` or `n` how few they are."""
     counts: dict[Cell, int] = {}
     for one in under_all(reading, definition):
         table = one.table(definition, period, place, by, depth) if by or depth else None
         cells = table.cells if table else {(): one.total(definition, period, place)}
         for cell, tally in cells.items():
-            counts[cell] = min(filter(None, (counts.get(cell), tally.units)), default=0)
+            told = tally.units or tally.without or tally.n
+            counts[cell] = min(filter(None, (counts.get(cell), told)), default=0)
     return counts

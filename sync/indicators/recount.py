@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.contributing import Contribution, contributions_of
 from forms.xforms.instance import read_instance
-from sync.dedup.doubles import Former, settle_doubles
+from sync.dedup.doubles import Former, doubles_differing, settle_doubles
 from sync.dedup.rematching import all_differences, compared_lists, rematch
 from sync.dedup.rematching import differences as differences_of_list
 from sync.entities.lists import DatabaseLists
@@ -229,13 +229,19 @@ def _rebuild_lists(session: Session, project_id: int, now: When) -> Iterator[Por
 
 def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     """Compare the next submissions after this id with what their raw instances say, and with the last portion all
-    entities with what was said of them, and who may be whom; writes nothing."""
+    entities with what was said of them, and who may be whom; writes nothing. All of a portion is as of one moment, so
+    that what arrives meanwhile does not seem to be wrong; what the session has not committed is lost."""
+    session.rollback()
+    begin_one_state(session)
     ids = _next_ids(session, project_id, after)
     derivations = list(_derivations(session, project_id, ids))
     differences = [fault for derivation in derivations for fault in _column_faults(derivation)]
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
     wrong_repeats = differing_repeats(session, project_id, [each.repeated() for each in derivations])
     stale = differing(session, project_id, [each.wanted(0) for each in derivations])
+    rule = session.scalars(select(Project.counts).where(Project.id == project_id)).one()
+    miscounted = doubles_differing(session.connection(), project_id, rule, ids)
+    differences += [f"submission {submission_id}: second copies" for submission_id in sorted(miscounted)]
     differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
     differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
     differences += [

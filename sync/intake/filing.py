@@ -65,6 +65,7 @@ class Filing:
         self._new: list[dict[str, Any]] = []
         self._edited: dict[int, dict[str, Any]] = {}
         self._version_rows: list[dict[str, Any]] = []
+        self._more_to_come: set[int] = set()  # the events of versions that came in part, as their senders said
         self._no_more: set[int] = set()  # submissions whose sender has said that nothing is to come
         self._repeated: dict[int, Repeated] = {}
         self._wanted: dict[int, Wanted] = {}
@@ -320,6 +321,8 @@ class Filing:
                 "event": event,
             }
         )
+        if self._sender.more_to_come:
+            self._more_to_come.add(event)
         self._files.attach(item, chain.submission_id)
         if item.iterations or not chain.new or chain.submission_id in self._repeated:
             self._repeated[chain.submission_id] = Repeated(chain.submission_id, item.form, item.iterations, chain.new)
@@ -354,6 +357,10 @@ class Filing:
         for submission_id, row in [*((row["id"], row) for row in self._new), *self._edited.items()]:
             outstanding = self._files.outstanding(submission_id, row["current_instance_id"])
             row["missing"] = outstanding + row["more_to_come"]
+        for version in self._version_rows:
+            event, instance = version["event"], (version["submission_id"], version["instance_id"])
+            if event in self._more_to_come or self._files.outstanding(*instance):
+                journal.say_of(event, {"incomplete": True})
         insert_rows(connection, Submission.__table__, self._new)  # type: ignore[arg-type]
         if self._edited:
             connection.execute(

@@ -199,7 +199,7 @@ def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
     came."""
     project_id, submission_id = event.project_id, event.submission_id
     versions = session.execute(
-        select(SubmissionVersion.event, SubmissionVersion.instance_id, Event.at)
+        select(SubmissionVersion.event, SubmissionVersion.instance_id, Event.at, Event.details)
         .join(Event, (Event.project_id == SubmissionVersion.project_id) & (Event.number == SubmissionVersion.event))
         .where(
             SubmissionVersion.project_id == project_id,
@@ -212,7 +212,11 @@ def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
         return False
     if hook.types and _STORED not in hook.types:
         return True
-    replaced = {version.instance_id: following.at for version, following in pairwise(versions)}
+    replaced = {
+        version.instance_id: following.at
+        for version, following in pairwise(versions)
+        if not (version.details or {}).get("incomplete")
+    }
     if replaced.keys() - _lacking_when(session, event, replaced):
         return True
     heard = exists().where(
@@ -233,7 +237,8 @@ def _corrects(session: Session, hook: Webhook, event: Event) -> bool:
 
 
 def _lacking_when(session: Session, event: Event, replaced: Mapping[str, dt.datetime]) -> set[str]:
-    """Those of these versions, by instance id, of which a file was not here when they were replaced."""
+    """Those of these versions, by instance id, of which a file was not here when they were replaced, as far as it can
+    be told afterwards: nothing was written down about it once."""
     here = (StoredFile.project_id == Attachment.project_id) & (StoredFile.sha256 == Attachment.sha256)
     rows = session.execute(
         select(Attachment.instance_id, Attachment.present, StoredFile.stored_at)

@@ -107,6 +107,20 @@ def test_receipts_say_in_french_what_they_have_to_say(house: House) -> None:
     assert first[3]["reason"].startswith("Un élément est un objet JSON")
 
 
+def test_what_waits_says_in_french_why_and_what_became_of_it(house: House) -> None:
+    house.amina.send(a_sale(2, version="1999"))
+    in_french = {"Accept-Language": "fr"}
+
+    (item,) = shown(house.baraka.get("quarantine", headers=in_french))["items"]
+    english = shown(house.baraka.get(f"quarantine/{item['id']}"))
+    tried = shown(house.baraka.post(f"quarantine/{item['id']}/resolve", json={"action": "retry"}, headers=in_french))
+
+    assert item["message"].startswith("Ce projet n’a pas la version '1999'")
+    assert english == item | {"message": english["message"]}
+    assert english["message"].startswith("There is no version '1999' of the form 'sale'")
+    assert tried["receipt"]["reason"] == item["message"]
+
+
 ODD_ITEMS: list[Any] = [
     None,
     17,

@@ -361,6 +361,26 @@ def test_a_question_whose_type_has_changed_is_told_before_its_column_becomes_tex
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_repeat_that_would_be_asked_once_is_told_before_it_is(house: House) -> None:
+    survey = """
+        | survey       |        |        |
+        | type         | name   | label  |
+        | begin_repeat | people | People |
+        | integer      | age    | Age    |
+        | end_repeat   | people |        |
+    """
+    hand_in(house, "forms", a_workbook("visit", "1", survey), publish="true")
+    once = a_workbook("visit", "2", survey.replace("repeat", "group"))
+
+    warned = house.djeneba.post("forms/visit/draft", data=once, headers={"Content-Type": XLSX})
+
+    assert refused(warned) == 400.16
+    (warning,) = warned.get_json()["details"]["warnings"]["workflowWarnings"]
+    assert warning["type"] == "structureChanged"
+    assert "people (repeat → group)" in warning["details"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_draft_has_a_code_that_leads_to_its_door(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     plain = qr.code_png

@@ -18,6 +18,7 @@ from sync.journal import open_journal
 from tests.support.live import served
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
+from tests.support.workbooks import a_workbook
 
 ONE, TWO, THREE = (str(uuid.UUID(int=number, version=4)) for number in (1, 2, 3))
 
@@ -246,6 +247,33 @@ def test_a_list_says_when_it_was_changed(office: House) -> None:
     assert changed["updatedAt"] > changed["createdAt"] == before["createdAt"]
     listed = {each["name"]: each["updatedAt"] for each in shown(office.baraka.get("datasets"))}
     assert listed["people"] == changed["updatedAt"]
+
+
+def test_each_property_says_when_the_version_that_brought_it_was_published(house: House) -> None:
+    form = """
+        | survey   |       |       |         |
+        | type     | name  | label | save_to |
+        | text     | name  | Name  | name_of |
+        | text     | phone | Phone | {phone} |
+        | entities |       |       |         |
+        | list_name | label |      |         |
+        | wells    | ${{name}} |  |         |
+    """
+    xlsx = {"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+    for version, phone in (("1", ""), ("2", "phone"), ("3", "phone")):
+        body, path = a_workbook("well", version, form.format(phone=phone)), "forms/well/draft"
+        made = house.djeneba.post(path if version > "1" else "forms", data=body, headers=xlsx)
+        assert made.status_code == 200
+        shown(house.djeneba.post("forms/well/draft/publish"))
+
+    wells = shown(house.baraka.get("datasets/wells"))
+
+    published = {each["version"]: each["publishedAt"] for each in shown(house.djeneba.get("forms/well/versions"))}
+    assert {each["name"]: each["publishedAt"] for each in wells["properties"]} == {
+        "name_of": published["1"],
+        "phone": published["2"],
+    }
+    assert published["1"] < published["2"] < published["3"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

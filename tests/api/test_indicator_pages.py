@@ -55,6 +55,16 @@ def test_all_indicators_stand_there_with_the_values_of_the_api(sold: House) -> N
                 assert f"<strong>{figure['value']}" in row[0]
 
 
+def test_since_when_it_is_defined_is_told_by_the_clock_of_the_project(sold: House) -> None:
+    shown(sold.djeneba.patch("", json={"time_zone": "Pacific/Kiritimati"}))
+
+    page = read(signed_in(sold, language="en"), f"/projects/{sold.pid}/indicators/sacks")
+
+    since = re.search(r"Defined since</dt><dd>([^<]+) · <a", page)
+    assert since is not None
+    assert re.fullmatch(r"21 Nov 2026, 02:00 · event \d+", since[1].replace("\N{NO-BREAK SPACE}", " "))
+
+
 def test_in_a_year_of_which_nothing_is_known_yet_the_last_one_that_has_something_is_shown(house: House) -> None:
     client = signed_in(house)
     this_year = clock.now().year

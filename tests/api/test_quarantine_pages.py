@@ -85,6 +85,25 @@ def test_a_conflict_is_accepted_as_a_correction(house: House) -> None:
     assert waiting(house) == []
 
 
+def test_what_was_accepted_as_a_correction_leads_back_to_what_it_replaced_while_that_is_the_last_act(
+    house: House,
+) -> None:
+    house.amina.send(a_sale(1, sacks=4))
+    house.amina.send(a_sale(1, sacks=9))
+    [item] = waiting(house)
+    client, said = signed_in(house, language="en"), decide(house, item, action="accept_as_edit").headers["Location"]
+
+    [undo] = [link for link in Page(read(client, said)).links if "/edit/back" in link]
+    page = read(client, undo)
+    back = {**Page(page).hidden, "act": "save", "reason": "It was the first that was right."}
+    send(client, undo, undo.partition("/back")[0], back)
+
+    assert "Go back to version 1?" in page
+    [row] = shown(house.fanta.get("forms/sale.svc/Submissions"))["value"]
+    assert (row["sacks"], row["__system"]["edits"]) == (4, 2)
+    assert not any("/edit/back" in link for link in Page(read(client, said)).links)
+
+
 @ONCE
 def test_the_first_act_is_the_one_that_resolves_what_waits(house: House) -> None:
     house.amina.send(a_sale(1, sacks=4), a_sale(2, version="9"))

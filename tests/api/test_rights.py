@@ -338,8 +338,8 @@ GET    /projects/{pid}/team/1/remove                          a
 POST   /projects/{pid}/team/1/remove                          a
 GET    /projects/{pid}/team/trail                             a
 GET    /projects/{pid}/exports                                acv
-GET    /projects/{pid}/exports/sale.xlsx                      acv
-POST   /projects/{pid}/exports/sale.xlsx/stop                 acv
+GET    /projects/{pid}/exports/sale.sav                       acv
+POST   /projects/{pid}/exports/sale.sav/stop                  acv
 GET    /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings                               a
 POST   /projects/{pid}/settings/undo                          a

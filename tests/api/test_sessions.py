@@ -48,6 +48,39 @@ def test_a_session_lasts_until_it_is_ended(house: House) -> None:
     assert refused(stranger.get(ME, headers=bearer(token))) == 401.2
 
 
+def test_a_session_is_ended_by_its_owner_and_by_who_administers_and_by_nobody_else(house: House) -> None:
+    client = house.app.test_client()
+    ended, kept = (shown(sign_in(house))["token"] for _ in range(2))
+
+    assert refused(house.djeneba.ask("DELETE", f"/v1/sessions/{ended}")) == 403.1
+    mine = client.delete(f"/v1/sessions/{ended}", headers=bearer(kept))
+    assert (shown(mine), mine.headers.get("Set-Cookie")) == ({"success": True}, None)
+    assert refused(client.delete(f"/v1/sessions/{ended}", headers=bearer(kept))) == 403.1
+    assert shown(house.sekou.ask("DELETE", f"/v1/sessions/{kept}"))
+    assert refused(client.get(ME, headers=bearer(kept))) == 401.2
+    assert refused(house.sekou.ask("DELETE", f"/v1/sessions/{house.baraka.token}")) == 403.1
+
+
+def test_a_tablet_and_a_public_link_are_shut_out_by_their_tokens(house: House) -> None:
+    device = shown(house.baraka.post("app-users", json={"displayName": "T", "all_forms": True}))
+    link = shown(house.djeneba.post("forms/sale/public-links", json={"displayName": "L"}))
+    stranger = house.app.test_client()
+
+    for made in (device, link):
+        path, list_of_forms = f"/v1/sessions/{made['token']}", f"/v1/key/{made['token']}/projects/{house.pid}/formList"
+        assert stranger.get(list_of_forms).status_code == 200
+        for nobody in (house.fanta, house.coumba):
+            assert refused(nobody.ask("DELETE", path)) == 403.1
+        assert refused(stranger.delete(f"/v1/key/{made['token']}/sessions/{made['token']}")) == 403.1
+        assert stranger.get(list_of_forms).status_code == 200
+        assert shown(house.djeneba.ask("DELETE", path)) == {"success": True}
+        assert stranger.get(list_of_forms).status_code == 403
+    assert refused(house.baraka.ask("DELETE", f"/v1/sessions/{device['token']}")) == 403.1
+    assert refused(house.baraka.get(f"app-users/{device['id']}")) == 404.1
+    audits = shown(house.sekou.ask("GET", "/v1/audits"))
+    assert {"field_key.session.end", "public_link.session.end"} <= {act["action"] for act in audits}
+
+
 def test_basic_takes_a_password_or_a_token(house: House) -> None:
     stranger = house.app.test_client()
 
@@ -224,6 +257,16 @@ def test_behind_a_proxy_that_was_not_named_the_browser_says_that_the_page_is_our
     assert refused(client.post(path, json=batch, headers=sent | {"X-CSRF-Token": "guess"}, **at)) == 403.1
 
 
+def test_a_page_of_another_site_that_hides_where_it_is_changes_nothing(house: House) -> None:
+    client = house.app.test_client()
+    csrf = shown(client.post("/v1/sessions", json={"email": EMAIL, "password": PASSWORD}))["csrf"]
+    path, batch = f"/v1/projects/{house.pid}/batches", {"batch": "b", "items": []}
+    sent = {"X-CSRF-Token": csrf, "Origin": "null"}
+
+    assert client.post(path, json=batch, headers=sent | {"Sec-Fetch-Site": "same-origin"}).status_code == 200
+    assert refused(client.post(path, json=batch, headers=sent | {"Sec-Fetch-Site": "cross-site"})) == 403.1
+
+
 @pytest.mark.parametrize(("scheme", "name"), [("https", "__Host-session"), ("http", "session")])
 def test_the_cookie_is_as_strict_as_the_connection_allows(house: House, scheme: str, name: str) -> None:
     answer = sign_in(house, base_url=f"{scheme}://localhost")
@@ -253,7 +296,7 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(app: Flask) ->
         headers = client.get(path, base_url="https://localhost").headers
         assert "object-src 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert headers["X-Request-Id"]
         if path.startswith("/v1"):

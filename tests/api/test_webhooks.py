@@ -30,6 +30,7 @@ from server.wire.outside import is_outside, post
 from sync.models import Delivery, Webhook
 from sync.models.database import begin_writing
 from sync.webhooks import telling
+from tests.support.collect import a_filled_sale, multipart
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -279,6 +280,47 @@ def test_a_whole_correction_is_told_as_new_also_where_the_files_of_the_first_cam
     tell(open_house.app)
     open_house.amina.outcomes(a_sale(2, edits=1), batch="b2")
     _upload(open_house, b"a photo")
+
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.stored", instance_id(2))]
+
+
+@pytest.mark.parametrize("hooked", ["before", "between"])
+def test_a_whole_correction_of_what_was_never_whole_is_told_as_new(
+    open_house: House, receiver: Receiver, hooked: str
+) -> None:
+    def tells(more: bool, number: int, edits: int | None = None) -> None:
+        body, kind = multipart(a_filled_sale(number, edits=edits), {}, more=more)
+        assert open_house.amina.post("submission", data=body, content_type=kind).status_code == 201
+
+    if hooked == "before":
+        a_hook(open_house, receiver)
+    tells(True, 1)
+    tell(open_house.app)
+    if hooked == "between":
+        a_hook(open_house, receiver)
+
+    tells(False, 2, edits=1)
+    tell(open_house.app)
+    tells(False, 3, edits=2)
+    tell(open_house.app)
+
+    told = [(row["type"], row["data"]["current_instance_id"]) for row in receiver.told()]
+    assert told == [("submission.stored", instance_id(2)), ("submission.edited", instance_id(3))]
+
+
+def test_files_that_came_after_the_correction_of_what_lacked_them_do_not_make_it_whole_afterwards(
+    open_house: House, receiver: Receiver
+) -> None:
+    a_hook(open_house, receiver)
+    _upload(open_house, b"a photo")
+    visit = a_sale(1, photo="p.jpg")
+    open_house.amina.outcomes(visit)
+    tell(open_house.app)
+    open_house.amina.outcomes(a_sale(2, edits=1), batch="b2")
+    open_house.amina.outcomes(visit | {"attachments": [_announced("p.jpg", b"a photo")]}, batch="b3")
 
     tell(open_house.app)
 

@@ -25,7 +25,7 @@ from server.pages.figures.asking import Asked, asked_for, from_the_first, kept_p
 from server.pages.figures.subjects import entities_called, key_called, way_called
 from server.pages.maps import map_of_places
 from server.pages.submissions.answers import label_of
-from server.queries.submissions import titles_of_forms
+from server.queries.submissions import moments_of, titles_of_forms
 from sync.errors import NotFound
 from sync.indicators.definitions import Definition, Way
 from sync.indicators.doubt import pairs_behind
@@ -140,6 +140,7 @@ def one_indicator(pid: int, indicator: str) -> ResponseReturnValue:
         "indicator.html",
         **asked.shown(pid),
         definition=definition,
+        since=moments_of(session(), pid, [definition.opened]).get(definition.opened),
         head=kept_part(pid, asked, ("head", indicator), head, exactly=True),
         aggregates=AGGREGATES,
         parts=asked.reading.parts(definition) if definition.aggregate == "ratio" else (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -85,14 +85,16 @@ def why(pid: int, indicator: str) -> ResponseReturnValue:
     after = reading_until(pid, query)
     definition, issues = known_indicator(after, indicator), last_issues(session(), pid, _MOST_ISSUES)
     asked_from = request.args.get("from")
-    beginnings = [(asked_from, reading_of(pid, asked_from, "from"))] if asked_from else _beginnings(pid, after, issues)
-    since, before = beginnings[0]
+    beginnings = (
+        iter([(asked_from, reading_of(pid, asked_from, "from"))]) if asked_from else _beginnings(pid, after, issues)
+    )
+    since, before = next(beginnings)
     came_from = way_back(pid, query["back"])
     asked = Asked(after, query["period"], after.place(query["place"]), until, came_from=came_from)
     told, refused = None, None
     try:
         told = _changes(pid, indicator, before, after, query | {"limit": 50})
-        for one in beginnings[1:] if not told.causes else ():
+        for one in beginnings if not told.causes else ():
             if (earlier := _changes(pid, indicator, one[1], after, query | {"limit": 50})).causes:
                 told, (since, before) = earlier, one
                 break
@@ -158,13 +160,19 @@ def _changes(pid: int, indicator: str, before: Reading, after: Reading, query: d
 _told: Remembered[Changes] = Remembered("changes", awaited=True)
 
 
-def _beginnings(pid: int, reading: Reading, issues: Sequence[StatementIssue]) -> list[tuple[str, Reading]]:
-    """From where on most people ask why, each to be tried where nothing has changed since the one before: the last
+def _beginnings(pid: int, reading: Reading, issues: Sequence[StatementIssue]) -> Iterator[tuple[str, Reading]]:
+    """From where on most people ask why, each looked up only where nothing has changed since the one before: the last
     issues before the reading, then a month before it; all time, where that is before there was anything."""
     issued = dict.fromkeys(str(one.as_of) for one in issues if one.as_of < reading.as_of.event)
     a_month_ago = (day_of(reading) - _A_MONTH).isoformat()
-    found = [(since, reading_of(pid, since)) for since in (*[*issued][:_MOST_TRIED], a_month_ago)]
-    return [one for one in found if one[1].as_of.event <= reading.as_of.event] or [("0", reading_of(pid, "0"))]
+    none = True
+    for since in (*[*issued][:_MOST_TRIED], a_month_ago):
+        before = reading_of(pid, since)
+        if before.as_of.event <= reading.as_of.event:
+            none = False
+            yield since, before
+    if none:
+        yield "0", reading_of(pid, "0")
 
 
 def _finer(told: Changes, definition: Definition) -> int:

@@ -231,23 +231,12 @@ def _retention(
         typed=request.form if refusal or erased else None,
         problem=refusal.detail if refusal else None,
         findings=refusal.findings if refusal else [],
-        erased=_in_words(erased) if erased else [],
+        erased=erased,
+        counted=COUNTED,
         sure=sure,
         done=done,
     )
     return make_response(page, refusal.status if refusal else 200)
-
-
-def _in_words(erased: Erased) -> list[str]:
-    told = [
-        (erased.submissions, ngettext("%(num)s deleted submission", "%(num)s deleted submissions", erased.submissions)),
-        (erased.discarded, ngettext("%(num)s discarded entry", "%(num)s discarded entries", erased.discarded)),
-        (
-            erased.deliveries,
-            ngettext("%(num)s attempt to tell a webhook", "%(num)s attempts to tell a webhook", erased.deliveries),
-        ),
-    ]
-    return [gettext("%(n)s or more", n=said) if count == COUNTED else said for count, said in told if count]
 
 
 def _number(given: str) -> int:

@@ -36,6 +36,7 @@ from sync.intake.quarantine import (
     raw_of,
     readable_of,
 )
+from sync.models import Submission
 from sync.review.files import submission_called
 from sync.review.view import raw_instance, submission_seen
 
@@ -66,6 +67,7 @@ def quarantine(pid: int) -> ResponseReturnValue:
     page, count = quarantined_items(
         session(), pid, query["state"], query["cursor"], query["limit"], query["reason"] or None
     )
+    done = quarantined_item(session(), pid, int(query["done"])) if _is_number(query["done"]) else None
     return render_template(
         "quarantine.html",
         reasons=REASONS,
@@ -80,7 +82,8 @@ def quarantine(pid: int) -> ResponseReturnValue:
         by_reason=quarantined_by_reason(session(), pid, query["state"]),
         titles=titles_of_forms(session(), pid),
         senders=names_of_actors(session(), [item.actor_id for item in page.items]),
-        done=quarantined_item(session(), pid, int(query["done"])) if _is_number(query["done"]) else None,
+        done=done,
+        undo=_undo_of(pid, done) if done is not None else None,
         outcomes=OUTCOMES,
         filed=FILED,
         erased={item.id: _erased_at(pid, item) for item in page.items},
@@ -224,6 +227,17 @@ def _both(pid: int, item: Parked, stored: int) -> dict[str, Any] | None:
     if answers is None:
         return None
     return {"answers": answers, "seen": seen, "sent": sent}
+
+
+def _undo_of(pid: int, item: Parked) -> str | None:
+    """Where the version that it replaced can be made the current one again; None once something else was done."""
+    said = item.resolution or {}
+    if said.get("outcome") != "edited":
+        return None
+    row = session().get(Submission, (pid, int(said["submission"])))
+    if row is None or row.deleted_at is not None or row.updated_at.isoformat() != said["at"]:
+        return None
+    return url_for("editing_pages.go_back", pid=pid, number=row.id, to=row.versions - 1)
 
 
 def _erased_at(pid: int, item: Parked) -> dt.datetime | None:

@@ -480,6 +480,52 @@ def test_a_repeat_that_an_older_version_does_not_have_adds_nothing() -> None:
     assert [row.indicator for row in found] == ["b"]
 
 
+SALES = """
+    | survey      |        |        |
+    | type        | name   | label  |
+    | begin_{0}   | houses | Houses |
+    | begin_{1}   | crops  | Crops  |
+    | integer     | sacks  | Sacks  |
+    | end_{1}     | crops  |        |
+    | end_{0}     | houses |        |
+    | indicators  |        |        |            |
+    | name        | aggregate | each | value    | where |
+    | sold        | sum    | {2}    | ${{sacks}} | ${{sacks}} > 1 |
+    | total       | sum    |        | sum(${{sacks}}) | |
+    | visits      | count  |        |            |       |
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "answers", "sold"),
+    [
+        (("group", "repeat"), ("group", "group", ""), "3 4", [(0, 3), (1, 4)]),
+        (("repeat", "repeat"), ("group", "group", ""), "3 4 | 5", [(0, 3), (1, 4), (2, 5)]),
+        (("repeat", "repeat"), ("repeat", "group", "houses"), "3 | 1 | 5", [(0, 3), (2, 5)]),
+        (("group", "group"), ("group", "repeat", "crops"), "3", [(0, 3)]),
+        (("group", "group"), ("group", "repeat", "crops"), "", []),
+        (("repeat", "group"), ("repeat", "repeat", "crops"), "3 | 4", [(0, 3), (1, 4)]),
+    ],
+)
+def test_what_is_asked_once_by_now_was_a_row_for_each_time_and_the_reverse(
+    before: tuple[str, str], now: tuple[str, str, str], answers: str, sold: list[tuple[int, int]]
+) -> None:
+    older = read_workbook(a_workbook("visit", "1", SALES.partition("| indicators")[0].format(*before)), "visit.xlsx")
+    newest = read_workbook(a_workbook("visit", "2", SALES.format(*now)), "visit.xlsx")
+    houses = ["".join(f"<crops><sacks>{one}</sacks></crops>" for one in some.split()) for some in answers.split("|")]
+    inside = "".join(f"<houses>{crops}</houses>" for crops in houses)
+    instance = read_instance(f'<data id="visit" version="1">{inside}</data>'.encode())
+
+    found = contributions_of(
+        compile_feeds(older.form, newest.sheets), instance, recorded_at=RECORDED, tz=BAMAKO, lists=NoLists()
+    )
+
+    assert [(row.ordinal, row.value) for row in found if row.indicator == "sold"] == sold
+    total = sum(int(one) for one in answers.replace("|", " ").split())
+    assert [(row.ordinal, row.value) for row in found if row.indicator == "total"] == [(0, total)]
+    assert sum(row.indicator == "visits" for row in found) == 1
+
+
 # Hostile instances
 
 

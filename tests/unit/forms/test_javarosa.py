@@ -719,6 +719,50 @@ def test_the_same_words_inside_and_outside_a_repeat_are_worked_out_once(oracle: 
     assert check(form, read_instance(record.xml), NoLists(), NOW, UTC) == []
 
 
+WIVES = """
+    | survey |                |       |             |              |                                  |
+    |        | type           | name  | label::Français (fr) | label::English (en) | calculation      |
+    |        | text           | who   | Qui         | Who          |                                  |
+    |        | begin_repeat   | people | Personnes  | People       |                                  |
+    |        | text           | name  | Nom         | Name         |                                  |
+    |        | select_one kin | kin   | Lien        | Kin          |                                  |
+    |        | calculate      | said  |             |              | jr:choice-name(${kin}, '${kin}') |
+    |        | calculate      | text  |             |              | jr:itext('kin-0')                |
+    |        | calculate      | plain |             |              | jr:itext('kin-3')                |
+    |        | begin_repeat   | kids  | Enfants     | Kids         |                                  |
+    |        | text           | kid   | Enfant      | Kid          |                                  |
+    |        | select_one kin | of    | Lien        | Kin          |                                  |
+    |        | calculate      | here  |             |              | jr:choice-name(${of}, '${of}')   |
+    |        | calculate      | there |             |              | jr:choice-name(${kin}, '${kin}') |
+    |        | end_repeat     | kids  |             |              |                                  |
+    |        | end_repeat     | people |            |              |                                  |
+    | choices |               |       |             |              |                                  |
+    |        | list_name      | name  | label::Français (fr) | label::English (en) |                  |
+    |        | kin            | wife  | Femme de ${who} | Wife of ${who} |                            |
+    |        | kin            | child | Enfant de ${name} | Child of ${name} |                        |
+    |        | kin            | friend | Ami de ${kid} | Friend of ${kid} |                           |
+    |        | kin            | alone | Seul        | Alone        |                                  |
+"""
+
+
+def test_labels_with_answers_in_them_are_those_of_the_iteration(oracle: Oracle) -> None:
+    form = compiled(WIVES)
+    kids = [{"kid": "Ba", "of": "friend"}, {"kid": "Do", "of": "child"}, {"kid": "", "of": "wife"}]
+    blank = {"said": "", "text": "", "plain": ""}
+    people = [
+        {"name": name, "kin": kin, **blank, "kids": [one | {"here": "", "there": ""} for one in kids]}
+        for name, kin in (("Awa", "child"), ("", "wife"), ("Cé", "alone"))
+    ]
+
+    oracle.form(form.xform)
+    record = oracle.record(filled(form, {"who": "Fanta", "people": people}))
+
+    assert record.at("/data/people[1]/kids[1]/here").value == "Ami de Ba"
+    assert record.at("/data/people[1]/kids[2]/there").value == "Enfant de Awa"
+    assert record.at("/data/people[1]/text").value == "Femme de ${0}"
+    assert check(form, read_instance(record.xml), NoLists(), NOW, UTC) == []
+
+
 def test_a_new_record_starts_with_its_defaults(oracle: Oracle) -> None:
     form = compiled("""
         | survey |           |      |       |         |             |

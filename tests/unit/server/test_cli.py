@@ -173,6 +173,8 @@ def test_a_device_gets_a_code_to_scan(loaded: Run) -> None:
         (("user", "role", "nobody@example.org", "viewer"), "siby user add"),
         (("user", "add", "x@example.org", "--role", "king"), "king"),
         (("device", "revoke", "T9"), "siby device add"),
+        (("device", "add", "T1", "--to", "data.example.org"), "‘data.example.org’ is not an address that begins with"),
+        (("login-link", "nobody@example.org", "--to", "ftp://example.org"), "an address that begins with http://"),
         (("statement", "nothing"), "there is results"),
         (("statement", "results", "--as-of", "tomorrow"), "moment"),
         (("statement", "results", "--project", "9"), "'9'"),
@@ -268,6 +270,27 @@ def test_a_device_with_chosen_forms_files_nothing_for_others_from_a_stick_either
     done = loaded("intake", "batch.json", "--device", "T1")
 
     assert (done.code, done.out.splitlines()[0]) == (3, "1 quarantined")
+
+
+def test_a_batch_from_a_stick_says_which_files_are_missing(loaded: Run, tmp_path: Path) -> None:
+    photo = {"name": "sacks.jpg", "sha256": "0" * 64, "size": 5}
+    body = json.dumps({"batch": "stick", "items": [a_sale(1), a_sale(2) | {"attachments": [photo]}]})
+    (tmp_path / "batch.json").write_text(body)
+
+    done = loaded("intake", "batch.json")
+
+    assert (done.code, done.out.splitlines()) == (0, ["2 stored", f"item 2 ({instance_id(2)}): files still missing: 1"])
+
+
+def test_a_batch_from_a_stick_that_is_too_large_is_told_how_large_one_may_be(loaded: Run, tmp_path: Path) -> None:
+    (tmp_path / "many.json").write_text(json.dumps({"batch": "stick", "items": [a_sale(1)] * 501}))
+    (tmp_path / "large.json.gz").write_bytes(gzip.compress(b" " * 9_000_000))
+
+    for name in ("many.json", "large.json.gz"):
+        done = loaded("intake", name)
+
+        assert done.code == 1
+        assert "at most 500 items and 8 MB, unpacked (SIBY_BATCH_ITEMS, SIBY_BATCH_MB)" in done.err
 
 
 def test_a_file_that_is_no_batch_is_told(loaded: Run, tmp_path: Path) -> None:

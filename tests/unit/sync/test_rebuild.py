@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import event as happening
 
 from sync.indicators.recount import rebuild_from, verify_portion
 from sync.journal import open_journal
@@ -74,6 +75,41 @@ def test_derived_rows_that_were_damaged_or_lost_come_back(desk: Desk) -> None:
             SubmissionVersion.instance_id == Submission.current_instance_id
         )
         assert all(session.scalars(current))
+
+
+def test_verifying_finds_a_second_copy_that_counts_and_a_visit_that_wrongly_does_not(desk: Desk) -> None:
+    copy, alone = (next(row.id for row in desk.submissions() if row.instance_id.endswith(end)) for end in "25")
+    with desk.sessions() as session:
+        begin_writing(session)
+        session.execute(update(Submission).where(Submission.id == copy).values(double_of=None, counts=True))
+        session.execute(update(Submission).where(Submission.id == alone).values(counts=False))
+        session.commit()
+
+    with desk.sessions() as session:
+        differences = verify_portion(session, desk.project_id, 0).differences
+
+    assert {f"submission {copy}: second copies", f"submission {alone}: second copies"} <= {*differences}
+    assert desk.rebuild() != []
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
+def test_what_arrives_while_all_is_verified_does_not_seem_to_be_wrong(desk: Desk) -> None:
+    edits = iter([(101, 5), (102, 101), (103, 102)])
+    sending = False
+
+    def meanwhile(*_: object) -> None:
+        nonlocal sending
+        if not sending and (edit := next(edits, None)):
+            sending = True
+            desk.send([a_sale(edit[0], edits=edit[1], sacks=edit[0])])
+            sending = False
+
+    with desk.sessions() as session:
+        happening.listen(session.get_bind(), "after_cursor_execute", meanwhile)
+        differences = verify_portion(session, desk.project_id, 0).differences
+
+    assert (differences, next(edits, None)) == ([], None)
 
 
 def test_others_write_between_the_portions_of_a_rebuild_and_it_ends_with_what_was_there(desk: Desk) -> None:
