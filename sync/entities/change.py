@@ -191,13 +191,18 @@ class Change:
             if old is None:
                 self._new_steps.append(step)
                 coming[key_of(step)].append(step)
-            elif _take_over(old, step):
+            elif _take_over(old, step) or self._said_otherwise_meanwhile(step):
                 self._changed_steps[id(old)] = old
         for gone in there.values():
             if gone.state != WITHDRAWN:
                 gone.state = WITHDRAWN
                 self._changed_steps[id(gone)] = gone
         return coming
+
+    def _said_otherwise_meanwhile(self, step: Step) -> bool:
+        """Whether several corrections came at once, of which the last says again what was said before them all: each
+        has its part in the entity all the same."""
+        return any(one.until > self._journal.found.last_event for one in step.former)
 
     def _append(self, entity: EntityNow, steps: Sequence[Step]) -> bool:
         """Apply new updates on top, where nothing that came before can make a difference."""

@@ -265,6 +265,20 @@ def test_a_correction_reaches_what_was_built_on_it_for_any_order_of_arrival(desk
     assert found_wrong(shuffled) == []
 
 
+def test_two_corrections_at_once_of_which_the_second_takes_the_first_back_leave_nothing_to_rebuild(desk: Desk) -> None:
+    branch = f'update="1" baseVersion="{{}}" trunkVersion="" branchId="{BRANCHES[0]}"'
+    desk.publish("visit", "1", VISIT)
+    desk.send([a_visit(1, 'create="1"', {"village": "w"})])
+    desk.send([a_visit(2, branch.format(1), {"village": "w", "n1": ""})])
+    desk.send([a_visit(3, branch.format(2), {"village": "w", "n1": "", "n2": "w"})])
+
+    again = a_visit(5, branch.format(1), {"village": "w", "n1": ""}, edits=4)
+    desk.send([again, a_visit(4, branch.format(1), {"village": "w", "n1": "w"}, edits=2)])
+
+    assert of_awa(desk) == {"village": "w", "n2": "w"}
+    assert found_wrong(desk) == []
+
+
 def anything_said() -> st.SearchStrategy[tuple[str, dict[str, str]]]:
     """Any attributes of an entity, conflicts and broken branches included, with what is said of it."""
     attributes = st.builds(
