@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from forms.indicators.sheets import Keep
 from sync.indicators.amounts import MILLION
@@ -17,8 +17,6 @@ from sync.indicators.periods import Period
 
 # A row of the contributions table, with at least the columns that the definition calls for.
 Entry = Any
-# What stands in some columns of rows, and the subjects of those rows, one each.
-Heads = tuple[Mapping[str, Any], Sequence[str]]
 # One key for each dimension.
 Cell = tuple[str | None, ...]
 # An amount in millionths.
@@ -34,6 +32,14 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 # Sums of many fractions are worked out in units so small that no figure of six decimals can tell.
 _FINE = 10**30
+
+
+class Heads(NamedTuple):
+    """The subjects of so many rows that have the same texts in some columns."""
+
+    texts: Mapping[str, Any]
+    rows: int
+    subjects: Set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +169,11 @@ def distinct_each(
 
     By each of `standings`, which say for whom a subject stands that does not stand for itself.
     """
-    cells: dict[Cell, list[Sequence[str]]] = {}
-    everybody: list[Sequence[str]] = []
-    for texts, subjects in parts:
-        everybody.append(subjects)
-        if dimensions:
-            for cell in product(*(dimension.keys(texts[dimension.column]) for dimension in dimensions)):
-                cells.setdefault(cell, []).append(subjects)
+    cells: dict[Cell, list[Heads]] = {}
+    everybody = list(parts)
+    for one in everybody if dimensions else ():
+        for cell in product(*(dimension.keys(one.texts[dimension.column]) for dimension in dimensions)):
+            cells.setdefault(cell, []).append(one)
     in_cells = {cell: _once(some) for cell, some in cells.items()}
     in_all = _once(everybody)
     return [
@@ -314,8 +318,9 @@ def _sum_of(one: Tally | None, other: Tally) -> Tally:
     return Tally((one.value or Fraction(0)) + (other.value or 0), one.n + other.n, one.units + other.units)
 
 
-def _once(some: Sequence[Sequence[str]]) -> tuple[int, Set[str]]:
-    return sum(map(len, some)), set().union(*some)
+def _once(some: Sequence[Heads]) -> tuple[int, Set[str]]:
+    subjects = some[0].subjects if len(some) == 1 else set().union(*(one.subjects for one in some))
+    return sum(one.rows for one in some), subjects
 
 
 def _heads(rows: int, subjects: Set[str], persons: Mapping[str, str]) -> Tally:

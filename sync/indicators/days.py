@@ -19,13 +19,15 @@ from sync.indicators.rows import ROWS, Rows
 from sync.models.accounts import Server
 from sync.models.database import fetch_rows
 
-# Of a day: the subjects of its rows, by what stands in some columns.
-Day = Mapping[tuple[str | None, ...], Sequence[str]]
+# What stands in some columns; how many rows of a day have that, and their subjects.
+Texts = tuple[str | None, ...]
+There = tuple[int, Set[str]]
+Day = Mapping[Texts, There]
 
 _MOST_DAYS = 1_500  # that a period may have
 # By so many events what is kept may lie behind; to follow more is no quicker than to read anew.
 _MOST_EVENTS = 5_000
-# What a process keeps at most, some twelve megabytes: a row counts one and so does a day, whoever was there or not; a
+# What a process keeps at most, some twenty megabytes: a row counts one and so does a day, whoever was there or not; a
 # combination of columns on a day as four.
 _MOST_KEPT, _COMBINATION = 120_000, 4
 
@@ -100,12 +102,17 @@ def _kept_between(
     asked = [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
     if missing := [day for day in asked if day not in known.days]:
         known = known.followed(known.event, set(), _read(rows, definition, names, missing))
+    if known.size > _MOST_KEPT:
+        known = known.followed(known.event, known.days.keys() - set(asked), {})
     kept.put(key, known)
-    together: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
+    together: dict[Texts, list[There]] = defaultdict(list)
     for day in asked:
-        for texts, subjects in known.days[day].items():
-            together[texts] += subjects
-    return [(dict(zip(names, texts, strict=True)), subjects) for texts, subjects in together.items()]
+        for texts, there in known.days[day].items():
+            together[texts].append(there)
+    return [
+        Heads(dict(zip(names, texts, strict=True)), sum(n for n, _ in some), set().union(*(who for _, who in some)))
+        for texts, some in together.items()
+    ]
 
 
 def _followed(rows: Rows, definition: Definition, names: Sequence[str], known: _Known) -> _Known:
@@ -119,12 +126,14 @@ def _followed(rows: Rows, definition: Definition, names: Sequence[str], known: _
     if forgotten >= known.days.keys():  # as when the indicator was defined anew
         return _Known(rows.event)
     columns = [ROWS.c.day, ROWS.c.subject, *(ROWS.c[name] for name in names)]
-    more: dict[dt.date, dict[tuple[str | None, ...], list[str]]] = {}
+    added: dict[dt.date, dict[Texts, list[str]]] = {}
     for day, subject, *texts in fetch_rows(connection, select(*columns).where(*here, *since)):
         if subject is not None and day in known.days and day not in forgotten:
-            if day not in more:
-                more[day] = {written: [*subjects] for written, subjects in known.days[day].items()}
-            more[day].setdefault(tuple(texts), []).append(subject)
+            added.setdefault(day, {}).setdefault(tuple(texts), []).append(subject)
+    more = {day: dict(known.days[day]) for day in added}
+    for day, parts in added.items():
+        for written, subjects in parts.items():
+            _add(more[day], written, len(subjects), set(subjects))
     return known.followed(rows.event, forgotten, more)
 
 
@@ -132,12 +141,17 @@ def _read(rows: Rows, definition: Definition, names: Sequence[str], days: Sequen
     """Of each of these days, in their order, what is to be known of it."""
     together = len(days) == (days[-1] - days[0]).days + 1
     where = rows.days(definition, days[0], days[-1]) if together else [ROWS.c.day.in_(days)]
-    found: dict[dt.date, dict[tuple[str | None, ...], Sequence[str]]] = {day: {} for day in days}
-    for texts, subjects in rows.heads(definition, ["day", *names], where):
-        of_day, written = found[texts["day"]], tuple(texts[name] for name in names)
-        of_day[written] = [*of_day.get(written, ()), *subjects]
+    found: dict[dt.date, dict[Texts, There]] = {day: {} for day in days}
+    for heads in rows.heads(definition, ["day", *names], where):
+        written = tuple(heads.texts[name] for name in names)
+        _add(found[heads.texts["day"]], written, heads.rows, heads.subjects)
     return found
 
 
+def _add(parts: dict[Texts, There], texts: Texts, rows: int, subjects: Set[str]) -> None:
+    before, others = parts.get(texts, (0, frozenset()))
+    parts[texts] = before + rows, others | subjects
+
+
 def _size(parts: Day) -> int:
-    return 1 + sum(_COMBINATION + len(subjects) for subjects in parts.values())
+    return 1 + sum(_COMBINATION + len(subjects) for _, subjects in parts.values())

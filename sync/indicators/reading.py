@@ -234,9 +234,11 @@ class Reading:
         """The subjects that have a row in a cell."""
         dimensions = self.dimensions(definition, tuple(cells))
         inside = [
-            subjects
-            for texts, subjects in self._heads_in(definition, period, place, dimensions)
-            if all(key in one.keys(texts[one.column]) for one, key in zip(dimensions, cells.values(), strict=True))
+            heads.subjects
+            for heads in self._heads_in(definition, period, place, dimensions)
+            if all(
+                key in one.keys(heads.texts[one.column]) for one, key in zip(dimensions, cells.values(), strict=True)
+            )
         ]
         return set().union(*inside)
 
@@ -440,8 +442,8 @@ class Reading:
         found = self._heads[key][1]
         if place is None:
             return found
-        inside = self._written_in((texts["place"] for texts, _ in found), place)
-        return [(texts, subjects) for texts, subjects in found if texts["place"] in inside]
+        inside = self._written_in((heads.texts["place"] for heads in found), place)
+        return [heads for heads in found if heads.texts["place"] in inside]
 
     def _fetched(self, definition: Definition, period: Period) -> Sequence[Entry]:
         start = None if counting.looks_back(definition) else period.start
@@ -455,7 +457,7 @@ class Reading:
 
     def _make_room(self) -> None:
         """Drop what was fetched for other figures where it is much: it fills the memory, and is seldom read again."""
-        subjects = (subjects for _, heads in self._heads.values() for _, subjects in heads)
+        subjects = (heads.subjects for _, some in self._heads.values() for heads in some)
         if sum(map(len, [*self._entries.values(), *subjects])) > _MOST_ROWS:
             self._entries.clear()
             self._heads.clear()

@@ -112,7 +112,7 @@ class Rows:
             if len(told) != n:
                 return None
             if n:
-                found.append((dict(zip(names, others, strict=True)), told))
+                found.append(Heads(dict(zip(names, others, strict=True)), n, set(told)))
         return found
 
     def following(
@@ -170,7 +170,9 @@ def heads_of(rows: Iterable[Sequence[str | None]], names: Sequence[str]) -> list
     for subject, *texts in rows:
         if subject is not None:
             found[tuple(texts)].append(subject)
-    return [(dict(zip(names, texts, strict=True)), subjects) for texts, subjects in found.items()]
+    return [
+        Heads(dict(zip(names, texts, strict=True)), len(subjects), set(subjects)) for texts, subjects in found.items()
+    ]
 
 
 def slot_of(entry: Entry) -> Slot:
