@@ -25,6 +25,9 @@ There = tuple[int, Set[str]]
 Day = Mapping[Texts, There]
 
 _MOST_DAYS = 1_500  # that a period may have
+# To read day by day takes longer than to read all together. It is done from the second time on of what has so many
+# rows, and so many in a combination of columns on a day, on the average.
+_LEAST_ROWS, _LEAST_TOGETHER = 5_000, 4
 # By so many events what is kept may lie behind; to follow more is no quicker than to read anew.
 _MOST_EVENTS = 5_000
 # What a process keeps at most, some twenty megabytes: a row counts one and so does a day, whoever was there or not; a
@@ -34,11 +37,12 @@ _MOST_KEPT, _COMBINATION = 120_000, 4
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The days that were read, as of an event; those on which there is nobody too."""
+    """The days that were read, as of an event; those on which there is nobody too. None yet, if it is only known that
+    they are worth to be kept."""
 
     event: int
     days: Mapping[dt.date, Day] = field(default_factory=dict)
-    size: int = 0
+    size: int = 1
 
     def followed(self, event: int, forgotten: Set[dt.date], more: Mapping[dt.date, Day]) -> _Known:
         """As of another event: less the forgotten days, and with these instead of, or beside, the others."""
@@ -54,10 +58,10 @@ class _Kept:
         self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[object, ...], event: int) -> _Known:
+    def get(self, key: tuple[object, ...], event: int) -> _Known | None:
         with self._lock:
             known = self._known.get(key)
-        return _Known(event) if known is None or event - known.event > _MOST_EVENTS else known
+        return None if known is None or event - known.event > _MOST_EVENTS else known
 
     def put(self, key: tuple[object, ...], known: _Known) -> None:
         with self._lock:
@@ -81,33 +85,44 @@ def heads_between(
     """The subjects of the rows that lie on any of these days, put together by these columns, as `Rows.heads` gives
     them. Nothing is kept by places, of which a day has too many; nor of a period without an end; nor where something is
     tried out, whose events others have meanwhile for something else."""
-    found, settled = None, "place" not in names and not definition.spreads and not writes(rows.session)
-    if settled and start is not None and end is not None and (end - start).days < _MOST_DAYS:
-        found = _kept_between(rows, definition, names, start, end)
-    return rows.heads(definition, names, rows.days(definition, start, end)) if found is None else found
-
-
-def _kept_between(
-    rows: Rows, definition: Definition, names: Sequence[str], start: dt.date, end: dt.date
-) -> list[Heads] | None:
-    """None where more is known than was so at the event of the rows: nobody can tell what of it was so then."""
+    where, settled = rows.days(definition, start, end), not definition.spreads and not writes(rows.session)
+    bounded = start is not None and end is not None and (end - start).days < _MOST_DAYS
+    if start is None or end is None or not bounded or not settled or "place" in names:
+        return rows.heads(definition, names, where)
+    asked = [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
     kept = _kept.setdefault(rows.session.get_bind().engine, _Kept())
     # After a restore events mean something else.
     key = (rows.session.scalar(select(Server.epoch)), rows.project_id, definition.id, *names)
     known = kept.get(key, rows.event)
-    if known.event > rows.event:
-        return None
+    if known is None:
+        found = rows.heads(definition, names, where)
+        if sum(one.rows for one in found) >= max(_LEAST_ROWS, _LEAST_TOGETHER * len(found) * len(asked)):
+            kept.put(key, _Known(rows.event))
+        return found
+    if known.event > rows.event:  # nobody can tell what of it was so then
+        return rows.heads(definition, names, where)
+    known = _with_all(asked, rows, definition, names, known)
+    kept.put(key, known)
+    return _together(asked, known.days, names)
+
+
+def _with_all(
+    asked: Sequence[dt.date], rows: Rows, definition: Definition, names: Sequence[str], known: _Known
+) -> _Known:
+    """The same as of the event of the rows, with these days, and no others if it would be too much."""
     if known.event < rows.event:
         known = _followed(rows, definition, names, known)
-    asked = [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
     if missing := [day for day in asked if day not in known.days]:
         known = known.followed(known.event, set(), _read(rows, definition, names, missing))
     if known.size > _MOST_KEPT:
         known = known.followed(known.event, known.days.keys() - set(asked), {})
-    kept.put(key, known)
+    return known
+
+
+def _together(asked: Sequence[dt.date], days: Mapping[dt.date, Day], names: Sequence[str]) -> list[Heads]:
     together: dict[Texts, list[There]] = defaultdict(list)
     for day in asked:
-        for texts, there in known.days[day].items():
+        for texts, there in days[day].items():
             together[texts].append(there)
     return [
         Heads(dict(zip(names, texts, strict=True)), sum(n for n, _ in some), set().union(*(who for _, who in some)))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -215,6 +216,12 @@ def _keys(keys: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if keys is None:
         return ()
     return keys if isinstance(keys, tuple) else (keys,)
+
+
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little there is to be kept."""
+    monkeypatch.setattr("sync.indicators.days._LEAST_ROWS", 0)
+    monkeypatch.setattr("sync.indicators.days._LEAST_TOGETHER", 0)
 
 
 def a_tree(*places: Place) -> PlaceTree:
