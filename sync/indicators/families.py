@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from sync.indicators import counting
-from sync.indicators.counting import Cell
+from sync.indicators.counting import Cell, Tally
 from sync.indicators.definitions import Definition
 from sync.indicators.hiding import Family
 from sync.indicators.periods import Period
 from sync.indicators.reading import Reading
+
+Measure = Callable[[Tally], int]
 
 
 def hidden_in(
@@ -42,13 +44,33 @@ def _hidden(
         }
     if minimum is None:
         return set()
-    hidden = set(_from_family(reading, definition, place, by, _family(reading, definition, period, None, minimum)))
-    if place is not None and counting.stands_in_one(definition):
-        # A subject counts by its latest row there, and may by its latest row of all count elsewhere: the cells of the
-        # place are others than those of the whole, and cover each other.
-        own = _family(reading, definition, period, place, minimum)
-        hidden.update(_from_family(reading, definition, place, by, own))
-    return hidden
+    # A subject counts by its latest row in a place, and may by its latest row of all count elsewhere: the cells of the
+    # place are others than those of the whole, and cover each other.
+    wholes = {None, place} if counting.stands_in_one(definition) else {None}
+    # What covers a sum of how few there are is no cover for a sum of values, to which a nought adds nothing.
+    measures = (_units, _told) if _drops(definition) else (_units,)
+    return {
+        cell
+        for whole in wholes
+        for measure in measures
+        for cell in _from_family(
+            reading, definition, place, by, _family(reading, definition, period, whole, minimum, measure)
+        )
+    }
+
+
+def _drops(definition: Definition) -> bool:
+    """Whether there may be rows whose subjects the value does not go over."""
+    return definition.keep is not None or definition.row.per_subject in ("gain", "growth")
+
+
+def _units(tally: Tally) -> int:
+    return tally.units
+
+
+def _told(tally: Tally) -> int:
+    """A nought of few says by `without` or `n` how few they are."""
+    return tally.units or tally.without or tally.n
 
 
 def _from_family(
@@ -75,11 +97,13 @@ def _from_family(
                 yield tuple(keys[name] for name in by)
 
 
-def _family(reading: Reading, definition: Definition, period: Period, place: str | None, minimum: int) -> Family:
-    key = definition.name, period, place, minimum
+def _family(
+    reading: Reading, definition: Definition, period: Period, place: str | None, minimum: int, measure: Measure
+) -> Family:
+    key = definition.name, period, place, minimum, measure
     if key not in reading.families:
         reading.families[key] = Family(
-            lambda depth, names: _counts(reading, definition, period, place, names, depth),
+            lambda depth, names: _counts(reading, definition, period, place, names, depth, measure),
             reading.tree.around,
             lambda name: not reading.breaking(definition, name).multiple,
             minimum,
@@ -88,15 +112,20 @@ def _family(reading: Reading, definition: Definition, period: Period, place: str
 
 
 def _counts(
-    reading: Reading, definition: Definition, period: Period, place: str | None, by: tuple[str, ...], depth: int
+    reading: Reading,
+    definition: Definition,
+    period: Period,
+    place: str | None,
+    by: tuple[str, ...],
+    depth: int,
+    measure: Measure,
 ) -> Mapping[Cell, int]:
     """A range gives away a small count wherever it has one: the smallest is that of the cell. None at all is not small,
-    and does not keep the others from being so; a nought of few says by `without` or `n` how few they are."""
+    and does not keep the others from being so."""
     counts: dict[Cell, int] = {}
     for one in under_all(reading, definition):
         table = one.table(definition, period, place, by, depth) if by or depth else None
         cells = table.cells if table else {(): one.total(definition, period, place)}
         for cell, tally in cells.items():
-            told = tally.units or tally.without or tally.n
-            counts[cell] = min(filter(None, (counts.get(cell), told)), default=0)
+            counts[cell] = min(filter(None, (counts.get(cell), measure(tally))), default=0)
     return counts

@@ -75,7 +75,7 @@ class Reading:
         self._about: dict[tuple[Lists, str], tuple[Set[str], Reading]] = {}
         self._standing = VALUE
         self._codes: dict[str | None, str | None] = {}
-        self.families: dict[tuple[str, Period, str | None, int], Family] = {}
+        self.families: dict[tuple[Any, ...], Family] = {}
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:

@@ -40,7 +40,7 @@ _AT_MOST = 2
 _PORTION = 50
 _BESIDE = threading.Lock()
 _LARGE_ROWS = 30_000
-# Of so many rows PostgreSQL is sent the plain values: making arrays of them takes psycopg twenty times as long.
+# Of so many rows PostgreSQL is sent the plain values, which need not be waited for.
 _FEW = 6
 _SMALL_TABLES = text(
     "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"

@@ -652,6 +652,15 @@ def test_a_nought_of_few_is_hidden_as_it_tells_how_few_they_are(world: World, fe
     assert world.by("it", "sex") == {"female": 9, "male": 0, None: 0}
 
 
+def test_a_nought_of_few_is_no_cover_for_the_value_of_a_small_cell(world: World) -> None:
+    world.publish(an_indicator("distinct", value="${v}", keep=Keep(">", Decimal(5)), minimum_cell=5))
+    for sex, count, value in (("female", 9, 9), ("male", 3, 9), (None, 2, 1)):
+        for number in range(count):
+            world.submit(row("it", subject=f"{sex} {number}", value=value, by=(sex,)))
+
+    assert shown(world, "sex") == {(): 12, ("female",): "hidden", ("male",): "hidden", (None,): "hidden"}
+
+
 def test_small_cells_that_hide_each_other_need_no_third(world: World) -> None:
     people(world, 5, female=40, male=3, unknown=4)
 
