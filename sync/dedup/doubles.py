@@ -90,7 +90,7 @@ def settle_doubles(
 def doubles_differing(connection: Connection, project_id: int, rule: str, submission_ids: Sequence[int]) -> set[int]:
     """Those of which it would be decided otherwise, by the project's rule, whether they count or are second copies."""
     settling = _Settling(connection, project_id, (), {})
-    settling.settle(submission_ids, ())
+    settling.find_doubles(submission_ids, ())
     wrong = {one.id for one, original, counted in settling.decided(rule) if (original, counted) != one.stored}
     return wrong.intersection(submission_ids)
 
@@ -163,9 +163,14 @@ class _Settling:
         self._flags: dict[int, list[Any]] = {}
         self._about: dict[str, str | None] = {}
 
-    def settle(self, ids: Sequence[int], former: Sequence[Former]) -> None:
+    def find_doubles(self, ids: Sequence[int], former: Sequence[Former]) -> list[Saved]:
+        """Find the second copies among them and those that were saved like them; gives the submissions themselves."""
         given = self._load_given(ids)
         self._settle_doubles(given, [one.fingerprint for one in former])
+        return given
+
+    def settle(self, ids: Sequence[int], former: Sequence[Former]) -> None:
+        given = self.find_doubles(ids, former)
         # Whoever became a double, or is none any more, leaves or joins those of its day.
         moved = [one for one in self._known.values() if self._original_id(one) != one.double_of]
         self._settle_days([*given, *moved], [(one.subject, one.day) for one in former])
