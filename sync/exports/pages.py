@@ -112,7 +112,7 @@ def submission_page(
         found = reader.read(query.offset(sought.skip or None).limit(sought.limit + 1))
     else:
         (seen,) = _seen(sought, "id")
-        found = reader.read(submissions_by_id(), seen=seen, most=sought.limit + 1)
+        found = reader.read(submissions_by_id(), streamed=True, seen=seen, most=sought.limit + 1)
     rows, lasts = _cut(found, sought.limit, make)
     following = None
     for last in lasts:
@@ -154,7 +154,8 @@ def repeat_page(
         found = reader.read_repeats(query.offset(sought.skip or None).limit(sought.limit + 1), table)
     else:
         seen, number = _seen(sought, "id", "number")
-        found = reader.read_repeats(repeats_by_id(), table, seen=seen, number=number, most=sought.limit + 1)
+        given = {"seen": seen, "number": number, "most": sought.limit + 1}
+        found = reader.read_repeats(repeats_by_id(), table, streamed=True, **given)
     rows, lasts = _cut(found, sought.limit, make)
     following = None
     for last in lasts:
@@ -167,15 +168,15 @@ def repeat_page(
 
 
 def _cut(found: Iterable[Row], limit: int, make: Callable[[Row], Made]) -> tuple[list[Made], list[Row]]:
-    """So many rows, and if others follow the last of them."""
+    """So many rows, and if one more follows, which is looked for at most, the last of them."""
     rows: list[Made] = []
-    last: list[Row] = []
-    for row in found:
-        if len(rows) == limit:
-            return rows, last
+    last, follows = [], False
+    for row in found:  # to its end: until then nothing else may be asked
+        if follows := len(rows) == limit:
+            continue
         rows.append(make(row))
         last = [row]
-    return rows, []
+    return rows, last if follows else []
 
 
 def _asked(

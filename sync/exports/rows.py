@@ -15,6 +15,7 @@ from forms.xpath.numbers import LARGEST
 from sync.exports.fields import Path, Table, repeats_in, tables_of
 from sync.models import ATTACHED, CURRENT, Actor, Attachment, RepeatRow, Submission, SubmissionVersion
 from sync.models.database import each_row
+from sync.models.probing import streamed_rows_of
 
 _AT_ONCE = 500
 Answers = dict[str, Any]
@@ -210,15 +211,20 @@ class Reader:
         self._renamings: dict[tuple[str, str], Callable[[Answers], Answers] | None] = {}
         self._has_meta = frozenset(column.path[1] for column in tables[0].columns if column.path[0] == "meta")
 
-    def read(self, query: Select[Any], **given: Any) -> Iterator[SubmissionRow]:
-        """What a query made by `submissions_of` finds, given its other values."""
-        for row in each_row(self._session.connection(), query, {**self._form, **given}):
+    def read(self, query: Select[Any], *, streamed: bool = False, **given: Any) -> Iterator[SubmissionRow]:
+        """What a query made by `submissions_of` finds, given its other values. It may be `streamed` if it was made once
+        and nothing else is asked of the database meanwhile."""
+        each = streamed_rows_of if streamed else each_row
+        for row in each(self._session.connection(), query, {**self._form, **given}):
             yield self._row(*row)
 
-    def read_repeats(self, query: Select[Any], table: Table, **given: Any) -> Iterator[RepeatedRow]:
-        """What a query made by `repeats_of` finds of a repeat, given its other values."""
+    def read_repeats(
+        self, query: Select[Any], table: Table, *, streamed: bool = False, **given: Any
+    ) -> Iterator[RepeatedRow]:
+        """What a query made by `repeats_of` finds of a repeat, as `read`."""
         given = {**self._form, "path": table.identity, **given}
-        for id_, instance_id, number, places, version, answers in each_row(self._session.connection(), query, given):
+        each = streamed_rows_of if streamed else each_row
+        for id_, instance_id, number, places, version, answers in each(self._session.connection(), query, given):
             yield RepeatedRow(id_, instance_id, number, places, version, self.renamed(table, version, answers))
 
     def renamed(self, table: Table, version: str, answers: Answers) -> Answers:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from forms.indicators.sheets import Keep
 from sync.indicators.amounts import MILLION
+from sync.indicators.crowds import heads_by, united
 from sync.indicators.definitions import Definition
 from sync.indicators.periods import Period
 
@@ -177,8 +178,8 @@ def distinct_each(
     in_cells = {cell: _once(some) for cell, some in cells.items()}
     in_all = _once(everybody)
     return [
-        Table({cell: _heads(*some, persons) for cell, some in in_cells.items()}, _heads(*in_all, persons))
-        for persons in standings
+        Table({cell: _heads(*some, count) for cell, some in in_cells.items()}, _heads(*in_all, count))
+        for count in map(heads_by, standings)
     ]
 
 
@@ -319,14 +320,12 @@ def _sum_of(one: Tally | None, other: Tally) -> Tally:
 
 
 def _once(some: Sequence[Heads]) -> tuple[int, Set[str]]:
-    subjects = some[0].subjects if len(some) == 1 else set().union(*(one.subjects for one in some))
-    return sum(one.rows for one in some), subjects
+    return sum(one.rows for one in some), united([one.subjects for one in some])
 
 
-def _heads(rows: int, subjects: Set[str], persons: Mapping[str, str]) -> Tally:
-    others = persons.keys() & subjects
-    count = len((subjects - others) | {persons[subject] for subject in others}) if others else len(subjects)
-    return Tally(Fraction(count), rows, count)
+def _heads(rows: int, subjects: Set[str], count: Callable[[Set[str]], int]) -> Tally:
+    heads = count(subjects)
+    return Tally(Fraction(heads), rows, heads)
 
 
 def by_subject(definition: Definition) -> bool:

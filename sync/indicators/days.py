@@ -7,21 +7,22 @@ import datetime as dt
 import threading
 import weakref
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from pyroaring import BitMap
 from sqlalchemy import Engine, literal_column, or_, select
 
 from sync.entities.reach import writes
 from sync.indicators.counting import Heads
+from sync.indicators.crowds import Crowd, Register
 from sync.indicators.definitions import Definition
 from sync.indicators.rows import ROWS, Rows
-from sync.models.accounts import Server
 from sync.models.database import fetch_rows
 
-# What stands in some columns; how many rows of a day have that, and their subjects.
+# What stands in some columns; how many rows of a day have that, and the numbers of their subjects.
 Texts = tuple[str | None, ...]
-There = tuple[int, Set[str]]
+There = tuple[int, BitMap]
 Day = Mapping[Texts, There]
 
 _MOST_DAYS = 1_500  # that a period may have
@@ -30,9 +31,9 @@ _MOST_DAYS = 1_500  # that a period may have
 _LEAST_ROWS, _LEAST_TOGETHER = 5_000, 4
 # By so many events what is kept may lie behind; to follow more is no quicker than to read anew.
 _MOST_EVENTS = 5_000
-# What a process keeps at most, some twenty megabytes: a row counts one and so does a day, whoever was there or not; a
-# combination of columns on a day as four.
-_MOST_KEPT, _COMBINATION = 120_000, 4
+# What a process keeps at most, some twenty megabytes: a subject counts one, and so do a day, whoever was there or not,
+# a combination of columns on a day, and so many rows in one.
+_MOST_KEPT, _ROWS = 80_000, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,29 @@ class _Known:
     they are worth to be kept."""
 
     event: int
+    register: Register = field(default_factory=Register)
     days: Mapping[dt.date, Day] = field(default_factory=dict)
-    size: int = 1
+    size_of_days: int = 1
+
+    @property
+    def size(self) -> int:
+        return self.size_of_days + len(self.register)
 
     def followed(self, event: int, forgotten: Set[dt.date], more: Mapping[dt.date, Day]) -> _Known:
         """As of another event: less the forgotten days, and with these instead of, or beside, the others."""
         gone = [self.days[day] for day in {*forgotten, *more} & self.days.keys()]
-        size = self.size + sum(map(_size, more.values())) - sum(map(_size, gone))
-        return _Known(event, {day: self.days[day] for day in self.days.keys() - forgotten} | dict(more), size)
+        size = self.size_of_days + sum(map(_size, more.values())) - sum(map(_size, gone))
+        days = {day: self.days[day] for day in self.days.keys() - forgotten} | dict(more)
+        return _Known(event, self.register, days, size)
+
+    def only(self, days: Iterable[dt.date]) -> _Known:
+        """Nothing but these days, and nobody else in the register."""
+        fresh = _Known(self.event)
+        entered = {
+            day: {texts: (n, fresh.register.enter({*self.register.named(who)})) for texts, (n, who) in there.items()}
+            for day, there in ((day, self.days[day]) for day in days)
+        }
+        return fresh.followed(self.event, set(), entered)
 
 
 class _Kept:
@@ -80,7 +96,12 @@ _kept: weakref.WeakKeyDictionary[Engine, _Kept] = weakref.WeakKeyDictionary()
 
 
 def heads_between(
-    rows: Rows, definition: Definition, names: Sequence[str], start: dt.date | None, end: dt.date | None
+    rows: Rows,
+    epoch: str | None,
+    definition: Definition,
+    names: Sequence[str],
+    start: dt.date | None,
+    end: dt.date | None,
 ) -> list[Heads]:
     """The subjects of the rows that lie on any of these days, put together by these columns, as `Rows.heads` gives
     them. Nothing is kept by places, of which a day has too many; nor of a period without an end; nor where something is
@@ -91,8 +112,7 @@ def heads_between(
         return rows.heads(definition, names, where)
     asked = [start + dt.timedelta(days=number) for number in range((end - start).days + 1)]
     kept = _kept.setdefault(rows.session.get_bind().engine, _Kept())
-    # After a restore events mean something else.
-    key = (rows.session.scalar(select(Server.epoch)), rows.project_id, definition.id, *names)
+    key = (epoch, rows.project_id, definition.id, *names)  # after a restore events mean something else
     known = kept.get(key, rows.event)
     if known is None:
         found = rows.heads(definition, names, where)
@@ -103,7 +123,7 @@ def heads_between(
         return rows.heads(definition, names, where)
     known = _with_all(asked, rows, definition, names, known)
     kept.put(key, known)
-    return _together(asked, known.days, names)
+    return _together(asked, known, names)
 
 
 def _with_all(
@@ -113,19 +133,21 @@ def _with_all(
     if known.event < rows.event:
         known = _followed(rows, definition, names, known)
     if missing := [day for day in asked if day not in known.days]:
-        known = known.followed(known.event, set(), _read(rows, definition, names, missing))
-    if known.size > _MOST_KEPT:
-        known = known.followed(known.event, known.days.keys() - set(asked), {})
-    return known
+        known = known.followed(known.event, set(), _read(rows, definition, names, known.register, missing))
+    return known if known.size <= _MOST_KEPT else known.only(asked)
 
 
-def _together(asked: Sequence[dt.date], days: Mapping[dt.date, Day], names: Sequence[str]) -> list[Heads]:
+def _together(asked: Sequence[dt.date], known: _Known, names: Sequence[str]) -> list[Heads]:
     together: dict[Texts, list[There]] = defaultdict(list)
     for day in asked:
-        for texts, there in days[day].items():
+        for texts, there in known.days[day].items():
             together[texts].append(there)
     return [
-        Heads(dict(zip(names, texts, strict=True)), sum(n for n, _ in some), set().union(*(who for _, who in some)))
+        Heads(
+            dict(zip(names, texts, strict=True)),
+            sum(n for n, _ in some),
+            Crowd(known.register, BitMap().union(*(who for _, who in some))),
+        )
         for texts, some in together.items()
     ]
 
@@ -148,25 +170,27 @@ def _followed(rows: Rows, definition: Definition, names: Sequence[str], known: _
     more = {day: dict(known.days[day]) for day in added}
     for day, parts in added.items():
         for written, subjects in parts.items():
-            _add(more[day], written, len(subjects), set(subjects))
+            _add(more[day], written, len(subjects), known.register.enter(set(subjects)))
     return known.followed(rows.event, forgotten, more)
 
 
-def _read(rows: Rows, definition: Definition, names: Sequence[str], days: Sequence[dt.date]) -> Mapping[dt.date, Day]:
+def _read(
+    rows: Rows, definition: Definition, names: Sequence[str], register: Register, days: Sequence[dt.date]
+) -> Mapping[dt.date, Day]:
     """Of each of these days, in their order, what is to be known of it."""
     together = len(days) == (days[-1] - days[0]).days + 1
     where = rows.days(definition, days[0], days[-1]) if together else [ROWS.c.day.in_(days)]
     found: dict[dt.date, dict[Texts, There]] = {day: {} for day in days}
     for heads in rows.heads(definition, ["day", *names], where):
         written = tuple(heads.texts[name] for name in names)
-        _add(found[heads.texts["day"]], written, heads.rows, heads.subjects)
+        _add(found[heads.texts["day"]], written, heads.rows, register.enter(heads.subjects))
     return found
 
 
-def _add(parts: dict[Texts, There], texts: Texts, rows: int, subjects: Set[str]) -> None:
-    before, others = parts.get(texts, (0, frozenset()))
-    parts[texts] = before + rows, others | subjects
+def _add(parts: dict[Texts, There], texts: Texts, rows: int, subjects: BitMap) -> None:
+    before, others = parts.get(texts, (0, None))
+    parts[texts] = before + rows, subjects if others is None else others | subjects
 
 
 def _size(parts: Day) -> int:
-    return 1 + sum(_COMBINATION + len(subjects) for _, subjects in parts.values())
+    return 1 + sum(1 + rows // _ROWS for rows, _ in parts.values())

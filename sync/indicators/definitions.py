@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from forms.form import Field
 from forms.indicators.sheets import Breakdown, Keep, Sheets, field_called, language_code, plain_reference, value_labels
 from forms.indicators.sheets import Indicator as IndicatorRow
 from forms.indicators.sheets import Target as TargetRow
+from forms.records import record
 from forms.xforms.xform import Form
 from sync.entities.reach import writes
 from sync.indicators.amounts import millionths
+from sync.indicators.changed import Changed, last_changes
 from sync.journal import Journal
+from sync.models.database import fetch_rows
 from sync.models.indicators import Indicator, IndicatorVersion, Target
 from sync.models.kept import Kept
 
@@ -152,23 +155,23 @@ def publish_indicators(journal: Journal, form_id: str, sheets: Sheets, form: For
     return changed
 
 
-def definitions_at(session: Session, project_id: int, as_of: int | None) -> dict[str, Definition]:
+def definitions_at(
+    session: Session, project_id: int, as_of: int | None, changed: Changed | None = None
+) -> Mapping[str, Definition]:
     """By name, in the order of the names; those of now for None. Those that hold still are read again only when one was
-    changed."""
-    changes = tuple(session.connection().execute(_CHANGED, {"project": project_id}).one())
-    newest = max(event or 0 for event in changes)
+    `changed`, which is looked up if it is not given."""
+    changed = changed or last_changes(session, project_id)
+    newest = changed.definitions
     if as_of is not None and newest > as_of:
         return _read_definitions(session, project_id, as_of)
     # As of the newest change that was seen, for there may be another one by now.
+    stamp = (changed.epoch, newest)
     return _definitions.get(
-        session, project_id, changes, not writes(session), lambda: _read_definitions(session, project_id, newest)
+        session, project_id, stamp, not writes(session), lambda: _read_definitions(session, project_id, newest)
     )
 
 
-_CHANGED = select(func.max(IndicatorVersion.opened), func.max(IndicatorVersion.closed)).where(
-    IndicatorVersion.project_id == bindparam("project")
-)
-_definitions: Kept[dict[str, Definition]] = Kept()
+_definitions: Kept[Mapping[str, Definition]] = Kept()
 
 
 def _read_definitions(session: Session, project_id: int, as_of: int) -> dict[str, Definition]:
@@ -188,12 +191,37 @@ def _read_definitions(session: Session, project_id: int, as_of: int) -> dict[str
     }
 
 
-def targets_at(session: Session, project_id: int, as_of: int | None) -> list[Target]:
-    """In the order in which the workbooks gave them."""
-    found = session.scalars(
-        select(Target).where(Target.project_id == project_id, *held_at(Target, as_of)).order_by(Target.id)
+@record
+class Planned:
+    """What was planned, and where things stood before, in millionths; for an indicator, period, place and cell."""
+
+    id: int
+    indicator: str
+    period: str
+    place: str | None
+    by: Mapping[str, str]
+    baseline: int | None
+    target: int | None
+    note: str | None
+
+
+def targets_at(session: Session, project_id: int, as_of: int, changed: Changed) -> Sequence[Planned]:
+    """In the order in which the workbooks gave them; those that hold still are kept as definitions are."""
+    if (newest := changed.targets) > as_of:
+        return _read_targets(session, project_id, as_of)
+    stamp = (changed.epoch, newest)
+    return _targets.get(
+        session, project_id, stamp, not writes(session), lambda: _read_targets(session, project_id, newest)
     )
-    return list(found)
+
+
+_targets: Kept[Sequence[Planned]] = Kept()
+_PLANNED = tuple(getattr(Target, field.name) for field in fields(Planned))
+
+
+def _read_targets(session: Session, project_id: int, as_of: int) -> Sequence[Planned]:
+    query = select(*_PLANNED).where(Target.project_id == project_id, *held_at(Target, as_of)).order_by(Target.id)
+    return [Planned(*row) for row in fetch_rows(session.connection(), query)]
 
 
 def ids_for(journal: Journal) -> Mapping[str, int]:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import bindparam, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from forms.findings import Finding
 from sync.entities.reach import writes
 from sync.errors import NotFound, Unexpected
+from sync.indicators.changed import Changed
 from sync.models.kept import Kept
+from sync.models.probing import rows_of
 from sync.models.projects import Event, Project
 
 _SETTINGS = (Project.name, Project.time_zone, Project.languages, Project.fiscal_year_start, Project.counts)
@@ -39,13 +41,10 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
     Now, for None. Raises NotFound for an unknown project, Unexpected for what is no moment or has not come yet: its
     finding says at which `place` the text stood.
     """
-    project = session.execute(
-        select(Project.last_event, Project.time_zone, Project.created_at, Event.at)
-        .outerjoin(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
-        .where(Project.id == project_id)
-    ).one_or_none()
-    if project is None:
+    found = rows_of(session.connection(), _NOW, {"project": project_id})
+    if not found:
         raise NotFound
+    [project] = found
     if text is None:
         return AsOf(project.last_event, project.at or now)
     if text.isascii() and text.isdigit() and len(text) < 19:
@@ -56,8 +55,27 @@ def resolve_as_of(session: Session, project_id: int, text: str | None, now: dt.d
     return _at_event(session, project_id, _last_before(session, project_id, moment, project.last_event), moment)
 
 
-def settings_at(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
-    """A project's settings as of an event. Raises NotFound for an unknown project."""
+_NOW = (
+    select(Project.last_event, Project.time_zone, Project.created_at, Event.at)
+    .outerjoin(Event, (Event.project_id == Project.id) & (Event.number == Project.last_event))
+    .where(Project.id == bindparam("project"))
+)
+
+
+def settings_at(session: Session, project_id: int, event: int, changed: Changed) -> Mapping[str, Any]:
+    """A project's settings as of an event; those that hold still are kept by the process.
+
+    Raises NotFound for an unknown project.
+    """
+    if (newest := changed.settings) > event:
+        return _read_settings(session, project_id, event)
+    stamp = (changed.epoch, newest)
+    return _settings.get(
+        session, project_id, stamp, not writes(session), lambda: _read_settings(session, project_id, newest)
+    )
+
+
+def _read_settings(session: Session, project_id: int, event: int) -> Mapping[str, Any]:
     details = session.scalar(
         select(Event.details)
         .where(Event.project_id == project_id, literal_column("kind = 'settings'"), Event.number <= event)
@@ -86,6 +104,7 @@ def _last_before(session: Session, project_id: int, moment: dt.datetime, last_ev
 
 _PART, _MOST_MOMENTS = 4096, 1000
 _moments: Kept[dict[dt.datetime, int]] = Kept()
+_settings: Kept[Mapping[str, Any]] = Kept()
 
 
 def _at_event(session: Session, project_id: int, number: int, otherwise: dt.datetime) -> AsOf:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from sync.entities.reach import writes
+from sync.indicators.changed import Changed
 from sync.indicators.definitions import held_at
 from sync.models.database import fetch_rows
 from sync.models.entities import Membership
@@ -75,9 +76,9 @@ class Persons:
         return persons.union(*(records[person] for person in persons & records.keys()))
 
 
-def persons_at(session: Session, project_id: int, event: int, lists: Lists) -> Persons:
+def persons_at(session: Session, project_id: int, event: int, lists: Lists, changed: Changed) -> Persons:
     """All of these lists. Those of today are kept by the process, if they are not too many, until one changes."""
-    known = _known(session, project_id, event)
+    known = _known(session, project_id, event, changed)
     if lists in known:
         return known[lists]
     rows = _held(session, project_id, event, lists)
@@ -87,9 +88,11 @@ def persons_at(session: Session, project_id: int, event: int, lists: Lists) -> P
     return found
 
 
-def persons_about(session: Session, project_id: int, event: int, lists: Lists, subjects: Set[str]) -> Persons:
+def persons_about(
+    session: Session, project_id: int, event: int, lists: Lists, changed: Changed, subjects: Set[str]
+) -> Persons:
     """As `persons_at`, for a few subjects and all who may be one person with them; or all, where they are kept."""
-    if (kept := _known(session, project_id, event).get(lists)) is not None:
+    if (kept := _known(session, project_id, event, changed).get(lists)) is not None:
         return kept
     named = named_lists(session, project_id, lists)
     rows = _held(session, project_id, event, named, Membership.entity_id.in_(subjects))
@@ -112,14 +115,12 @@ def named_lists(session: Session, project_id: int, lists: Lists) -> list[str]:
     return sorted(names)
 
 
-def _known(session: Session, project_id: int, event: int) -> dict[Lists, Persons]:
+def _known(session: Session, project_id: int, event: int, changed: Changed) -> dict[Lists, Persons]:
     """What is kept of a moment, and whatever is put there is kept: nothing of one since which a list has changed, and
     nothing where something is tried out, whose events others have meanwhile for something else."""
-    if writes(session):
+    if writes(session) or changed.persons > event:
         return {}
-    changed = session.connection().execute(_CHANGED, {"project": project_id}).one()
-    changed_at = max(number or 0 for number in changed)
-    return _kept.get(session, project_id, changed_at, True, dict) if changed_at <= event else {}
+    return _kept.get(session, project_id, (changed.epoch, changed.persons), True, dict)
 
 
 def _held(
@@ -136,11 +137,4 @@ def _itself(subject: str) -> str:
     return subject
 
 
-# Apart, so that each is one step into its index.
-_CHANGED = select(
-    *(
-        select(func.max(column)).where(Membership.project_id == bindparam("project")).scalar_subquery()
-        for column in (Membership.opened, Membership.closed)
-    )
-)
 _kept: Kept[dict[Lists, Persons]] = Kept(_PROJECTS_KEPT)

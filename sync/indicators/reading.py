@@ -21,20 +21,21 @@ from sqlalchemy.orm import Session
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from sync.entities.reach import places_changed_at, tree_of
+from sync.entities.reach import tree_of
 from sync.errors import Unexpected
 from sync.indicators import counting
 from sync.indicators.amounts import MILLION
+from sync.indicators.changed import Changed, last_changes
 from sync.indicators.contributions import read_keys
 from sync.indicators.counting import Dimension, Entry, Heads, Tally
 from sync.indicators.days import heads_between
-from sync.indicators.definitions import Definition, Way, definitions_at, targets_at
+from sync.indicators.definitions import Definition, Planned, Way, definitions_at, targets_at
 from sync.indicators.hiding import Family
 from sync.indicators.moments import AsOf, settings_at
 from sync.indicators.periods import Period, is_fiscal, read_period
 from sync.indicators.persons import FEWEST, MOST, STANDINGS, VALUE, Lists, Persons, persons_about, persons_at
 from sync.indicators.rows import ROWS, Rows, Slot, heads_of, needed_columns
-from sync.models.indicators import Contribution, Target
+from sync.models.indicators import Contribution
 from sync.models.projects import Project
 from sync.projects.places import PlaceTree, places_at
 
@@ -78,7 +79,7 @@ class Reading:
         self.families: dict[tuple[Any, ...], Family] = {}
 
     @cached_property
-    def definitions(self) -> dict[str, Definition]:
+    def definitions(self) -> Mapping[str, Definition]:
         """Those of which there is a figure: a ratio is none while a workbook that defined a part of it is gone."""
         found = self._defined
         while lacking := {name for name, one in found.items() if not _parts_of(one) <= found.keys()}:
@@ -86,24 +87,28 @@ class Reading:
         return found
 
     @cached_property
-    def _defined(self) -> dict[str, Definition]:
-        return definitions_at(self.session, self.project_id, self.as_of.event)
+    def _defined(self) -> Mapping[str, Definition]:
+        return definitions_at(self.session, self.project_id, self.as_of.event, self.changed)
+
+    @cached_property
+    def changed(self) -> Changed:
+        """When what is kept of other readings was last changed."""
+        return last_changes(self.session, self.project_id)
 
     @cached_property
     def tree(self) -> PlaceTree:
-        newest = places_changed_at(self.session, self.project_id)
-        if newest <= self.as_of.event:
+        if (newest := self.changed.places) <= self.as_of.event:
             return tree_of(self.session, self.project_id, newest=newest)
         return places_at(self.session, self.project_id, self.as_of.event)
 
     @cached_property
-    def targets(self) -> list[Target]:
-        return targets_at(self.session, self.project_id, self.as_of.event)
+    def targets(self) -> Sequence[Planned]:
+        return targets_at(self.session, self.project_id, self.as_of.event, self.changed)
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """`name`, `time_zone`, `languages`, `fiscal_year_start` and `counts`."""
-        return settings_at(self.session, self.project_id, self.as_of.event)
+        return settings_at(self.session, self.project_id, self.as_of.event, self.changed)
 
     def definition(self, name: str) -> Definition:
         """Raises Unexpected for a name that no workbook defined at the time, and for a ratio without its parts."""
@@ -209,7 +214,7 @@ class Reading:
         """Who the indicator's subjects are."""
         lists = definition.subject_lists
         if lists not in self._persons:
-            self._persons[lists] = persons_at(self.session, self.project_id, self.as_of.event, lists)
+            self._persons[lists] = persons_at(self.session, self.project_id, self.as_of.event, lists, self.changed)
         return self._persons[lists]
 
     def same(self, definition: Definition, subjects: Iterable[str]) -> set[str]:
@@ -224,7 +229,9 @@ class Reading:
         asked, reading = self._about.get((lists, self._standing), (subjects, None))
         if reading is None or not subjects <= asked:
             reading = copy.copy(self)
-            reading._persons = {lists: persons_about(self.session, self.project_id, self.as_of.event, lists, subjects)}
+            event = self.as_of.event
+            known = persons_about(self.session, self.project_id, event, lists, self.changed, subjects)
+            reading._persons = {lists: known}
             self._about[lists, self._standing] = subjects, reading
         return reading
 
@@ -434,7 +441,7 @@ class Reading:
             names = sorted(needed)
             if fetched is None:
                 self._make_room()
-                heads = heads_between(self.rows, definition, names, start, period.end)
+                heads = heads_between(self.rows, self.changed.epoch, definition, names, start, period.end)
             else:
                 rows = ([entry.subject, *(getattr(entry, name) for name in names)] for entry in fetched)
                 heads = heads_of(rows, names)

@@ -329,18 +329,33 @@ def execute_plainly(
 def _execute_straight(
     connection: Connection | Bare, statement: str, values: Sequence[Any], ahead: bool, rows: int
 ) -> Answer:
-    info = connection.info
-    straight: Straight | None = info.get(_STRAIGHT)
-    if straight is None:
-        driver: Any = connection.connection.driver_connection
-        straight = info[_STRAIGHT] = Straight(driver)
+    straight = _straight(connection)
     try:
-        if ahead and _MAY_BE_AHEAD in info:
+        if ahead and _MAY_BE_AHEAD in connection.info:
             return straight.send(statement, values, rows=rows)
         straight.catch_up()
         return straight.ask(statement, values, alone=isinstance(connection, Bare), rows=rows)
     except connection.dialect.loaded_dbapi.Error as error:
         raise _raised(connection, error, statement) from error
+
+
+def execute_streamed(connection: Connection, statement: str, values: Any) -> Iterator[Answer]:
+    """On PostgreSQL, the same as `execute_plainly`, in one cursor after the other: it hands out some rows while it
+    makes the next. Until the last one, nothing else can be asked of the connection."""
+    straight = _straight(connection)
+    try:
+        straight.catch_up()
+        yield from straight.stream(statement, values, _PORTION)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _raised(connection, error, statement) from error
+
+
+def _straight(connection: Connection | Bare) -> Straight:
+    straight: Straight | None = connection.info.get(_STRAIGHT)
+    if straight is None:
+        driver: Any = connection.connection.driver_connection
+        straight = connection.info[_STRAIGHT] = Straight(driver)
+    return straight
 
 
 def _raised(connection: Connection | Bare, error: Any, statement: str | None = None) -> Any:

@@ -34,7 +34,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from forms.records import record
-from sync.models.database import Bare, each_row, execute_plainly, looking, sent_ahead
+from sync.models.database import Bare, each_row, execute_plainly, execute_streamed, looking, sent_ahead
 
 Attribute = InstrumentedAttribute[Any]
 Condition = ColumnElement[bool] | tuple[Attribute, Any]  # a pair is equal
@@ -113,6 +113,17 @@ def rows_of(connection: Connection | Bare, statement: Any, given: Mapping[str, A
     """
     asked = _asked(statement, connection.dialect)
     return asked.read(execute_plainly(connection, *asked.sent(given)))
+
+
+def streamed_rows_of(connection: Connection, statement: Any, given: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+    """The same row by row, of which PostgreSQL makes the next ones while the first are looked at. Whoever asks for them
+    asks nothing else of the connection meanwhile."""
+    if connection.dialect.name != "postgresql":
+        yield from each_row(connection, statement, given)
+        return
+    asked = _asked(statement, connection.dialect)
+    for cursor in execute_streamed(connection, *asked.sent(given)):
+        yield from asked.read(cursor)
 
 
 def rows_of_each(connection: Connection, *asked: tuple[Any, Mapping[str, Any]]) -> list[list[Any]]:

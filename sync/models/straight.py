@@ -7,18 +7,20 @@ rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from psycopg import Connection, DataError, IsolationLevel, OperationalError
+from psycopg import Connection, DataError, IsolationLevel, OperationalError, capabilities
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
+from psycopg.generators import fetch
 from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.waiting import Wait
 
 # What was asked so often is prepared the next time; of what is prepared, so many are kept: those used last.
 _OFTEN, _MOST = 2, 200
+_WITH_ROWS = (ExecStatus.TUPLES_OK, ExecStatus.TUPLES_CHUNK)
 _SENT_ALONE = (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
 # A prepared statement whose columns have other types now, and one that is not there.
 _STALE = ("0A000", "26000")
@@ -89,6 +91,24 @@ class Straight:
         answer = Answer()
         self._read(result, answer)
         return answer
+
+    def stream(self, statement: str, values: Sequence[Any], portion: int) -> Iterator[Answer]:
+        """Execute it in the transaction and hand its rows out as they come, so many at a time: PostgreSQL makes the
+        next ones meanwhile. Nothing else can be asked before its end; who leaves earlier waits for the rest."""
+        if self._begins(alone=False):
+            self._read(self._pg.exec_(b"BEGIN"), Answer())
+        given, key = self._given(statement, values, 1)
+        self._pg.send_query_params(statement.encode(), given, key[1], self._transformer.formats)
+        if capabilities.has_stream_chunked():
+            self._pg.set_chunked_rows_mode(portion)
+        try:
+            while (result := self._driver.wait(fetch(self._pg))) is not None:
+                answer = Answer()
+                self._read(result, answer)
+                yield answer
+        finally:
+            while self._driver.wait(fetch(self._pg)) is not None:
+                pass
 
     def send(self, statement: str, values: Sequence[Any] = (), *, rows: int = 1) -> Answer:
         """Have it executed in the transaction, without waiting: the answer is there when all were caught up with."""
@@ -212,7 +232,7 @@ class Straight:
         return results[:-1:2]
 
     def _read(self, result: Any, answer: Answer) -> None:
-        if result is not None and result.status == ExecStatus.TUPLES_OK:
+        if result is not None and result.status in _WITH_ROWS:
             self._transformer.set_pgresult(result)
             answer.rows, answer.result = self._transformer.load_rows(0, result.ntuples, tuple), result
         elif result is None or result.status not in _SENT_ALONE:

@@ -97,7 +97,7 @@ def assert_same(world: World, days: Sequence[int], columns: tuple[str, ...], eve
     definition, rows = reading.definition("it"), reading.rows
     start, end = (FIRST + dt.timedelta(days=day) for day in days)
 
-    found = heads_between(rows, definition, columns, start, end)
+    found = heads_between(rows, None, definition, columns, start, end)
 
     assert sorted_out(found) == sorted_out(rows.heads(definition, columns, rows.days(definition, start, end)))
 
@@ -129,7 +129,7 @@ def test_days_on_which_nobody_was_there_take_room_too_and_too_many_drive_out_no_
     def reads(days: int, *columns: str, since: int = 0) -> bool:
         asked.clear()
         first = FIRST + dt.timedelta(days=since)
-        heads_between(reading.rows, definition, columns, first, first + dt.timedelta(days=days - 1))
+        heads_between(reading.rows, None, definition, columns, first, first + dt.timedelta(days=days - 1))
         return any("contributions" in statement for statement in asked)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -36,11 +36,11 @@ from sync.entities.reach import tree_of
 from sync.entities.reporting import Silence, expected_of, expecting, habit, registers, silence, silent_entries
 from sync.errors import NotFound
 from sync.indicators.amounts import decimal_of
-from sync.indicators.definitions import Way
+from sync.indicators.definitions import Planned, Way
 from sync.indicators.figures import figure
 from sync.indicators.periods import ALL, Period, fiscal_year_of, read_period
 from sync.indicators.reading import Reading
-from sync.models import Form, Target
+from sync.models import Form
 from sync.projects.places import PlaceTree
 
 bp = Blueprint("overview_parts", __name__, url_prefix="/projects/<int:pid>/overview")
@@ -280,7 +280,7 @@ def by_first_level(tree: PlaceTree, every: Mapping[str | None, int], recent: Map
     ]
 
 
-def targets_of(reading: Reading, today: dt.date) -> tuple[Period | None, list[Target]]:
+def targets_of(reading: Reading, today: dt.date) -> tuple[Period | None, list[Planned]]:
     """The targets of the shortest period that holds the day, else those of the last period before it; and that period.
 
     Only those of indicators that there are still, the totals of the whole project first.
@@ -351,7 +351,7 @@ def _called_indicator(reading: Reading, name: str | None) -> str | None:
     return definition.label(words().language) if definition is not None else None
 
 
-def _aim(reading: Reading, target: Target) -> Aim:
+def _aim(reading: Reading, target: Planned) -> Aim:
     found = figure(
         reading,
         target.indicator,

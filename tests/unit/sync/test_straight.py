@@ -284,3 +284,28 @@ def test_who_is_interrupted_while_waiting_leaves_nobody_working(driver: psycopg.
         still = other.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall()
 
     assert ("active",) not in still
+
+
+def test_rows_are_handed_out_as_they_come(driver: psycopg.Connection, straight: Straight) -> None:
+    numbers = "SELECT n, 'é' || n FROM generate_series(1, $1::BIGINT) n"
+    portions = [answer.fetchall() for answer in straight.stream(numbers, (120,), 50)]
+    assert [row for rows in portions for row in rows] == [(n, f"é{n}") for n in range(1, 121)]
+    assert max(map(len, portions)) == 50
+    assert driver.info.transaction_status == TransactionStatus.INTRANS
+
+    assert [answer.fetchall() for answer in straight.stream(numbers, (0,), 50)] == [[]]
+
+
+def test_whoever_leaves_a_stream_or_breaks_it_can_ask_on(driver: psycopg.Connection, straight: Straight) -> None:
+    numbers = straight.stream("SELECT n FROM generate_series(1, $1::BIGINT) n", (10_000,), 50)
+    assert next(numbers).fetchall()[0] == (1,)
+    numbers.close()
+    assert straight.ask("SELECT 1").fetchall() == [(1,)]
+
+    seen: list[list[tuple[int]]] = []
+    faulty = straight.stream("SELECT 1 / (n - 200) FROM generate_series(1, 300) n", (), 50)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        seen.extend(answer.fetchall() for answer in faulty)
+    assert sum(map(len, seen)) in (150, 199)  # of the last portion, what had come before the fault
+    driver.rollback()
+    assert straight.ask("SELECT 2").fetchall() == [(2,)]
