@@ -34,7 +34,7 @@ _XML = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # how it begins, or th
 _WHAT_IS_ASKED = frozenset(
     {"", "type", "command", "name", "value", "was", "calculation", "calculate", "trigger", "read_only", "readonly"}
 )
-_ENDINGS = (".xls", ".xlsx", ".xml")
+_ENDINGS = (".svc", ".xls", ".xlsx", ".xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,8 @@ def _says_what_is_asked(fault: Finding) -> bool:
 def _require_fit(form_id: str) -> None:
     """Ids that no address could tell from something else."""
     if form_id.lower().endswith(_ENDINGS):
-        raise Unexpected("A form's id cannot end in .xls, .xlsx or .xml; give it another form_id in the settings.")
+        raise Unexpected(
+            "A form's id cannot end in .svc, .xls, .xlsx or .xml; give it another form_id in the settings."
+        )
     if not form_id.isprintable():
         raise Unexpected("A form's id stands on one line; give it another form_id in the settings.")

@@ -15,7 +15,7 @@ from server.api.files import EXTENSIONS
 from server.api.schemas import BatchAnswerSchema, BatchSchema, CapabilitiesSchema, KnownSchema, UnknownIdsSchema
 from server.db import session
 from server.door.guards import needs
-from server.language.sentences import said_in
+from server.language.sentences import MOST_SAID, said_in
 from server.language.words import words
 from server.logs import log
 from server.openrosa.multipart import MOST_PARTS
@@ -34,7 +34,6 @@ from sync.models.probing import rows_of_ids, rows_of_keys
 bp = Blueprint("batches", __name__, url_prefix="/v1/projects/<int:pid>")
 
 _batch_schema = BatchSchema()
-_MOST_SAID = 2000  # flags of a batch; what has more was not filled in by a person
 
 
 @bp.post("/batches")
@@ -132,7 +131,7 @@ def said(receipts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     for receipt in receipts:
         many += len(receipt["flags"])
         reason, flags = receipt["reason"], receipt["flags"]
-        if many <= _MOST_SAID:
+        if many <= MOST_SAID:
             reason = reason and said_in(language, reason)
             flags = [flag | {"message": said_in(language, flag["message"])} for flag in flags]
         told.append({**receipt, "reason": reason, "flags": flags})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -10,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import fields, validate
 from sqlalchemy import select
 
+from forms.form import Flag
 from server import current
 from server.acts.changing import begin
 from server.acts.uploads import XLS, XLSX, Handed, read_handed, require_no_warnings, since_published
@@ -20,6 +22,8 @@ from server.api.schemas import ListQuery, Strict
 from server.api.shapes import kinds_in, show_fields, show_file, show_forms
 from server.db import session
 from server.door.guards import needs
+from server.language.sentences import flags_said
+from server.language.words import words
 from server.openrosa.formlist import form_path, maker_of
 from server.queries.forms import drafts_of
 from server.wire.answers import answer, disposition, done, download_instance
@@ -49,6 +53,7 @@ from sync.projects.drafts import (
 )
 from sync.projects.manifest import hashes_of
 from sync.projects.media import type_of
+from sync.review.flags import as_stored
 
 bp = Blueprint("drafts", __name__, url_prefix="/v1/projects/<int:pid>/forms/<fid>")
 
@@ -253,7 +258,7 @@ def get_trials(pid: int, fid: str) -> ResponseReturnValue:
         .offset(asked["offset"])
         .limit(asked["limit"])
     )
-    return answer([_trial(draft, trial) for trial in session().scalars(query)])
+    return answer(_trials(draft, session().scalars(query).all()))
 
 
 @bp.get("/draft/submissions.<any('csv', 'csv.zip'):kind>")
@@ -275,7 +280,7 @@ def export_trials(pid: int, fid: str, kind: str) -> ResponseReturnValue:
 @documented("drafts", answer="application/json")
 def get_trial(pid: int, fid: str, iid: str) -> ResponseReturnValue:
     """One of them."""
-    return answer(_trial(draft_of(session(), pid, fid), _trial_row(pid, fid, iid)))
+    return answer(_trials(draft_of(session(), pid, fid), [_trial_row(pid, fid, iid)])[0])
 
 
 @bp.get("/draft/submissions/<iid>.xml")
@@ -341,7 +346,12 @@ def _trial_row(pid: int, fid: str, iid: str) -> DraftSubmission:
     return row
 
 
-def _trial(draft: FormDraft, row: DraftSubmission) -> dict[str, Any]:
+def _trials(draft: FormDraft, rows: Sequence[DraftSubmission]) -> list[dict[str, Any]]:
+    flags = flags_said(words().locale, ([Flag(*flag) for flag in row.flags] for row in rows))
+    return [_trial(draft, row, said) for row, said in zip(rows, flags, strict=True)]
+
+
+def _trial(draft: FormDraft, row: DraftSubmission, flags: list[Flag]) -> dict[str, Any]:
     """As a submission; whoever tried the draft out is not known, so its maker stands for them."""
     maker = draft.actor_id or 0
     return {
@@ -363,6 +373,6 @@ def _trial(draft: FormDraft, row: DraftSubmission) -> dict[str, Any]:
             "createdAt": row.received_at,
             "current": True,
         },
-        "flags": row.flags,
+        "flags": [as_stored(flag) for flag in flags],
         "attachments": sorted(row.files),
     }

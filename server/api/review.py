@@ -13,6 +13,7 @@ from forms.xpath.numbers import LARGEST
 from server.acts.changing import begin, finish
 from server.api.matches import in_hand, show_shift
 from server.api.schemas import CursorQuery, Strict, Whole, text
+from server.api.submission_shapes import Shown, show_flags
 from server.db import session
 from server.door.guards import needs
 from server.language.sentences import said_in
@@ -66,7 +67,11 @@ def get_review(pid: int) -> ResponseReturnValue:
     sought = Sought(query["state"], query["form"], query["place"], query["collector"])
     page = review_queue(session(), pid, sought, query["cursor"], query["limit"])
     held = in_hand(pid, Submission)
-    shown = [_shown(waiting) | {"held_by": held.get(waiting.id)} for waiting in page.items]
+    flags = show_flags(waiting.flags for waiting in page.items)
+    shown = [
+        _shown(waiting, said) | {"held_by": held.get(waiting.id)}
+        for waiting, said in zip(page.items, flags, strict=True)
+    ]
     return answer({"submissions": shown, "cursor": page.cursor})
 
 
@@ -215,14 +220,14 @@ def _left_out(one: LeftOut) -> dict[str, Any]:
     }
 
 
-def _shown(waiting: Waiting) -> dict[str, Any]:
+def _shown(waiting: Waiting, flags: list[Shown]) -> Shown:
     return {
         "id": str(waiting.id),
         "instance_id": waiting.instance_id,
         "form": waiting.form_id,
         "version": waiting.form_version,
         "reviewState": waiting.review_state,
-        "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in waiting.flags],
+        "flags": flags,
         "versions": waiting.versions,
         "missing": waiting.missing,
         "double_of": waiting.double_of,

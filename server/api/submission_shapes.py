@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 
+from forms.form import Flag
 from server import current
 from server.api.users import show_actor
 from server.db import session
+from server.language.sentences import flags_said
+from server.language.words import words
 from server.wire.answers import wants_more
 from sync.indicators.amounts import json_number
 from sync.models import Actor, Attachment
@@ -89,7 +92,7 @@ def show_submission(seen: SubmissionSeen) -> Shown:
         "double_of": seen.double_of,
         "missing": seen.missing,
         "encrypted": newest.encrypted,
-        "flags": [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in seen.flags],
+        "flags": show_flags([seen.flags])[0],
         "answers": newest.answers,
         "versions": versions,
         "attachments": [show_attachment(file) for file in files_of(seen)],
@@ -126,6 +129,14 @@ def show_comment(comment: CommentSeen, actors: Mapping[int, Shown]) -> Shown:
         "createdAt": comment.at,
     }
     return shown | {"actor": actors[comment.actor_id]} if comment.actor_id in actors else shown
+
+
+def show_flags(of_each: Iterable[Sequence[Flag]]) -> list[list[Shown]]:
+    """The flags of each submission, with messages in the language that was asked for."""
+    return [
+        [{"code": flag.code, "place": flag.place, "message": flag.message} for flag in flags]
+        for flags in flags_said(words().locale, of_each)
+    ]
 
 
 def show_attachment(file: AttachmentSeen | Attachment) -> Shown:

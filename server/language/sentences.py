@@ -15,14 +15,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import islice
 
 from babel.messages.pofile import read_po
 
+from forms.form import Flag
 from server.language.catalogues import FOLDER, INSTEAD, REFUSALS
 from server.language.words import Words, tied
 
@@ -37,6 +38,7 @@ _ENDS = ".?!…:"
 _MOST_SENTENCES = 8
 _DEEPEST = 4  # sentences within sentences
 _LONGEST = 4000
+MOST_SAID = 2000  # flags of an answer; what has more was not filled in by a person
 # Patterns are looked for by how they begin.
 _BEGINNING = 3
 
@@ -47,6 +49,17 @@ def said_in(language: str, english: str) -> str:
     if language == "en" or len(english) > _LONGEST:
         return english
     return "\n".join(_said(language, line) or line for line in english.split("\n"))
+
+
+def flags_said(language: str, of_each: Iterable[Sequence[Flag]]) -> Iterator[list[Flag]]:
+    """The flags of each, with messages in the language; beyond MOST_SAID in English, for to find one takes a while."""
+    many = 0
+    for flags in of_each:
+        many += len(flags)
+        if many > MOST_SAID:
+            yield [*flags]
+        else:
+            yield [replace(flag, message=said_in(language, flag.message)) for flag in flags]
 
 
 def _said(language: str, english: str, at_most: int = _MOST_SENTENCES, depth: int = _DEEPEST) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from forms.spelling import did_you_mean
 from server import current
 from server.db import session
 from server.door.guards import needs
@@ -16,7 +18,7 @@ from server.kept.remembered import state_of
 from server.odata.answers import JSON, XML, counted, data, paged, rows_document, speak_odata, tag_of
 from server.odata.feed import moment
 from server.odata.forms import note_read, sought_by
-from server.odata.metadata import entity_list_metadata, service_document
+from server.odata.metadata import OF_ENTITIES, entity_list_metadata, service_document
 from server.odata.options import COUNT, Options, read_options, require_type, require_version, to_count
 from server.wire.answers import known_already, tagged
 from server.wire.documents import documented
@@ -100,6 +102,7 @@ def _page(known: EntityList, options: Options, one: str | None) -> RowsPage[Row]
     page = entity_page(session(), known, sought_by(options, identifying=True), one)
     makers = {id_: actor.name for id_, actor in names_of(session(), [row.creator_id for row in page.rows]).items()}
     names = _names(known)
+    _require_columns(options, names)
     return RowsPage([_chosen(_row(entity, names, makers), options) for entity in page.rows], page.next, page.count)
 
 
@@ -136,18 +139,22 @@ def _names(known: EntityList) -> dict[str, str]:
     return found
 
 
+def _require_columns(options: Options, names: Mapping[str, str]) -> None:
+    """Raises Unexpected for a column that there is not."""
+    system = (f"__system/{name}" for name in OF_ENTITIES)
+    known = {"__id", "label", "__system", *system, *names.values()}
+    for name in options.chosen.select or ():
+        if name not in known:
+            raise Unexpected(f"$select: there is no field ‘{name[:100]}’ here. {did_you_mean(name, known)}".strip())
+
+
 def _chosen(row: Row, options: Options) -> Row:
     select = options.chosen.select
     if select is None:
         return row
-    unknown = [name for name in select if name.partition("/")[0] not in row]
-    if unknown:
-        raise Unexpected(f"$select: there is no field ‘{unknown[0][:100]}’ here.")
     whole = {name: value for name, value in row.items() if name in select}
-    parts = {part: row["__system"].get(part) for name in select for part in [name.removeprefix("__system/")]}
-    if "__system" not in whole and any(name.startswith("__system/") for name in select):
-        whole["__system"] = {part: value for part, value in parts.items() if f"__system/{part}" in select}
-    return whole
+    parts = {name: value for name, value in row["__system"].items() if f"__system/{name}" in select}
+    return whole if "__system" in whole or not parts else {**whole, "__system": parts}
 
 
 def _root(pid: int, name: str) -> str:

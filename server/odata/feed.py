@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from forms.spelling import did_you_mean
+from forms.xpath.numbers import LARGEST
+from server.odata.metadata import OF_SUBMISSIONS
 from server.odata.options import Chosen
 from sync.errors import Unexpected
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table, repeats_in
@@ -221,12 +223,13 @@ def _selection(select: tuple[str, ...] | None, feed: Feed) -> frozenset[str] | N
     """The names chosen. Raises Unexpected for one that there is not."""
     if select is None:
         return None
-    known = {"__id", "__system", parent_key(feed.tables, feed.table)}
+    system = ("__system", *(f"__system/{name}" for name in OF_SUBMISSIONS))
+    known = {"__id", *(system if feed.table.parent is None else [parent_key(feed.tables, feed.table)])}
     for path in [*(column.path for column in feed.columns), *(repeat.within for repeat in feed.repeats)]:
         wire = feed.names.of(path)
         known |= {"/".join(wire[:length]) for length in range(1, len(wire) + 1)}
     for name in select:
-        if name not in known and not name.startswith("__system/"):
+        if name not in known:
             raise Unexpected(f"$select: there is no field ‘{name[:100]}’ here. {did_you_mean(name, known)}".strip())
     return frozenset(select)
 
@@ -264,6 +267,9 @@ def _number(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
+    """3.0 is 3, as filters have it."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -198,8 +198,8 @@ def _system(
         _property(kind, name, of_type)
     for name, members in enumerations.items():
         listed = etree.SubElement(schema, f"{_E}EnumType", Name=name)
-        for member in members:
-            etree.SubElement(listed, f"{_E}Member", Name=member)
+        for value, member in enumerate(members):
+            etree.SubElement(listed, f"{_E}Member", Name=member, Value=str(value))
 
 
 def _key(kind: etree._Element) -> None:
@@ -210,6 +210,8 @@ def _key(kind: etree._Element) -> None:
 def _property(kind: etree._Element, name: str, of_type: str, **more: str) -> None:
     if of_type == "Edm.Decimal":
         more["Scale"] = "variable"
+    elif of_type == "Edm.DateTimeOffset":
+        more["Precision"] = "6"  # without it, a moment has whole seconds (CSDL 4.0, 6.2.3)
     etree.SubElement(kind, f"{_E}Property", {"Name": name, "Type": of_type, **more})
 
 

@@ -171,7 +171,7 @@ def _chosen(select: str | None, expand: str | None, depth: int = 0) -> Chosen:
         inside = {}
     else:
         inside = dict(_expanded(item, depth) for item in _split(expand, ",")) or {"*": Chosen()}
-    return Chosen(None if names and "*" in names else names, inside)
+    return Chosen(names if names and "*" not in names else None, inside)
 
 
 def _expanded(item: str, depth: int) -> tuple[str, Chosen]:

@@ -17,7 +17,7 @@ from sync.journal import Journal
 from sync.models import Form, FormVersion, Submission
 from sync.models.probing import rows_of_ids, rows_of_keys
 from sync.review.counting import REJECTED, counts
-from sync.review.flags import DOUBLE_SAVE, SAME_DAY, replace_code
+from sync.review.flags import DOUBLE_SAVE, SAME_DAY, as_stored, replace_code
 
 WITHIN = dt.timedelta(hours=24)
 _PLACE = "/data"
@@ -69,13 +69,15 @@ def settle_doubles(
     event: int,
     former: Iterable[Former] = (),
     stored: Mapping[int, Saved] | None = None,
+    flagged: set[int] | None = None,
 ) -> dict[int, int | None]:
     """Decide `double_of`, `counts` and the flags `double_save` and `same_day` of submissions and their neighbours.
 
     To be called once their rows are stored, after every change of answers or review state; `former` is what edits took
     away. Of `stored` ones the rows are known and not fetched; they follow what is written. Of one visit saved twice the
     earlier counts, by `recorded_at`, then instance id; any order of arrival ends the same. Gives the ids of those whose
-    `counts` or `double_of` changed, each with that of which it is a second copy now, or was one.
+    `counts` or `double_of` changed, each with that of which it is a second copy now, or was one; those of which only
+    flags changed are put into `flagged`.
     """
     left = list(former)
     ids = list(dict.fromkeys(submission_ids))
@@ -84,15 +86,20 @@ def settle_doubles(
         settling = _Settling(journal.connection, journal.project_id, journal.seen.absent, stored or {})
         settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
         changed |= settling.write(journal, event)
+        if flagged is not None:
+            flagged |= settling.flagged.keys() - changed.keys()
     return changed
 
 
-def doubles_differing(connection: Connection, project_id: int, rule: str, submission_ids: Sequence[int]) -> set[int]:
-    """Those of which it would be decided otherwise, by the project's rule, whether they count or are second copies."""
+def doubles_differing(
+    connection: Connection, project_id: int, rule: str, submission_ids: Sequence[int]
+) -> tuple[set[int], set[int]]:
+    """Those of which it would be decided otherwise, by the project's rule, whether they count or are second copies; and
+    the others that would be flagged otherwise as second copies."""
     settling = _Settling(connection, project_id, (), {})
     settling.find_doubles(submission_ids, ())
     wrong = {one.id for one, original, counted in settling.decided(rule) if (original, counted) != one.stored}
-    return wrong.intersection(submission_ids)
+    return wrong.intersection(submission_ids), (settling.flagged.keys() - wrong).intersection(submission_ids)
 
 
 def causing_events(changed: Mapping[int, int | None], events: Mapping[int, int]) -> dict[int, int]:
@@ -160,7 +167,7 @@ class _Settling:
         self._stored = stored
         self._known: dict[int, Saved] = {}
         self._originals: dict[int, Saved | None] = {}
-        self._flags: dict[int, list[Any]] = {}
+        self.flagged: dict[int, list[Any]] = {}  # those whose flags become others
         self._about: dict[str, str | None] = {}
 
     def find_doubles(self, ids: Sequence[int], former: Sequence[Former]) -> list[Saved]:
@@ -185,7 +192,7 @@ class _Settling:
         rows = []
         changed: dict[int, int | None] = {}
         for one, original_id, counted in self.decided(journal.counts):
-            flags = self._flags.get(one.id, one.flags)
+            flags = self.flagged.get(one.id, one.flags)
             if (original_id, counted) != one.stored:
                 changed[one.id] = one.double_of if original_id is None else original_id
             elif flags == one.flags:
@@ -255,9 +262,9 @@ class _Settling:
         return original.id if original else None
 
     def _put_flag(self, id_: int, code: str, flag: Flag | None) -> None:
-        stored = self._flags.get(id_, self._known[id_].flags)
-        if flag is not None or any(one[0] == code for one in stored):
-            self._flags[id_] = replace_code(stored, code, [flag] if flag else [])
+        stored, wanted = self.flagged.get(id_, self._known[id_].flags), [flag] if flag else []
+        if [one for one in stored if one[0] == code] != [as_stored(one) for one in wanted]:
+            self.flagged[id_] = replace_code(stored, code, wanted)
 
     def _load_given(self, ids: Sequence[int]) -> list[Saved]:
         fixed = [(Submission.project_id, self._project_id)]

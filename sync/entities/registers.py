@@ -39,6 +39,8 @@ def list_of(session: Session, project_id: int, name: str) -> EntityList:
 def make_list(journal: Journal, name: str, *, approval_required: bool = False) -> EntityList:
     """A new list without properties. Raises Unexpected for what cannot be a name, Exists for one that is taken."""
     _require_name(name, "A list")
+    if name.lower().endswith(".svc"):  # as the address of a list's feed does
+        raise Unexpected("A list's name cannot end in .svc; give it another one.")
     if name in OWN_LISTS:
         raise Unexpected(f"Every device has a list called {name} for itself; choose another name.")
     others = journal.session.execute(

@@ -15,6 +15,11 @@ from sync.exports.rows import SubmissionRow
 from sync.exports.source import Source
 
 _AT_ONCE = 64
+# What we know of a submission beside its answers, by OData's names.
+SYSTEM = (
+    *("submissionDate", "updatedAt", "deletedAt", "submitterId", "submitterName"),
+    *("attachmentsPresent", "attachmentsExpected", "status", "reviewState", "deviceId", "edits", "formVersion"),
+)
 
 # name → what becomes of the answer under it: None keeps it, a function changes it.
 Shape = dict[str, "Callable[[Any], Any] | None"]
@@ -35,21 +40,13 @@ def write_lines(source: Source, sink: Sink) -> int:
 
 
 def system_of(row: SubmissionRow) -> dict[str, Any]:
-    """What we know of a submission beside its answers, by OData's names."""
-    return {
-        "submissionDate": moment_text(row.created),
-        "updatedAt": moment_text(row.updated),
-        "deletedAt": moment_text(row.deleted) if row.deleted else None,
-        "submitterId": str(row.submitter_id),
-        "submitterName": row.submitter,
-        "attachmentsPresent": row.present,
-        "attachmentsExpected": row.expected,
-        "status": row.status,
-        "reviewState": row.review_state,
-        "deviceId": row.device,
-        "edits": row.edits,
-        "formVersion": row.form_version,
-    }
+    """What stands under the names of SYSTEM."""
+    deleted = moment_text(row.deleted) if row.deleted else None
+    known = (
+        *(moment_text(row.created), moment_text(row.updated), deleted, str(row.submitter_id), row.submitter),
+        *(row.present, row.expected, row.status, row.review_state, row.device, row.edits, row.form_version),
+    )
+    return dict(zip(SYSTEM, known, strict=True))
 
 
 def _line(value: Any) -> bytes:

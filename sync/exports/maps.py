@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,15 +14,18 @@ from forms.xforms.leaves import NOT_XML
 from sync.errors import Unexpected
 from sync.exports.csvfiles import Tally
 from sync.exports.fields import Column, Table
-from sync.exports.flat import Outlet, key_of, plain, row_maker
+from sync.exports.flat import POINT, Outlet, key_of, plain, row_maker
 from sync.exports.growing import Sink
-from sync.exports.lines import system_of
+from sync.exports.lines import SYSTEM, system_of
 from sync.exports.rows import RepeatedRow, SubmissionRow, value_at
 from sync.exports.source import Source
 
 GEOGRAPHIC = frozenset({"geopoint", "geotrace", "geoshape"})
 Position = tuple[float, ...]  # longitude, latitude, altitude
 _AT_ONCE = 64
+# Of a placemark itself for GDAL, and for QGIS by it: an answer of such a name would be lost there. So would one called
+# `end` that is no moment; but most forms have an `end` that is one.
+_OF_PLACEMARKS = ("name", "timestamp", "begin", "altitudemode", "tessellate", "extrude", "visibility", "draworder")
 
 
 def position_column(tables: Sequence[Table], path: str | None) -> tuple[Table, Column]:
@@ -50,7 +54,7 @@ def write_geojson(source: Source, sink: Sink) -> int:
     tally = Tally()
     sink.write(b'{"type":"FeatureCollection","features":[')
     before = b""
-    for some in _portions(_features(source, tally)):
+    for some in _portions(_features(source, tally, _distinct)):
         sink.write(before + b",".join([orjson.dumps(feature) for feature in some]))
         before = b","
     sink.write(b"]}")
@@ -58,16 +62,18 @@ def write_geojson(source: Source, sink: Sink) -> int:
 
 
 def write_kml(source: Source, sink: Sink) -> int:
-    """A KML document with a placemark for each feature; gives how many submissions were looked at."""
-    tally = Tally()
+    """A KML document with a placemark for each feature; gives how many submissions were looked at.
+
+    They lie in a folder, because a document without either is no layer for GDAL.
+    """
+    tally, name = Tally(), f"<name>{_xml(source.form_id)}</name>"
     sink.write(
-        b'<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document><name>'
-        + _xml(source.form_id).encode()
-        + b"</name>\n"
+        '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">'
+        f"<Document>{name}<Folder>{name}\n".encode()
     )
-    for some in _portions(_features(source, tally)):
+    for some in _portions(_features(source, tally, _distinct_in_kml)):
         sink.write("".join(map(_placemark, some)).encode("utf-8", "replace"))
-    sink.write(b"</Document></kml>\n")
+    sink.write(b"</Folder></Document></kml>\n")
     return tally.rows
 
 
@@ -88,10 +94,12 @@ def geometry_of(kind: str, value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _features(source: Source, tally: Tally) -> Iterator[dict[str, Any]]:
+def _features(source: Source, tally: Tally, distinct: Callable[[Sequence[str]], list[str]]) -> Iterator[dict[str, Any]]:
     table, position = position_column(source.tables, source.options.field)
-    outlets = [outlet for outlet in source.outlets(table) if outlet.column.identity != position.identity]
-    told, where = _properties(outlets), path_of(table, position)
+    outlets = [one for one in source.outlets(table) if one.column.identity != position.identity or _is_accuracy(one)]
+    _, *names = distinct(["fieldpath", *(outlet.header for outlet in outlets), *SYSTEM])
+    told, ours = _properties(outlets, names[: len(outlets)]), names[len(outlets) :]
+    where = path_of(table, position)
 
     def feature(row: SubmissionRow | RepeatedRow, key: str, more: Mapping[str, Any]) -> dict[str, Any] | None:
         geometry = geometry_of(position.kind, value_at(row.answers, position.path))
@@ -102,7 +110,8 @@ def _features(source: Source, tally: Tally) -> Iterator[dict[str, Any]]:
 
     if table.parent is None:
         for row in tally(source.submissions()):
-            if (found := feature(row, row.instance_id, system_of(row))) is not None:
+            more = dict(zip(ours, system_of(row).values(), strict=True))
+            if (found := feature(row, row.instance_id, more)) is not None:
                 yield found
         return
     for _ in tally(source.submissions()):
@@ -113,11 +122,35 @@ def _features(source: Source, tally: Tally) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def _properties(outlets: Sequence[Outlet]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    cells, names = row_maker(outlets), [outlet.header for outlet in outlets]
+def _is_accuracy(outlet: Outlet) -> bool:
+    """Of a position, the one part that a geometry has no place for."""
+    return outlet.column.kind == "geopoint" and outlet.header.endswith(f"-{POINT[3]}")
+
+
+def _properties(outlets: Sequence[Outlet], names: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    cells = row_maker(outlets)
     return lambda answers: {
         name: cell for name, cell in zip(names, cells(answers), strict=True) if cell is not None and cell != ""
     }
+
+
+def _distinct(names: Sequence[str], taken: Iterable[str] = (), key: Callable[[str], object] = str) -> list[str]:
+    """The names, with a number behind one that stands before it already: labels are often the same."""
+    known, found = {*map(key, taken)}, list[str]()
+    for name in names:
+        given, number = name, 1
+        while key(given) in known:
+            number += 1
+            given = f"{name}_{number}"
+        known.add(key(given))
+        found.append(given)
+    return found
+
+
+def _distinct_in_kml(names: Sequence[str]) -> list[str]:
+    """The same for GDAL, which knows names in KML by their plain letters and digits alone, whatever their case. A
+    name of so many other letters is like any other of as many."""
+    return _distinct(names, _OF_PLACEMARKS, lambda name: re.sub(rb"[^a-z0-9]", b"_", name.lower().encode()))
 
 
 def _placemark(feature: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 
 import orjson
 
@@ -17,6 +18,9 @@ FORMATS = {
     "sav.zip": "application/zip",
     "jsonl": "application/jsonl",
 }
+# Nobody is to go on, with a later program, with the file that an earlier one began. A release has its version; between
+# two, raise the second number when something is written in another way.
+_WRITER = f"{version('siby')}/2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,6 @@ class Options:
     instance_id: str | None = None  # of the one submission to be exported
 
     def digest(self, *more: object) -> str:
-        """A name for the options and whatever else decides what is exported."""
-        said = orjson.dumps([asdict(self), *more], default=str, option=orjson.OPT_SORT_KEYS)
+        """A name for the options and whatever else decides what is exported, and for the program that writes it."""
+        said = orjson.dumps([_WRITER, asdict(self), *more], default=str, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(said).hexdigest()[:32]

@@ -13,10 +13,10 @@ _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 DAY, MOMENT = 1, 2  # places of the looks of a cell among those in STYLES
 
 # The first row stays in sight.
-SHEET_BEGIN = (
+_SHEET_BEGIN = (
     f'{_XML}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
     '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft"/>'
-    "</sheetView></sheetViews><sheetData>"
+    "</sheetView></sheetViews>"
 )
 SHEET_END = "</sheetData></worksheet>"
 
@@ -33,6 +33,15 @@ STYLES = (
     '<xf numFmtId="165" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
+
+
+def sheet_begin(widths: Sequence[int]) -> str:
+    """A sheet up to its first row, with columns that are so many characters wide."""
+    columns = "".join(
+        f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
+        for number, width in enumerate(widths, 1)
+    )
+    return f"{_SHEET_BEGIN}<cols>{columns}</cols><sheetData>"
 
 
 def sheet_path(number: int) -> str:

@@ -13,6 +13,7 @@ import marshal
 import re
 import struct
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from sync.errors import NotImplementedHere
 from sync.exports.cells import Cell
 from sync.exports.csvfiles import Tally, header_of, rows_of
 from sync.exports.fields import Table
-from sync.exports.flat import Outlet, label_in, moment_of
+from sync.exports.flat import POINT, Outlet, label_in, moment_of
 from sync.exports.growing import Scratch, Sink
 from sync.exports.source import Source
 
@@ -36,7 +37,9 @@ _LONGEST_VALUE_LABEL = 120
 _LONGEST_TEXT = 32_767
 _MOST_LABELS = 2000
 _EPOCH = dt.datetime(1582, 10, 14, tzinfo=dt.UTC)
-_FORMATS = {"date": "DATE11", "dateTime": "DATETIME20"}
+# How values are shown, and in how many characters; without it, numbers are shown with two decimals.
+_FORMATS = {"date": "DATE11", "dateTime": "DATETIME20", "whole": "F12.0", "flag": "F1.0", "degrees": "F12.7"}
+_WIDTHS, _WIDTH, _WIDEST = {"date": 11, "dateTime": 20}, 12, 40
 _CASES = 80  # where the number of rows stands in a file
 _MADE = slice(92, 109)  # where the day and time of writing stand
 _ALWAYS = b"01 Jan 8000:00:00"  # the same data are the same bytes
@@ -47,7 +50,8 @@ _NAN = float("nan")
 
 @dataclass(slots=True)
 class Variable:
-    """A column of the file. `kind` is text, number, flag, date or dateTime."""
+    """A column of the file. `kind` is text, number, whole (a number that is shown so), degrees, flag, date or
+    dateTime."""
 
     name: str
     label: str
@@ -58,6 +62,16 @@ class Variable:
     @property
     def is_text(self) -> bool:
         return self.kind == "text"
+
+    @property
+    def measure(self) -> str:
+        """What may be reckoned with it: of a scale there are means."""
+        return "nominal" if self.is_text or self.values else "scale"
+
+    @property
+    def shown(self) -> int:
+        """How many characters wide it is shown."""
+        return min(max(self.width, _WIDTH), _WIDEST) if self.is_text else _WIDTHS.get(self.kind, _WIDTH)
 
     def column(self, cells: Sequence[Cell]) -> list[Any]:
         """The cells as the file has them; the variable becomes as wide as the longest."""
@@ -118,22 +132,25 @@ def _by_header(header: Sequence[str], outlets: Sequence[Outlet]) -> Iterator[tup
 def _variable(name: str, header: str, outlet: Outlet | None, language: str, source: Source) -> Variable:
     if outlet is None:
         kind = "dateTime" if header == "SubmissionDate" else "text"
-        kind = "number" if header in ("SubmitterID", "AttachmentsPresent", "AttachmentsExpected", "Edits") else kind
+        kind = "whole" if header in ("SubmitterID", "AttachmentsPresent", "AttachmentsExpected", "Edits") else kind
         return Variable(name, header, kind)
     column = outlet.column
     label = label_in(column.labels, language) or header
     if outlet.kind == "flag":
         chosen = next((labels for value, labels in column.choices if value == outlet.choice), {})
         return Variable(name, _cut(f"{label}: {label_in(chosen, language) or outlet.choice}"), "flag", {1: "✓", 0: "–"})
+    kind = "whole" if column.kind == "int" and outlet.kind == "number" else outlet.kind
     if column.kind == "geopoint":
-        label = f"{label} {outlet.header.rpartition('-')[2]}"
+        part = outlet.header.rpartition("-")[2]
+        label = f"{label} {part}"
+        kind = "degrees" if part in POINT[:2] and kind == "number" else kind
     label = _cut(label)
     labels = {value: _cut(label_in(said, language) or value, _LONGEST_VALUE_LABEL) for value, said in column.choices}
     disguised = source.pseudonym is not None and column.identifying
     if column.kind != "select_one" or disguised or not labels or len(labels) > _MOST_LABELS:
-        return Variable(name, label, outlet.kind)
+        return Variable(name, label, kind)
     if all(_WHOLE.fullmatch(value) and str(int(value)) == value for value in labels):
-        return Variable(name, label, "number", {float(value): text for value, text in labels.items()})
+        return Variable(name, label, "whole", {float(value): text for value, text in labels.items()})
     longest = max(len(value.encode()) for value in labels)
     return Variable(name, label, "text", labels, longest)
 
@@ -212,6 +229,8 @@ class _Writing:
             str(self._path),
             column_labels={variable.name: variable.label for variable in self._variables},
             variable_value_labels={one.name: dict(one.values) for one in self._variables if one.values},
+            variable_display_width={one.name: one.shown for one in self._variables},
+            variable_measure={one.name: one.measure for one in self._variables},
             variable_format={one.name: _FORMATS[one.kind] for one in self._variables if one.kind in _FORMATS},
         )
         made = bytearray(self._path.read_bytes())
@@ -226,7 +245,7 @@ class _Names:
         self._taken = set(_RESERVED)
 
     def take(self, text: str) -> str:
-        plain = re.sub(r"[^A-Za-z0-9_]", "_", text)
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", _unaccented(text))
         plain = plain if plain[:1].isalpha() else f"v{plain}"
         name, number = plain[:_LONGEST_NAME].rstrip("_") or "v", 1
         while name.casefold() in self._taken:
@@ -235,6 +254,10 @@ class _Names:
             name = plain[: _LONGEST_NAME - len(ending)] + ending
         self._taken.add(name.casefold())
         return name
+
+
+def _unaccented(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
 
 
 def _cut(text: str, most: int = _LONGEST_LABEL) -> str:

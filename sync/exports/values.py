@@ -186,7 +186,8 @@ def _lite_moment(answers: Attribute, path: Path) -> ColumnElement[Any]:
     found = _lite(answers, path)
     day = func.substr(found, 1, 10)
     zoned = or_(found.op("GLOB")("*Z"), found.op("GLOB")("*[+-][0-9][0-9]:[0-9][0-9]"))
-    sound = and_(found.op("GLOB")("????-??-??T??:??*"), zoned, func.date(day) == day)
+    hour = func.substr(found, 12, 2) < "24"  # SQLite takes 24:00 for the day after
+    sound = and_(found.op("GLOB")("????-??-??T??:??*"), zoned, hour, func.date(day) == day)
     # As the column type stores moments; SQLite reckons in milliseconds.
     return type_coerce(case((sound, func.strftime("%Y-%m-%d %H:%M:%f", found).op("||")("000"))), UtcDateTime())
 

@@ -15,7 +15,7 @@ from sync.exports.csvfiles import Tally, entry, header_of, rows_of, zipped
 from sync.exports.fields import Table
 from sync.exports.flat import Outlet, moment_of
 from sync.exports.growing import Sink
-from sync.exports.parts import DAY, MOMENT, SHEET_BEGIN, SHEET_END, STYLES, parts_of, sheet_path
+from sync.exports.parts import DAY, MOMENT, SHEET_END, STYLES, parts_of, sheet_begin, sheet_path
 from sync.exports.sheet import LONGEST_CELL
 from sync.exports.source import Source
 
@@ -25,6 +25,8 @@ _MOST_BYTES = 2_000_000_000  # the same, of a sheet of which the archive did not
 _CELL = 100  # bytes that a cell may well take
 _AT_ONCE = 16  # rows
 _LONGEST_NAME = 31
+# Characters; in a column that is narrower than a day, spreadsheets show ### in its place.
+_WIDTHS, _WIDTH, _WIDEST = {"date": 12, "dateTime": 20}, 16, 40
 _EXACT = 2**53  # beyond it a spreadsheet rounds; such a number is written as text
 _FIRST_DAY = dt.date(1900, 3, 1)  # before it spreadsheets disagree about the calendar
 _DAY_0, _MOMENT_0 = dt.date(1899, 12, 30), dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
@@ -61,7 +63,11 @@ def _write_table(
 ) -> None:
     outlets = source.outlets(table)
     header = header_of(table, outlets)
-    puts = [_PUTS.get(kind, _text) for kind in _kinds(table, outlets, len(header))]
+    kinds = _kinds(table, outlets, len(header))
+    puts = [_PUTS.get(kind, _text) for kind in kinds]
+    begin = sheet_begin(
+        [min(_WIDEST, max(len(text), _WIDTHS.get(kind, _WIDTH))) for text, kind in zip(header, kinds, strict=True)]
+    )
     title = table.path[-1] if table.path else source.form_id
     # Of a sheet that unpacks to more than 2 GB the archive has to say so at its beginning.
     large = expected * len(header) * _CELL > zipfile.ZIP64_LIMIT
@@ -69,7 +75,7 @@ def _write_table(
     while True:
         sheets.append(_sheet_name(title, sheets))
         with entry(archive, sheet_path(len(sheets)), large=large) as file:
-            for piece in _pieces(header, puts, chain(first, rows), math.inf if large else _MOST_BYTES):
+            for piece in _pieces(begin, header, puts, chain(first, rows), math.inf if large else _MOST_BYTES):
                 file.write(piece)
         first = [*islice(rows, 1)]
         if not first:
@@ -77,13 +83,13 @@ def _write_table(
 
 
 def _pieces(
-    header: Sequence[str], puts: Sequence[Put], rows: Iterator[Sequence[Cell]], most_bytes: float
+    begin: str, header: Sequence[str], puts: Sequence[Put], rows: Iterator[Sequence[Cell]], most_bytes: float
 ) -> Iterator[bytes]:
-    """A sheet with as many of the rows as it takes."""
+    """A sheet, from its beginning, with as many of the rows as it takes."""
     letters = [*map(_letters, range(len(header)))]
     columns = [*zip(letters, puts, strict=True)]
     at, size = 1, 0
-    yield (SHEET_BEGIN + _row(at, [(one, _text) for one in letters], header)).encode("utf-8", "replace")
+    yield (begin + _row(at, [(one, _text) for one in letters], header)).encode("utf-8", "replace")
     while at < MOST_ROWS and size < most_bytes and (some := [*islice(rows, min(_AT_ONCE, MOST_ROWS - at))]):
         piece = "".join([_row(number, columns, row) for number, row in enumerate(some, at + 1)])
         yield (encoded := piece.encode("utf-8", "replace"))
@@ -124,7 +130,7 @@ def _number(value: Cell) -> str:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, int | float) and abs(value) <= _EXACT:
-        return f"><v>{value:.16G}</v>"
+        return f"><v>{value!r}</v>"
     return _text(value)
 
 

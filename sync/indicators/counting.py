@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -255,10 +254,11 @@ def part_of(definition: Definition, entry: Entry, period: Period) -> int | None:
     if not definition.has_value or entry.value is None:
         return None
     value: int = entry.value
-    if not definition.spreads or entry.until is None or entry.until <= entry.day:
+    if not definition.spreads:
         return value
-    days = (entry.until - entry.day).days + 1
-    first, last = _offset(entry, period.start, 0), _offset(entry, period.end, days - 1)
+    days = ((entry.until or entry.day) - entry.day).days + 1
+    first = max((period.start - entry.day).days, 0) if period.start else 0
+    last = min((period.end - entry.day).days, days - 1) if period.end else days - 1
     if first > last:
         return 0
     return _come_to(value, last + 1, days) - _come_to(value, first, days)
@@ -462,14 +462,6 @@ def _sum(amounts: list[Amount]) -> Fraction:
     whole = sum(amount for amount in amounts if isinstance(amount, int))
     parts = sum(round(amount * _FINE) for amount in amounts if not isinstance(amount, int))
     return whole + Fraction(parts, _FINE)
-
-
-def _offset(entry: Entry, day: dt.date | None, default: int) -> int:
-    """Days from the row's first day, within its days."""
-    if day is None:
-        return default
-    offset: int = (day - entry.day).days
-    return max(offset, 0) if default == 0 else min(offset, default)
 
 
 def _come_to(value: int, days: int, of: int) -> int:

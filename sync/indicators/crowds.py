@@ -32,7 +32,8 @@ class Register:
 
     def find(self, subjects: Set[str]) -> BitMap:
         """The numbers of those that have one."""
-        return BitMap([*map(self._numbers.__getitem__, self._numbers.keys() & subjects)])
+        with self._lock:
+            return BitMap([*map(self._numbers.__getitem__, self._numbers.keys() & subjects)])
 
     def number_of(self, subject: object) -> int | None:
         return self._numbers.get(subject)  # type: ignore[call-overload,no-any-return]

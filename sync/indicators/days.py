@@ -116,7 +116,8 @@ def heads_between(
     known = kept.get(key, rows.event)
     if known is None:
         found = rows.heads(definition, names, where)
-        if sum(one.rows for one in found) >= max(_LEAST_ROWS, _LEAST_TOGETHER * len(found) * len(asked)):
+        together = sum(one.rows for one in found) >= max(_LEAST_ROWS, _LEAST_TOGETHER * len(found) * len(asked))
+        if together and sum(len(one.subjects) for one in found) < _MOST_KEPT:
             kept.put(key, _Known(rows.event))
         return found
     if known.event > rows.event:  # nobody can tell what of it was so then

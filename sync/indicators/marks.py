@@ -17,6 +17,7 @@ from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Figure, figure, share
 from sync.indicators.reading import Reading
 from sync.indicators.templates import TOGETHER, StatementEnvironment
+from sync.indicators.unwritable import Unwritable
 from sync.indicators.wording import (
     GAP,
     MOST_DECIMALS,
@@ -245,9 +246,9 @@ class Page:
         return self._count(write(Fraction(value), self.language, shown or 0), value)
 
     def _date(self, value: Any) -> Written:
-        day = dt.date.fromisoformat(value) if isinstance(value, str) else value
+        day = _day(value) if isinstance(value, str) else value
         if not isinstance(day, dt.date):
-            raise TypeError("date is for dates")
+            raise Unwritable("date is for dates", "Write one like 2026-03-31.")
         return self.place(date_words(day, self.language))
 
     def _people(self, value: Any) -> Written:
@@ -255,7 +256,7 @@ class Page:
 
     def _noun(self, value: Any, one: Any = None, several: Any = None) -> Written:
         if not (isinstance(one, str) and isinstance(several, str)):
-            raise TypeError("a noun is two texts, for one and for several")
+            raise Unwritable("a noun is two texts, for one and for several", 'Write it like noun("cow", "cows").')
         noun = Noun(one, several)
         if isinstance(value, FigureMark):
             return value.written(noun)
@@ -267,7 +268,7 @@ class Page:
 
     def _join(self, values: Iterable[Any], between: str = ", ") -> Written:
         if isinstance(values, str):
-            raise TypeError("join is for lists")
+            raise Unwritable("join is for lists")
         return Written(str(self.place(between)).join(str(self.show(value)) for value in values))
 
     def _together(self, values: Iterable[Any]) -> Written | str:
@@ -304,7 +305,7 @@ class FigureMark:
         cells = {**dict(self._asked.cells), **{name: key for name, key in asked.items() if name not in _NOT_CELLS}}
         texts = [period, *(() if place is None else (place,)), *(key for key in cells.values() if key is not None)]
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError(f'{self._asked.name} is asked for with texts, such as period="2026"')
+            raise Unwritable(f'{self._asked.name} is asked for with texts, such as period="2026"')
         place = self._page.reading.place(place)
         return FigureMark(self._page, replace(self._asked, period=period, place=place, cells=tuple(cells.items())))
 
@@ -461,11 +462,18 @@ def _decimal(value: Fraction | None) -> Decimal | None:
     return None if value is None else rounded(value)
 
 
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _small(decimals: Any) -> int | None:
     if decimals is None:
         return None
     if not isinstance(decimals, int) or not 0 <= decimals <= 6:
-        raise ValueError("decimals are from 0 to 6")
+        raise Unwritable("decimals are from 0 to 6", "Write one of these numbers.")
     return decimals
 
 

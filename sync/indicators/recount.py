@@ -153,7 +153,7 @@ def recount_form(journal: Journal, form_id: str, event: int, anew: bool = True) 
     session, after = journal.session, 0
     while ids := _next_ids(session, journal.project_id, after, form_id):
         if anew:
-            derivations, _, recounted = _mended(journal, ids, event)
+            derivations, _, recounted, _ = _mended(journal, ids, event)
             replace_contributions(journal, [each.wanted(event) for each in derivations])
             recount(journal, recounted - set(ids), event)
         else:
@@ -187,7 +187,7 @@ def _rebuild_submissions(journal: Journal, ids: Sequence[int]) -> list[str]:
     session, project_id = journal.session, journal.project_id
     mark = journal.mark()
     event = journal.record("definition", None, {"rebuilt": True})
-    derivations, differences, recounted = _mended(journal, ids, event)
+    derivations, differences, recounted, flagged = _mended(journal, ids, event)
     wrong_steps = steps_differ(session, project_id, [each.arrived() for each in derivations])
     if wrong_steps:
         apply_actions(journal, [each.arrived() for each in derivations if each.submission.id in wrong_steps])
@@ -199,6 +199,7 @@ def _rebuild_submissions(journal: Journal, ids: Sequence[int]) -> list[str]:
     replace_contributions(journal, [each.wanted(event) for each in derivations if each.submission.id in stale])
     recount(journal, recounted - set(ids), event)
     differences += [f"submission {submission_id}: second copies" for submission_id in sorted(recounted)]
+    differences += [f"submission {submission_id}: flags among neighbours" for submission_id in sorted(flagged)]
     differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
     differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
     differences += [f"submission {lacking.submission_id}: instance name" for lacking in unnamed]
@@ -240,8 +241,9 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     wrong_repeats = differing_repeats(session, project_id, [each.repeated() for each in derivations])
     stale = differing(session, project_id, [each.wanted(0) for each in derivations])
     rule = session.scalars(select(Project.counts).where(Project.id == project_id)).one()
-    miscounted = doubles_differing(session.connection(), project_id, rule, ids)
+    miscounted, misflagged = doubles_differing(session.connection(), project_id, rule, ids)
     differences += [f"submission {submission_id}: second copies" for submission_id in sorted(miscounted)]
+    differences += [f"submission {submission_id}: flags among neighbours" for submission_id in sorted(misflagged)]
     differences += [f"submission {submission_id}: entities" for submission_id in sorted(wrong_steps)]
     differences += [f"submission {submission_id}: rows of repeats" for submission_id in sorted(wrong_repeats)]
     differences += [
@@ -256,16 +258,17 @@ def verify_portion(session: Session, project_id: int, after: int) -> Portion:
     return Portion(upto, len(ids), differences)
 
 
-def _mended(journal: Journal, ids: Sequence[int], event: int) -> tuple[list[Derivation], list[str], set[int]]:
+def _mended(journal: Journal, ids: Sequence[int], event: int) -> tuple[list[Derivation], list[str], set[int], set[int]]:
     """What follows from these submissions, once their derived columns say so and it is decided anew which copies count;
-    what was wrong in the columns, and whose counting changed."""
+    what was wrong in the columns, whose counting changed, and whose flags alone."""
     session, project_id = journal.session, journal.project_id
     derivations = list(_derivations(session, project_id, ids))
     former = [Former(each.submission.fingerprint, each.submission.subject, each.submission.day) for each in derivations]
     differences = _mend_columns(session, project_id, derivations)
-    recounted = set(settle_doubles(journal, ids, event, former))
+    flagged: set[int] = set()
+    recounted = set(settle_doubles(journal, ids, event, former, flagged=flagged))
     _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
-    return derivations, differences, recounted
+    return derivations, differences, recounted, flagged
 
 
 def _column_faults(derivation: Derivation) -> list[str]:

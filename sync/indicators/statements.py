@@ -162,7 +162,7 @@ def check_statement(reading: Reading, name: str, language: str, source: str) -> 
     """What is wrong with a wording, by the indicators and places of the reading."""
     page = Page(reading, language, "all", None, sees_small_cells=True)
     known = [*reading.definitions, *VARIABLES]
-    place = f"statements/{name}.{language}.md"
+    place = _file(name, language)
     findings = check_source(page.environment(), clean(source), known, lambda *call: _call_faults(reading, *call), place)
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         findings.append(Finding(f"‘{name}’ cannot name a statement.", "Use letters, digits, - and _.", place))
@@ -174,7 +174,7 @@ def _try(reading: Reading, name: str, language: str, source: str) -> None:
     another period, place or number would do."""
     page = Page(reading, language, "all", None, sees_small_cells=True)
     try:
-        _write(page, source, "all", None, f"statements/{name}.{language}.md")
+        _write(page, source, "all", None, _file(name, language))
     except Unexpected as refusal:
         cause = refusal.__cause__  # none, where the data named a period, place or cell that there is not
         if isinstance(cause, SecurityError) or (
@@ -201,7 +201,7 @@ def compose(
     roughly = reading.definitions.keys() & _WORD.findall(source)  # some may be prose
     begin = counting_indicators(tell, len(roughly))
     page = Page(reading, written, reading.period(period).text, reading.place(place), sees_small_cells, begin, pairs)
-    text, waiting = _write(page, source, period, place)
+    text, waiting = _write(page, source, period, place, _file(name, written))
     return Statement(
         name,
         written,
@@ -256,7 +256,12 @@ def counting_indicators(tell: Tell, of: int) -> Callable[[str], None]:
     return begin
 
 
-def _write(page: Page, source: str, period: str, place: str | None, where: str = "statement") -> tuple[str, int]:
+def _file(name: str, language: str) -> str:
+    """Where the text stands in a programme's folder."""
+    return f"statements/{name}.{language}.md"
+
+
+def _write(page: Page, source: str, period: str, place: str | None, where: str) -> tuple[str, int]:
     """The text, and how many submissions wait for review. `where` the text stands is said of what is wrong with it."""
     reading = page.reading
     waiting = waiting_for_review(reading)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.environment import Template
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from forms.findings import Finding
-from forms.spelling import did_you_mean
+from forms.spelling import did_you_mean, suggestion
 from sync.errors import Unexpected
+from sync.indicators.unwritable import Missing, NotAllowed, Unwritable, called, reckoned, told, well_asked
 
 LONGEST_SOURCE = 100_000
 LONGEST_TEXT = 400_000
@@ -56,6 +59,7 @@ _ALLOWED = (
 _TESTS = ("defined", "undefined", "none", "divisibleby", "even", "odd")
 _LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
 _ROUND = "_round"
+_GONE = "Take it out of the text, or bring back the form that it came from."
 # The filter, where an environment has one, that joins what a text joins with `~`.
 TOGETHER = "_together"
 
@@ -63,7 +67,8 @@ TOGETHER = "_together"
 class StatementEnvironment(SandboxedEnvironment):
     """`show` writes what stands in {{ }}; `attributes` are those that a value of a class shows."""
 
-    intercepted_binops = frozenset({"*", "**", "%", "+"})
+    intercepted_binops = frozenset({"*", "**", "%", "+", "-", "/"})
+    intercepted_unops = frozenset({"+", "-"})
 
     def __init__(
         self,
@@ -71,12 +76,15 @@ class StatementEnvironment(SandboxedEnvironment):
         attributes: Mapping[type, Collection[str]],
         show: Callable[[Any], Any],
     ) -> None:
-        super().__init__(undefined=StrictUndefined, finalize=show, trim_blocks=True, lstrip_blocks=True)
+        super().__init__(undefined=Missing, finalize=show, trim_blocks=True, lstrip_blocks=True)
         self._attributes: dict[type, Collection[str]] = {LoopContext: _LOOP, **attributes}
         self._rounds = 0
         self.globals = {}
-        self.filters = {**filters, _ROUND: self._round}
-        self.tests = {name: self.tests[name] for name in _TESTS}
+        # Those of which a text knows nothing have nothing to say for themselves.
+        said = {name: well_asked(name, one) for name, one in filters.items() if not name.startswith("_")}
+        self.filters = {**filters, **said, _ROUND: self._round}
+        tests: Mapping[str, Any] = self.tests
+        self.tests = {name: well_asked(name, tests[name]) for name in _TESTS}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return attr in self._attributes.get(type(obj), ())
@@ -84,11 +92,20 @@ class StatementEnvironment(SandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         return type(obj) in self._attributes
 
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        return self.undefined(f"‘{attribute}’ may not be asked for", obj, attribute, NotAllowed)
+
+    def call(self, context: Any, asked: Any, /, *given: Any, **named: Any) -> Any:
+        if not self.is_safe_callable(asked):
+            raise NotAllowed("only a figure takes something in brackets")
+        return called(super().call, context, asked, *given, **named)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Texts may be neither multiplied nor filled in; what grows them is written out with `~`."""
-        if isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple):
-            raise TypeError(f"{operator} is for numbers")
-        return super().call_binop(context, operator, left, right)
+        return reckoned(operator, self.binop_table[operator], *_alike(left, right))
+
+    def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
+        return reckoned(operator, self.unop_table[operator], arg)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -97,11 +114,24 @@ class StatementEnvironment(SandboxedEnvironment):
         return _Joined().visit(tree) if TOGETHER in self.filters else tree
 
     def _round(self, values: Iterable[Any]) -> Iterator[Any]:
-        for value in values:
+        try:
+            each = iter(values)
+        except TypeError:
+            raise Unwritable("a loop is for lists", "Of a figure, take its .items.") from None
+        for value in each:
             self._rounds += 1
             if self._rounds > _MOST_ROUNDS:
-                raise TemplateError(f"The loops go round more than {_MOST_ROUNDS} times.")
+                raise Unwritable(f"The loops go round more than {_MOST_ROUNDS} times", "Go through shorter lists.")
             yield value
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """Both as decimals where one is: a figure and a number with a decimal point."""
+    if isinstance(left, Decimal) and isinstance(right, float):
+        return left, Decimal(repr(right))
+    if isinstance(left, float) and isinstance(right, Decimal):
+        return Decimal(repr(left)), right
+    return left, right
 
 
 class _Joined(NodeTransformer):
@@ -117,10 +147,12 @@ def render_source(environment: StatementEnvironment, source: str, values: Mappin
     """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out. The environment is
     used up: it holds itself, and would hold what its filters read from until garbage is collected."""
     try:
-        template = environment.from_string(source)
-        return bounded(template, values)
+        return bounded(environment.from_string(source), values)
+    except Unexpected as refusal:
+        line = _line_of(refusal)
+        raise Unexpected(findings=[replace(one, place=place, row=line) for one in refusal.findings]) from None
     except TemplateSyntaxError as error:
-        raise Unexpected(findings=[_syntax(error, place)]) from None
+        raise Unexpected(findings=_gone(environment, source, values, place) or [_syntax(error, place)]) from None
     except (
         TemplateError,
         TypeError,
@@ -130,11 +162,17 @@ def render_source(environment: StatementEnvironment, source: str, values: Mappin
         AttributeError,
         RecursionError,
     ) as error:
-        fault = f"The statement cannot be written: {str(error).rstrip('.')}."
-        raise Unexpected(findings=[Finding(fault, place=place, row=_line_of(error))]) from error
+        line, why = _line_of(error), told(error)
+        findings = [Finding(f"The statement cannot be written: {why}.", why.remedy, place, row=line)]
+        gone = _gone(environment, source, values, place)
+        raise Unexpected(findings=gone if line in {one.row for one in gone} else findings) from error
     finally:
         environment.filters.clear()
         environment.finalize = None
+
+
+def _no_indicator(name: str) -> str:
+    return f"‘{name}’ is not an indicator."
 
 
 def check_source(
@@ -143,7 +181,7 @@ def check_source(
     known: Collection[str],
     check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
     place: str,
-    say_unknown: Callable[[str], str] = lambda name: f"‘{name}’ is not an indicator.",
+    say_unknown: Callable[[str], str] = _no_indicator,
 ) -> list[Finding]:
     """Everything that is wrong with a text, each with its line. `known` are the names that it may use, `say_unknown` is
     said of others; `check_call` gives faults and remedies of a figure that is asked for with these constants."""
@@ -151,17 +189,16 @@ def check_source(
         return [Finding(f"The text has more than {LONGEST_SOURCE} characters.", "Divide it into several.", place)]
     try:
         tree = environment.parse(source)
-        environment.compile(source)
+        faults = sorted(_faults(environment, tree, known, check_call, say_unknown))
+        if not faults:
+            environment.compile(source)
     except TemplateSyntaxError as error:
         return [_syntax(error, place)]
     except ValueError:
         return [Finding("The text holds a number that is too long.", "Write a shorter one.", place)]
     except (TemplateError, RecursionError):
         return [Finding("The text is too deeply nested.", "Write it plainer.", place)]
-    return [
-        Finding(fault, remedy, place, row=line)
-        for line, fault, remedy in sorted(_faults(environment, tree, known, check_call, say_unknown))
-    ]
+    return [Finding(fault, remedy, place, row=line) for line, fault, remedy in faults]
 
 
 def only_allowed(tree: nodes.Template) -> None:
@@ -180,7 +217,7 @@ def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGES
         pieces.append(piece)
         length += len(piece)
         if length > at_most:
-            raise TemplateError(f"The text comes to more than {at_most} characters.")
+            raise Unwritable(f"The text comes to more than {at_most} characters", "Divide it into several.")
     return "".join(pieces)
 
 
@@ -206,7 +243,7 @@ def _faults(
     check_call: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str]]],
     say_unknown: Callable[[str], str],
 ) -> Iterator[tuple[int, str, str]]:
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
+    yield from _unknown(environment, tree, known, say_unknown, lambda name: did_you_mean(name, known))
     for node in _all(tree):
         if not isinstance(node, _ALLOWED):
             kind = type(node).__name__.lower()
@@ -217,13 +254,36 @@ def _faults(
                 "This constant cannot be written out.",
                 "Use whole characters, or a smaller number.",
             )
-        elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
-            yield node.lineno, say_unknown(node.name), did_you_mean(node.name, known)
         elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in known:
             for fault, remedy in _call_faults(node, check_call):
                 yield node.lineno, fault, remedy
+
+
+def _unknown(
+    environment: StatementEnvironment,
+    tree: nodes.Template,
+    known: Collection[str],
+    say_unknown: Callable[[str], str],
+    remedy: Callable[[str], str],
+) -> Iterator[tuple[int, str, str]]:
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
+    filters = [name for name in environment.filters if not name.startswith("_")]
+    for node in _all(tree):
+        if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
+            yield node.lineno, say_unknown(node.name), remedy(node.name)
         elif isinstance(node, nodes.Filter) and node.name not in environment.filters:
-            yield node.lineno, f"‘{node.name}’ is not a filter.", did_you_mean(node.name, environment.filters)
+            yield node.lineno, f"‘{node.name}’ is not a filter.", suggestion(node.name, filters)
+        elif isinstance(node, nodes.Test) and node.name not in environment.tests:
+            yield node.lineno, f"‘{node.name}’ cannot be asked with ‘is’.", suggestion(node.name, environment.tests)
+
+
+def _gone(environment: StatementEnvironment, source: str, known: Collection[str], place: str) -> list[Finding]:
+    """What a text names that was known when it was taken, and is not any more."""
+    try:
+        found = sorted(_unknown(environment, environment.parse(source), known, _no_indicator, lambda _: _GONE))
+    except (TemplateError, ValueError, RecursionError):
+        return []
+    return [Finding(fault, remedy, place, row=line) for line, fault, remedy in found]
 
 
 def _can_be_written(value: object) -> bool:

@@ -104,6 +104,20 @@ def test_the_token_of_a_draft_opens_nothing_once_its_project_was_deleted(house: 
     assert posted.status_code == 404
 
 
+def test_flags_of_trial_answers_are_told_in_the_language_that_was_asked_for(house: House) -> None:
+    token = a_draft(house, markdown="| survey |\n| type | name | label |\n| integer | a | A |")
+    door = f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft"
+    filled = f'<data id="visit" version="1"><a>x</a><meta><instanceID>{instance_id(7)}</instanceID></meta></data>'
+    house.app.test_client().post(
+        f"{door}/submission", data={"xml_submission_file": (io.BytesIO(filled.encode()), "x.xml")}
+    )
+
+    ((_, _, english),) = shown(house.djeneba.get(f"forms/visit/draft/submissions/{instance_id(7)}"))["flags"]
+    (trial,) = shown(house.djeneba.get("forms/visit/draft/submissions?lang=fr"))
+
+    assert (english[:3], trial["flags"][0][:2], trial["flags"][0][2][:2]) == ("‘x’", ["type", "/data/a"], "«\xa0")
+
+
 def test_trial_answers_count_nowhere_and_go_with_the_draft(house: House) -> None:
     token = a_draft(house, markdown="| survey |\n| type | name | label |\n| text | a | A |")
     door = f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft"

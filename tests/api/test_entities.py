@@ -278,7 +278,7 @@ def test_each_property_says_when_the_version_that_brought_it_was_published(house
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_names_of_lists_and_properties_are_checked(office: House) -> None:
-    for name in ("", "a b", "__x", "1x", "mes_envois"):
+    for name in ("", "a b", "__x", "1x", "mes_envois", "villages.svc"):
         assert refused(office.djeneba.post("datasets", json={"name": name})) == 400.8
     assert refused(office.djeneba.post("datasets", json={"name": "Villages"})) == 409.3
     for name in ("name", "Label", "__id", "a b"):

@@ -16,11 +16,12 @@ import pyreadstat
 import pytest
 from lxml import etree
 from openpyxl.utils.escape import unescape
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from server.db import session
 from sync.exports.cells import safe
-from sync.models import Audit
+from sync.models import Audit, SubmissionVersion
+from sync.models.database import begin_writing
 from tests.support.exports import a_visit, publish, read_csv, tables_in, with_visits
 from tests.support.pages import signed_in
 from tests.support.projects import a_sale, instance_id
@@ -36,6 +37,26 @@ NOTE = """
 CHOICES = """
     | choices | | |
     | list_name | name | label |
+"""
+FIELD = """
+    | survey        |           |             |
+    | type          | name      | label       |
+    | text          | name      | Name        |
+    | text          | first     | Same        |
+    | text          | First     | Same        |
+    | text          | status    | Status      |
+    | text          | begin     | Begun       |
+    | text          | fieldpath | Way there   |
+    | text          | nom_élève | Pupil       |
+    | integer       | owners    | Owners      |
+    | decimal       | area      | Area        |
+    | date          | day       | Day         |
+    | select_one kind | kind    | Kind        |
+    | geopoint      | spot      | Spot        |
+    | choices       |           |             |
+    | list_name     | name      | label       |
+    | kind          | 1         | Dry         |
+    | kind          | 2         | Wet         |
 """
 _KML = "{http://www.opengis.net/kml/2.2}"
 
@@ -182,6 +203,20 @@ def test_a_workbook_holds_texts_numbers_and_dates_and_nothing_that_runs(house: H
     assert b"<f>" not in b"".join(_entries(body).values())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sheet_has_numbers_to_their_last_digit_and_columns_in_which_a_moment_can_be_seen(house: House) -> None:
+    areas = [12.684000000000001, 0.1, 1e-07, 123456789.12345679, 3]
+    publish(house.app, house.pid, "field", "1", FIELD)
+    assert set(house.amina.outcomes(*(_a_field(number, area=area) for number, area in enumerate(areas)))) == {"stored"}
+
+    sheet = openpyxl.load_workbook(io.BytesIO(house.baraka.get("forms/field/submissions.xlsx").get_data()))["field"]
+
+    letters = {str(cell.value): cell.column_letter for cell in sheet[1]}
+    assert [cell.value for cell in sheet[letters["area"]]][:0:-1] == areas
+    assert sheet.column_dimensions[letters["SubmissionDate"]].width >= len("2026-11-19 12:00:00")
+    assert sheet.column_dimensions[letters["day"]].width >= len("2026-11-19")
+
+
 def test_a_sheet_is_named_after_its_form_also_where_a_spreadsheet_allows_no_such_name(house: House) -> None:
     form_id = "'abcdefghijklmnopqrstuvwxyz_abc'defghij"
     publish(house.app, house.pid, form_id, "1", NOTE)
@@ -224,6 +259,19 @@ def test_a_workbook_tells_each_text_as_it_was_sent(house: House) -> None:
 
     header, *rows = book["sale"].iter_rows(values_only=True)
     assert [unescape(str(row[header.index("remark")])) for row in reversed(rows)] == texts
+
+
+def test_a_yes_or_no_kept_as_json_has_it_is_a_word_in_every_column_of_a_workbook(house: House) -> None:
+    house.amina.send(a_sale(1))
+    yes = dict.fromkeys(("day", "seller", "village", "sacks", "price", "remark"), True)
+    with house.app.app_context():
+        begin_writing(session()).execute(update(SubmissionVersion).values(answers=yes))
+        session().commit()
+
+    book = openpyxl.load_workbook(io.BytesIO(house.baraka.get("forms/sale/submissions.xlsx").get_data()))
+
+    header, row = book["sale"].iter_rows(values_only=True)
+    assert [row[header.index(name)] for name in yes] == ["true"] * len(yes)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -291,6 +339,31 @@ def test_maps_show_each_position_once_with_its_answers(house: House) -> None:
     assert len({mark.get("id") for mark in marks}) == len(placed)
 
 
+@pytest.mark.parametrize("kind", ["geojson", "kml"])
+def test_a_map_keeps_each_answer_whatever_else_is_called_as_its_question(house: House, kind: str) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD)
+    answers = {"name": "Awa", "first": "A", "First": "B", "status": "fallow", "fieldpath": "left", "begin": "soon"}
+    house.amina.outcomes(_a_field(1, **answers, spot=[12.5, -8.0, 300.0, 4.5]))
+
+    plain, labelled = (_on_the_map(house, f"forms/field/submissions.{kind}{asked}") for asked in ("", "?labels=en"))
+
+    apart = {"geojson": ("name", "First", "begin"), "kml": ("name_2", "First_2", "begin_2")}[kind]
+    assert [plain[name] for name in apart] == ["Awa", "B", "soon"]
+    assert plain.items() >= {"first": "A", "status": "fallow", "fieldpath_2": "left", "spot-Accuracy": "4.5"}.items()
+    assert plain["submitterName"] == "Amina"
+    assert (labelled["Same"], labelled["Same_2"]) == ("A", "B")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_map_of_nothing_is_a_layer_all_the_same(house: House) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD)
+
+    kml = etree.fromstring(house.baraka.get("forms/field/submissions.kml").get_data())
+
+    assert kml.findtext(f"{_KML}Document/{_KML}Folder/{_KML}name") == "field"
+    assert json.loads(house.baraka.get("forms/field/submissions.geojson").get_data())["features"] == []
+
+
 def test_one_submission_is_shown_on_the_map_by_any_of_its_ids(house: House) -> None:
     visits = with_visits(house, 6)
     key = next(visit["instance_id"] for visit in visits if "spot" in visit["answers"]["visit"])
@@ -333,6 +406,24 @@ def test_spss_files_have_labels_and_the_values_that_were_sent(house: House, tmp_
         loan["sum"] for answers in visits.values() for person in answers["people"] for loan in person["loans"]
     )
     assert refused(house.baraka.get(f"{FILE}.sav")) == 400.8
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_spss_shows_whole_numbers_positions_and_days_as_such_and_knows_of_what_there_are_means(
+    house: House, tmp_path: Path
+) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD)
+    house.amina.outcomes(_a_field(1, area=0.5, owners=3, kind="2"))
+
+    _, meta = _read_sav(tmp_path, house.baraka.get("forms/field/submissions.sav").get_data())
+
+    shown = {"owners": "F12.0", "kind": "F12.0", "spot_Latitude": "F12.7", "day": "DATE11", "Edits": "F12.0"}
+    assert meta.original_variable_types.items() >= shown.items()
+    assert meta.variable_value_labels["kind"] == {1: "Dry", 2: "Wet"}
+    measured = {"owners": "scale", "area": "scale", "day": "scale", "kind": "nominal", "name": "nominal"}
+    assert meta.variable_measure.items() >= measured.items()
+    assert meta.variable_display_width["SubmissionDate"] >= len("19-NOV-2026 12:00:00")
+    assert "nom_eleve" in meta.column_names
 
 
 def test_an_export_of_nothing_is_whole_in_every_format(house: House, tmp_path: Path) -> None:
@@ -489,6 +580,22 @@ def _upload(house: House, sha256: str, content: bytes) -> None:
 def _entries(archive: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         return {name: opened.read(name) for name in opened.namelist()}
+
+
+def _a_field(number: int, **answers: Any) -> dict[str, Any]:
+    told = {"form": "field", "version": "1", "recorded_at": "2026-11-19T12:00:00+00:00", "answers": answers}
+    return {"instance_id": instance_id(number), **told}
+
+
+def _on_the_map(house: House, address: str) -> dict[str, str]:
+    """What a map says of its only feature, as text."""
+    body = house.baraka.get(address).get_data()
+    if ".kml" in address:
+        told = etree.fromstring(body).findall(f".//{_KML}Data")
+        assert len({one.get("name") for one in told}) == len(told)
+        return {one.get("name") or "": one.findtext(f"{_KML}value") or "" for one in told}
+    [feature] = json.loads(body)["features"]
+    return {name: str(value) for name, value in feature["properties"].items()}
 
 
 def _read_sav(folder: Path, data: bytes) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -229,6 +230,33 @@ def test_a_statement_with_faults_is_refused_with_all_of_them(house: House) -> No
 
     assert refused(answer) == 400.8
     assert len(answer.get_json()["details"]["findings"]) == 2
+
+
+def test_a_statement_that_names_an_indicator_whose_form_was_deleted_says_where_and_what_to_do(sold: House) -> None:
+    for language in ("en", "fr"):
+        sold.djeneba.put(f"statements/results/{language}", data="# Sales\n\n{{ sacks }}")
+    client, in_french = signed_in(sold), {"Accept-Language": "fr"}
+    assert sold.fanta.get("statements/results").status_code == 200
+    read(client, f"/projects/{sold.pid}/statements/results?lang=fr")
+    sold.djeneba.delete("forms/sale")
+
+    english = sold.fanta.get("statements/results?lang=en").get_json()["details"]["findings"]
+    french = sold.fanta.get("statements/results?lang=fr").get_json()["details"]["findings"]
+    issue = sold.baraka.post("statements/results/issues", json=issue_now(sold), headers=in_french).get_json()
+    pages = [client.get(f"/projects/{sold.pid}/statements/results{path}?lang=fr") for path in ("", "/issue")]
+
+    remedy = "Take it out of the text, or bring back the form that it came from."
+    said = {
+        "fault": "«\xa0sacks\xa0» n’est pas un indicateur.",
+        "remedy": "Retirez-le du texte, ou rétablissez le formulaire dont il venait.",
+    }
+    assert english == [
+        {"place": "statements/results.en.md", "row": 3, "fault": "‘sacks’ is not an indicator.", "remedy": remedy}
+    ]
+    assert french == issue["details"]["findings"] == [{"place": "statements/results.fr.md", "row": 3, **said}]
+    for page in pages:
+        words = re.sub(r"</?code>", "", page.get_data(as_text=True))
+        assert f"statements/results.fr.md, ligne 3\xa0: {said['fault']} {said['remedy']}" in words
 
 
 SCREENING = """

@@ -88,9 +88,10 @@ def test_an_old_excel_workbook_is_read_like_a_new_one(house: House) -> None:
         (b"<html/>", "XForm"),
         (b"<!DOCTYPE x><html/>", "DOCTYPE"),
         (a_workbook("x.xlsx", "1", NOTE), "cannot end"),
+        (a_workbook("x.svc", "1", NOTE), "cannot end"),
         (b"", "no form"),
     ],
-    ids=["pyxform", "function", "our sheet", "zip", "ole", "picture", "no xform", "doctype", "id", "nothing"],
+    ids=["pyxform", "function", "our sheet", "zip", "ole", "picture", "no xform", "doctype", "id", "feed", "nothing"],
 )
 def test_what_cannot_be_published_is_refused_with_the_reason(house: House, workbook: bytes, told: str) -> None:
     answer = post(house, workbook, publish="true")

@@ -462,6 +462,13 @@ def test_a_review_state_is_asked_for_as_the_schema_has_it(house: House) -> None:
     assert numbers(house.baraka, **{"$filter": f"__system/reviewState in ({state}'approved',{state}'rejected')"}) == [1]
 
 
+def test_a_whole_number_is_the_same_to_the_feed_and_to_filters_however_it_is_written(house: House) -> None:
+    house.amina.send(a_visit(1, sacks="3.0"), a_visit(2, sacks="3"), a_visit(3, sacks="3.5"))
+
+    assert numbers(house.baraka, **{"$filter": "sacks eq 3"}) == [3, 3]
+    assert numbers(house.baraka) == [None, 3, 3]
+
+
 def test_columns_can_be_chosen(house: House) -> None:
     house.amina.send(a_visit(1, head={"head_age": 40}))
 
@@ -469,6 +476,22 @@ def test_columns_can_be_chosen(house: House) -> None:
 
     assert row == {"__system": {"edits": 0}, "sacks": 1, "head": {"head_age": 40}}
     assert refused(house.baraka.get(f"{SVC}/Submissions", query_string={"$select": "sackz"})) == 400.8
+    assert set(rows(house.baraka, "Submissions", **{"$select": ","})[0]) > {"__id", "village"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{SVC}/Submissions?$select=__system/editz",
+        f"{SVC}/Submissions.people?$select=__system",
+        f"{SVC}/Submissions.people?$select=__system/edits",
+        "datasets/people.svc/Entities?$select=__system/versions",
+        "datasets/people.svc/Entities?$select=label/first",
+        "datasets/people.svc/Entities?$select=labels",
+    ],
+)
+def test_a_column_that_there_is_not_is_refused_also_where_there_are_no_rows(house: House, path: str) -> None:
+    assert refused(house.baraka.get(path)) == 400.8
 
 
 @pytest.mark.parametrize(
@@ -689,6 +712,15 @@ def test_a_moment_at_the_edge_of_the_zones_is_in_the_feed_and_found(house: House
     assert row["at"] == "2026-02-03T10:00:00.000+14:00"
 
 
+def test_an_hour_that_there_is_not_is_null_in_the_feed_and_in_filters(house: House) -> None:
+    house.amina.send(a_visit(1, at="2026-02-03T24:00:00.000Z"), a_visit(2, at="2026-02-03T23:59:00.000Z"))
+
+    (row,) = rows(house.baraka, "Submissions", **{"$filter": "at eq null"})
+
+    assert (row["sacks"], row["at"]) == (1, None)
+    assert numbers(house.baraka, **{"$filter": "at ge 2026-02-03T00:00:00Z"}) == [2]
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "code"),
     [
@@ -740,6 +772,20 @@ def test_the_schema_is_whole(house: House) -> None:
     assert of["spot"] == "Edm.GeographyPoint"
     assert of["at"] == "Edm.DateTimeOffset"
     assert of["crops"] == "Edm.String"
+
+
+def test_the_schema_says_how_fine_moments_are_and_which_number_each_name_has(house: House) -> None:
+    document = etree.fromstring(house.baraka.get(f"{SVC}/$metadata").data)
+    edm = "{http://docs.oasis-open.org/odata/ns/edm}"
+
+    moments = [prop for prop in document.iter(f"{edm}Property") if prop.get("Type") == "Edm.DateTimeOffset"]
+    assert len(moments) == 4
+    assert {prop.get("Precision") for prop in moments} == {"6"}
+    listed = {
+        kind.get("Name"): [(each.get("Name"), each.get("Value")) for each in kind]
+        for kind in document.iter(f"{edm}EnumType")
+    }
+    assert listed["ReviewState"] == [("hasIssues", "0"), ("edited", "1"), ("rejected", "2"), ("approved", "3")]
 
 
 def test_an_address_with_a_signature_shows_a_photo_and_nothing_else(house: House) -> None:

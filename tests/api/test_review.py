@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from server.db import session
 from sync.accounts.audit import first_broken
-from sync.models import Audit
+from sync.models import Audit, Submission
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 
@@ -96,6 +96,28 @@ def test_the_list_to_review_is_filtered_and_paged(house: House) -> None:
     assert [row["instance_id"] for row in flagged] == [instance_id(3)]
     assert flagged[0]["flags"][0]["code"] == "constraint"
     assert [row["instance_id"] for row in approved] == [instance_id(1)]
+
+
+def test_flags_are_told_in_the_language_that_was_asked_for(house: House) -> None:
+    first = a_sale(2, price=900, remark="dry")
+    house.amina.send(a_sale(1, sacks=-1), first, {**first, "instance_id": instance_id(3)})
+    in_french = {"Accept-Language": "fr-ML, fr;q=0.9"}
+
+    def told(number: int, **asked: Any) -> Any:
+        (flag,) = shown(house.baraka.get(f"forms/sale/submissions/{instance_id(number)}", **asked))["flags"]
+        return flag
+
+    listed = shown(house.baraka.get("review?state=flagged&lang=fr"))["submissions"]
+
+    assert told(1)["message"].startswith("‘-1’")
+    assert told(1, headers=in_french)["message"].startswith("«\xa0-1\xa0»")
+    assert told(1, headers=in_french) | told(1) == told(1)
+    assert told(3)["message"] == f"The same visit was saved before as {instance_id(2)}."
+    assert told(3, headers=in_french)["message"].startswith("La même visite a déjà été enregistrée")
+    assert [row["flags"] for row in listed] == [[told(number, headers=in_french)] for number in (3, 1)]
+    with house.app.app_context():
+        stored = session().scalars(select(Submission.flags)).all()
+    assert sorted(flag[2] for flags in stored for flag in flags) == sorted([told(1)["message"], told(3)["message"]])
 
 
 def test_the_quarantine_is_read_and_decided(house: House) -> None:

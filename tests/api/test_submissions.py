@@ -320,6 +320,16 @@ def test_files_are_put_listed_fetched_and_taken_away(house: House) -> None:
     assert [one["action"] for one in audits].count("submission.attachment.update") >= 2
 
 
+def test_a_file_that_no_answer_names_is_called_so(house: House) -> None:
+    create(house.amina, "uuid:1", more="<photo>1.jpg</photo>")
+    path = f"{ALL}/uuid:1/attachments"
+
+    for name in ("1.jpg", "2.jpg"):
+        shown(house.baraka.post(f"{path}/{name}", data=name.encode(), content_type="image/jpeg"))
+
+    assert {one["name"]: one["extra"] for one in shown(house.baraka.get(path))} == {"1.jpg": False, "2.jpg": True}
+
+
 def test_a_file_whose_download_was_cut_goes_on_where_it_broke(house: House) -> None:
     create(house.amina, "uuid:1", more="<photo>1.jpg</photo>")
     path = f"{ALL}/uuid:1/attachments/1.jpg"

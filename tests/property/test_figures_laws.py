@@ -313,9 +313,9 @@ def of_subject(it: Indicator, own: list[Fact], known: list[Fact], start: Any, en
 def amount(it: Indicator, fact: Fact, start: dt.date | None, end: dt.date | None) -> Decimal:
     """The value, or day by day what it comes to on days of the period."""
     value = fact.row.value or Decimal(0)
-    if it.until is None or fact.row.until is None:
+    if it.until is None:
         return value
-    days = (fact.row.until - fact.row.date).days + 1
+    days = ((fact.row.until or fact.row.date) - fact.row.date).days + 1
     millionths = int(value * 1_000_000)
     come_to = [(2 * millionths * day + days) // (2 * days) for day in range(days + 1)]
     daily = [come_to[day + 1] - come_to[day] for day in range(days)]

@@ -15,7 +15,7 @@ from sync.errors import Refusal
 # What is called with a text that a person reads, be it a sentence or only a part of one.
 _SAYING = {
     *(name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Refusal)),
-    *("Finding", "Unevaluable", "BadPattern", "TemplateError"),
+    *("Finding", "Unevaluable", "BadPattern", "TemplateError", "Unwritable", "NotAllowed"),
 }
 # The same, where the text is not the first of the values.
 _SAYING_AT = {"Flag": 2, "_unfinished": 1}

@@ -25,6 +25,10 @@ TRANSLATED = ("label", "hint", "constraint_message", "required_message", "descri
 FRENCH_WORDS = re.compile(r"\b(le|la|les|des|du|une|est|dans|avec|pour|pas|qui|où|sur|cette)\b", re.IGNORECASE)
 ENGLISH_WORDS = re.compile(r"\b(the|of|and|with|for|this|is|are|which|not|from|number)\b", re.IGNORECASE)
 FRENCH_ACCENTS = re.compile(r"[éèêàçùîôœ]")  # Bambara is written without them.
+# A figure with its noun, then soon a verb that would have to agree with it.
+AGREEING = re.compile(
+    r"\| (?:noun\([^)]*\)|people) \}\}(?: \w+){0,2} (?:ont|sont|étuvent|produisent|have|score|serve|parboil)\b"
+)
 MARK = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)|\bin ([a-z][a-z0-9_]*)\.items")
 
 Row = dict[str, str]
@@ -173,6 +177,13 @@ def test_both_statements_say_the_same_figures() -> None:
 
     marks = [re.findall(r"\{\{ *([a-z][^}|]*?) *[|}]", text) for text in (english, french)]
     assert marks[0] == marks[1]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_no_sentence_of_the_statements_is_wrong_of_one_or_none(language: str) -> None:
+    text = (DEFINITIONS / "statements" / f"results.{language}.md").read_text("utf-8")
+
+    assert AGREEING.findall(text) == []
 
 
 def test_the_old_version_of_the_rice_form_keeps_the_identity_of_what_was_renamed() -> None:

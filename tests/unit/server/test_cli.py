@@ -146,6 +146,20 @@ def test_a_faulty_programme_is_told_with_every_fault(loaded: Run, tmp_path: Path
     assert "counts" in done.err
 
 
+def test_a_statement_whose_indicator_is_gone_says_where_and_what_to_do(loaded: Run, tmp_path: Path) -> None:
+    without = "".join(line for line in SALE.splitlines(keepends=True) if "| ${sacks}" not in line)
+    (tmp_path / "sale.xlsx").write_bytes(a_workbook("sale", "2", without))
+    assert loaded("form", "publish", "sale.xlsx", "--ignore-warnings").code == 0
+
+    done = loaded("statement", "results")
+
+    assert done.code == 1
+    assert done.err.splitlines()[1:] == [
+        "statements/results.en.md, row 1: ‘sacks’ is not an indicator. "
+        "Take it out of the text, or bring back the form that it came from."
+    ]
+
+
 def test_a_token_stands_alone_on_the_last_line(loaded: Run) -> None:
     for command in (
         ("user", "add", "baraka@example.org", "--admin", "--token"),

@@ -281,6 +281,14 @@ def test_a_subject_with_a_value_stands_in_the_cell_of_its_latest_row_alone(world
 # Time
 
 
+def test_what_lies_on_a_single_day_before_the_period_is_cut_like_what_lies_on_several(world: World) -> None:
+    world.publish(an_indicator(until="${end}", subject="mandate", per_subject="latest_known"))
+    world.submit(row("it", "2026-01-10", subject="m", value=5))
+    world.submit(row("it", "2026-01-10", until="2026-01-11", subject="n", value=4))
+
+    assert [world.value("it", period=period) for period in ("2026-01", "2026-02")] == [9, 0]
+
+
 def test_days_that_pass_the_end_of_a_year_are_counted_where_they_lie(world: World) -> None:
     world.publish(an_indicator(until="${end}", subject="mandate"))
     world.submit(row("it", "2026-03-30", until="2026-04-05", subject="m", value=7))

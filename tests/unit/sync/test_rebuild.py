@@ -16,8 +16,9 @@ from sync.models import Contribution, Entity, EntityStep, Project, Submission, S
 from sync.models.database import begin_writing
 from sync.projects.publish import change_project
 from sync.review.decide import set_review_state
+from sync.review.flags import DOUBLE_SAVE, MATCH
 from tests.property.test_delivery_laws import state
-from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale
+from tests.support.projects import NOON, SALE, Desk, a_desk, a_sale, instance_id
 
 
 @pytest.fixture
@@ -90,6 +91,71 @@ def test_verifying_finds_a_second_copy_that_counts_and_a_visit_that_wrongly_does
 
     assert {f"submission {copy}: second copies", f"submission {alone}: second copies"} <= {*differences}
     assert desk.rebuild() != []
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
+def test_a_wrong_flag_of_a_second_copy_is_told_and_mended(desk: Desk) -> None:
+    before = state(desk)
+    copy, alone = (next(row.id for row in desk.submissions() if row.instance_id.endswith(end)) for end in "25")
+    wrong = [DOUBLE_SAVE, "/data", "The same visit was saved before as nothing."]
+    with desk.sessions() as session:
+        begin_writing(session)
+        flags = dict(session.execute(select(Submission.id, Submission.flags)).all())
+        session.execute(update(Submission).where(Submission.id == copy).values(flags=[]))
+        session.execute(update(Submission).where(Submission.id == alone).values(flags=[*flags[alone], wrong]))
+        session.commit()
+
+    with desk.sessions() as session:
+        told = verify_portion(session, desk.project_id, 0).differences
+    mended, event = desk.rebuild(), last_event(desk)
+
+    assert told == [f"submission {id_}: flags among neighbours" for id_ in sorted((copy, alone))]
+    assert (mended, state(desk)) == (told, before)
+    assert {row.event for row in desk.submissions() if row.id in (copy, alone)} == {event}
+    assert desk.rebuild() == []
+
+
+def test_the_flags_of_a_second_copy_may_stand_in_any_order(desk: Desk) -> None:
+    copy = next(row for row in desk.submissions() if row.instance_id.endswith("2"))
+    match = [MATCH, "/data/seller", "Somebody like that is there."]
+    with desk.sessions() as session:
+        begin_writing(session)
+        session.execute(update(Submission).where(Submission.id == copy.id).values(flags=[*copy.flags, match]))
+        session.commit()
+
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+    assert desk.rebuild() == []
+    assert next(row.flags for row in desk.submissions() if row.id == copy.id) == [*copy.flags, match]
+
+
+def test_second_copies_that_arrive_while_all_is_verified_do_not_seem_to_be_wrong(desk: Desk) -> None:
+    first = a_sale(1, seller="Awa", price=900, remark="dry")
+    # The earlier of those that were saved alike counts, so that those that were there become its second copies.
+    copies = iter(
+        {
+            **first,
+            "instance_id": instance_id(7 + hours),
+            "recorded_at": (dt.datetime.fromisoformat(first["recorded_at"]) - dt.timedelta(hours=hours)).isoformat(),
+        }
+        for hours in (1, 2)
+    )
+    sending = False
+
+    def meanwhile(*_: object) -> None:
+        nonlocal sending
+        if not sending and (copy := next(copies, None)):
+            sending = True
+            desk.send([copy])
+            sending = False
+
+    with desk.sessions() as session:
+        happening.listen(session.get_bind(), "after_cursor_execute", meanwhile)
+        differences = verify_portion(session, desk.project_id, 0).differences
+
+    assert (differences, next(copies, None)) == ([], None)
+    assert [row.instance_id for row in desk.submissions() if row.double_of is None and row.counts][-1] == instance_id(9)
     with desk.sessions() as session:
         assert verify_portion(session, desk.project_id, 0).differences == []
 

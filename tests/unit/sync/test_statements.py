@@ -1,6 +1,7 @@
 """Statements: what they say in each language and format, faults in their texts, and issues that stay as they were."""
 
 import io
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -9,10 +10,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Target
+from server.language.sentences import said_in
 from sync.errors import NotFound, Unexpected
 from sync.indicators.issues import compose_issue, issue_at, issue_changes, issue_statement, write_issue
 from sync.indicators.marks import Mark
 from sync.indicators.statements import Statement, compose, on_paper, put_statement, statements_at, titles_at
+from sync.models.indicators import StatementText
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 
@@ -22,6 +25,7 @@ SHARE = Indicator("women_share", aggregate="ratio", numerator="women", denominat
 RICE = Indicator("rice_tonnes", aggregate="sum", value="${t}")
 INCOME = Indicator("income", aggregate="mean", value="${fcfa}")
 MILESTONES = Indicator("milestones", aggregate="list", value="${what}")
+ENGLISH = re.compile(r"\b(the|there|of|it|cannot|ask|its|for)\b", re.IGNORECASE)
 
 
 @pytest.fixture
@@ -318,6 +322,17 @@ def test_loops_inside_loops_come_to_an_end(world: World) -> None:
     assert "20000 times" in refused.value.findings[0].fault
 
 
+def test_a_text_that_becomes_too_long_says_so(world: World) -> None:
+    source = f"{{% for a in [{'1,' * 200}] %}}{'x' * 3000}{{% endfor %}}"
+
+    with pytest.raises(Unexpected) as refused:
+        written(world, source)
+
+    assert [(one.fault, one.remedy) for one in refused.value.findings] == [
+        ("The statement cannot be written: The text comes to more than 400000 characters.", "Divide it into several.")
+    ]
+
+
 def test_the_same_text_again_changes_nothing(world: World) -> None:
     assert put(world, "{{ women }}")
     assert not put(world, "{{ women }}")
@@ -381,13 +396,10 @@ def test_there_is_no_issue_and_no_statement_that_was_never_written(world: World)
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
-        (
-            "So\n{{ rice_tonnes.value.real }}",
-            "The statement cannot be written: access to attribute 'real' of 'Decimal'",
-        ),
+        ("So\n{{ rice_tonnes.value.real }}", "The statement cannot be written: ‘real’ may not be asked for."),
         ("So\n{{ rice_tonnes.value + 'x' }}", "The statement cannot be written: + is for numbers."),
         ("So\n{{ rice_tonnes.value | number(7) }}", "The statement cannot be written: decimals are from 0 to 6."),
-        ("So\n{{ place | date }}", "The statement cannot be written: Invalid isoformat string: ''."),
+        ("So\n{{ place | date }}", "The statement cannot be written: date is for dates."),
     ],
 )
 def test_a_text_that_cannot_be_written_is_refused_when_it_comes(world: World, source: str, fault: str) -> None:
@@ -395,6 +407,103 @@ def test_a_text_that_cannot_be_written_is_refused_when_it_comes(world: World, so
 
     assert (line, said.startswith(fault)) == (2, True)
     assert statements_at(world.session, 1, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{{ women | upper }}", "‘upper’ is not a filter. It is one of ‘number’, ‘percent’"),
+        ("{% if women is od %}{% endif %}", "‘od’ cannot be asked with ‘is’. Did you mean ‘odd’?"),
+        ("{{ women() + wimen() }}", "‘wimen’ is not an indicator. Take it out of the text, or"),
+        ("{{ women.share('2026') }}", "a figure is asked for by names only. Write it like people_trained("),
+        ("{{ women.value() }}", "only a figure takes something in brackets. See"),
+        ("{{ women | number(1, 2) }}", "‘number’ does not take what stands in its brackets. See"),
+        ("{{ women | people(many=true) }}", "‘people’ does not take what stands in its brackets. See"),
+        ("{{ 'x' | people }}", "‘people’ is not for what stands before it. See"),
+        ("{{ 'x' is odd }}", "‘odd’ is not for what stands before it. See"),
+        ("{{ 1 / 0 }}", "a number is divided by zero. Divide only where"),
+        ("{{ 0 * rice_tonnes.value / 0 }}", "a number is divided by zero. Divide only where"),
+        ("{{ 5 is divisibleby(0) }}", "a number is divided by zero. Divide only where"),
+        ("{{ 1e300 * 1e300 }}", "a number becomes too large. Reckon"),
+        ("{{ 1 - income.value }}", "- is for numbers, and there is no value. Ask first whether there is one"),
+        ("{{ -income.value }}", "- is for numbers, and there is no value. Ask first whether there is one"),
+        ("{{ income.value > 3 }}", "something in this line is not of the kind that it is used as. Compare numbers"),
+        ("{{ women / 2 }}", "/ is for numbers. Of a figure, take its .value."),
+        ("{{ milestones.items[0].text }}", "there is no item [0] here. Look how it is written, or ask first whether"),
+        ("{{ women.shar }}", "there is no ‘shar’ here. Look how it is written"),
+        ("{{ income.value.x }}", "what ‘x’ is asked of has no value. Look how it is written"),
+        ("{% for one in income.value %}{% endfor %}", "a loop is for lists. Of a figure, take its .items."),
+        ("{% for one in [1] %}{% endfor %}{{ one }}", "‘one’ is not known. Look how it is written"),
+        ("{% for a in A %}{% for b in A %}{% endfor %}{% endfor %}", "The loops go round more than 20000 times. Go"),
+    ],
+)
+def test_whatever_keeps_a_text_from_being_written_is_said_in_our_words_with_line_and_remedy(
+    world: World, source: str, told: str
+) -> None:
+    filled = source.replace("A", f"[{'1,' * 200}]")
+    with world.change() as (journal, event):  # as one that was taken when other indicators and data were there
+        journal.session.add(
+            StatementText(project_id=1, name="results", language="en", opened=event, source=f"So\n\n{filled}")
+        )
+
+    with pytest.raises(Unexpected) as refused:
+        compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    [finding] = refused.value.findings
+    assert (finding.place, finding.row) == ("statements/results.en.md", 3)
+    assert f"{finding.fault} {finding.remedy}".removeprefix("The statement cannot be written: ").startswith(told)
+    in_french = [said_in("fr", one) for one in (finding.fault, finding.remedy)]
+    assert all(french not in (finding.fault, finding.remedy) for french in in_french)
+    assert not ENGLISH.search(" ".join(in_french))
+
+
+def test_all_that_a_text_names_and_is_gone_is_told_at_once(world: World) -> None:
+    put(world, "{{ women }}\n{{ rice_tonnes | number(0) }}\n{% if false %}{{ income.share }}{% endif %}")
+    put(world, "{% if women is defined %}{{ women }}{% endif %}No women.", name="careful")
+    world.publish(TRAINED)
+
+    with pytest.raises(Unexpected) as refused:
+        compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    assert [(one.row, one.fault) for one in refused.value.findings] == [
+        (1, "‘women’ is not an indicator."),
+        (2, "‘rice_tonnes’ is not an indicator."),
+        (3, "‘income’ is not an indicator."),
+    ]
+    assert {one.remedy for one in refused.value.findings} == {
+        "Take it out of the text, or bring back the form that it came from."
+    }
+    assert first_line(compose(world.reading(), "careful", "en", sees_small_cells=True)) == "No women."
+
+
+def test_what_is_gone_from_a_line_that_is_not_written_is_not_blamed_for_another(world: World) -> None:
+    put(world, "{{ 1 / women_share.n }}\n{% if false %}{{ rice_tonnes }}{% endif %}\n{{ 1 / 0 }}")
+    world.publish(TRAINED, WOMEN, SHARE)
+
+    with pytest.raises(Unexpected) as refused:
+        compose(world.reading(), "results", "en", sees_small_cells=True)
+
+    assert [(one.row, one.remedy[:6]) for one in refused.value.findings] == [(3, "Divide")]
+
+
+def test_a_place_or_a_way_to_break_down_that_is_gone_is_told_with_the_line(world: World) -> None:
+    world.places(a_place("ML-2", "region"))
+    put(world, 'So\n{{ women(place="ML-2") }}')
+    put(world, 'So\n{{ people_trained(sex="female") }}', name="by_sex")
+    world.places(a_place("ML-3", "region"))
+    world.publish(replace(TRAINED, by=("topic",)), WOMEN)
+
+    for name in ("results", "by_sex"):
+        with pytest.raises(Unexpected) as refused:
+            compose(world.reading(), name, "en", sees_small_cells=True)
+        [finding] = refused.value.findings
+        assert (finding.place, finding.row) == (f"statements/{name}.en.md", 2)
+
+
+def test_a_figure_goes_with_a_number_with_a_decimal_point(world: World) -> None:
+    source = "{{ rice_tonnes.value * 1.5 }} {{ 0.5 + rice_tonnes.value }} {{ 100 - 2 }} {{ 8 / 2 }} {{ -women.value }}"
+
+    assert first_line(written(world, source)) == "11,818.5 7,879.5 98 4 −2"
 
 
 @pytest.mark.parametrize(
