@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from math import isfinite
 
@@ -19,7 +19,7 @@ from forms.xpath.dates import is_date, is_moment, read_date, read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable, Value
 from forms.xpath.values import text_of
 
-__all__ = ["Contribution", "Feeds", "compile_feeds", "contributed", "contributions_of"]
+__all__ = ["Contribution", "Feeds", "compile_feeds", "contributed", "contributions_of", "visit_of"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _LONGEST_NUMBER = 40
@@ -129,6 +129,19 @@ def contributed(
             if contribution is not None:
                 found.append(contribution)
     return found, flags
+
+
+def visit_of(
+    feeds: Feeds, instance: Instance, contributions: Sequence[Contribution], recorded_at: dt.datetime, tz: dt.tzinfo
+) -> tuple[dt.date, str | None]:
+    """On which day and where a visit was: as its contributions say, the first one that does; else as the form asks for
+    it, though nothing was counted; else the day on which it was recorded."""
+    root = walk_of(feeds.form, instance).root
+    day = contributions[0].date if contributions else _day_of_visit(feeds, root, None, tz)
+    place = next((row.place for row in contributions if row.place), None)
+    if place is None and feeds.place is not None:
+        place = root.texts.get(feeds.place, "").strip() or None
+    return day or recorded_at.astimezone(tz).date(), None if place is not None and _is_long(place) else place
 
 
 def _contribution(feed: Feed, ordinal: int, row: Row, visited: dt.date | None, tz: dt.tzinfo) -> Contribution | None:

@@ -71,6 +71,7 @@ class Feeds:
     form: Form
     feeds: tuple[Feed, ...]
     days: tuple[str, ...]  # paths of today, end and start, as far as the form asks for them
+    place: str | None  # path of the question, asked once, that says where a visit was
 
 
 def compile_feeds(form: Form, sheets: Sheets) -> Feeds:
@@ -78,11 +79,14 @@ def compile_feeds(form: Form, sheets: Sheets) -> Feeds:
     what it asked in a repeat, and the latest asks once, is read in each iteration, and a group that is a repeat by now
     is one iteration of it, if anything in it was answered."""
     compiler = _Compiler(form, sheets)
-    feeds = [compiler.feed(indicator) for indicator in sheets.indicators if indicator.aggregate != "ratio"]
+    told = (compiler.feed(indicator) for indicator in sheets.indicators if indicator.aggregate != "ratio")
+    feeds = tuple(feed for feed in told if feed is not None)
+    places = [feed.place for feed in feeds] + [compiler.reading(compiler.default_place(None), None)]
     return Feeds(
         form,
-        tuple(feed for feed in feeds if feed is not None),
+        feeds,
         tuple(_preloaded(form, "date", "today") + _preloaded(form, "timestamp", "end", "start")),
+        next((place.path for place in places if place is not None and place.path and place.within == "/data"), None),
     )
 
 

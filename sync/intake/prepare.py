@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased
 
 from forms.findings import Faulty
 from forms.form import Flag, Lists
-from forms.indicators.contributing import Contribution, contributed
+from forms.indicators.contributing import Contribution, contributed, visit_of
 from forms.indicators.subjects import subject_of
 from forms.records import record
 from forms.xforms.answers import answers_of, attachments_named, fingerprint, instance_from
@@ -427,6 +427,7 @@ def _derived(
     for action in actions:
         flags.extend(action.flags)
     sound = [action for action in actions if not action.flags]
+    day, place = visit_of(found.feeds, instance, contributions, recorded_at, tz)
     return Derived(
         flags=flags,
         answers=answers,
@@ -434,8 +435,8 @@ def _derived(
         actions=sound,
         contributions=contributions,
         subject=subject_of(found.sheets, sound, contributions),
-        day=contributions[0].date if contributions else recorded_at.astimezone(tz).date(),
-        place=next((row.place for row in contributions if row.place), None),
+        day=day,
+        place=place,
         named=attachments_named(found.form, instance),
         iterations=iterations_of(found.form, answers),
     )

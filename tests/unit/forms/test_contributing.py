@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forms.form import Flag, NoLists
-from forms.indicators.contributing import Contribution, compile_feeds, contributed, contributions_of
+from forms.indicators.contributing import Contribution, compile_feeds, contributed, contributions_of, visit_of
 from forms.indicators.sheets import Sheets
 from forms.workbooks.workbook import Workbook, read_workbook
 from forms.xforms.instance import read_instance
@@ -598,3 +598,39 @@ def test_absurdly_long_subjects_stay_apart() -> None:
 
     assert one.subject == same.subject != other.subject
     assert len((one.subject or "").encode()) < 500
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "inside", "visit"),
+    [
+        ("value | date", "${sacks} | ${signed}", "<sacks>1</sacks><signed>2026-11-02</signed>", ("2026-11-02", "N1")),
+        ("value | date", "${sacks} | ${signed}", "<sacks/><signed>2026-11-02</signed>", ("2026-11-19", "N1")),
+        ("value | place", "${sacks} | ${note}", "<sacks/><note> N2 </note>", ("2026-11-19", "N2")),
+        ("value | place", "${sacks} | ${note}", "<sacks/>", ("2026-11-19", None)),
+        ("value | place", "${sacks} | concat(${note}, '2')", "<sacks/>", ("2026-11-19", "N1")),
+        ("value | each | place", "${lent} | loans | ${full}", "", ("2026-11-19", "N1")),
+    ],
+)
+def test_a_visit_of_which_nothing_counts_has_its_day_and_place_too(
+    columns: str, row: str, inside: str, visit: tuple[str, str | None]
+) -> None:
+    book = a_book(indicators(f"name | aggregate | {columns}", f"a | sum | {row}"))
+    asked = f"<end>2026-11-19T10:00:00.000Z</end><place>N1</place>{inside}"
+    instance = read_instance(f'<data id="visit" version="2">{asked}</data>'.encode())
+    feeds = compile_feeds(book.form, book.sheets)
+    found = contributions_of(feeds, instance, recorded_at=RECORDED, tz=BAMAKO, lists=NoLists())
+
+    day, place = visit_of(feeds, instance, found, RECORDED, BAMAKO)
+    assert (day.isoformat(), place) == visit
+
+
+def test_a_form_without_indicators_says_when_and_where_a_visit_was_or_else_when_it_was_recorded() -> None:
+    book = a_book("")
+    feeds = compile_feeds(book.form, book.sheets)
+    for inside, visit in (
+        ("<start>2026-11-18T23:59:00.000Z</start><place>N1</place>", ("2026-11-18", "N1")),
+        (f"<place>{'é' * 251}</place>", ("2026-11-20", None)),
+    ):
+        instance = read_instance(f'<data id="visit" version="2">{inside}</data>'.encode())
+        day, place = visit_of(feeds, instance, [], RECORDED, BAMAKO)
+        assert (day.isoformat(), place) == visit

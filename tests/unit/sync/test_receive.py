@@ -315,6 +315,24 @@ def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(
     assert with_both == [[], ["place"], [], [], ["place"]]
 
 
+def test_a_visit_of_which_nothing_counts_has_its_place_too(desk: Desk) -> None:
+    desk.publish("talk", "1", TALK)
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        change_places(journal, [Place("K", "K", "commune", None, None, None, ())], journal.record("places", None))
+        journal.close()
+        session.commit()
+
+    receipts = desk.send(
+        [{**a_sale(number, form="talk"), "answers": {"place": place}} for number, place in ((1, "K"), (2, "Nope"))]
+    ).receipts
+
+    assert [[flag["code"] for flag in receipt["flags"]] for receipt in receipts] == [[], ["place"]]
+    assert [one.place for one in desk.submissions()] == ["K", "Nope"]
+    with desk.sessions() as session:
+        assert verify_portion(session, desk.project_id, 0).differences == []
+
+
 def test_an_edit_of_which_only_its_filing_shows_where_its_chain_began_is_flagged_like_any_other(desk: Desk) -> None:
     desk.publish("visit", "1", VISIT)
     with desk.sessions() as session:
@@ -340,6 +358,11 @@ def test_an_edit_of_which_only_its_filing_shows_where_its_chain_began_is_flagged
         assert verify_portion(session, desk.project_id, 0).differences == []
 
 
+TALK = """
+    | survey  |        |           |
+    | type    | name   | label     |
+    | text    | place  | Place     |
+"""
 VISIT = """
     | survey  |        |           |         |          |
     | type    | name   | label     |         |          |
