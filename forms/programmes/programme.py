@@ -14,7 +14,7 @@ from forms.programmes.places import Place, read_places
 from forms.programmes.settings import Settings, read_settings
 from forms.spelling import did_you_mean, suggestion
 from forms.tables import decode
-from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish
+from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish, unfit_id
 from forms.xforms.corrections import OWN_LISTS
 from forms.xforms.files import named_files
 
@@ -128,6 +128,9 @@ def _lists(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, Ent
             fault = f"Every device has a list called {named[1]} for itself."
             findings.append(Finding(fault, "Give the list another name.", path))
             continue
+        if named[1].lower().endswith(".svc"):
+            findings.append(Finding("A list's name cannot end in .svc; give it another one.", place=path))
+            continue
         found[named[1]], table = read_entity_list(content, named[1], path)
         findings += table.findings
     return found
@@ -224,6 +227,8 @@ def _finished(drafts: list[Draft], unread: bool, findings: list[Finding]) -> tup
     latest = {draft.form.form_id: draft for draft in drafts}
     workbooks = []
     for draft in drafts:
+        if unfit := unfit_id(draft.form.form_id):
+            findings.append(Finding(unfit, place=draft.name))
         others = [other.sheets for form_id, other in latest.items() if form_id != draft.form.form_id]
         try:
             alone = unread or latest[draft.form.form_id] is not draft

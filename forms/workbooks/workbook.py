@@ -67,6 +67,15 @@ def read_xform(data: bytes, name: str) -> Workbook:
     return Workbook(form, data, None, Sheets(form.form_id), tuple(_sent_elsewhere(data, Finding("", place=name))))
 
 
+def unfit_id(form_id: str) -> str:
+    """Why no address could tell this id from something else; empty for one that will do."""
+    if form_id.lower().endswith((".svc", ".xls", ".xlsx", ".xml")):
+        return "A form's id cannot end in .svc, .xls, .xlsx or .xml; give it another form_id in the settings."
+    if not form_id.isprintable():
+        return "A form's id stands on one line; give it another form_id in the settings."
+    return ""
+
+
 def draft_workbook(data: bytes, name: str) -> Draft:
     """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
     draft until `finish`, and its form is then what is left without them."""

@@ -13,7 +13,7 @@ from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.spreadsheet import normalised
-from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform
+from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform, unfit_id
 from forms.xforms.corrections import not_filled_in
 from forms.xforms.questions import GROUP, REPEAT, Question, questions_of
 from forms.xforms.xform import Form
@@ -34,7 +34,6 @@ _XML = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # how it begins, or th
 _WHAT_IS_ASKED = frozenset(
     {"", "type", "command", "name", "value", "was", "calculation", "calculate", "trigger", "read_only", "readonly"}
 )
-_ENDINGS = (".svc", ".xls", ".xlsx", ".xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,8 @@ def _tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) 
     workbook, faulty = _read(body, fallback, neighbours)
     form = workbook.form
     faults, warnings = (faulty.findings, faulty.warnings) if faulty is not None else ([], [*workbook.warnings])
-    if not faults:
-        _require_fit(form.form_id)
+    if not faults and (unfit := unfit_id(form.form_id)):
+        raise Unexpected(unfit)
     try:
         notes = require_loadable(workbook.xform, form.form_id)
     except Faulty as unloadable:
@@ -182,13 +181,3 @@ def _says_what_is_asked(fault: Finding) -> bool:
     held against the published one."""
     sheet, column = (fault.sheet or "").strip().lower(), normalised(fault.column or "").partition("::")[0]
     return sheet in ("settings", "entities") or (sheet == "survey" and column in _WHAT_IS_ASKED)
-
-
-def _require_fit(form_id: str) -> None:
-    """Ids that no address could tell from something else."""
-    if form_id.lower().endswith(_ENDINGS):
-        raise Unexpected(
-            "A form's id cannot end in .svc, .xls, .xlsx or .xml; give it another form_id in the settings."
-        )
-    if not form_id.isprintable():
-        raise Unexpected("A form's id stands on one line; give it another form_id in the settings.")

@@ -48,7 +48,7 @@ _WAIT, _LONG_WAIT = dt.timedelta(milliseconds=50), dt.timedelta(seconds=5)
 
 # What is kept belongs to the code that worked it out. A release has its version; between two, raise the second number
 # when something is worked out or written in another way.
-VERSION = f"{version_of('siby')}/7"
+VERSION = f"{version_of('siby')}/8"
 
 _Key = tuple[object, ...]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import func, or_, select
@@ -110,7 +111,8 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
             _publish(moved, version)
     _encrypt(moved)
     for rules in elsewhere.rules():
-        _set_rules(moved, rules)
+        with _told(moved, f"list {rules.name}"):
+            _set_rules(moved, rules)
     whole = True
     for form in forms:
         try:
@@ -120,8 +122,9 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
             session().rollback()
             moved.problems.append(f"submissions of {form.form_id}: {problem}")
     for found in elsewhere.lists():
-        _move_list(moved, found, began)
-        say(f"list {found.name}: {counted(len(found.entities), 'entity', 'entities')}")
+        with _told(moved, f"list {found.name}"):
+            _move_list(moved, found, began)
+            say(f"list {found.name}: {counted(len(found.entities), 'entity', 'entities')}")
     for form in forms:
         _set_state(moved, form.form_id, form.state)
     _move_users(moved, elsewhere, [form.form_id for form in forms])
@@ -129,6 +132,17 @@ def _move_all(moved: Moved, elsewhere: Elsewhere, origin: str, say: Say) -> None
         begin_writing(session())
         record_act(session(), moved.project_id, HERE, _WHOLE, clock.now(), origin)
         session().commit()
+
+
+@contextmanager
+def _told(moved: Moved, about: str) -> Iterator[None]:
+    """What is refused here is told, and all else goes on."""
+    try:
+        yield
+    except Refusal as problem:
+        session().rollback()
+        if (told := f"{about}: {problem}") not in moved.problems:
+            moved.problems.append(told)
 
 
 def _was_whole(project_id: int, origin: str) -> bool:

@@ -23,11 +23,10 @@ from server.odata.options import COUNT, Options, read_options, require_type, req
 from server.wire.answers import known_already, tagged
 from server.wire.documents import documented
 from sync.entities.feed import entity_page
-from sync.entities.reading import names_of
+from sync.entities.reading import names_of, on_the_wire
 from sync.entities.registers import list_of
 from sync.errors import NotFound, Unexpected
 from sync.exports.filters import hangs_on_time
-from sync.exports.naming import wire_name
 from sync.exports.pages import RowsPage
 from sync.models import Entity, EntityList
 
@@ -59,7 +58,7 @@ def get_list_metadata(pid: int, name: str) -> ResponseReturnValue:
     require_version()
     require_type(XML)
     known = list_of(session(), pid, name)
-    return tagged(entity_list_metadata(name, ["label", *_names(known).values()]), XML)
+    return tagged(entity_list_metadata(name, ["label", *on_the_wire(known.properties).values()]), XML)
 
 
 @bp.get("/<name>.svc/<path:resource>")
@@ -101,7 +100,7 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
 def _page(known: EntityList, options: Options, one: str | None) -> RowsPage[Row]:
     page = entity_page(session(), known, sought_by(options, identifying=True), one)
     makers = {id_: actor.name for id_, actor in names_of(session(), [row.creator_id for row in page.rows]).items()}
-    names = _names(known)
+    names = on_the_wire(known.properties)
     _require_columns(options, names)
     return RowsPage([_chosen(_row(entity, names, makers), options) for entity in page.rows], page.next, page.count)
 
@@ -122,21 +121,6 @@ def _row(entity: Entity, names: dict[str, str], makers: dict[int, str]) -> Row:
         },
         **{wire: entity.data.get(prop) for prop, wire in names.items()},
     }
-
-
-def _names(known: EntityList) -> dict[str, str]:
-    """Property → what it is called on the wire; no two alike."""
-    found: dict[str, str] = {}
-    taken = {"label"}
-    for prop in known.properties:
-        plain = candidate = wire_name(prop)
-        number = 1
-        while candidate in taken:
-            number += 1
-            candidate = f"{plain}_{number}"
-        taken.add(candidate)
-        found[prop] = candidate
-    return found
 
 
 def _require_columns(options: Options, names: Mapping[str, str]) -> None:

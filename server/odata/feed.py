@@ -24,6 +24,7 @@ from sync.exports.values import DATE, MOMENT
 
 _DATE = re.compile(f"{DATE}(?:T|$)")
 _MOMENT = re.compile(MOMENT)
+_FINER = re.compile(r"(?<=\.[0-9]{6})[0-9]+")  # than the schema says that moments are
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 # Path on the wire and among the answers; columns with the type that needs no converting; columns of files.
@@ -288,7 +289,7 @@ def _day(text: str) -> str | None:
 
 
 def _dated(value: Any) -> Any:
-    return value if isinstance(value, str) and _MOMENT.fullmatch(value) else None
+    return _FINER.sub("", value) if isinstance(value, str) and _MOMENT.fullmatch(value) else None
 
 
 _CONVERTERS: Mapping[str, Convert] = {

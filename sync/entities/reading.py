@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -222,7 +222,8 @@ def _detached(session: Session, query: Select[Any]) -> Iterator[Entity]:
 def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> Among:
     """What a filter on the list may speak of: its label, its properties by their names in OData, and `__system/…`."""
     values: dict[str, Value] = {
-        wire_name(name): text_value(func.coalesce(Entity.data[name].as_string(), "")) for name in known.properties
+        wire: text_value(func.coalesce(Entity.data[name].as_string(), ""))
+        for name, wire in on_the_wire(known.properties).items()
     }
     values |= {
         "__id": text_value(Entity.id),
@@ -236,6 +237,21 @@ def what_may_be_asked(session: Session, known: EntityList, now: dt.datetime) -> 
         "__system/updates": number_value(Entity.version - 1),
     }
     return Among(values, now, is_sqlite(session), (cast(Entity.data, Text), Entity.label, Entity.id))
+
+
+def on_the_wire(properties: Iterable[str]) -> dict[str, str]:
+    """Property → what it is called in OData; no two alike, and none as what each row has."""
+    found: dict[str, str] = {}
+    taken = {"label", "__id", "__system"}
+    for name in properties:
+        plain = candidate = wire_name(name)
+        number = 1
+        while candidate in taken:
+            number += 1
+            candidate = f"{plain}_{number}"
+        taken.add(candidate)
+        found[name] = candidate
+    return found
 
 
 def one_entity(session: Session, project_id: int, name: str, entity_id: str) -> Entity:

@@ -82,7 +82,9 @@ def prepare_export(
     require_possible(source, whole)
     state = source.state()
     moment = now if hangs_on_time(options.filter) else None
-    line = options.digest(project_id, form_id, moment, secrets.token_hex() if keys else None)
+    # Whom an answer identifies may be said by another form, at any time.
+    shown = [(table.identity, [(column.path, column.identifying) for column in table.columns]) for table in tables]
+    line = options.digest(project_id, form_id, moment, shown, secrets.token_hex() if keys else None)
     # What was decrypted for one person is kept for nobody.
     facts = Facts(name_of(form_id, options), FORMATS[options.format], state.rows, once=bool(keys))
     tag = f"{line}-{options.digest(line, state.said)[:16]}"

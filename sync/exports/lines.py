@@ -16,10 +16,20 @@ from sync.exports.source import Source
 
 _AT_ONCE = 64
 # What we know of a submission beside its answers, by OData's names.
-SYSTEM = (
-    *("submissionDate", "updatedAt", "deletedAt", "submitterId", "submitterName"),
-    *("attachmentsPresent", "attachmentsExpected", "status", "reviewState", "deviceId", "edits", "formVersion"),
-)
+SYSTEM: Mapping[str, Callable[[SubmissionRow], Any]] = {
+    "submissionDate": lambda row: moment_text(row.created),
+    "updatedAt": lambda row: moment_text(row.updated),
+    "deletedAt": lambda row: moment_text(row.deleted) if row.deleted else None,
+    "submitterId": lambda row: str(row.submitter_id),
+    "submitterName": lambda row: row.submitter,
+    "attachmentsPresent": lambda row: row.present,
+    "attachmentsExpected": lambda row: row.expected,
+    "status": lambda row: row.status,
+    "reviewState": lambda row: row.review_state,
+    "deviceId": lambda row: row.device,
+    "edits": lambda row: row.edits,
+    "formVersion": lambda row: row.form_version,
+}
 
 # name → what becomes of the answer under it: None keeps it, a function changes it.
 Shape = dict[str, "Callable[[Any], Any] | None"]
@@ -41,12 +51,7 @@ def write_lines(source: Source, sink: Sink) -> int:
 
 def system_of(row: SubmissionRow) -> dict[str, Any]:
     """What stands under the names of SYSTEM."""
-    deleted = moment_text(row.deleted) if row.deleted else None
-    known = (
-        *(moment_text(row.created), moment_text(row.updated), deleted, str(row.submitter_id), row.submitter),
-        *(row.present, row.expected, row.status, row.review_state, row.device, row.edits, row.form_version),
-    )
-    return dict(zip(SYSTEM, known, strict=True))
+    return {name: get(row) for name, get in SYSTEM.items()}
 
 
 def _line(value: Any) -> bytes:

@@ -22,9 +22,10 @@ from sync.exports.source import Source
 
 GEOGRAPHIC = frozenset({"geopoint", "geotrace", "geoshape"})
 Position = tuple[float, ...]  # longitude, latitude, altitude
+# What answers are called beside our own names.
+Naming = Callable[[Sequence[Outlet], Iterable[str]], list[str]]
 _AT_ONCE = 64
-# Of a placemark itself for GDAL, and for QGIS by it: an answer of such a name would be lost there. So would one called
-# `end` that is no moment; but most forms have an `end` that is one.
+# Of a placemark itself for GDAL, and for QGIS by it: an answer of such a name would be lost there.
 _OF_PLACEMARKS = ("name", "timestamp", "begin", "altitudemode", "tessellate", "extrude", "visibility", "draworder")
 
 
@@ -54,7 +55,7 @@ def write_geojson(source: Source, sink: Sink) -> int:
     tally = Tally()
     sink.write(b'{"type":"FeatureCollection","features":[')
     before = b""
-    for some in _portions(_features(source, tally, _distinct)):
+    for some in _portions(_features(source, tally, _names)):
         sink.write(before + b",".join([orjson.dumps(feature) for feature in some]))
         before = b","
     sink.write(b"]}")
@@ -71,7 +72,7 @@ def write_kml(source: Source, sink: Sink) -> int:
         '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">'
         f"<Document>{name}<Folder>{name}\n".encode()
     )
-    for some in _portions(_features(source, tally, _distinct_in_kml)):
+    for some in _portions(_features(source, tally, _names_in_kml)):
         sink.write("".join(map(_placemark, some)).encode("utf-8", "replace"))
     sink.write(b"</Folder></Document></kml>\n")
     return tally.rows
@@ -94,11 +95,11 @@ def geometry_of(kind: str, value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _features(source: Source, tally: Tally, distinct: Callable[[Sequence[str]], list[str]]) -> Iterator[dict[str, Any]]:
+def _features(source: Source, tally: Tally, names: Naming) -> Iterator[dict[str, Any]]:
     table, position = position_column(source.tables, source.options.field)
     outlets = [one for one in source.outlets(table) if one.column.identity != position.identity or _is_accuracy(one)]
-    _, *names = distinct(["fieldpath", *(outlet.header for outlet in outlets), *SYSTEM])
-    told, ours = _properties(outlets, names[: len(outlets)]), names[len(outlets) :]
+    ours = ["fieldpath", *(SYSTEM if table.parent is None else ())]
+    told = _properties(outlets, names(outlets, ours))
     where = path_of(table, position)
 
     def feature(row: SubmissionRow | RepeatedRow, key: str, more: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -110,8 +111,7 @@ def _features(source: Source, tally: Tally, distinct: Callable[[Sequence[str]], 
 
     if table.parent is None:
         for row in tally(source.submissions()):
-            more = dict(zip(ours, system_of(row).values(), strict=True))
-            if (found := feature(row, row.instance_id, more)) is not None:
+            if (found := feature(row, row.instance_id, system_of(row))) is not None:
                 yield found
         return
     for _ in tally(source.submissions()):
@@ -134,23 +134,37 @@ def _properties(outlets: Sequence[Outlet], names: Sequence[str]) -> Callable[[Ma
     }
 
 
-def _distinct(names: Sequence[str], taken: Iterable[str] = (), key: Callable[[str], object] = str) -> list[str]:
-    """The names, with a number behind one that stands before it already: labels are often the same."""
+def _names(outlets: Sequence[Outlet], ours: Iterable[str]) -> list[str]:
+    """What the answers are called beside our own names."""
+    return _distinct([outlet.header for outlet in outlets], ours, str)
+
+
+def _names_in_kml(outlets: Sequence[Outlet], ours: Iterable[str]) -> list[str]:
+    """The same for GDAL, for which a moment may be the `end` of a placemark, and nothing else."""
+    moments = all(one.kind == "dateTime" for one in outlets if _as_gdal_knows(one.header) == b"end")
+    taken = (*_OF_PLACEMARKS, *ours, *(() if moments else ("end",)))
+    return _distinct([outlet.header for outlet in outlets], taken, _as_gdal_knows)
+
+
+def _as_gdal_knows(name: str) -> bytes:
+    """A name in KML by its plain letters and digits alone, whatever their case: one of so many other bytes is like any
+    other of as many."""
+    return re.sub(rb"[^a-z0-9]", b"_", _legal(name).encode("utf-8", "replace").lower())
+
+
+def _distinct(names: Iterable[str], taken: Iterable[str], key: Callable[[str], object]) -> list[str]:
+    """The names, with a number behind one that is taken or stands before it already: labels are often the same."""
     known, found = {*map(key, taken)}, list[str]()
+    numbers: dict[object, int] = {}  # the last one behind names that are alike
     for name in names:
-        given, number = name, 1
+        given, number = name, numbers.get(key(name), 1)
         while key(given) in known:
             number += 1
             given = f"{name}_{number}"
+        numbers[key(name)] = number
         known.add(key(given))
         found.append(given)
     return found
-
-
-def _distinct_in_kml(names: Sequence[str]) -> list[str]:
-    """The same for GDAL, which knows names in KML by their plain letters and digits alone, whatever their case. A
-    name of so many other letters is like any other of as many."""
-    return _distinct(names, _OF_PLACEMARKS, lambda name: re.sub(rb"[^a-z0-9]", b"_", name.lower().encode()))
 
 
 def _placemark(feature: Mapping[str, Any]) -> str:

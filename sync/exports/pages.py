@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -167,15 +168,16 @@ def repeat_page(
     return RowsPage(rows, following, count)
 
 
-def _cut(found: Iterable[Row], limit: int, make: Callable[[Row], Made]) -> tuple[list[Made], list[Row]]:
+def _cut(found: Generator[Row, None, None], limit: int, make: Callable[[Row], Made]) -> tuple[list[Made], list[Row]]:
     """So many rows, and if one more follows, which is looked for at most, the last of them."""
     rows: list[Made] = []
     last, follows = [], False
-    for row in found:  # to its end: until then nothing else may be asked
-        if follows := len(rows) == limit:
-            continue
-        rows.append(make(row))
-        last = [row]
+    with closing(found):  # until then nothing else may be asked
+        for row in found:
+            if follows := len(rows) == limit:
+                continue
+            rows.append(make(row))
+            last = [row]
     return rows, last if follows else []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -211,7 +211,7 @@ class Reader:
         self._renamings: dict[tuple[str, str], Callable[[Answers], Answers] | None] = {}
         self._has_meta = frozenset(column.path[1] for column in tables[0].columns if column.path[0] == "meta")
 
-    def read(self, query: Select[Any], *, streamed: bool = False, **given: Any) -> Iterator[SubmissionRow]:
+    def read(self, query: Select[Any], *, streamed: bool = False, **given: Any) -> Generator[SubmissionRow, None, None]:
         """What a query made by `submissions_of` finds, given its other values. It may be `streamed` if it was made once
         and nothing else is asked of the database meanwhile."""
         each = streamed_rows_of if streamed else each_row
@@ -220,7 +220,7 @@ class Reader:
 
     def read_repeats(
         self, query: Select[Any], table: Table, *, streamed: bool = False, **given: Any
-    ) -> Iterator[RepeatedRow]:
+    ) -> Generator[RepeatedRow, None, None]:
         """What a query made by `repeats_of` finds of a repeat, as `read`."""
         given = {**self._form, "path": table.identity, **given}
         each = streamed_rows_of if streamed else each_row

@@ -38,8 +38,8 @@ _LONGEST_TEXT = 32_767
 _MOST_LABELS = 2000
 _EPOCH = dt.datetime(1582, 10, 14, tzinfo=dt.UTC)
 # How values are shown, and in how many characters; without it, numbers are shown with two decimals.
-_FORMATS = {"date": "DATE11", "dateTime": "DATETIME20", "whole": "F12.0", "flag": "F1.0", "degrees": "F12.7"}
-_WIDTHS, _WIDTH, _WIDEST = {"date": 11, "dateTime": 20}, 12, 40
+_FORMATS = {"date": "DATE11", "dateTime": "DATETIME20", "whole": "F16.0", "flag": "F1.0", "degrees": "F12.7"}
+_WIDTHS, _WIDTH, _WIDEST = {"date": 11, "dateTime": 20, "whole": 16}, 12, 40
 _CASES = 80  # where the number of rows stands in a file
 _MADE = slice(92, 109)  # where the day and time of writing stand
 _ALWAYS = b"01 Jan 8000:00:00"  # the same data are the same bytes

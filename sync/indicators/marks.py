@@ -16,7 +16,7 @@ from sync.indicators.amounts import rounded
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Figure, figure, share
 from sync.indicators.reading import Reading
-from sync.indicators.templates import TOGETHER, StatementEnvironment
+from sync.indicators.templates import TOGETHER, Joining, StatementEnvironment
 from sync.indicators.unwritable import Unwritable
 from sync.indicators.wording import (
     GAP,
@@ -127,6 +127,7 @@ class Page:
         self.marks: list[Mark] = []
         self.figures: dict[Asked, Figure] = {}
         self._lacks = False
+        self._joining = Joining()
         self._period, self._place = period, place
         self._pairs: dict[Asked, int | None] = {**(pairs or {})}
 
@@ -228,7 +229,9 @@ class Page:
             return self._count(number_words(Fraction(value), self.language, _decimals(value)), value)
         if isinstance(value, dt.date):
             return self.place(date_words(value, self.language))
-        return self.place(str(value))
+        if isinstance(value, list | tuple) and any(isinstance(one, list | tuple) for one in value):
+            raise Unwritable("A list of lists is no text", "Go through it one by one.")
+        return self.place(self._joining([str(value)]))
 
     def _number(self, value: Any, decimals: int | None = None) -> Written | str:
         return self._as(value, False, decimals)
@@ -243,7 +246,7 @@ class Page:
             return GAP
         write = percent_words if percent else number_words
         shown = _small(decimals) if decimals is not None else 0 if percent else _decimals(value)
-        return self._count(write(Fraction(value), self.language, shown or 0), value)
+        return self._count(write(_exact(value), self.language, shown or 0), value)
 
     def _date(self, value: Any) -> Written:
         day = _day(value) if isinstance(value, str) else value
@@ -260,7 +263,7 @@ class Page:
         noun = Noun(one, several)
         if isinstance(value, FigureMark):
             return value.written(noun)
-        count = Fraction(value)
+        count = _exact(value)
         return self._count(f"{number_words(count, self.language)} {noun.for_(count, self.language)}", value)
 
     def _count(self, words: str, number: Any) -> Written:
@@ -269,14 +272,14 @@ class Page:
     def _join(self, values: Iterable[Any], between: str = ", ") -> Written:
         if isinstance(values, str):
             raise Unwritable("join is for lists")
-        return Written(str(self.place(between)).join(str(self.show(value)) for value in values))
+        return Written(self._joining((str(self.show(value)) for value in values), str(self.place(between))))
 
     def _together(self, values: Iterable[Any]) -> Written | str:
         """What `~` joins: texts and whole numbers as they are, all else as it would be written alone."""
         values = [str(value) if type(value) in (str, int) else value for value in values]
         if all(isinstance(value, str) for value in values):
-            return "".join(values)
-        return Written("".join(str(self.show(value)) for value in values))
+            return self._joining(values)
+        return Written(self._joining(str(self.show(value)) for value in values))
 
 
 class _Items(list[dict[str, Any]]):
@@ -477,5 +480,12 @@ def _small(decimals: Any) -> int | None:
     return decimals
 
 
+def _exact(value: Any) -> Fraction:
+    """Raises TypeError also for a text: a short one can write a number that fills the memory."""
+    if isinstance(value, str):
+        raise TypeError
+    return Fraction(value)
+
+
 def _decimals(value: Any) -> int:
-    return 0 if Fraction(value).denominator == 1 else 1
+    return 0 if _exact(value).denominator == 1 else 1

@@ -18,14 +18,25 @@ from jinja2.visitor import NodeTransformer
 from forms.findings import Finding
 from forms.spelling import did_you_mean, suggestion
 from sync.errors import Unexpected
-from sync.indicators.unwritable import Missing, NotAllowed, Unwritable, called, reckoned, told, well_asked
+from sync.indicators.unwritable import (
+    Missing,
+    NotAllowed,
+    Unwritable,
+    called,
+    of_numbers,
+    reckoned,
+    told,
+    well_asked,
+)
 
 LONGEST_SOURCE = 100_000
 LONGEST_TEXT = 400_000
 _MOST_ROUNDS = 20_000
 _MOST_JOINED = 200
+_LONGEST_JOINED = 10 * LONGEST_TEXT  # of all that one text joins
 
-# No assignments, macros or imports: what a text can do is bounded by what is written in it.
+# No assignments, macros or imports. Loops in loops can still make much of little: their rounds, what is joined in
+# them and the numbers that are reckoned have limits of their own.
 _ALLOWED = (
     nodes.Template,
     nodes.Output,
@@ -56,16 +67,31 @@ _ALLOWED = (
     nodes.Div,
     nodes.Concat,
 )
-_TESTS = ("defined", "undefined", "none", "divisibleby", "even", "odd")
+_TESTS = ("defined", "undefined", "none")
+_TESTS_OF_NUMBERS = ("divisibleby", "even", "odd")
 _LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
-_ROUND = "_round"
 _GONE = "Take it out of the text, or bring back the form that it came from."
-# The filter, where an environment has one, that joins what a text joins with `~`.
-TOGETHER = "_together"
+# Filters that no text can name: what loops go through, and what joins what a text joins with `~`.
+_ROUND, TOGETHER = "(round)", "(together)"
+
+
+class Joining:
+    """Joins all that one text joins, up to a limit."""
+
+    def __init__(self) -> None:
+        self._length = 0
+
+    def __call__(self, texts: Iterable[str], between: str = "") -> str:
+        pieces = list(texts)
+        self._length += sum(len(piece) + len(between) for piece in pieces)
+        if self._length > _LONGEST_JOINED:
+            raise Unwritable(f"What is joined comes to more than {_LONGEST_JOINED} characters", "Join shorter texts.")
+        return between.join(pieces)
 
 
 class StatementEnvironment(SandboxedEnvironment):
-    """`show` writes what stands in {{ }}; `attributes` are those that a value of a class shows."""
+    """`show` writes what stands in {{ }}; `attributes` are those that a value of a class shows. One of the filters is
+    TOGETHER."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+", "-", "/"})
     intercepted_unops = frozenset({"+", "-"})
@@ -76,21 +102,23 @@ class StatementEnvironment(SandboxedEnvironment):
         attributes: Mapping[type, Collection[str]],
         show: Callable[[Any], Any],
     ) -> None:
-        super().__init__(undefined=Missing, finalize=show, trim_blocks=True, lstrip_blocks=True)
+        # Not optimized: what is nested would be tried once for each level, and again for those within.
+        super().__init__(undefined=Missing, finalize=show, trim_blocks=True, lstrip_blocks=True, optimized=False)
         self._attributes: dict[type, Collection[str]] = {LoopContext: _LOOP, **attributes}
         self._rounds = 0
         self.globals = {}
         # Those of which a text knows nothing have nothing to say for themselves.
-        said = {name: well_asked(name, one) for name, one in filters.items() if not name.startswith("_")}
+        said = {name: well_asked(name, one) for name, one in filters.items() if name.isidentifier()}
         self.filters = {**filters, **said, _ROUND: self._round}
         tests: Mapping[str, Any] = self.tests
-        self.tests = {name: well_asked(name, tests[name]) for name in _TESTS}
+        numbers = {name: well_asked(name, of_numbers(tests[name])) for name in _TESTS_OF_NUMBERS}
+        self.tests = {**{name: well_asked(name, tests[name]) for name in _TESTS}, **numbers}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return attr in self._attributes.get(type(obj), ())
 
     def is_safe_callable(self, obj: Any) -> bool:
-        return type(obj) in self._attributes
+        return type(obj) in self._attributes and not isinstance(obj, LoopContext)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         return self.undefined(f"‘{attribute}’ may not be asked for", obj, attribute, NotAllowed)
@@ -111,7 +139,8 @@ class StatementEnvironment(SandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _ROUND, [], [], None, None, lineno=loop.lineno)
-        return _Joined().visit(tree) if TOGETHER in self.filters else tree
+        joined: nodes.Template = _Joined().visit(tree)
+        return joined
 
     def _round(self, values: Iterable[Any]) -> Iterator[Any]:
         try:
@@ -135,7 +164,7 @@ def _alike(left: Any, right: Any) -> tuple[Any, Any]:
 
 
 class _Joined(NodeTransformer):
-    """Leaves to the filter what `~` would join as plain texts."""
+    """Leaves to the filter what `~` would join without a limit."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 — Jinja's name
         self.generic_visit(node)
@@ -161,6 +190,7 @@ def render_source(environment: StatementEnvironment, source: str, values: Mappin
         LookupError,
         AttributeError,
         RecursionError,
+        SyntaxError,  # of the Python that Jinja makes of a text, which nests less deeply
     ) as error:
         line, why = _line_of(error), told(error)
         findings = [Finding(f"The statement cannot be written: {why}.", why.remedy, place, row=line)]
@@ -196,7 +226,7 @@ def check_source(
         return [_syntax(error, place)]
     except ValueError:
         return [Finding("The text holds a number that is too long.", "Write a shorter one.", place)]
-    except (TemplateError, RecursionError):
+    except (TemplateError, RecursionError, SyntaxError):
         return [Finding("The text is too deeply nested.", "Write it plainer.", place)]
     return [Finding(fault, remedy, place, row=line) for line, fault, remedy in faults]
 
@@ -205,9 +235,12 @@ def only_allowed(tree: nodes.Template) -> None:
     """For what may come to be filled in without having been checked. Raises TemplateError."""
     for node in _all(tree):
         if not isinstance(node, _ALLOWED):
-            raise TemplateError(f"‘{type(node).__name__.lower()}’ has no place in a template")
-        if isinstance(node, nodes.Concat) and sum(1 for _ in node.find_all(nodes.Name)) > _MOST_JOINED:
-            raise TemplateError(f"More than {_MOST_JOINED} texts are joined")
+            raise Unwritable(f"‘{type(node).__name__.lower()}’ has no place in a template")
+        if isinstance(node, nodes.For) and node.recursive:
+            raise Unwritable("‘recursive’ has no place in a template")
+        joins = isinstance(node, nodes.Filter) and node.name == TOGETHER
+        if joins and sum(1 for _ in node.find_all(nodes.Name)) > _MOST_JOINED:
+            raise Unwritable(f"More than {_MOST_JOINED} texts are joined", "Join fewer texts.")
 
 
 def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGEST_TEXT) -> str:
@@ -248,6 +281,8 @@ def _faults(
         if not isinstance(node, _ALLOWED):
             kind = type(node).__name__.lower()
             yield node.lineno, f"‘{kind}’ has no place in a statement.", "Use {{ … }}, {% if … %} and {% for … %}."
+        elif isinstance(node, nodes.For) and node.recursive:
+            yield node.lineno, "‘recursive’ has no place in a statement.", "Use {{ … }}, {% if … %} and {% for … %}."
         elif isinstance(node, nodes.Const) and not _can_be_written(node.value):
             yield (
                 node.lineno,
@@ -267,7 +302,7 @@ def _unknown(
     remedy: Callable[[str], str],
 ) -> Iterator[tuple[int, str, str]]:
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
-    filters = [name for name in environment.filters if not name.startswith("_")]
+    filters = [name for name in environment.filters if name.isidentifier()]
     for node in _all(tree):
         if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in own and node.name not in known:
             yield node.lineno, say_unknown(node.name), remedy(node.name)
@@ -281,7 +316,7 @@ def _gone(environment: StatementEnvironment, source: str, known: Collection[str]
     """What a text names that was known when it was taken, and is not any more."""
     try:
         found = sorted(_unknown(environment, environment.parse(source), known, _no_indicator, lambda _: _GONE))
-    except (TemplateError, ValueError, RecursionError):
+    except (TemplateError, ValueError, RecursionError, SyntaxError):
         return []
     return [Finding(fault, remedy, place, row=line) for line, fault, remedy in found]
 

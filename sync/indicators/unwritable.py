@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import InvalidOperation
+from decimal import Decimal, DivisionUndefined, InvalidOperation, localcontext
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -14,6 +14,8 @@ from jinja2.utils import missing
 
 _LIKE_THIS = 'Write it like people_trained(sex="female").'
 _IN_THE_DOCS = "See the docs on statements."
+# As far as floats go, on either side of the point.
+_MOST_DIGITS = 308
 
 
 class Unwritable(TemplateError):
@@ -59,17 +61,36 @@ class Missing(StrictUndefined):
 
 
 def reckoned(operator: str, work_out: Callable[..., Any], *numbers: Any) -> Any:
-    """What comes of them; raises Unwritable for what is no number, or no value at all."""
+    """What comes of them; raises Unwritable for what is no number, or no value at all, and ArithmeticError."""
     if not any(isinstance(one, str | list | tuple) for one in numbers):
         try:
-            return work_out(*numbers)
+            with localcontext(Emax=_MOST_DIGITS, Emin=-_MOST_DIGITS):
+                found = work_out(*numbers)
         except TypeError:
             if any(one is None for one in numbers):
                 raise Unwritable(
                     f"{operator} is for numbers, and there is no value",
                     "Ask first whether there is one: {% if … is not none %}.",
                 ) from None
+        else:
+            if isinstance(found, int | float | Decimal) and not abs(found) < 10 ** (_MOST_DIGITS + 1):
+                raise OverflowError
+            return found
     raise Unwritable(f"{operator} is for numbers", "Of a figure, take its .value.")
+
+
+def of_numbers(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that divides: it raises TypeError for a text, which Python would fill in."""
+
+    @wraps(ask)
+    def asked(value: Any, *given: Any, **named: Any) -> Any:
+        if isinstance(value, str):
+            raise TypeError
+        if any(one == 0 for one in (*given, *named.values())):
+            raise ZeroDivisionError  # of Decimal, no other than what it raises for numbers that are too large
+        return ask(value, *given, **named)
+
+    return asked
 
 
 def well_asked(name: str, ask: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,18 +125,25 @@ def called(call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
         raise Unwritable("a figure is asked for by names only", _LIKE_THIS) from None
 
 
+def _is_by_zero(error: ArithmeticError) -> bool:
+    """Also where nought is divided, of which Decimal says it in what it raises."""
+    return isinstance(error, ZeroDivisionError) or (
+        isinstance(error, InvalidOperation) and [DivisionUndefined] in error.args
+    )
+
+
 def told(error: Exception) -> Unwritable:
     """What is wrong with a text whose writing ended with this."""
     match error:
         case Unwritable():
             return error
-        case ZeroDivisionError() | InvalidOperation():
+        case ArithmeticError() if _is_by_zero(error):
             return Unwritable(
                 "a number is divided by zero", "Divide only where there is something to divide by: {% if … %}."
             )
         case ArithmeticError():
             return Unwritable("a number becomes too large", "Reckon with smaller ones.")
-        case RecursionError():
+        case RecursionError() | SyntaxError():
             return Unwritable("the text is too deeply nested", "Write it plainer.")
     return Unwritable(
         "something in this line is not of the kind that it is used as",

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.environment import Template
 from lxml.etree import LxmlError
 
@@ -19,7 +19,8 @@ from sync.indicators.notes import Note, Paper
 from sync.indicators.pages import Block, Link, Run, blocks_of, style_of
 from sync.indicators.reading import Reading
 from sync.indicators.statements import Statement
-from sync.indicators.templates import StatementEnvironment, bounded, only_allowed
+from sync.indicators.templates import TOGETHER, Joining, StatementEnvironment, bounded, only_allowed
+from sync.indicators.unwritable import Unwritable, told
 from sync.indicators.word_tags import check_document, named_in
 from sync.indicators.wording import GAP, date_words, number_words
 
@@ -35,6 +36,7 @@ _UNFILLABLE = (
     LookupError,
     AttributeError,
     RecursionError,
+    SyntaxError,
 )
 
 
@@ -51,7 +53,9 @@ class WordEnvironment(StatementEnvironment):
     template_class = _Bounded
 
     def __init__(self) -> None:
-        super().__init__({"length": len}, {dict: ()}, lambda value: GAP if value is None else value)
+        joining = Joining()
+        filters: dict[str, Callable[..., Any]] = {"length": len, TOGETHER: lambda values: joining(map(str, values))}
+        super().__init__(filters, {dict: ()}, lambda value: GAP if value is None else value)
 
     def from_string(self, source: str | nodes.Template, *rest: Any, **more: Any) -> Template:
         """As what fills a document in calls it: also for the document's properties, whose tags nobody has checked."""
@@ -156,11 +160,17 @@ def _filled(
         out = io.BytesIO()
         template.save(out)
     except _UNFILLABLE as error:
-        finding = Finding(
-            f"The template cannot be filled in: {str(error).rstrip('.')}.", "Look at its tags.", "document"
-        )
+        why = _told(error)
+        finding = Finding(f"The template cannot be filled in: {why}.", why.remedy, "document")
         raise Unexpected("The Word template cannot be filled in.", findings=[finding]) from error
     return out.getvalue()
+
+
+def _told(error: Exception) -> Unwritable:
+    """What is wrong, in our words; what reads tags and XML says itself what it cannot read."""
+    if isinstance(error, TemplateSyntaxError | LxmlError):
+        return Unwritable(str(error).rstrip("."), "Look at its tags.")
+    return told(error)
 
 
 def _styles(document: Any) -> dict[str, str]:

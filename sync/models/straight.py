@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from psycopg import Connection, DataError, IsolationLevel, OperationalError, capabilities
+from psycopg import Connection, DataError, IsolationLevel, OperationalError, ProgrammingError, capabilities
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch
@@ -61,6 +61,7 @@ class Straight:
         self._asked: Counter[Key] = Counter()
         self._number = 0
         self._doubtful = False
+        self._streams = False
         self._sent: list[tuple[Answer | None, Key | None]] = []  # each with what is prepared, if all is well
 
     def doubt(self) -> None:
@@ -101,12 +102,14 @@ class Straight:
         self._pg.send_query_params(statement.encode(), given, key[1], self._transformer.formats)
         if capabilities.has_stream_chunked():
             self._pg.set_chunked_rows_mode(portion)
+        self._streams = True
         try:
             while (result := self._driver.wait(fetch(self._pg))) is not None:
                 answer = Answer()
                 self._read(result, answer)
                 yield answer
         finally:
+            self._streams = False
             while self._driver.wait(fetch(self._pg)) is not None:
                 pass
 
@@ -167,6 +170,8 @@ class Straight:
 
     def _begins(self, alone: bool) -> bool:
         """Whether a transaction is to be begun. One of another sort than usual psycopg begins."""
+        if self._streams:  # libpq would throw away, without a word, the rows that were not looked at yet
+            raise ProgrammingError("Nothing can be asked of a connection before the last row of its stream")
         if self._doubtful and not self._sent:
             self._look_what_is_left()
         if alone or self._sent or self._driver.autocommit or self._pg.transaction_status != TransactionStatus.IDLE:

@@ -44,8 +44,9 @@ def attach_file(
     keep_file(journal, sha256, size, type)
     complete(journal, sha256)
     if row is None:
-        of = {"project_id": journal.project_id, "submission_id": submission_id, "instance_id": instance_id}
-        row = Attachment(**of, name=name, extra=True)
+        row = Attachment(
+            project_id=journal.project_id, submission_id=submission_id, instance_id=instance_id, name=name, extra=True
+        )
         journal.session.add(row)
     before = row.sha256
     row.sha256, row.size, row.type, row.present = sha256, size, type, True

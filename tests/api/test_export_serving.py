@@ -38,9 +38,9 @@ from sync.models import EncryptionKey
 from sync.models.database import begin_writing
 from tests.api.test_openrosa_submission import a_tablet
 from tests.support.encrypting import encrypted_submission
-from tests.support.exports import read_csv, tables_in, with_visits
+from tests.support.exports import publish, read_csv, tables_in, with_visits
 from tests.support.pages import Page, signed_in
-from tests.support.projects import NOON, SALE, a_sale
+from tests.support.projects import NOON, SALE, a_sale, instance_id
 from tests.support.web import PASSWORD, House, Voice, refused
 from tests.support.workbooks import a_workbook
 
@@ -499,3 +499,34 @@ def test_encrypted_submissions_are_listed_and_opened_for_whoever_has_the_passphr
     answer.close()
     kept = b"".join(path.read_bytes() for path in files_of(house.app).iterdir() if path.is_file())
     assert b"Awa," not in kept
+
+
+LISTED = """
+    | survey    |       |       |         |
+    | type      | name  | label | save_to |
+    | text      | k1    | K one | k1      |
+    | integer   | sacks | Sacks |         |
+    | entities  |       |       |         |
+    | list_name | label |       |         |
+    | folk      | ${k1} |       |         |
+"""
+SAID_WHO = """
+    | matching  |          |           |
+    | list_name | property | role      |
+    | folk      | k1       | full_name |
+"""
+
+
+def test_what_another_form_says_identifies_people_is_in_no_file_that_a_viewer_gets(house: House) -> None:
+    publish(house.app, house.pid, "reg", "1", LISTED)
+    told = {"form": "reg", "version": "1", "recorded_at": "2026-11-19T12:00:00+00:00"}
+    house.amina.outcomes({"instance_id": instance_id(1), **told, "answers": {"k1": "Awa Diarra", "sacks": 3}})
+    before = house.fanta.get("forms/reg/submissions.csv")
+
+    publish(house.app, house.pid, "other", "1", LISTED + SAID_WHO)
+    after = house.fanta.get("forms/reg/submissions.csv", headers={"If-None-Match": before.headers["ETag"]})
+    office = house.baraka.get("forms/reg/submissions.csv")
+
+    assert b"Awa Diarra" in before.get_data()
+    assert (after.status_code, b"Awa Diarra" in after.get_data()) == (200, False)
+    assert b"Awa Diarra" in office.get_data()

@@ -46,6 +46,9 @@ FIELD = """
     | text          | First     | Same        |
     | text          | status    | Status      |
     | text          | begin     | Begun       |
+    | text          | end       | Ended       |
+    | text          | __x       | X           |
+    | text          | İx        | İx          |
     | text          | fieldpath | Way there   |
     | text          | nom_élève | Pupil       |
     | integer       | owners    | Owners      |
@@ -343,15 +346,28 @@ def test_maps_show_each_position_once_with_its_answers(house: House) -> None:
 def test_a_map_keeps_each_answer_whatever_else_is_called_as_its_question(house: House, kind: str) -> None:
     publish(house.app, house.pid, "field", "1", FIELD)
     answers = {"name": "Awa", "first": "A", "First": "B", "status": "fallow", "fieldpath": "left", "begin": "soon"}
+    answers |= {"end": "late", "__x": "C", "İx": "D"}
     house.amina.outcomes(_a_field(1, **answers, spot=[12.5, -8.0, 300.0, 4.5]))
 
     plain, labelled = (_on_the_map(house, f"forms/field/submissions.{kind}{asked}") for asked in ("", "?labels=en"))
 
-    apart = {"geojson": ("name", "First", "begin"), "kml": ("name_2", "First_2", "begin_2")}[kind]
-    assert [plain[name] for name in apart] == ["Awa", "B", "soon"]
-    assert plain.items() >= {"first": "A", "status": "fallow", "fieldpath_2": "left", "spot-Accuracy": "4.5"}.items()
-    assert plain["submitterName"] == "Amina"
+    names = ("name", "First", "begin", "end", "İx")
+    apart = {"geojson": names, "kml": [f"{name}_2" for name in names]}[kind]
+    assert [plain[name] for name in apart] == ["Awa", "B", "soon", "late", "D"]
+    kept = {"first": "A", "status_2": "fallow", "fieldpath_2": "left", "spot-Accuracy": "4.5", "__x": "C"}
+    assert plain.items() >= kept.items()
+    assert (plain["submitterName"], plain["fieldpath"]) == ("Amina", "/spot")
+    assert plain.get("status", "None") == "None"
     assert (labelled["Same"], labelled["Same_2"]) == ("A", "B")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_moment_at_which_a_form_was_finished_is_the_end_of_its_placemark(house: House) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD.replace("| text          | end  ", "| end           | end  "))
+    ended = "2026-11-19T12:00:00.000Z"
+    house.amina.outcomes(_a_field(1, end=ended, spot=[12.5, -8.0]))
+
+    assert _on_the_map(house, "forms/field/submissions.kml")["end"] == ended
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -417,11 +433,12 @@ def test_spss_shows_whole_numbers_positions_and_days_as_such_and_knows_of_what_t
 
     _, meta = _read_sav(tmp_path, house.baraka.get("forms/field/submissions.sav").get_data())
 
-    shown = {"owners": "F12.0", "kind": "F12.0", "spot_Latitude": "F12.7", "day": "DATE11", "Edits": "F12.0"}
+    shown = {"owners": "F16.0", "kind": "F16.0", "spot_Latitude": "F12.7", "day": "DATE11", "Edits": "F16.0"}
     assert meta.original_variable_types.items() >= shown.items()
     assert meta.variable_value_labels["kind"] == {1: "Dry", 2: "Wet"}
     measured = {"owners": "scale", "area": "scale", "day": "scale", "kind": "nominal", "name": "nominal"}
     assert meta.variable_measure.items() >= measured.items()
+    assert meta.variable_display_width["owners"] == len("-123456789012345")
     assert meta.variable_display_width["SubmissionDate"] >= len("19-NOV-2026 12:00:00")
     assert "nom_eleve" in meta.column_names
 

@@ -206,6 +206,22 @@ def test_a_rule_about_tablets_that_cannot_be_brought_along_is_told_before_tablet
     assert again.problems == []
 
 
+def test_a_list_that_cannot_be_called_so_here_is_told_and_all_else_comes_over(
+    elsewhere: str, house: House, here: Flask
+) -> None:
+    with house.app.app_context():
+        begin_writing(session())
+        session().add(EntityList(project_id=house.pid, name="mes_envois", properties=[], created_at=NOON))
+        session().commit()
+
+    moved = from_central(elsewhere, house)
+
+    told = "list mes_envois: Every device has a list called mes_envois for itself; choose another name."
+    assert moved.problems == [told]
+    assert (moved.submissions, all_of(Entity.label, Entity.label == "Kadi")) == (3, ["Kadi"])
+    assert all_of(EntityList.name, EntityList.project_id == moved.project_id) == ["people"]
+
+
 def test_a_row_that_was_changed_here_since_is_left_alone_and_one_changed_there_comes_along(
     elsewhere: str, house: House, here: Flask
 ) -> None:

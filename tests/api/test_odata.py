@@ -712,6 +712,16 @@ def test_a_moment_at_the_edge_of_the_zones_is_in_the_feed_and_found(house: House
     assert row["at"] == "2026-02-03T10:00:00.000+14:00"
 
 
+def test_a_moment_is_no_finer_than_the_schema_says(house: House) -> None:
+    house.amina.send(
+        a_visit(1, at="2026-02-03T10:00:00.123456789+01:00"), a_visit(2, at="2026-02-03T10:00:00.1234567Z")
+    )
+
+    found = [row["at"] for row in rows(house.baraka, "Submissions")]
+
+    assert found == ["2026-02-03T10:00:00.123456Z", "2026-02-03T10:00:00.123456+01:00"]
+
+
 def test_an_hour_that_there_is_not_is_null_in_the_feed_and_in_filters(house: House) -> None:
     house.amina.send(a_visit(1, at="2026-02-03T24:00:00.000Z"), a_visit(2, at="2026-02-03T23:59:00.000Z"))
 
@@ -1039,6 +1049,21 @@ def test_an_entity_list_is_a_feed_too(house: House) -> None:
     alone = shown(house.baraka.get(f"{root}/Entities('{one['__id']}')"))["value"]
     assert alone == [one]
     assert refused(house.baraka.get(f"{root}/Entities", query_string={"$filter": "sellr eq 'x'"})) == 400.18
+
+
+def test_a_property_that_is_called_as_what_each_row_has_stands_beside_it(house: House) -> None:
+    house.amina.send(a_sale(1))
+    for name in ("_.id", "_.system", "a.b", "a-b"):
+        shown(house.djeneba.post("datasets/people/properties", json={"name": name}))
+    data = {"_.id": "mine", "_.system": "ours", "a.b": "first", "a-b": "second"}
+    shown(house.djeneba.post("datasets/people/entities", json={"label": "Kadi", "data": data}))
+
+    asked = {"$filter": "__id_2 eq 'mine' and __system_2 eq 'ours' and a_b eq 'first' and a_b_2 eq 'second'"}
+    (row,) = shown(house.baraka.get("datasets/people.svc/Entities", query_string=asked))["value"]
+
+    assert (row["__id_2"], row["__system_2"], row["a_b"], row["a_b_2"]) == ("mine", "ours", "first", "second")
+    assert row["__system"]["version"] == 1
+    assert shown(house.baraka.get(f"datasets/people.svc/Entities('{row['__id']}')"))["value"] == [row]
 
 
 def test_what_was_tried_out_in_a_draft_is_a_feed_of_its_own(house: House) -> None:

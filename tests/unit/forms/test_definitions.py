@@ -25,9 +25,10 @@ TRANSLATED = ("label", "hint", "constraint_message", "required_message", "descri
 FRENCH_WORDS = re.compile(r"\b(le|la|les|des|du|une|est|dans|avec|pour|pas|qui|où|sur|cette)\b", re.IGNORECASE)
 ENGLISH_WORDS = re.compile(r"\b(the|of|and|with|for|this|is|are|which|not|from|number)\b", re.IGNORECASE)
 FRENCH_ACCENTS = re.compile(r"[éèêàçùîôœ]")  # Bambara is written without them.
-# A figure with its noun, then soon a verb that would have to agree with it.
+# A figure with its noun, then soon a verb that would have to agree with it, or what makes several of one.
 AGREEING = re.compile(
     r"\| (?:noun\([^)]*\)|people) \}\}(?: \w+){0,2} (?:ont|sont|étuvent|produisent|have|score|serve|parboil)\b"
+    r"|\) \}\} of them\b|\bTogether they\b"
 )
 MARK = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)|\bin ([a-z][a-z0-9_]*)\.items")
 

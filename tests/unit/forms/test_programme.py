@@ -389,6 +389,25 @@ def test_a_list_that_every_device_has_for_itself_cannot_be_loaded() -> None:
     assert "for itself" in fault
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (
+            {"forms/visits.xlsx": a_workbook("visits.svc", "1", CENTRES.replace("| centres ", "| others "))},
+            "forms/visits.xlsx: A form's id cannot end in .svc, .xls, .xlsx or .xml; give it another form_id in the "
+            "settings.",
+        ),
+        (
+            {"lists/folk.Svc.csv": b"name,label\n,Awa\n"},
+            "lists/folk.Svc.csv: A list's name cannot end in .svc; give it another one.",
+        ),
+    ],
+    ids=["form", "list"],
+)
+def test_what_no_address_could_tell_from_a_feed_is_a_fault(files: dict[str, bytes], told: str) -> None:
+    assert faults_of(a_programme(**files)) == [told]
+
+
 def test_a_long_list_of_faults_is_cut() -> None:
     rows = "".join(f"A {number},x,y\n" for number in range(500))
     with pytest.raises(Faulty) as caught:

@@ -64,6 +64,13 @@ def faults(world: World, source: str) -> list[tuple[int | None, str]]:
     return [(finding.row, finding.fault) for finding in refused.value.findings]
 
 
+def growing(first: str, sign: str, then: str = "") -> str:
+    """Loops in loops, of which each makes forty times as much of what it goes through."""
+    more = sign.join("a" * 40)
+    around = f"[{more}] {then}" if then else more
+    return f"{{% for a in [{first}] %}}" + f"{{% for a in [{around}] %}}" * 5 + "{{ a }}" + "{% endfor %}" * 6
+
+
 def link(mark: Mark) -> str:
     figure = mark.figure
     assert figure is not None
@@ -284,6 +291,12 @@ def test_an_unknown_indicator_or_key_is_found_with_its_line_and_all_at_once(worl
         "{{ " + "9" * 5000 + " }}",
         "{{ 1e999 }}",
         '{{ "\\ud800" }}',
+        "{% for a in [1] recursive %}{% endfor %}",
+        "{{ women | _round }}",
+        "{{ 1 " + "| length" * 300 + " }}",
+        "{{ [women] | _together }}",
+        "{% for a in [1] %}" * 25 + "{% endfor %}" * 25,
+        "{% if women %}" * 105 + "{% endif %}" * 105,
     ],
 )
 def test_what_has_no_place_in_a_statement_is_a_finding(world: World, source: str) -> None:
@@ -432,6 +445,27 @@ def test_a_text_that_cannot_be_written_is_refused_when_it_comes(world: World, so
         ("{{ milestones.items[0].text }}", "there is no item [0] here. Look how it is written, or ask first whether"),
         ("{{ women.shar }}", "there is no ‘shar’ here. Look how it is written"),
         ("{{ income.value.x }}", "what ‘x’ is asked of has no value. Look how it is written"),
+        ("{{ 3 * 1e30 }}", "a number becomes too large. Reckon with smaller ones."),
+        ("{{ rice_tonnes.value * 1e30 }}", "a number becomes too large. Reckon with smaller ones."),
+        ("{{ rice_tonnes.value is divisibleby(0) }}", "a number is divided by zero. Divide only where"),
+        ("{{ (0 * rice_tonnes.value) is divisibleby(num=0) }}", "a number is divided by zero. Divide only where"),
+        ('{{ "1e999999999" | number }}', "‘number’ is not for what stands before it. See"),
+        ('{{ "1e999999999" | percent(1) }}', "‘percent’ is not for what stands before it. See"),
+        ('{{ "1e999999999" | people }}', "‘people’ is not for what stands before it. See"),
+        ('{{ "1e999999999" | noun("cow", "cows") }}', "‘noun’ is not for what stands before it. See"),
+        ("{{ '%1000000000d' is even }}", "‘even’ is not for what stands before it. See"),
+        ("{{ '%1000000000d' is odd }}", "‘odd’ is not for what stands before it. See"),
+        ("{{ '%1000000000d' is divisibleby(3) }}", "‘divisibleby’ is not for what stands before it. See"),
+        ("{% for a in [1] recursive %}{{ loop(A) }}{% endfor %}", "only a figure takes something in brackets. See"),
+        (growing("'x'", " ~ "), "What is joined comes to more than 4000000 characters. Join shorter texts."),
+        (growing("women ~ ''", " ~ "), "What is joined comes to more than 4000000 characters. Join shorter texts."),
+        (growing("[women, women] | join", ", ", "| join"), "What is joined comes to more than 4000000 characters."),
+        (
+            "{% for a in [[1]] %}" + "{% for a in [[a,a,a,a,a,a,a,a]] %}" * 12 + "{{ a }}" + "{% endfor %}" * 13,
+            "A list of lists is no text. Go through it one by one.",
+        ),
+        (growing("7", " * "), "a number becomes too large. Reckon with smaller ones."),
+        (growing("rice_tonnes.value", " * "), "a number becomes too large. Reckon with smaller ones."),
         ("{% for one in income.value %}{% endfor %}", "a loop is for lists. Of a figure, take its .items."),
         ("{% for one in [1] %}{% endfor %}{{ one }}", "‘one’ is not known. Look how it is written"),
         ("{% for a in A %}{% for b in A %}{% endfor %}{% endfor %}", "The loops go round more than 20000 times. Go"),

@@ -299,6 +299,9 @@ def test_rows_are_handed_out_as_they_come(driver: psycopg.Connection, straight: 
 def test_whoever_leaves_a_stream_or_breaks_it_can_ask_on(driver: psycopg.Connection, straight: Straight) -> None:
     numbers = straight.stream("SELECT n FROM generate_series(1, $1::BIGINT) n", (10_000,), 50)
     assert next(numbers).fetchall()[0] == (1,)
+    for ask in (straight.ask, straight.send):
+        with pytest.raises(psycopg.ProgrammingError):
+            ask("SELECT 1")  # the rest would be lost, and nobody would know
     numbers.close()
     assert straight.ask("SELECT 1").fetchall() == [(1,)]
 

@@ -146,6 +146,7 @@ def test_a_template_whose_word_spoke_french_keeps_its_styles(world: World) -> No
 
 
 UNFILLABLE = "document: The template cannot be filled in"
+GROWING = f"{{% for a in [{' ~ '.join('a' * 40)}] %}}"
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,13 @@ UNFILLABLE = "document: The template cannot be filled in"
         ("{{ title() }}", "document, row 1: ‘title’ takes nothing in brackets."),
         ("{{ title.__class__.__mro__ }}", f"{UNFILLABLE}: ‘__class__’ may not be asked for."),
         ("{{ ''.format(1) }}", "document: The template cannot be filled in: "),
+        ("{% for a in figures recursive %}{% endfor %}", "document, row 1: ‘recursive’ has no place in a statement."),
+        ("{{ title | _round }}", "document, row 1: ‘_round’ is not a filter."),
+        ("{{ '%1000000000d' is even }}", f"{UNFILLABLE}: ‘even’ is not for what stands before it. See the docs on"),
+        ("{{ 1 / 0 }}", f"{UNFILLABLE}: a number is divided by zero. Divide only where there is something to"),
+        ("{{ event > title }}", f"{UNFILLABLE}: something in this line is not of the kind that it is used as."),
+        ("{% for a in [1] %}" * 25 + "{% endfor %}" * 25, "document: The text is too deeply nested."),
+        ("{% for a in [title] %}" + GROWING * 6 + "{% endfor %}" * 7, f"{UNFILLABLE}: What is joined comes to more"),
         ("{{ title * 999999999 }}", "document: The template cannot be filled in: * is for numbers"),
         ("{{ cycler(1).__init__.__globals__ }}", "document, row 1: ‘cycler’ is not a tag."),
     ],
@@ -230,7 +238,15 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["{{ 9 ** (9 ** 9) }}", "{% set a = 'x' %}{{ a }}", "{{ " + " ~ ".join(["text"] * 300) + " }}"]
+    "tag",
+    [
+        "{{ 9 ** (9 ** 9) }}",
+        "{% set a = 'x' %}{{ a }}",
+        "{{ " + " ~ ".join(["text"] * 300) + " }}",
+        "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+        "{% for a in [1] %}" * 25 + "{% endfor %}" * 25,
+        "{{ [] | upper }}",
+    ],
 )
 def test_tags_among_the_properties_of_a_document_can_do_no_more_than_others(tag: str) -> None:
     properties = (
