@@ -198,6 +198,10 @@ class Page:
         self.marks.append(mark)
         return Written(f"{OPEN}{len(self.marks) - 1}{CLOSE}")
 
+    def length(self, text: str) -> int:
+        """Of a text, with the words of its marks."""
+        return len(text) + sum(len(self.marks[int(found[1])].words) for found in MARK.finditer(text))
+
     def settled(self, text: str) -> list[Mark]:
         """The marks as they read in the written text: a paragraph says the range of a figure once, and on how many
         pairs it hangs once for each indicator."""

@@ -273,7 +273,7 @@ def _write(page: Page, source: str, period: str, place: str | None, where: str) 
         "project": reading.settings["name"],
         "as_of": _day(reading, reading.as_of.at),
     }
-    return render_source(page.environment(), clean(source), page.values(extra), where), waiting
+    return render_source(page.environment(), clean(source), page.values(extra), where, page.length), waiting
 
 
 def statements_at(session: Session, project_id: int, as_of: int | None) -> dict[str, list[str]]:

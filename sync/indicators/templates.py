@@ -172,11 +172,20 @@ class _Joined(NodeTransformer):
         return nodes.Filter(joined, TOGETHER, [], [], None, None, lineno=node.lineno)
 
 
-def render_source(environment: StatementEnvironment, source: str, values: Mapping[str, Any], place: str) -> str:
-    """The text; raises Unexpected with the line, if there is one, for whatever cannot be worked out. The environment is
-    used up: it holds itself, and would hold what its filters read from until garbage is collected."""
+def render_source(
+    environment: StatementEnvironment,
+    source: str,
+    values: Mapping[str, Any],
+    place: str,
+    length: Callable[[str], int] = len,
+) -> str:
+    """The text, whose `length` is what it will have come to when it is read.
+
+    Raises Unexpected with the line, if there is one, for whatever cannot be worked out. The environment is used up: it
+    holds itself, and would hold what its filters read from until garbage is collected.
+    """
     try:
-        return bounded(environment.from_string(source), values)
+        return bounded(environment.from_string(source), values, length=length)
     except Unexpected as refusal:
         line = _line_of(refusal)
         raise Unexpected(findings=[replace(one, place=place, row=line) for one in refusal.findings]) from None
@@ -243,13 +252,15 @@ def only_allowed(tree: nodes.Template) -> None:
             raise Unwritable(f"More than {_MOST_JOINED} texts are joined", "Join fewer texts.")
 
 
-def bounded(template: Template, values: Mapping[str, Any], at_most: int = LONGEST_TEXT) -> str:
+def bounded(
+    template: Template, values: Mapping[str, Any], at_most: int = LONGEST_TEXT, length: Callable[[str], int] = len
+) -> str:
     """The text; raises TemplateError where it would become longer."""
-    pieces, length = [], 0
+    pieces, so_far = [], 0
     for piece in template.generate(**values):
         pieces.append(piece)
-        length += len(piece)
-        if length > at_most:
+        so_far += length(piece)
+        if so_far > at_most:
             raise Unwritable(f"The text comes to more than {at_most} characters", "Divide it into several.")
     return "".join(pieces)
 

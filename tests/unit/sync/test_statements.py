@@ -335,8 +335,9 @@ def test_loops_inside_loops_come_to_an_end(world: World) -> None:
     assert "20000 times" in refused.value.findings[0].fault
 
 
-def test_a_text_that_becomes_too_long_says_so(world: World) -> None:
-    source = f"{{% for a in [{'1,' * 200}] %}}{'x' * 3000}{{% endfor %}}"
+@pytest.mark.parametrize("long", ["x" * 3000, "{{ '" + "x" * 3000 + "' }}", "{{ 'x' ~ women ~ '" + "x" * 3000 + "' }}"])
+def test_a_text_that_becomes_too_long_says_so(world: World, long: str) -> None:
+    source = f"{{% for a in [{'1,' * 200}] %}}{long}{{% endfor %}}"
 
     with pytest.raises(Unexpected) as refused:
         written(world, source)
