@@ -14,7 +14,7 @@ from forms.programmes.places import Place, read_places
 from forms.programmes.settings import Settings, read_settings
 from forms.spelling import did_you_mean, suggestion
 from forms.tables import decode
-from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish, unfit_id
+from forms.workbooks.workbook import Draft, Workbook, draft_workbook, finish, unfit_id, unfit_list
 from forms.xforms.corrections import OWN_LISTS
 from forms.xforms.files import named_files
 
@@ -128,8 +128,8 @@ def _lists(files: Mapping[str, bytes], findings: list[Finding]) -> dict[str, Ent
             fault = f"Every device has a list called {named[1]} for itself."
             findings.append(Finding(fault, "Give the list another name.", path))
             continue
-        if named[1].lower().endswith(".svc"):
-            findings.append(Finding("A list's name cannot end in .svc; give it another one.", place=path))
+        if unfit := unfit_list(named[1]):
+            findings.append(Finding(unfit, place=path))
             continue
         found[named[1]], table = read_entity_list(content, named[1], path)
         findings += table.findings

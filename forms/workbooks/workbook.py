@@ -76,6 +76,11 @@ def unfit_id(form_id: str) -> str:
     return ""
 
 
+def unfit_list(name: str) -> str:
+    """The same of an entity list's name."""
+    return "A list's name cannot end in .svc; give it another one." if name.lower().endswith(".svc") else ""
+
+
 def draft_workbook(data: bytes, name: str) -> Draft:
     """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
     draft until `finish`, and its form is then what is left without them."""

@@ -481,11 +481,8 @@ def _move_users(moved: Moved, elsewhere: Elsewhere, form_ids: Sequence[str]) -> 
         if found.email is None:
             moved.without_role.append(f"{found.name} ({found.role})")
             continue
-        try:
+        with _told(moved, f"{found.name}, {found.email}"):
             _move_user(moved, found, found.email, shared)
-        except Refusal as problem:
-            session().rollback()
-            moved.problems.append(f"{found.name}, {found.email}: {problem}")
 
 
 def _move_user(moved: Moved, found: FoundUser, email: str, shared: bool) -> None:

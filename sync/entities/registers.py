@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from forms.programmes.places import Place as PlaceRow
+from forms.workbooks.workbook import unfit_list
 from forms.xforms.corrections import OWN_LISTS
 from sync.dedup.following import follow_list
 from sync.entities.approval import settle_submissions, waiting_submissions
@@ -39,8 +40,8 @@ def list_of(session: Session, project_id: int, name: str) -> EntityList:
 def make_list(journal: Journal, name: str, *, approval_required: bool = False) -> EntityList:
     """A new list without properties. Raises Unexpected for what cannot be a name, Exists for one that is taken."""
     _require_name(name, "A list")
-    if name.lower().endswith(".svc"):  # as the address of a list's feed does
-        raise Unexpected("A list's name cannot end in .svc; give it another one.")
+    if unfit := unfit_list(name):
+        raise Unexpected(unfit)
     if name in OWN_LISTS:
         raise Unexpected(f"Every device has a list called {name} for itself; choose another name.")
     others = journal.session.execute(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, ScalarSelect, bindparam, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -10,7 +11,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from forms.records import record
 from sync.entities.reach import LAST_CHANGES, writes
 from sync.models import Event, IndicatorVersion, Membership, Server, Target
+from sync.models.kept import Kept
 from sync.models.probing import rows_of
+
+Read = TypeVar("Read")
+AsOf = Callable[[Session, int, int], Read]  # of a project by its number, as of an event
 
 
 @record
@@ -34,6 +39,17 @@ def last_changes(session: Session, project_id: int) -> Changed:
     [(epoch, settings, *others)] = rows_of(session.connection(), changed, {"project": project_id})
     events = [event or 0 for event in others]
     return Changed(epoch, settings or 0, *map(max, events[::2], events[1::2]))
+
+
+def as_of_event(
+    kept: Kept[Read], session: Session, project_id: int, changed: tuple[str | None, int], as_of: int, read: AsOf[Read]
+) -> Read:
+    """What `read` finds as of an event. What holds still is kept; `changed` says in which epoch, and by which event it
+    was last changed, for there may be another change by now."""
+    _, newest = changed
+    if newest > as_of:
+        return read(session, project_id, as_of)
+    return kept.get(session, project_id, changed, not writes(session), lambda: read(session, project_id, newest))
 
 
 def _last(changed: InstrumentedAttribute[Any]) -> ScalarSelect[Any]:

@@ -18,9 +18,8 @@ from forms.indicators.sheets import Indicator as IndicatorRow
 from forms.indicators.sheets import Target as TargetRow
 from forms.records import record
 from forms.xforms.xform import Form
-from sync.entities.reach import writes
 from sync.indicators.amounts import millionths
-from sync.indicators.changed import Changed, last_changes
+from sync.indicators.changed import Changed, as_of_event, last_changes
 from sync.journal import Journal
 from sync.models.database import fetch_rows
 from sync.models.indicators import Indicator, IndicatorVersion, Target
@@ -162,13 +161,8 @@ def definitions_at(
     `changed`, which is looked up if it is not given."""
     changed = changed or last_changes(session, project_id)
     newest = changed.definitions
-    if as_of is not None and newest > as_of:
-        return _read_definitions(session, project_id, as_of)
-    # As of the newest change that was seen, for there may be another one by now.
-    stamp = (changed.epoch, newest)
-    return _definitions.get(
-        session, project_id, stamp, not writes(session), lambda: _read_definitions(session, project_id, newest)
-    )
+    as_of = newest if as_of is None else as_of
+    return as_of_event(_definitions, session, project_id, (changed.epoch, newest), as_of, _read_definitions)
 
 
 _definitions: Kept[Mapping[str, Definition]] = Kept()
@@ -207,12 +201,7 @@ class Planned:
 
 def targets_at(session: Session, project_id: int, as_of: int, changed: Changed) -> Sequence[Planned]:
     """In the order in which the workbooks gave them; those that hold still are kept as definitions are."""
-    if (newest := changed.targets) > as_of:
-        return _read_targets(session, project_id, as_of)
-    stamp = (changed.epoch, newest)
-    return _targets.get(
-        session, project_id, stamp, not writes(session), lambda: _read_targets(session, project_id, newest)
-    )
+    return as_of_event(_targets, session, project_id, (changed.epoch, changed.targets), as_of, _read_targets)
 
 
 _targets: Kept[Sequence[Planned]] = Kept()

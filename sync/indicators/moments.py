@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from forms.findings import Finding
 from sync.entities.reach import writes
 from sync.errors import NotFound, Unexpected
-from sync.indicators.changed import Changed
+from sync.indicators.changed import Changed, as_of_event
 from sync.models.kept import Kept
 from sync.models.probing import rows_of
 from sync.models.projects import Event, Project
@@ -67,12 +67,7 @@ def settings_at(session: Session, project_id: int, event: int, changed: Changed)
 
     Raises NotFound for an unknown project.
     """
-    if (newest := changed.settings) > event:
-        return _read_settings(session, project_id, event)
-    stamp = (changed.epoch, newest)
-    return _settings.get(
-        session, project_id, stamp, not writes(session), lambda: _read_settings(session, project_id, newest)
-    )
+    return as_of_event(_settings, session, project_id, (changed.epoch, changed.settings), event, _read_settings)
 
 
 def _read_settings(session: Session, project_id: int, event: int) -> Mapping[str, Any]:

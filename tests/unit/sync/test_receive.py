@@ -30,6 +30,18 @@ def desk(engine: Engine, tmp_path: Path) -> Desk:
     return a_desk(engine, tmp_path / "files")
 
 
+def a_place(code: str, *aliases: str) -> Place:
+    return Place(code, code, "commune", None, None, None, aliases)
+
+
+def put_places(desk: Desk, *places: Place) -> None:
+    with desk.sessions() as session:
+        journal = open_journal(session, desk.project_id, None, NOON)
+        change_places(journal, places, journal.record("places", None))
+        journal.close()
+        session.commit()
+
+
 def test_a_new_visit_is_stored_and_the_same_again_is_a_duplicate(desk: Desk) -> None:
     first = desk.outcomes(a_sale(1))
     again = desk.outcomes(a_sale(1))
@@ -289,11 +301,7 @@ def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(
 
     def told(*places: Place) -> list[list[str]]:
         if places:
-            with desk.sessions() as session:
-                journal = open_journal(session, desk.project_id, None, NOON)
-                change_places(journal, places, journal.record("places", None))
-                journal.close()
-                session.commit()
+            put_places(desk, *places)
         with desk.sessions() as session:
             assert verify_portion(session, desk.project_id, 0).differences == []
         return [[flag[0] for flag in one.flags] for one in desk.submissions()]
@@ -301,9 +309,7 @@ def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(
     def visit(number: int, place: str) -> dict[str, Any]:
         return {**a_sale(number, form="visit"), "answers": {"day": "2026-11-01", "place": place}}
 
-    siby, kati = (
-        Place(code, code, "commune", None, None, None, aliases) for code, aliases in (("S", ("Siby",)), ("K", ()))
-    )
+    siby, kati = a_place("S", "Siby"), a_place("K")
     desk.send([visit(1, "siby"), visit(2, "Nope"), visit(3, "")])
     without = told()
     with_one = told(kati)
@@ -317,11 +323,7 @@ def test_a_visit_to_a_place_that_nobody_knows_is_flagged_as_long_as_nobody_does(
 
 def test_a_visit_of_which_nothing_counts_has_its_place_too(desk: Desk) -> None:
     desk.publish("talk", "1", TALK)
-    with desk.sessions() as session:
-        journal = open_journal(session, desk.project_id, None, NOON)
-        change_places(journal, [Place("K", "K", "commune", None, None, None, ())], journal.record("places", None))
-        journal.close()
-        session.commit()
+    put_places(desk, a_place("K"))
 
     receipts = desk.send(
         [{**a_sale(number, form="talk"), "answers": {"place": place}} for number, place in ((1, "K"), (2, "Nope"))]
@@ -335,11 +337,7 @@ def test_a_visit_of_which_nothing_counts_has_its_place_too(desk: Desk) -> None:
 
 def test_an_edit_of_which_only_its_filing_shows_where_its_chain_began_is_flagged_like_any_other(desk: Desk) -> None:
     desk.publish("visit", "1", VISIT)
-    with desk.sessions() as session:
-        journal = open_journal(session, desk.project_id, None, NOON)
-        change_places(journal, [Place("K", "K", "commune", None, None, None, ())], journal.record("places", None))
-        journal.close()
-        session.commit()
+    put_places(desk, a_place("K"))
     answers = {"day": "2026-11-01", "place": "Nope"}
     meta = f"<instanceID>{instance_id(2)}</instanceID><deprecatedID>{instance_id(1)}</deprecatedID>"
     xml = f"<data id='visit' version='1'><day>2026-11-01</day><place>Nope</place><meta>{meta}</meta></data>"
