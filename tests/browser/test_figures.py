@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -28,7 +28,7 @@ def test_from_the_indicators_to_why_one_changed_and_the_statement_that_is_issued
         page.get_by_role("link", name="Pourquoi a-t-il changé ?").click()
         page.get_by_label("Du", exact=True).fill((dt.date.today() - dt.timedelta(days=1)).isoformat())
         page.get_by_role("button", name="Afficher").click()
-        assert page.get_by_role("link", name="Visites arrivées").is_visible()
+        expect(page.get_by_role("link", name="Visites arrivées")).to_be_visible()
         assert faults_of(page) == []
 
         page.goto(f"{base}/projects/{house.pid}/statements")
@@ -39,8 +39,8 @@ def test_from_the_indicators_to_why_one_changed_and_the_statement_that_is_issued
         assert faults_of(page) == []
         page.get_by_label("Titre").fill("Mi-parcours")
         page.get_by_role("button", name="L’émettre").click()
-        assert "Mi-parcours" in page.get_by_role("main").inner_text()
+        expect(page.get_by_role("main")).to_contain_text("Mi-parcours")
         assert faults_of(page) == []
         page.get_by_role("link", name="Qu’est-ce qui serait différent aujourd’hui ?").click()
-        assert "Aucun chiffre" in page.get_by_role("main").inner_text()
+        expect(page.get_by_role("main")).to_contain_text("Aucun chiffre")
         assert faults_of(page) == []

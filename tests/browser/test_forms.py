@@ -30,8 +30,8 @@ def test_the_overview_is_whole_once_its_parts_have_come(house: House, page: Page
         page.locator(".later").first.wait_for(state="detached")
         expect(page.locator(".later")).to_have_count(0)
 
-        assert page.get_by_role("img", name="Soumissions par jour").is_visible()
-        assert page.get_by_role("rowheader", name="sale").is_visible()
+        expect(page.get_by_role("img", name="Soumissions par jour")).to_be_visible()
+        expect(page.get_by_role("rowheader", name="sale")).to_be_visible()
         assert faults_of(page) == []
 
         page.goto(f"{base}/projects/{house.pid}/overview/arrivals")
@@ -59,11 +59,11 @@ def test_a_workbook_is_uploaded_looked_through_and_published(house: House, page:
         assert faults_of(page) == []
 
         page.get_by_role("link", name="Voir les questions").click()
-        assert page.get_by_text("Hameau").first.is_visible()
+        expect(page.get_by_text("Hameau").first).to_be_visible()
         assert faults_of(page) == []
         page.go_back()
         page.get_by_role("link", name="Ce que change le brouillon").click()
-        assert page.locator("ins", has_text="Hameau").is_visible()
+        expect(page.locator("ins", has_text="Hameau")).to_be_visible()
         assert faults_of(page) == []
         page.go_back()
         page.get_by_role("link", name="Publier…").click()

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -21,13 +21,13 @@ def test_a_statement_on_paper_has_notes_and_no_navigation(house: House, page: Pa
     with served(house.app) as base:
         sign_in(page, base, "djeneba")
         page.goto(f"{base}/projects/{house.pid}/statements/results")
-        assert not page.get_by_text("D’où viennent les chiffres").is_visible()
+        expect(page.get_by_text("D’où viennent les chiffres")).to_be_hidden()
 
         page.emulate_media(media="print")
 
-        assert page.get_by_text("D’où viennent les chiffres").is_visible()
-        assert not page.get_by_role("navigation").first.is_visible()
-        assert not page.get_by_role("button", name="Imprimer").is_visible()
+        expect(page.get_by_text("D’où viennent les chiffres")).to_be_visible()
+        expect(page.get_by_role("navigation").first).to_be_hidden()
+        expect(page.get_by_role("button", name="Imprimer")).to_be_hidden()
 
 
 def test_a_submission_on_paper_has_its_answers_and_nothing_to_fill_in(house: House, page: Page) -> None:
@@ -36,13 +36,13 @@ def test_a_submission_on_paper_has_its_answers_and_nothing_to_fill_in(house: Hou
         sign_in(page, base)
         page.goto(f"{base}/projects/{house.pid}/submissions")
         page.locator("tbody a").first.click()
-        assert page.get_by_role("heading", name="Décider").is_visible()
+        expect(page.get_by_role("heading", name="Décider")).to_be_visible()
 
         page.emulate_media(media="print")
 
-        assert page.get_by_text("Awa", exact=True).is_visible()
-        assert not page.get_by_role("heading", name="Décider").is_visible()
-        assert page.get_by_role("textbox").count() == 0
+        expect(page.get_by_text("Awa", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name="Décider")).to_be_hidden()
+        expect(page.get_by_role("textbox")).to_have_count(0)
 
 
 def test_a_template_is_kept_and_places_are_given_by_page(house: House, page: Page, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A coordinator signs in, reads a statement, and follows a figure down to a visit."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browsing import faults_of, sign_in
 from tests.support.live import served
@@ -24,12 +24,12 @@ def test_a_figure_of_the_statement_opens_down_to_the_visit(house: House, page: P
         assert faults_of(page) == []
 
         page.get_by_role("link", name="Vendu").click()
-        assert page.get_by_role("heading", name="Vendu").is_visible()
+        expect(page.get_by_role("heading", name="Vendu")).to_be_visible()
         assert faults_of(page) == []
 
         page.get_by_role("link", name="13").click()
         assert faults_of(page) == []
 
         page.locator("tbody a").last.click()
-        assert "<b>Awa</b>" in page.get_by_role("main").inner_text()
+        expect(page.get_by_role("main")).to_contain_text("<b>Awa</b>")
         assert faults_of(page) == []

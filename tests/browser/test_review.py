@@ -28,7 +28,7 @@ def test_the_queue_is_gone_through_with_keys_alone(house: House, page: Page) -> 
     with served(house.app) as base:
         sign_in(page, base)
         page.goto(f"{base}/projects/{house.pid}/review")
-        assert page.locator(".wrongs").get_by_text("contrainte non respectée").is_visible()
+        expect(page.locator(".wrongs").get_by_text("contrainte non respectée")).to_be_visible()
         assert faults_of(page) == []
 
         page.keyboard.press("2")
@@ -116,7 +116,7 @@ def test_a_submission_is_found_by_a_filter_and_sent_back_in_own_words(house: Hou
 
         page.get_by_label("ou avec vos propres mots").fill("Combien de sacs ?")
         page.get_by_role("button", name="Renvoyer", exact=True).click()
-        assert page.get_by_role("status").get_by_text("à corriger").is_visible()
+        expect(page.get_by_role("status").get_by_text("à corriger")).to_be_visible()
 
         page.goto(f"{base}/projects/{house.pid}/review/many?state=received")
         page.get_by_role("radio", name="approuvée").check()
@@ -166,15 +166,15 @@ def test_a_search_goes_on_by_itself_and_the_way_back_leads_to_what_it_has_found(
         page.goto(f"{base}/projects/{house.pid}/submissions?words=Kita")
 
         page.get_by_text("7 soumissions parcourues, c’est-à-dire toutes.").wait_for()
-        assert page.locator("tbody tr").count() == 2
-        assert page.get_by_text("2 résultats").is_visible()
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.get_by_text("2 résultats")).to_be_visible()
         assert faults_of(page) == []
 
         page.locator("tbody a").last.click()
         page.get_by_role("heading", name="Réponses").wait_for()
         page.go_back()
         page.get_by_text("2 résultats").wait_for()
-        assert page.locator("tbody tr").count() == 2
+        expect(page.locator("tbody tr")).to_have_count(2)
 
 
 def test_a_search_keeps_the_focus_and_is_stopped_where_it_has_come(
@@ -190,7 +190,7 @@ def test_a_search_keeps_the_focus_and_is_stopped_where_it_has_come(
         kept = first.element_handle()
         first.focus()
         told.get_by_text("40 soumissions parcourues").wait_for()
-        assert desk_page.locator("tbody tr").count() == 3
+        expect(desk_page.locator("tbody tr")).to_have_count(3)
         assert kept is not None
         assert kept.evaluate("link => link === document.activeElement")
         expect(stop).to_be_hidden()
