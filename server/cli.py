@@ -33,9 +33,9 @@ from server.upkeep.schema import migrate, require_up_to_date
 from sync.accounts.audit import record_act
 from sync.accounts.installation import found_installation
 from sync.errors import Refusal
-from sync.indicators.unloaded import read_over
 from sync.models.database import begin_writing
 from sync.projects.publish import load_programme
+from sync.statements.unloaded import read_over
 
 _NOBODY_ELSE = 0o077
 

@@ -12,9 +12,9 @@ from server.acts.changing import finish
 from server.db import release, session
 from server.logs import log
 from sync.errors import WorkbookFaulty
-from sync.indicators.unloaded import read_over
 from sync.projects.comparing import Compared, compare_programme
 from sync.projects.publish import Report, load_programme
+from sync.statements.unloaded import read_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,12 @@ from sync.accounts.roles import RIGHTS, may, projects_of, role_in, share_forms
 from sync.entities.reading import lists_of_project
 from sync.entities.registers import change_places
 from sync.errors import Forbidden, Unexpected
-from sync.indicators.statements import put_statement
 from sync.journal import Journal
 from sync.models import Actor, EntityList, Form, Project, Submission
 from sync.projects.folder import folder_of, zip_of
 from sync.projects.lifecycle import set_state
 from sync.projects.publish import change_project, create_project
+from sync.statements.statements import put_statement
 
 
 class ProjectsQuery(ListQuery):

@@ -24,7 +24,10 @@ from server.wire.answers import answer, disposition
 from server.wire.bodies import read_json, read_query
 from server.wire.documents import documented
 from sync.indicators.figures import Figure, write_cells
-from sync.indicators.issues import (
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
+from sync.models import Project, StatementIssue
+from sync.statements.issues import (
     Written,
     compose_issue,
     issue_at,
@@ -35,15 +38,12 @@ from sync.indicators.issues import (
     pairs_issued,
     write_issue,
 )
-from sync.indicators.marks import Mark, Pairs, read_pairs
-from sync.indicators.moments import resolve_as_of
-from sync.indicators.notes import Paper
-from sync.indicators.pages import Link
-from sync.indicators.reading import Reading
-from sync.indicators.statements import Statement, compose, head_of, on_paper, statements_at
-from sync.indicators.word import write_word
-from sync.indicators.word_templates import template_for
-from sync.models import Project, StatementIssue
+from sync.statements.marks import Mark, Pairs, read_pairs
+from sync.statements.notes import Paper
+from sync.statements.pages import Link
+from sync.statements.statements import Statement, compose, head_of, on_paper, statements_at
+from sync.statements.word import write_word
+from sync.statements.word_templates import template_for
 
 bp = Blueprint("statements", __name__, url_prefix="/v1/projects/<int:pid>/statements")
 

@@ -16,11 +16,11 @@ from server.wire.bodies import read_body, read_query
 from server.wire.documents import documented
 from sync.accounts.audit import record_act
 from sync.errors import NotFound
-from sync.indicators.statements import statements_at
-from sync.indicators.word import check_template
-from sync.indicators.word_tags import MOST_BYTES
-from sync.indicators.word_templates import put_template, remove_template, template_at, templates_of
 from sync.models.database import begin_writing
+from sync.statements.statements import statements_at
+from sync.statements.word import check_template
+from sync.statements.word_tags import MOST_BYTES
+from sync.statements.word_templates import put_template, remove_template, template_at, templates_of
 
 bp = Blueprint("api_word_templates", __name__, url_prefix="/v1/projects/<int:pid>/word-templates")
 

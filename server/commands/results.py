@@ -21,9 +21,9 @@ from sync.errors import TooLarge
 from sync.indicators.moments import resolve_as_of
 from sync.indicators.reading import Reading
 from sync.indicators.recount import rebuild_from, verify_portion
-from sync.indicators.statements import compose, head_of, on_paper, statements_at
 from sync.intake.prepare import sha256_of
 from sync.intake.receive import prepare_batch, store_batch
+from sync.statements.statements import compose, head_of, on_paper, statements_at
 
 _NOT_ALL_FILED = 3
 # So long, for each second at it, a rebuild lets go: who waits for the lock of SQLite's file only looks now and then.

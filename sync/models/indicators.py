@@ -166,7 +166,7 @@ class StatementIssue(Base):
 class IssueText(Base):
     """What an issue said in one language when it was given out: to those who see small cells, and to those who do not.
 
-    `written` holds its figures and the words around them (`sync.indicators.frozen`). Issues that were given out before
+    `written` holds its figures and the words around them (`sync.statements.frozen`). Issues that were given out before
     texts were kept have none.
     """
 

@@ -21,8 +21,6 @@ from sync.entities.steps import declare_lists, load_list
 from sync.errors import FormDeleted, Unexpected, VersionDiffers, WorkbookFaulty
 from sync.indicators.definitions import publish_indicators
 from sync.indicators.recount import recount_form
-from sync.indicators.statements import put_statement
-from sync.indicators.unloaded import read_over
 from sync.intake.receive import parked_anew, receive_again
 from sync.journal import Found, Journal, When, moment_of, open_journal
 from sync.models import Form, FormVersion, Project, Quarantined, Server, Submission
@@ -32,6 +30,8 @@ from sync.projects.identities import carried_on, forms_before
 from sync.projects.keys import brought_key, locked
 from sync.projects.media import Filled, attach_files, content_hash
 from sync.review.counting import counting_by
+from sync.statements.statements import put_statement
+from sync.statements.unloaded import read_over
 
 SETTINGS = ("name", "time_zone", "languages", "fiscal_year_start", "counts")
 

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from server.db import session
 from server.kept import beside
 from server.pages.figures import statements as statement_pages
-from sync.indicators import issues
-from sync.indicators.statements import Statement, compose
 from sync.models import WorkedOut
+from sync.statements import issues
+from sync.statements.statements import Statement, compose
 from tests.api.test_indicator_pages import last_event
 from tests.support.pages import read, send, signed_in
 from tests.support.projects import a_sale

@@ -37,10 +37,10 @@ from sync.indicators.definitions import Definition
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.evidence import Evidence, family, how_many_apart
 from sync.indicators.figures import Figure, figure, parts_of, read_cells, share
-from sync.indicators.marks import Asked as AskedInText
-from sync.indicators.marks import read_pairs
 from sync.indicators.reading import Reading
 from sync.models import StatementIssue
+from sync.statements.marks import Asked as AskedInText
+from sync.statements.marks import read_pairs
 
 bp = Blueprint("figure_pages", __name__)
 

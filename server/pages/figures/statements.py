@@ -28,7 +28,10 @@ from server.pages.frame import project_of
 from server.wire.bodies import load, read_query
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.figures import write_cells
-from sync.indicators.issues import (
+from sync.indicators.moments import resolve_as_of
+from sync.indicators.reading import Reading
+from sync.models import StatementIssue
+from sync.statements.issues import (
     compose_issue,
     how_many_issues,
     issue_at,
@@ -37,11 +40,8 @@ from sync.indicators.issues import (
     keeps_words,
     last_issues,
 )
-from sync.indicators.marks import Pairs, read_pairs, write_pairs
-from sync.indicators.moments import resolve_as_of
-from sync.indicators.reading import Reading
-from sync.indicators.statements import Statement, compose, on_paper, statements_at, titles_at
-from sync.models import StatementIssue
+from sync.statements.marks import Pairs, read_pairs, write_pairs
+from sync.statements.statements import Statement, compose, on_paper, statements_at, titles_at
 
 bp = Blueprint("statement_pages", __name__)
 

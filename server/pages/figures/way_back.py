@@ -10,7 +10,7 @@ from flask import url_for
 from server.api.schemas import Strict, text
 from server.db import session
 from server.language.words import words
-from sync.indicators.statements import titles_at
+from sync.statements.statements import titles_at
 
 # What follows the address of all statements: a name, an issue of it, and how it was read.
 _BACK = re.compile(r"([\w-]+)((?:/issues/([0-9]{1,9}))?(?:\?[\w.~%&=+-]*)?)", re.ASCII)

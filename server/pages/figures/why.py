@@ -39,9 +39,9 @@ from sync.errors import Forbidden
 from sync.indicators.changes import Changes
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import read_cells
-from sync.indicators.issues import last_issues
 from sync.indicators.reading import Reading
 from sync.models import StatementIssue
+from sync.statements.issues import last_issues
 
 bp = Blueprint("why_pages", __name__)
 

@@ -19,10 +19,10 @@ from server.language.words import words
 from server.pages.frame import project_of
 from server.wire.answers import disposition
 from sync.errors import Refusal, Unexpected
-from sync.indicators.statements import compose, titles_at
-from sync.indicators.word import check_template, example
-from sync.indicators.word_tags import MOST_BYTES
-from sync.indicators.word_templates import template_at, templates_of
+from sync.statements.statements import compose, titles_at
+from sync.statements.word import check_template, example
+from sync.statements.word_tags import MOST_BYTES
+from sync.statements.word_templates import template_at, templates_of
 
 bp = Blueprint("word_templates", __name__)
 

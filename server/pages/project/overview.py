@@ -29,11 +29,11 @@ from sync.accounts.roles import may, projects_of, role_in
 from sync.dedup.yardsticks import compared_simply
 from sync.entities.reach import tree_of
 from sync.errors import Refusal
-from sync.indicators.statements import titles_at
 from sync.models import Actor, Form, Project
 from sync.review.matches import compared_lists
 from sync.review.paging import cursor_to
 from sync.review.queue import Sought, review_queue
+from sync.statements.statements import titles_at
 
 bp = Blueprint("overview", __name__)
 

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from forms.indicators.sheets import Indicator
 from sync.errors import Unexpected
 from sync.indicators import wording
-from sync.indicators.issues import compose_issue, issue_changes, issue_statement, write_issue
-from sync.indicators.marks import Mark
-from sync.indicators.statements import Statement, compose, head_of, on_paper, put_statement
 from sync.models.indicators import IssueText, StatementIssue
+from sync.statements.issues import compose_issue, issue_changes, issue_statement, write_issue
+from sync.statements.marks import Mark
+from sync.statements.statements import Statement, compose, head_of, on_paper, put_statement
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator, Keep
-from sync.indicators.notes import beneath, how_counted, notes_of
-from sync.indicators.statements import compose, put_statement
+from sync.statements.notes import beneath, how_counted, notes_of
+from sync.statements.statements import compose, put_statement
 from tests.support.figures import World
 from tests.support.figures import a_contribution as row
 

@@ -12,12 +12,12 @@ from sync.errors import Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.contributions import Wanted, replace_contributions
 from sync.indicators.evidence import evidence
-from sync.indicators.issues import compose_issue, issue_statement, write_issue
 from sync.indicators.moments import AsOf
 from sync.indicators.reading import Reading
-from sync.indicators.statements import compose, put_statement
 from sync.journal import Journal, open_journal
 from sync.models import EntityList, Match, Membership
+from sync.statements.issues import compose_issue, issue_statement, write_issue
+from sync.statements.statements import compose, put_statement
 from tests.support.figures import World, a_submission
 from tests.support.figures import a_contribution as row
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from forms.indicators.sheets import Indicator, Target
 from server.language.sentences import said_in
 from sync.errors import NotFound, Unexpected
-from sync.indicators.issues import compose_issue, issue_at, issue_changes, issue_statement, write_issue
-from sync.indicators.marks import Mark
-from sync.indicators.statements import Statement, compose, on_paper, put_statement, statements_at, titles_at
 from sync.models.indicators import StatementText
+from sync.statements.issues import compose_issue, issue_at, issue_changes, issue_statement, write_issue
+from sync.statements.marks import Mark
+from sync.statements.statements import Statement, compose, on_paper, put_statement, statements_at, titles_at
 from tests.support.figures import World, a_place
 from tests.support.figures import a_contribution as row
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from forms.indicators.sheets import Indicator
 from sync.errors import Unexpected
-from sync.indicators.statements import compose, on_paper, put_statement
-from sync.indicators.word import check_template, example, write_word
+from sync.statements.statements import compose, on_paper, put_statement
+from sync.statements.word import check_template, example, write_word
 from tests.support.documents import a_template
 from tests.support.figures import World
 from tests.support.figures import a_contribution as row

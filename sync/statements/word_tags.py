@@ -13,7 +13,7 @@ from lxml import etree
 from forms.archive import MEGABYTE, Limits, unpack
 from forms.findings import Faulty, Finding
 from forms.spelling import did_you_mean
-from sync.indicators.templates import StatementEnvironment, check_source
+from sync.statements.templates import StatementEnvironment, check_source
 
 LIMITS = Limits(members=500, unpacked=20 * MEGABYTE, ratio=200)
 MOST_BYTES = 4 * MEGABYTE

@@ -19,10 +19,17 @@ from forms.spelling import did_you_mean
 from sync.errors import NotFound, Unexpected
 from sync.indicators.definitions import held_at
 from sync.indicators.figures import Figure
-from sync.indicators.marks import Asked, Mark, Page, Pairs, Tell, clean, period_name
 from sync.indicators.moments import AsOf
-from sync.indicators.notes import Paper, beneath, notes_of
-from sync.indicators.pages import (
+from sync.indicators.periods import read_period
+from sync.indicators.reading import Reading
+from sync.indicators.wording import date_words, number_words, period_words, phrase
+from sync.journal import Journal
+from sync.models.indicators import StatementText
+from sync.models.projects import Event, Project
+from sync.models.submissions import Submission
+from sync.statements.marks import Asked, Mark, Page, Pairs, Tell, clean, period_name
+from sync.statements.notes import Paper, beneath, notes_of
+from sync.statements.pages import (
     Block,
     Link,
     Run,
@@ -34,14 +41,7 @@ from sync.indicators.pages import (
     blocks_of,
     heading_of,
 )
-from sync.indicators.periods import read_period
-from sync.indicators.reading import Reading
-from sync.indicators.templates import check_source, render_source
-from sync.indicators.wording import date_words, number_words, period_words, phrase
-from sync.journal import Journal
-from sync.models.indicators import StatementText
-from sync.models.projects import Event, Project
-from sync.models.submissions import Submission
+from sync.statements.templates import check_source, render_source
 
 VARIABLES = ("waiting", "counts", "period", "place", "project", "as_of")
 _LONGEST_TITLE = 300  # characters

@@ -16,8 +16,6 @@ from sync.indicators.amounts import rounded
 from sync.indicators.doubt import pairs_behind
 from sync.indicators.figures import Figure, figure, share
 from sync.indicators.reading import Reading
-from sync.indicators.templates import TOGETHER, Joining, StatementEnvironment
-from sync.indicators.unwritable import Unwritable
 from sync.indicators.wording import (
     GAP,
     MOST_DECIMALS,
@@ -29,6 +27,8 @@ from sync.indicators.wording import (
     period_words,
     phrase,
 )
+from sync.statements.templates import TOGETHER, Joining, StatementEnvironment
+from sync.statements.unwritable import Unwritable
 
 # Around the number of a mark; no text that is shown keeps these characters.
 OPEN, CLOSE = "\ue000", "\ue001"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import mistune
 
-from sync.indicators.marks import MARK, Mark
+from sync.statements.marks import MARK, Mark
 
 if TYPE_CHECKING:
     from docx.text.paragraph import Paragraph

@@ -14,15 +14,15 @@ from lxml.etree import LxmlError
 from forms.findings import Finding
 from sync.errors import Forbidden, Unexpected
 from sync.indicators.evidence import evidence
-from sync.indicators.marks import clean
-from sync.indicators.notes import Note, Paper
-from sync.indicators.pages import Block, Link, Run, blocks_of, style_of
 from sync.indicators.reading import Reading
-from sync.indicators.statements import Statement
-from sync.indicators.templates import TOGETHER, Joining, StatementEnvironment, bounded, only_allowed
-from sync.indicators.unwritable import Unwritable, told
-from sync.indicators.word_tags import check_document, named_in
 from sync.indicators.wording import GAP, date_words, number_words
+from sync.statements.marks import clean
+from sync.statements.notes import Note, Paper
+from sync.statements.pages import Block, Link, Run, blocks_of, style_of
+from sync.statements.statements import Statement
+from sync.statements.templates import TOGETHER, Joining, StatementEnvironment, bounded, only_allowed
+from sync.statements.unwritable import Unwritable, told
+from sync.statements.word_tags import check_document, named_in
 
 # Rows of the evidence table: of one figure, and in all.
 _OF_ONE, _IN_ALL = 200, 1000

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 from sync.indicators.figures import Figure, Item
-from sync.indicators.marks import Mark, Pairs, read_asked, write_asked
-from sync.indicators.notes import Note, Paper
 from sync.indicators.reading import Reading
-from sync.indicators.statements import Statement
+from sync.statements.marks import Mark, Pairs, read_asked, write_asked
+from sync.statements.notes import Note, Paper
+from sync.statements.statements import Statement
 
 # What may be a fraction is kept exactly, as its text.
 _AMOUNTS = ("value", "low", "high", "target", "baseline")

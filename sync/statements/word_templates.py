@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sync.errors import NotFound, TooLarge
-from sync.indicators.word import check_template
-from sync.indicators.word_tags import MOST_BYTES
 from sync.models.indicators import WordTemplate
+from sync.statements.word import check_template
+from sync.statements.word_tags import MOST_BYTES
 
 ALL = ""
 

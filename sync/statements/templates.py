@@ -18,7 +18,7 @@ from jinja2.visitor import NodeTransformer
 from forms.findings import Finding
 from forms.spelling import did_you_mean, suggestion
 from sync.errors import Unexpected
-from sync.indicators.unwritable import (
+from sync.statements.unwritable import (
     Missing,
     NotAllowed,
     Unwritable,

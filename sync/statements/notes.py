@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sync.indicators.definitions import Definition
 from sync.indicators.figures import Figure, parts_of
-from sync.indicators.marks import MARK, Mark
 from sync.indicators.reading import Reading
 from sync.indicators.wording import number_words, period_words, phrase
+from sync.statements.marks import MARK, Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from forms.indicators.sheets import Sheets
 from forms.programmes.programme import Settings, broken_down
 from forms.spelling import did_you_mean
 from sync.errors import Unexpected
-from sync.indicators.marks import Page, clean
 from sync.indicators.moments import AsOf
 from sync.indicators.periods import read_period
 from sync.indicators.reading import Reading
-from sync.indicators.statements import VARIABLES
-from sync.indicators.templates import check_source
 from sync.journal import When, moment_of
 from sync.projects.catalogue import latest_sheets, projects_called
+from sync.statements.marks import Page, clean
+from sync.statements.statements import VARIABLES
+from sync.statements.templates import check_source
 
 _WORD = re.compile(r"\w+")
 

@@ -13,11 +13,15 @@ from sqlalchemy.orm import Session
 from sync.errors import NotFound, Refusal, Unexpected
 from sync.indicators.changes import changes
 from sync.indicators.figures import Figure
-from sync.indicators.frozen import freeze, thaw
-from sync.indicators.marks import Asked, Pairs, Tell, figure_of, read_pairs, words_apart, words_of, write_pairs
 from sync.indicators.moments import AsOf
 from sync.indicators.reading import Reading
-from sync.indicators.statements import (
+from sync.indicators.wording import GAP
+from sync.journal import Journal
+from sync.models.indicators import IssueText, StatementIssue
+from sync.models.projects import Event
+from sync.statements.frozen import freeze, thaw
+from sync.statements.marks import Asked, Pairs, Tell, figure_of, read_pairs, words_apart, words_of, write_pairs
+from sync.statements.statements import (
     Statement,
     compose,
     counting_indicators,
@@ -27,10 +31,6 @@ from sync.indicators.statements import (
     source_of,
     statements_at,
 )
-from sync.indicators.wording import GAP
-from sync.journal import Journal
-from sync.models.indicators import IssueText, StatementIssue
-from sync.models.projects import Event
 
 
 @dataclass(frozen=True, slots=True)
