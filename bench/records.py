@@ -13,13 +13,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from demo.names import FAMILIES, MEN, WOMEN
+from forms.spelling import unaccented
 from sync.dedup.scoring.profiles import Profile, profile_of
 
 DIFFICULTIES = {"easy": 0.5, "normal": 1.0, "hard": 1.7}  # by how much more or less goes wrong
@@ -215,8 +215,7 @@ class Drawn:
             if pattern.search(name) and self._happens(0.15):
                 name = pattern.sub(rng.choice(others), name, count=1).capitalize()
         if rng.random() < 0.5:
-            plain = unicodedata.normalize("NFKD", name)
-            name = "".join(letter for letter in plain if not unicodedata.combining(letter))
+            name = unaccented(name)
         if self._happens(0.02) and len(name) > 4:
             at = rng.randrange(1, len(name) - 1)
             name = name[:at] + name[at + 1] + name[at] + name[at + 2 :]

@@ -9,8 +9,14 @@ from difflib import get_close_matches
 
 def folded(text: str) -> str:
     """Without accents, capitals and doubled spaces: how spellings of one place agree."""
-    plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    return " ".join("".join(plain).casefold().split())
+    return " ".join(unaccented(text).casefold().split())
+
+
+def unaccented(text: str, *, spelt_out: bool = True) -> str:
+    """The text in letters without accents. What is one sign for several letters or digits, such as ﬁ or ², is
+    `spelt_out`, or stays as it is."""
+    parts = unicodedata.normalize("NFKD" if spelt_out else "NFD", text)
+    return "".join([part for part in parts if not unicodedata.combining(part)])
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

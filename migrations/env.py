@@ -9,12 +9,17 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import JSON, Engine, event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from server.settings import load_settings
 from sync.models import Base
 from sync.models.base import UtcDateTime
 from sync.models.database import begin_writing, open_engine
+from sync.models.submissions import SEARCHED
+
+POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def migrate() -> None:
@@ -74,16 +79,22 @@ def options(url: str) -> dict[str, Any]:
     return {
         "target_metadata": Base.metadata,
         "render_as_batch": url.startswith("sqlite"),
+        "include_object": is_ours,
         "render_item": render,
         "process_revision_directives": number,
     }
+
+
+def is_ours(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
+    """Whether the models are to have it too: not what PostgreSQL makes by itself."""
+    return not (reflected and kind == "column" and name == SEARCHED)
 
 
 def render(kind: str, item: object, autogenerating: AutogenContext) -> str | Literal[False]:
     """A migration names plain column types, so that it stays readable when ours have changed."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, JSON):
+    if kind == "type" and isinstance(item, JSON) and isinstance(item.dialect_impl(POSTGRESQL), JSONB):
         autogenerating.imports.add("from sqlalchemy.dialects import postgresql")
         return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
     return False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, g, request
+from werkzeug.datastructures import Headers
 from werkzeug.routing import IntegerConverter, Map, PathConverter, Rule, UnicodeConverter
 
 from forms.xpath.numbers import LARGEST
@@ -62,6 +63,7 @@ from server.odata import entities as odata_entities
 from server.odata import forms as odata_forms
 from server.odata import photos
 from server.openrosa import aggregate, formlist, lists, manifest, submission
+from server.openrosa.answers import answer_in_openrosa, speaks_openrosa
 from server.openrosa.unchanged import Unchanged
 from server.pages import account, signing
 from server.pages import api as api_pages
@@ -89,6 +91,7 @@ from server.pages.project import settings as settings_pages
 from server.pages.project import team as team_pages
 from server.pages.project import webhooks as webhook_pages
 from server.pages.submissions import bin as bin_pages
+from server.pages.submissions import central_links
 from server.pages.submissions import editing as editing_pages
 from server.pages.submissions import quarantine as quarantine_pages
 from server.pages.submissions import review as review_pages
@@ -145,6 +148,7 @@ _MODULES = (
     overview,
     overview_parts,
     submission_pages,
+    central_links,
     editing_pages,
     review_pages,
     match_pages,
@@ -214,8 +218,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+class Answer(Response):
+    """Flask's own, which says its language also where nothing has changed: OpenRosa wants it in every answer."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        if self.status_code == 304 and (language := self.headers.get("Content-Language")) is not None:
+            headers["Content-Language"] = language
+        return headers
+
+
 class Siby(Flask):
     """Flask without what it does anew for each of many functions of each request, and finds no use for here."""
+
+    response_class = Answer
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """No view and no hook is a coroutine."""
@@ -277,8 +293,8 @@ def _end(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code == 200:
         lasts = _YEAR if request.args.get("v") == version_of((request.view_args or {})["filename"]) else 3600
         response.headers["Cache-Control"] = f"public, max-age={lasts}"
-    if "X-OpenRosa-Version" in request.headers:
-        headers["X-OpenRosa-Version"] = "1.0"  # of the doors beside those of OpenRosa, from which its clients fetch
+    if speaks_openrosa():
+        answer_in_openrosa(response)
     remember_language(response)
     say_taken(response)
     response = compress(response)

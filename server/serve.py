@@ -13,6 +13,7 @@ from typing import Any
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import message
 from gunicorn.workers.gthread import ThreadWorker
 
 from server.acts.exporting import sweep_exports_at_start
@@ -29,6 +30,11 @@ _LOOKS, _LOOK_MILLISECONDS = 20, 50
 # So long one thread may compute while another waits to. Whoever holds the lock of the database, for which all others
 # wait, is among the waiting as soon as it has looked at the disk.
 _TURN_SECONDS = 0.0005
+
+
+# A tablet asks about hundreds of entities in one address, and filters are long. gunicorn takes no more than its own
+# constant says, whatever is set; what is longer is 414.
+_LONGEST_LINE = message.MAX_REQUEST_LINE = 64 * 1024
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -98,7 +104,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": _GRACE_SECONDS,
             "timeout": 120,
             "keepalive": 15,
-            "limit_request_line": 8190,
+            "limit_request_line": _LONGEST_LINE,
             # Whose forwarded headers are believed is for the front door alone to say.
             "forwarded_allow_ips": "",
             "accesslog": None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from forms.findings import Finding
@@ -38,13 +37,12 @@ _OF_TYPES = frozenset({"parameters", "choice_filter", "appearance", "repeat_coun
 class FormSheets:
     """What pyxform makes a form of. Rows are numbered as the spreadsheet shows them, whatever was set aside."""
 
-    def __init__(self, data: bytes, name: str) -> None:
-        """`name` is the file's; its stem is the form id where the settings give none. Raises PyXFormError."""
+    def __init__(self, data: bytes, fallback: str) -> None:
+        """`fallback` is the form id where the settings give none. Raises PyXFormError."""
         from pyxform.xls2json_backends import Definition, SupportedFileTypes, xlsx_to_dict  # noqa: PLC0415 — see xlsform
 
-        stem = PurePosixPath(name).stem
-        given = Definition(data=io.BytesIO(data), file_type=SupportedFileTypes.xlsx, file_path_stem=stem)
-        self._sheets: dict[str, Any] = {**xlsx_to_dict(given), "fallback_form_name": stem}
+        given = Definition(data=io.BytesIO(data), file_type=SupportedFileTypes.xlsx, file_path_stem=fallback)
+        self._sheets: dict[str, Any] = {**xlsx_to_dict(given), "fallback_form_name": fallback}
         self._numbers = list(range(2, 2 + len(self._rows("survey"))))
 
     def as_taken(self) -> dict[str, Any]:

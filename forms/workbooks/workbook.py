@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
@@ -48,14 +49,16 @@ class Draft:
         return self.own.sheets
 
 
-def read_workbook(data: bytes, name: str, neighbours: Sequence[Sheets] = ()) -> Workbook:
-    """Raises Faulty with everything that is wrong, and all warnings. `name` is the file's, and the form id where the
-    settings give none.
+def read_workbook(
+    data: bytes, name: str, neighbours: Sequence[Sheets] = (), *, fallback: str | None = None
+) -> Workbook:
+    """Raises Faulty with everything that is wrong, and all warnings. `name` is the file's.
 
+    The form id where the settings give none is the `fallback`, else the file's name without folder and ending.
     `neighbours` are the sheets of the project's other forms: their indicators may be used in ratios and fed together.
     Labels are taken as they are, mark-up and all: whoever shows them escapes them.
     """
-    return finish(draft_workbook(data, name), neighbours)
+    return finish(draft_workbook(data, name, fallback), neighbours)
 
 
 def read_xform(data: bytes, name: str) -> Workbook:
@@ -81,15 +84,15 @@ def unfit_list(name: str) -> str:
     return "A list's name cannot end in .svc; give it another one." if name.lower().endswith(".svc") else ""
 
 
-def draft_workbook(data: bytes, name: str) -> Draft:
-    """Reads a workbook without its neighbours. Raises Faulty only where no form comes of it; other findings wait in the
-    draft until `finish`, and its form is then what is left without them."""
+def draft_workbook(data: bytes, name: str, fallback: str | None = None) -> Draft:
+    """Reads a workbook without its neighbours, else as `read_workbook` does. Raises Faulty only where no form comes of
+    it; other findings wait in the draft until `finish`, and its form is then what is left without them."""
     opened = as_xlsx(data, name) if is_old_excel(data) else data
     book, findings = open_workbook(opened, name, {"survey", "settings", *COLUMNS}, as_typed=COLUMNS)
     _require_survey(book, name, findings)
     # A workbook that is laid out wrongly keeps pyxform very long, and it would only say so worse.
     unfit = any((finding.sheet or "").strip().lower() in SHEETS for finding in findings)
-    made = Made(None, ()) if unfit else make_form(opened, name)
+    made = Made(None, ()) if unfit else make_form(opened, name, fallback or PurePosixPath(name).stem)
     form = made.form
     desk = Desk(name, form, paths_by_name(form) if form else {}, [*findings, *made.faults], list(made.warnings))
     desk.warnings += _sheets_misspelt(book, name)

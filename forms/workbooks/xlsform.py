@@ -56,16 +56,16 @@ class Made:
     warnings: Sequence[Finding] = ()
 
 
-def make_form(data: bytes, name: str) -> Made:
+def make_form(data: bytes, name: str, fallback: str) -> Made:
     """Makes the form. What is wrong is set aside, and the form made again, until nothing more is found.
 
-    `name` is the file's; its stem is the form id where the settings give none.
+    `name` is the file's, `fallback` the form id where the settings give none.
     """
     # A server that only takes data never needs pyxform, and it costs 0.4 s to import.
     from pyxform.errors import PyXFormError  # noqa: PLC0415
 
     try:
-        sheets = FormSheets(data, name)
+        sheets = FormSheets(data, fallback)
     except PyXFormError as error:
         _, twice = open_workbook(data, name, SHEETS)
         return Made(None, twice or _located(str(error), name, error.context))

@@ -13,10 +13,10 @@ from forms.form import Field, Flag, Lists
 from forms.xforms.instance import Instance
 from forms.xforms.walk import Look, Looked, Missing, Plan, Scope, Walk, answered, plan_of, shortly, walk_of
 from forms.xforms.xform import Form, Itemset
+from forms.xpath.context import HERE
 from forms.xpath.dates import read_moment
 from forms.xpath.expressions import Context, Expression, Unevaluable
 from forms.xpath.numbers import read_decimal
-from forms.xpath.values import HERE
 
 _UUID = re.compile(r"(uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # How many elements rules that look over a whole repeat may look at in one record. Only a record made to be slow comes

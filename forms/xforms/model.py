@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from forms.form import Choice, EntityDeclaration, Field, Lists
+from forms.xpath.context import ListInside
 from forms.xpath.expressions import Expression
 from forms.xpath.shape import Shape
 
@@ -65,23 +66,6 @@ class Itemset:
     chosen: Expression | None
     answers: Expression | None = None
     passing: Expression | None = None
-
-
-class ListInside:
-    """A secondary instance that the form carries, with an index for each column that was asked for."""
-
-    def __init__(self, root: etree._Element) -> None:
-        self.root = root
-        self._columns: dict[str, dict[str, list[etree._Element]]] = {}
-
-    def find(self, column: str, value: str) -> Sequence[etree._Element]:
-        index = self._columns.get(column)
-        if index is None:
-            built: dict[str, list[etree._Element]] = {}
-            for item in self.root.iterchildren("item"):
-                built.setdefault(item.findtext(column) or "", []).append(item)
-            index = self._columns[column] = built
-        return index.get(value, ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from forms.spelling import unaccented
+
 # Each of them tells by itself, as a whole word of the name or of a label.
 TELLING = frozenset(
     {
@@ -75,5 +77,4 @@ def asks_who(name: str, labels: Iterable[str]) -> bool:
 
 def words_of(text: str) -> set[str]:
     """In small letters without accents."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    return set(_WORD.findall(plain.casefold()))
+    return set(_WORD.findall(unaccented(text).casefold()))

@@ -16,8 +16,9 @@ from lxml import etree
 from forms.findings import Faulty, Finding
 from forms.form import ENTITIES_NS, METADATA_PRELOADS, Choice, EntityDeclaration, Field
 from forms.xforms.circles import circles
-from forms.xforms.model import ITEXT, Action, Bind, Form, Itemset, ListInside
+from forms.xforms.model import ITEXT, Action, Bind, Form, Itemset
 from forms.xforms.xml import local_name, parser, strip_namespaces
+from forms.xpath.context import ListInside
 from forms.xpath.expressions import Expression, compile_node
 from forms.xpath.shape import Kind, Shape
 from forms.xpath.syntax import Call, Node, Number, Operation, Path, Step, Text, Variable, parse, words_of

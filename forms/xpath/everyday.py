@@ -14,19 +14,17 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxml import etree
 
 from forms.findings import Faulty
+from forms.xpath.context import Context
 from forms.xpath.functions import EXTENSIONS, PREFIX
 from forms.xpath.shape import Shape, Steps
 from forms.xpath.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable, parse
 
-if TYPE_CHECKING:
-    from forms.xpath.expressions import Context
-
-Run = Callable[["Context", Mapping[str, str]], Any]
+Run = Callable[[Context, Mapping[str, str]], Any]
 
 _LONGEST = 500  # characters: what is longer is not of every day, and might nest deeper than Python calls may
 _NOWHERE = etree.Element("nowhere")

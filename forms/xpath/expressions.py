@@ -5,26 +5,20 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from forms.findings import Faulty, Finding
-from forms.form import Lists
-from forms.xpath.dates import days_of, read_moment, write_moment
+from forms.xpath.calls import CALLS
+from forms.xpath.context import HERE, Context, FormAround
+from forms.xpath.dates import read_moment, write_moment
 from forms.xpath.everyday import Run, everyday
 from forms.xpath.functions import EXTENSIONS, NAMESPACE, PREFIX
 from forms.xpath.numbers import read_decimal, stored_number
 from forms.xpath.shape import Kind, Piece, Shape
 from forms.xpath.syntax import Node, parse
 from forms.xpath.translation import Translator
-from forms.xpath.values import HERE, Unevaluable, text_of, today
-
-if TYPE_CHECKING:
-    from forms.xforms.model import Form
-    from forms.xforms.walk import Scope
+from forms.xpath.values import Unevaluable, text_of
 
 Value = str | float | bool | list[etree._Element]
 
@@ -36,62 +30,6 @@ __all__ = [
     "compile_expression",
     "compile_node",
 ]
-
-
-@dataclass(slots=True)
-class Context:
-    """Where an expression is evaluated. `node` is the element that `.` means, `root` the instance's root element.
-
-    For a rule on an attribute `node` is the element that has it. `scope` has the texts around the node where a walk
-    gathered them and found each question once; everyday rules then need not look at the elements. `seed` is what
-    random(), uuid() and randomize() are drawn from: the same seed gives the same values. A context belongs to one
-    thread.
-    """
-
-    root: etree._Element
-    node: etree._Element
-    lists: Lists
-    form: Form | None
-    now: dt.datetime
-    tz: dt.tzinfo
-    seed: str = ""
-    language: str | None = None  # of jr:choice-name and jr:itext; the form's default language if None
-    draws: int = 0
-    values: dict[str, str | float] = field(default_factory=dict)  # of today() and now(), reckoned once
-    scope: Scope | None = None
-
-    def find(self, name: str, column: str, value: str) -> Sequence[etree._Element]:
-        """Items of a list of the form's own, else of one outside it, whose column holds the value."""
-        if self.form is None:
-            return self.lists.find(name, column, value)
-        inside = self.form.secondary.get(name)
-        if inside is not None:
-            return inside.find(column, value)
-        return self.lists.find(self.form.shape.outside.get(name, name), column, value)
-
-    def whole(self, name: str) -> etree._Element | None:
-        if self.form is None:
-            return self.lists.whole(name)
-        inside = self.form.secondary.get(name)
-        if inside is not None:
-            return inside.root
-        return self.lists.whole(self.form.shape.outside.get(name, name))
-
-    def variable(self, name: str) -> object:
-        if name == "root":
-            return self.root
-        if name == "current":
-            return self.node
-        value = self.values.get(name)
-        if value is None:
-            value = self.values[name] = self._reckoned(name)
-        return value
-
-    def _reckoned(self, name: str) -> str | float:
-        if name == "now":
-            return write_moment(self.now.astimezone(self.tz))
-        day = today(self)
-        return day.isoformat() if name == "today" else float(days_of(day))
 
 
 class Expression:
@@ -247,7 +185,7 @@ def _xpath(code: str, functions: set[str]) -> etree.XPath:
     )
 
 
-def compile_expression(text: str, *, form: Form | None = None, at: str = "/data") -> Expression:
+def compile_expression(text: str, *, form: FormAround | None = None, at: str = "/data") -> Expression:
     """`at` is the path of the context node: relative paths start there, and an absolute path into a repeat around it
     means the same iteration, as in JavaRosa. Raises Faulty with everything that is wrong: syntax, unknown functions,
     paths that the form does not have."""
@@ -256,7 +194,7 @@ def compile_expression(text: str, *, form: Form | None = None, at: str = "/data"
 
 def compile_node(node: Node, text: str, shape: Shape | None, at: str, within: str | None = None) -> Expression:
     """As compile_expression, from an expression that is parsed already. `within`: see Translator."""
-    translator = Translator(at, shape, within)
+    translator = Translator(at, shape, CALLS, within)
     piece = translator.piece(node)
     if translator.findings:
         raise Faulty(translator.findings)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lxml import etree
 
+from forms.xpath.context import HERE
 from forms.xpath.dates import (
     date_of_days,
     days_of,
@@ -29,7 +30,6 @@ from forms.xpath.numbers import CLOSE, read_decimal, read_number, round_number, 
 from forms.xpath.outputs import filled
 from forms.xpath.patterns import BadPattern, TooCostly, compile_pattern
 from forms.xpath.values import (
-    HERE,
     Plain,
     Unevaluable,
     boolean_of,
@@ -38,7 +38,6 @@ from forms.xpath.values import (
     number_of,
     text_of,
     texts_of,
-    today,
 )
 
 NAMESPACE = "urn:siby:xforms"
@@ -53,7 +52,7 @@ def _days(text: str) -> float:
         if moment is not None:
             date = moment.date()
         elif read_time(text) is not None:
-            date = today(HERE.context)
+            date = HERE.context.today
     return float(days_of(date)) if date else math.nan
 
 
@@ -114,7 +113,7 @@ def _day_text(_: Any, value: Plain) -> str:
     """A date or moment as the local date; what is no date is left as it is."""
     text = text_of(value)
     if "T" not in text:
-        return today(HERE.context).isoformat() if read_time(text) else text
+        return HERE.context.today.isoformat() if read_time(text) else text
     moment = read_moment(text, HERE.context.tz)
     return moment.date().isoformat() if moment else text
 
@@ -409,7 +408,7 @@ def _decimal_time(_: Any, value: Plain) -> float | str:
     text = text_of(value)
     time = read_time(text)
     if time is not None:
-        date = today(HERE.context)
+        date = HERE.context.today
         moment: dt.datetime | None = read_moment(f"{date.isoformat()}T{text.strip()}", HERE.context.tz)
     else:
         moment = _moment(value)

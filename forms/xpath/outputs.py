@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from forms.form import Field
+from forms.xpath.context import Context
 from forms.xpath.values import Unevaluable, node_text
-
-if TYPE_CHECKING:
-    from forms.form import Field
-    from forms.xpath.expressions import Context
 
 _OUTPUT = re.compile(r"\$\{([^}]*)\}")
 # The rest a tablet writes in its own way and language.

@@ -6,20 +6,23 @@ takes an absolute path into a repeat around the context to mean the same iterati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from forms.findings import Finding
 from forms.spelling import did_you_mean
-from forms.xpath.calls import FUNCTIONS, SPECIAL
 from forms.xpath.dates import days_of, read_date
 from forms.xpath.functions import PREFIX
 from forms.xpath.shape import KIND_OF_TYPE, NUMERIC, Kind, Piece, Shape, Steps, quote
+from forms.xpath.signatures import FUNCTIONS
 from forms.xpath.syntax import Call, Negation, Node, Number, Operation, Path, Step, Text, Variable
 
 _LAST_SAVED = "__last-saved"  # the record before this one on the device, which no server knows
 _CHAINS = {"+": "+-", "-": "+-", "and": "and", "or": "or"}
+
+# Translates a call: it is given the translator and the arguments.
+Special = Callable[..., Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,12 @@ class Translator:
     """Translates one expression whose context node is at `at`. What it met on the way is in its attributes.
 
     An absolute path means the same iteration of the repeats that `within` lies in; by default those around `at`.
+    `calls` has the functions that take more than a template.
     """
 
-    def __init__(self, at: str, shape: Shape | None, within: str | None = None) -> None:
+    def __init__(self, at: str, shape: Shape | None, calls: Mapping[str, Special], within: str | None = None) -> None:
         self.shape = shape
+        self.calls = calls
         self.at: Steps = _split(at)
         self.within: Steps = _split(within or at)
         self.scope = _Scope(self.at)
@@ -463,7 +468,7 @@ class Translator:
             return Piece("''", known.kind)
         if known.volatile:
             self.volatile = True
-        special = SPECIAL.get(node.name)
+        special = self.calls.get(node.name)
         if special is not None:
             return special(self, *node.arguments)
         arguments = [self.coerced(known.takes(place), argument) for place, argument in enumerate(node.arguments)]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forms.xpath.numbers import CLOSE, read_decimal, write_number
-
-if TYPE_CHECKING:
-    from forms.xpath.expressions import Context
 
 # What lxml hands to an extension function, and takes from it.
 Plain = str | float | bool | list[Any]
@@ -19,14 +14,6 @@ Plain = str | float | bool | list[Any]
 
 class Unevaluable(Exception):
     """An expression has no value on this instance, such as a date function on what is not a date. Says why in words."""
-
-
-class _Here(threading.local):
-    context: Context
-
-
-# lxml gives extension functions no argument of ours; each thread evaluates one expression at a time.
-HERE = _Here()
 
 
 def text_of(value: Plain) -> str:
@@ -72,7 +59,3 @@ def texts_of(values: Sequence[Any]) -> Iterator[str]:
             yield from map(node_text, value)
         else:
             yield text_of(value)
-
-
-def today(context: Context) -> dt.date:
-    return context.now.astimezone(context.tz).date()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from sync.projects.validate import require_loadable
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XLS = "application/vnd.ms-excel"
 MOST_BYTES = 16 * 1024 * 1024
-_XML = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # how it begins, or the mark before it
+_XML = (b"<", codecs.BOM_UTF8, b"\xff\xfe", b"\xfe\xff")  # how it begins, or the mark before it
 _WHAT_IS_ASKED = frozenset(
     {"", "type", "command", "name", "value", "was", "calculation", "calculate", "trigger", "read_only", "readonly"}
 )
@@ -165,14 +166,15 @@ def _tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) 
 def _read(body: bytes, fallback: str, neighbours: dict[str, Sheets]) -> tuple[Workbook, Faulty | None]:
     """The form, or what is left of it without its faults."""
     if body.startswith(b"PK") or is_old_excel(body):
-        draft = draft_workbook(body, f"{fallback}.xlsx")
+        draft = draft_workbook(body, f"{fallback}.xlsx", fallback)
         others = [sheets for form_id, sheets in neighbours.items() if form_id != draft.form.form_id]
         try:
             return finish(draft, others), None
         except Faulty as faulty:
             return Workbook(draft.form, draft.form.xform, draft.source, draft.sheets, ()), faulty
     if body.lstrip().startswith(_XML):
-        return read_xform(body, f"{fallback}.xml"), None
+        # Editors on Windows begin a file with the mark; ODK Collect opens no form that does.
+        return read_xform(body.removeprefix(codecs.BOM_UTF8), f"{fallback}.xml"), None
     raise Faulty([Finding("This is neither a workbook nor an XForm.", "Send it as .xlsx, .xls or XML.", fallback)])
 
 

@@ -22,7 +22,8 @@ from server.wire.bodies import read_json, read_query
 from server.wire.documents import documented
 from server.wire.qr import AUTOSEND, IMAGE_SIZES, code_png, code_svg, device_setup, settings_text
 from sync.accounts.audit import record_act
-from sync.accounts.people import add_device, disable, find_device, on_one_line
+from sync.accounts.people import HAS_LOST_ITS_TOKEN, add_device, disable, find_device, on_one_line
+from sync.accounts.tokens import revoke_all
 from sync.entities.reach import tree_of
 from sync.errors import Exists, NotFound, Unexpected
 from sync.models import Actor, Project, Token
@@ -30,7 +31,7 @@ from sync.models.database import begin_writing
 
 bp = Blueprint("app_users", __name__, url_prefix="/v1/projects/<int:pid>")
 
-# In place of a token that is kept as a hash: by null clients know devices that were shut out.
+# In place of a token that is kept as a hash: by null clients know devices that are shut out.
 SHOWN_ONCE = "shown-once"
 _PROPERTY = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
 _PROPERTIES = fields.Dict(
@@ -72,10 +73,10 @@ class DevicePropertySchema(Strict):
 @needs("devices.manage")
 @documented("devices", query=ListQuery, answer="application/json")
 def get_devices(pid: int) -> ResponseReturnValue:
-    """The devices of the project, the newest first; a token is shown only when it is made."""
+    """The devices of the project, the newest first; a token is shown only when it is made, null once it was ended."""
     asked = read_query(ListQuery())
     query = (
-        select(Actor, func.max(Token.last_used_at))
+        select(Actor, func.max(Token.last_used_at), HAS_LOST_ITS_TOKEN)
         .outerjoin(Token, Token.actor_id == Actor.id)
         .where(Actor.kind == "device", Actor.project_id == pid, Actor.disabled_at.is_(None))
         .group_by(Actor.id)
@@ -84,7 +85,7 @@ def get_devices(pid: int) -> ResponseReturnValue:
         .limit(asked["limit"])
     )
     rows = session().execute(query).all()
-    return answer([_shown(actor, last) for actor, last in rows])
+    return answer([_shown(actor, last, _token(shut_out)) for actor, last, shut_out in rows])
 
 
 @bp.post("/app-users")
@@ -102,7 +103,7 @@ def post_device(pid: int) -> ResponseReturnValue:
 def get_device(pid: int, number: int) -> ResponseReturnValue:
     """One device."""
     last = session().scalar(select(func.max(Token.last_used_at)).where(Token.actor_id == number))
-    return answer(_shown(device_of(pid, number), last))
+    return answer(_shown(device_of(pid, number), last, _token(is_shut_out(number))))
 
 
 @bp.patch("/app-users/<int:number>")
@@ -110,14 +111,15 @@ def get_device(pid: int, number: int) -> ResponseReturnValue:
 @documented("devices", body=DeviceChangeSchema, answer="application/json")
 def patch_device(pid: int, number: int) -> ResponseReturnValue:
     """Change a device's name, places, language or properties."""
-    return answer(_shown(change_device(pid, number, read_json(DeviceChangeSchema())), None))
+    changed = change_device(pid, number, read_json(DeviceChangeSchema()))
+    return answer(_shown(changed, None, _token(is_shut_out(number))))
 
 
 @bp.delete("/app-users/<int:number>")
 @needs("devices.manage")
 @documented("devices")
 def delete_device(pid: int, number: int) -> ResponseReturnValue:
-    """Shut a device out at once. What it sent stays."""
+    """Shut a device out at once, and take it off the list. What it sent stays."""
     revoke_device(pid, number)
     return done()
 
@@ -192,10 +194,14 @@ def change_device(pid: int, number: int, given: dict[str, Any]) -> Actor:
     return actor
 
 
-def revoke_device(pid: int, number: int) -> None:
-    """Shut it out at once, and commit. Raises NotFound."""
+def revoke_device(pid: int, number: int, *, listed: bool = False) -> None:
+    """Shut it out at once, and commit; if `listed`, the project still has it among its devices. Raises NotFound."""
     begin_writing(session())
-    disable(session(), device_of(pid, number), current.now())
+    device = device_of(pid, number)
+    if listed:
+        revoke_all(session(), device.id, current.now())
+    else:
+        disable(session(), device, current.now())
     record_act(session(), pid, current.origin(), "device.revoked", current.now(), str(number))
     session().commit()
     log("device_revoked", project=pid, actor=number)
@@ -235,14 +241,23 @@ def _only_one(name: str, codes: list[str]) -> str:
 
 
 def device_of(pid: int, number: int) -> Actor:
-    """Raises NotFound for what is no device of the project, or was shut out."""
+    """Raises NotFound for what is no device of the project, or none any more."""
     actor = session().get(Actor, number)
     if actor is None or actor.kind != "device" or actor.project_id != pid or actor.disabled_at:
         raise NotFound
     return actor
 
 
-def _shown(actor: Actor, last_used: Any, token: str = SHOWN_ONCE) -> dict[str, Any]:
+def is_shut_out(number: int) -> bool:
+    """Whether a device that the project has may not come in any more."""
+    return bool(session().scalar(select(HAS_LOST_ITS_TOKEN).where(Actor.id == number)))
+
+
+def _token(shut_out: bool) -> str | None:
+    return None if shut_out else SHOWN_ONCE
+
+
+def _shown(actor: Actor, last_used: Any, token: str | None) -> dict[str, Any]:
     shown = {
         **show_actor(actor),
         "projectId": actor.project_id,

@@ -20,7 +20,7 @@ from server.language.words import words
 from server.logs import log
 from server.openrosa.multipart import MOST_PARTS
 from server.wire.answers import answer
-from server.wire.bodies import findings_of, load, parse_batch, parse_json, read_body, user_agent
+from server.wire.bodies import findings_of, load, parse_batch, parse_json, read_json_body, user_agent
 from server.wire.documents import documented
 from sync.accounts.installation import installation
 from sync.errors import Busy, TooLarge, Unparseable
@@ -44,7 +44,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
 
     200 leaves after a durable commit. The same batch again gets the same receipts.
     """
-    body = read_body(current.settings().max_batch)
+    body = read_json_body(current.settings().max_batch)
     batch = read_batch(parse_batch(body))
     actor_id, bound = current.visitor().actor_id, current.fillable()
     sha256 = sha256_of(body)
@@ -74,7 +74,7 @@ def post_batch(pid: int) -> ResponseReturnValue:
 @documented("batches", body=KnownSchema, answer=UnknownIdsSchema)
 def post_known(pid: int) -> ResponseReturnValue:
     """Which of these instances the server does not hold; to be asked after a changed epoch."""
-    ids = load(KnownSchema(), parse_json(read_body(current.settings().max_batch)))["ids"]
+    ids = load(KnownSchema(), parse_json(read_json_body(current.settings().max_batch)))["ids"]
     held = _held(pid, [instance_id for instance_id, _ in ids])
     # Whoever sent answers has no XML to hash, and asks for the id alone.
     held |= {(instance_id, "") for instance_id, _ in held}

@@ -233,7 +233,7 @@ def show_lists(pid: int, lists: Sequence[EntityList]) -> list[dict[str, Any]]:
 
 def _one_shown(pid: int, name: str) -> dict[str, Any]:
     known = list_of(session(), pid, name)
-    writing, published = forms_of_lists(session(), pid).get(name, {}), moments_of_properties(session(), pid, name)
+    writing, published = forms_of_lists(session(), pid).get(name, {}), moments_of_properties(session(), known)
     reading = session().execute(
         select(Form.form_id, Form.title)
         .join(FormFile, (FormFile.project_id == Form.project_id) & (FormFile.form_id == Form.form_id))

@@ -24,6 +24,7 @@ from server.db import session
 from server.door.guards import needs
 from server.language.sentences import flags_said
 from server.language.words import words
+from server.openrosa.answers import of_openrosa_too
 from server.openrosa.formlist import form_path, maker_of
 from server.queries.forms import drafts_of
 from server.wire.answers import answer, disposition, done, download_instance
@@ -141,6 +142,7 @@ def publish(pid: int, fid: str) -> ResponseReturnValue:
 
 @bp.get("/draft.xml")
 @needs("drafts.try")
+@of_openrosa_too
 @documented("drafts", answer="text/xml")
 def get_draft_xml(pid: int, fid: str) -> ResponseReturnValue:
     """The XForm of the draft."""
@@ -200,6 +202,7 @@ def get_draft_files(pid: int, fid: str) -> ResponseReturnValue:
 
 @bp.get("/draft/attachments/<name>")
 @needs("drafts.try")
+@of_openrosa_too
 @documented("drafts", answer="application/octet-stream")
 def get_draft_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     """One of them."""

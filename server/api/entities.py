@@ -24,6 +24,7 @@ from sync.entities.reading import (
     acts_on,
     creators_of,
     diffs_of,
+    last_versions,
     names_of,
     one_entity,
     rows_of_list,
@@ -108,8 +109,10 @@ def get_entities(pid: int, name: str) -> ResponseReturnValue:
     """The rows of a list, the newest first, without their properties."""
     asked = read_query(EntitiesQuery())
     rows = list(rows_asked_for(pid, name, asked, limit=asked["limit"], offset=asked["offset"]))
-    actors = names_of(session(), [row.creator_id for row in rows]) if wants_more() else {}
-    return _noted(pid, name, "", [_summary(row, actors) for row in rows])
+    versions = last_versions(session(), rows)
+    makers = [*(row.creator_id for row in rows), *(version.actor_id for version in versions)]
+    actors = names_of(session(), makers) if wants_more() else {}
+    return _noted(pid, name, "", [_summary(row, last, actors) for row, last in zip(rows, versions, strict=True)])
 
 
 @bp.post("/entities")
@@ -178,7 +181,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     asked = read_query(ChangeQuery())
     given = read_json(EntityChangeSchema()) if has_body() else {}
     journal = begin(pid)
-    update_entity(
+    changed = update_entity(
         journal,
         name,
         uuid,
@@ -189,16 +192,17 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         resolve=asked["resolve"],
         source=_source(None),
     )
-    action = "entity.update.resolve" if asked["resolve"] else "entity.update.version"
-    finish(journal, action, _subject(name, uuid))
+    if changed:
+        action = "entity.update.resolve" if asked["resolve"] else "entity.update.version"
+        finish(journal, action, _subject(name, uuid))
     return answer(_whole(pid, name, uuid))
 
 
 def settle_conflict(pid: int, name: str, uuid: str, base_version: int) -> None:
     """Say that a row is right as it stands at this version, so that it is in no conflict any more."""
     journal = begin(pid)
-    update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None))
-    finish(journal, "entity.update.resolve", _subject(name, uuid))
+    if update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None)):
+        finish(journal, "entity.update.resolve", _subject(name, uuid))
 
 
 @bp.delete("/entities/<uuid>")
@@ -322,10 +326,10 @@ def _whole(pid: int, name: str, uuid: str) -> dict[str, Any]:
     entity = _entity(pid, name, uuid)
     version = versions_of(session(), entity)[-1]
     actors = names_of(session(), [entity.creator_id, version.actor_id]) if wants_more() else {}
-    return _summary(entity, actors) | {"currentVersion": _version(version, actors)}
+    return _summary(entity, version, actors) | {"currentVersion": _version(version, actors)}
 
 
-def _summary(row: Entity, actors: Mapping[int, Actor]) -> dict[str, Any]:
+def _summary(row: Entity, last: Version, actors: Mapping[int, Actor]) -> dict[str, Any]:
     creator = actors.get(row.creator_id or 0)
     shown = {
         "uuid": row.id,
@@ -334,25 +338,23 @@ def _summary(row: Entity, actors: Mapping[int, Actor]) -> dict[str, Any]:
         "updatedAt": row.updated_at,
         "deletedAt": row.deleted_at,
         "conflict": row.conflict,
-        "currentVersion": {
-            "label": row.label,
-            "current": True,
-            "createdAt": row.updated_at or row.created_at,
-            "creatorId": row.creator_id or 0,
-            "userAgent": "",
-            "version": row.version,
-            "baseVersion": row.version - 1 or None,
-            "conflictingProperties": None,
-        },
+        "currentVersion": _head(last, actors),
     }
     return shown | {"creator": show_actor(creator)} if creator else shown
 
 
 def _version(version: Version, actors: Mapping[int, Actor]) -> dict[str, Any]:
+    return _head(version, actors) | {
+        "data": dict(version.data),
+        "resolved": version.resolved,
+        "source": _shown_source(version),
+    }
+
+
+def _head(version: Version, actors: Mapping[int, Actor]) -> dict[str, Any]:
     creator = actors.get(version.actor_id)
     shown = {
         "label": version.label,
-        "data": dict(version.data),
         "current": version.current,
         "createdAt": version.at,
         "creatorId": version.actor_id,
@@ -360,10 +362,8 @@ def _version(version: Version, actors: Mapping[int, Actor]) -> dict[str, Any]:
         "version": version.version,
         "baseVersion": version.base_version,
         "conflictingProperties": list(version.conflicting) or None,
-        "resolved": version.resolved,
         "trunkVersion": version.trunk_version,
         "branchId": version.branch_id,
-        "source": _shown_source(version),
     }
     return shown | {"creator": show_actor(creator)} if creator else shown
 

@@ -12,7 +12,7 @@ from server.api.forms import named, require_bound
 from server.api.shapes import kinds_in, show_file
 from server.db import session
 from server.door.guards import needs
-from server.openrosa.manifest import form_manifest
+from server.openrosa.answers import of_openrosa_too
 from server.queries.forms import files_of_form, version_of
 from server.wire.answers import answer, disposition, download, tagged
 from server.wire.documents import documented
@@ -43,6 +43,7 @@ def get_version_files(pid: int, fid: str, version: str) -> ResponseReturnValue:
 
 @bp.get("/attachments/<name>")
 @needs("forms.read")
+@of_openrosa_too
 @documented("forms", answer="application/octet-stream")
 def get_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
     """One of them. A list comes as CSV with the rows that are for whoever asks; one of people is for those alone who
@@ -52,19 +53,11 @@ def get_file(pid: int, fid: str, name: str) -> ResponseReturnValue:
 
 @bp.get("/versions/<version>/attachments/<name>")
 @needs("forms.read")
+@of_openrosa_too
 @documented("forms", answer="application/octet-stream")
 def get_version_file(pid: int, fid: str, version: str, name: str) -> ResponseReturnValue:
     """One of those that a version names; its content is that of now."""
     return _file(pid, fid, name, named(version))
-
-
-@bp.get("/versions/<version>/manifest")
-@needs("forms.read")
-@documented("openrosa", answer="text/xml")
-def get_version_manifest(pid: int, fid: str, version: str) -> ResponseReturnValue:
-    """The manifest of the form, whose files its versions share."""
-    version_of(session(), pid, fid, named(version))
-    return form_manifest(pid, fid)
 
 
 def send_file(pid: int, fid: str, file: FormFile | DraftFile, actor: Actor) -> ResponseReturnValue:

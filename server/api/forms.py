@@ -18,6 +18,7 @@ from server.api.shapes import show_fields, show_form, show_forms
 from server.db import session
 from server.door.guards import needs
 from server.logs import log
+from server.openrosa.answers import of_openrosa_too
 from server.queries.forms import FormSeen, draft_only, drafts_of, form_of, forms_of, version_of, versions_of
 from server.wire.answers import answer, done, download, tagged
 from server.wire.bodies import read_json, read_query
@@ -138,6 +139,7 @@ def restore(pid: int, number: int) -> ResponseReturnValue:
 
 @bp.get("/<fid>.xml")
 @needs("forms.read")
+@of_openrosa_too
 @documented("forms", answer="text/xml")
 def get_form_xml(pid: int, fid: str) -> ResponseReturnValue:
     """The XForm of the newest version."""
@@ -191,6 +193,7 @@ def get_version(pid: int, fid: str, version: str) -> ResponseReturnValue:
 
 @bp.get("/<fid>/versions/<version>.xml")
 @needs("forms.read")
+@of_openrosa_too
 @documented("forms", answer="text/xml")
 def get_version_xml(pid: int, fid: str, version: str) -> ResponseReturnValue:
     """The XForm of one version."""

@@ -47,7 +47,8 @@ def post_session() -> ResponseReturnValue:
 def get_session() -> ResponseReturnValue:
     """How long the session that one has still lasts."""
     token = _own_session()
-    return answer({"createdAt": token.created_at, "expiresAt": token.expires_at})
+    times = {"createdAt": token.created_at, "expiresAt": token.expires_at}
+    return answer(times, headers={"Cache-Control": "no-store"})
 
 
 @bp.delete("/sessions/current")
@@ -72,7 +73,7 @@ def delete_session(token: str) -> ResponseReturnValue:
     if row.kind == "session" and (current.visitor().admin or actor.id == current.visitor().actor_id):
         return _end(row.sha256)
     if row.kind == "device" and actor.project_id is not None and _may("devices.manage", actor.project_id):
-        revoke_device(actor.project_id, actor.id)
+        revoke_device(actor.project_id, actor.id, listed=True)
     elif row.kind == "public_link" and actor.project_id is not None and _may("project.manage", actor.project_id):
         close_link(actor.project_id, actor.form_id or "", actor.id)
     else:

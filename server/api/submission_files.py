@@ -13,6 +13,7 @@ from server.api.submissions import note_view, to_version
 from server.db import release, session
 from server.door.guards import needs
 from server.logs import log
+from server.openrosa.answers import of_openrosa_too
 from server.wire.answers import answer, done, download
 from server.wire.bodies import read_query
 from server.wire.documents import documented
@@ -41,12 +42,11 @@ def get_attachments(pid: int, fid: str, iid: str) -> ResponseReturnValue:
 
 @bp.get("/attachments/<path:name>")
 @needs("submissions.read")
+@of_openrosa_too
 @documented("submissions", answer="application/octet-stream")
 def get_attachment(pid: int, fid: str, iid: str, name: str) -> ResponseReturnValue:
     """One file, to be saved: it comes from a stranger."""
-    named = find_submission(session(), pid, fid, iid)
-    version = named.current_instance_id if iid == named.instance_id else iid
-    return _sent(pid, named, files_of_version(session(), pid, fid, version), name)
+    return send_attachment(pid, fid, iid, name)
 
 
 @bp.post("/attachments/<path:name>")
@@ -103,6 +103,13 @@ def get_version_attachment(pid: int, fid: str, iid: str, version: str, name: str
     return _sent(pid, named, files_of_version(session(), pid, fid, version), name)
 
 
+def send_attachment(pid: int, fid: str, iid: str, name: str, *, shows: bool = False) -> ResponseReturnValue:
+    """A file of a submission's current version, or of the version that `iid` names; for `shows` see `download`."""
+    named = find_submission(session(), pid, fid, iid)
+    version = named.current_instance_id if iid == named.instance_id else iid
+    return _sent(pid, named, files_of_version(session(), pid, fid, version), name, shows=shows)
+
+
 def _require_version(pid: int, fid: str, iid: str, version: str) -> Named:
     named = find_submission(session(), pid, fid, iid)
     if find_submission(session(), pid, fid, version).id != named.id:
@@ -116,12 +123,12 @@ def _listed(files: list[Attachment]) -> ResponseReturnValue:
     return answer([show_attachment(file) for file in files[asked["offset"] : end]])
 
 
-def _sent(pid: int, named: Named, files: list[Attachment], name: str) -> ResponseReturnValue:
+def _sent(pid: int, named: Named, files: list[Attachment], name: str, *, shows: bool = False) -> ResponseReturnValue:
     file = next((file for file in files if file.name == name), None)
     if file is None or not file.present or not file.sha256 or not current.store().holds(file.sha256):
         raise NotFound
     note_view(pid, named.id, name)
-    return download(current.store().open(file.sha256), name, file.type, file.sha256)
+    return download(current.store().open(file.sha256), name, file.type, file.sha256, shows=shows)
 
 
 def _body() -> tuple[str, int]:

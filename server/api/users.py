@@ -167,7 +167,10 @@ def put_password(number: int) -> ResponseReturnValue:
 def post_reset() -> ResponseReturnValue:
     """This server sends no mail: an administrator makes a link that signs in once. The answer is alike for all."""
     read_json(ResetSchema())
-    raise NotImplementedHere("This server sends no mail. An administrator lets you in with `siby login-link`.")
+    raise NotImplementedHere(
+        "This server sends no mail. Ask its administrator for a link that signs you in (`siby login-link EMAIL`), "
+        "or for a new password (PUT /v1/users/NUMBER/password)."
+    )
 
 
 def set_password(number: int, old: str | None, new: str) -> None:

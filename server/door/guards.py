@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from server import current
 from server.db import release, session
 from server.door.carrying import TooLong, carried_here, for_programs, note_mark, page_to_send
-from server.door.front import GARBLED
+from server.door.front import GARBLED, SLASH
 from server.door.signing_in import OfAnEarlierSession, identify, require_no_other_site, require_own_page
 from sync.accounts.roles import RIGHTS, TESTER, fillable_forms, may, projects_of, role_in
 from sync.accounts.tokens import Inside, Owner
@@ -138,7 +138,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         onwards = url_for("signing.sign_in", next=_page_before(), ended="yes")
         return Response(status=204, headers={"HX-Redirect": onwards})
     if request.method in ("GET", "HEAD"):
-        return redirect(url_for("signing.sign_in", next=request.full_path.rstrip("?")), 303)
+        return redirect(url_for("signing.sign_in", next=_page_asked_for()), 303)
     if request.endpoint == "signing.sign_out":
         return redirect(url_for("signing.sign_in"), 303)
     before = _page_before()
@@ -149,6 +149,12 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     except TooLong:
         ended = "long"
     return redirect(url_for("signing.sign_in", next=before, ended=ended), 303)
+
+
+def _page_asked_for() -> str:
+    """The address of this request, names in it encoded as they were sent."""
+    path = quote(request.path).replace(quote(SLASH), "%2F")
+    return f"{path}?{request.query_string.decode()}".rstrip("?")
 
 
 def _to_send_after_all(visitor: current.Visitor) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import func, or_, select
 
 from forms.findings import Faulty
-from forms.workbooks.workbook import Workbook, read_workbook, read_xform
+from forms.workbooks.workbook import Workbook, read_workbook, read_xform, unfit_id
 from forms.xforms.instance import read_instance
 from forms.xforms.rewriting import submission_address, with_version
 from forms.xforms.xform import compile_form
@@ -40,7 +40,7 @@ from sync.accounts.people import add_stand_in, add_user, find_device, find_user
 from sync.accounts.roles import assign
 from sync.entities.registers import add_property, change_list, make_list
 from sync.entities.writing import NewEntity, create_entities, delete_entities, update_entity
-from sync.errors import Refusal
+from sync.errors import Refusal, Unexpected
 from sync.intake.items import shortened, storable
 from sync.intake.posting import Post, Posted, PostedFile, receive_post
 from sync.journal import open_journal
@@ -171,6 +171,8 @@ def _publish(moved: Moved, found: FoundVersion) -> None:
         return
     try:
         workbook = _workbook(found)
+        if unfit := unfit_id(workbook.form.form_id):
+            raise Unexpected(unfit)
         journal = open_journal(session(), moved.project_id, None, clock.now)
         publish_form(journal, workbook, found.files, as_it_is=True)
     except (Faulty, Refusal) as problem:
@@ -230,7 +232,7 @@ def _publish_lacking(moved: Moved, elsewhere: Elsewhere, form: FoundForm, xml: b
 def _lacking(elsewhere: Elsewhere, form_id: str, xml: bytes, version: str) -> Workbook | None:
     found = elsewhere.workbook_of(form_id, xml, version)
     try:
-        return read_workbook(found, f"{form_id}.xlsx") if found else None
+        return read_workbook(found, f"{form_id}.xlsx", fallback=form_id) if found else None
     except Faulty:
         return None
 
@@ -242,10 +244,10 @@ def _workbook(found: FoundVersion) -> Workbook:
     """
     name = f"{found.form_id}.xlsx"
     if found.xform is None:
-        return read_workbook(found.workbook or b"", name)
+        return read_workbook(found.workbook or b"", name, fallback=found.form_id)
     if found.workbook is not None:
         try:
-            read = read_workbook(found.workbook, name)
+            read = read_workbook(found.workbook, name, fallback=found.form_id)
             return replace(read, xform=found.xform, form=compile_form(found.xform, read.sheets.renames))
         except Faulty:
             pass

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy.exc import DataError
 
 from server.kept.remembered import VERSION
-from server.odata.options import Options, follows_no_links, most_at_once, seen, token_of
+from server.odata.options import Options, follows_every_link, follows_no_links, most_at_once, seen, token_of
 from server.wire.answers import known_already, streamed, tagged, to_json
 from server.wire.problems import refused
 from sync.errors import BadFilter
@@ -46,7 +46,7 @@ def _headed(response: Response) -> Response:
 
 def tag_of(state: object, *more: object) -> str:
     """The tag of a document that follows from this state, from what was asked, from who asked, and from this code."""
-    client = request.headers.get("Prefer"), follows_no_links()
+    client = request.headers.get("Prefer"), follows_no_links(), follows_every_link()
     said = [VERSION, state, request.path, request.query_string.decode("latin-1"), *client, *more]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
@@ -62,7 +62,7 @@ def paged(
     whole in memory: `page_of` gives a page as other options ask for it."""
     most = most_at_once(options)
     if page.next is None or most is None or most <= len(page.rows):
-        return data(tag, lambda: document(page.rows, page.next))
+        return data(tag, lambda: document(page.rows, onward(options, page.next, len(page.rows))))
 
     def pieces() -> Iterator[bytes]:
         part, left, before = page, most, b'{"value":['
@@ -75,11 +75,16 @@ def paged(
                 break
             size = min(options.page, left)
             part = page_of(replace(options, after=seen(part.next), skip=0, count=False, page=size))
-        around = document([], part.next)
+        around = document([], onward(options, part.next, most - left))
         del around["value"]
         yield b"]," + to_json(around)[1:]
 
     return streamed(pieces(), JSON, tag)
+
+
+def onward(options: Options, following: Mapping[str, Any] | None, sent: int) -> Mapping[str, Any] | None:
+    """Where the next page begins; None too once a client that follows every link has the rows that its `$top` says."""
+    return None if follows_every_link() and options.top is not None and sent >= options.top else following
 
 
 def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:

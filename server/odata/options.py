@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +43,8 @@ _FOLLOW_NO_LINKS = (
     *("pyodk", "ruodk", "httr", "python-requests", "python-urllib", "python-httpx", "aiohttp", "curl", "wget"),
     *("axios", "node", "undici", "openfn", "n8n", "powershell", "apps-script", "go-http-client", "okhttp", "postman"),
 )
+# Excel and Power BI: they take whatever the links lead to, and leave it to the server where `$top` ends.
+_FOLLOW_EVERY_LINK = ("microsoft.data.mashup",)
 EVERYTHING = 2**63 - 1
 
 
@@ -111,8 +113,18 @@ def most_at_once(options: Options) -> int | None:
 
 def follows_no_links() -> bool:
     """Whether the client is one of those that take the first page for all there is."""
+    return _is_among(_FOLLOW_NO_LINKS)
+
+
+def follows_every_link() -> bool:
+    """Whether the client is one of those for which `$top` is how many rows all pages have together, as the standard
+    says (OData 4.0, part 1, 11.2.5.3). For others, as for those of ODK Central, it is the length of a page."""
+    return _is_among(_FOLLOW_EVERY_LINK)
+
+
+def _is_among(clients: Iterable[str]) -> bool:
     agent = request.headers.get("User-Agent", "").lower()
-    return any(name in agent for name in _FOLLOW_NO_LINKS)
+    return any(name in agent for name in clients)
 
 
 def require_version() -> None:

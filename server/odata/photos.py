@@ -73,7 +73,7 @@ def get_shown(name: str) -> ResponseReturnValue:
     by_link = Origin(asker, here.request_id, here.address)
     record_act(session(), pid, by_link, "submission.shown", current.now(), subject, {"by": "link"})
     session().commit()
-    response = download(current.store().open(file.sha256), name, file.type, file.sha256)
+    response = download(current.store().open(file.sha256), name, file.type, file.sha256, shows=True)
     # Programs that show pictures load them from another site than ours.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

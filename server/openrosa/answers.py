@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
+from typing import Any, TypeVar
 from xml.sax.saxutils import escape, quoteattr
 
 from flask import Blueprint, Response, current_app, g, request
 from flask.sansio.app import App
 from sqlalchemy import select
+from werkzeug.exceptions import MethodNotAllowed
 
 from server import current
 from server.db import session
+from server.door.front import DRAFT, KEY
 from server.language.sentences import said_in
 from server.openrosa.unchanged import token_in
 from sync.accounts.tokens import digest
 from sync.intake.luck import Luck, advised
 from sync.models import Actor, Project, Token
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 LANGUAGES = ("fr", "en", "bm")
 XML = "text/xml; charset=utf-8"
 _NAMESPACE = "http://openrosa.org/http/response"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPEAKING = "openrosa"
+_VERSION = "X-OpenRosa-Version"
 _AT_FAULT = 500
 
 
 def speak_openrosa(bp: Blueprint) -> None:
     """Have every answer of the blueprint carry the headers of OpenRosa, and every error be an OpenRosaResponse."""
     bp.record_once(lambda state: _speaking(state.app).add(bp.name))
-    bp.after_request(_in_openrosa)
+
+
+def of_openrosa_too(view: View) -> View:
+    """Marks what OpenRosa clients fetch at an address of ODK's REST: whoever comes as they do is answered as they are,
+    and programs as programs."""
+    view.__openrosa__ = True  # type: ignore[attr-defined]
+    return view
 
 
 def speaks_openrosa() -> bool:
-    """Whether this request came to a door for OpenRosa clients."""
-    return request.blueprint is not None and request.blueprint in _speaking(current_app)
+    """Whether this request came to a door for OpenRosa clients, or as one of them to a door that they share."""
+    endpoint = request.endpoint or _endpoint_by_other_methods()
+    if endpoint is None:
+        return _VERSION in request.headers
+    if endpoint.rpartition(".")[0] in _speaking(current_app):
+        return True
+    return hasattr(current_app.view_functions[endpoint], "__openrosa__") and _comes_from_a_device()
+
+
+def answer_in_openrosa(response: Response) -> None:
+    """Put on the headers that OpenRosa clients look for in each answer."""
+    headers = response.headers
+    headers[_VERSION] = "1.0"
+    headers["X-OpenRosa-Accept-Content-Length"] = str(accepted_length())
+    headers.setdefault("Content-Language", language())
+    if "gunicorn.socket" not in request.environ:  # which dates its answers itself
+        headers.setdefault("Date", format_datetime(current.now(), usegmt=True))
+    if response.status_code == 204:
+        headers["Content-Type"] = XML
 
 
 def openrosa_message(text: str, status: int, nature: str = "") -> Response:
@@ -96,15 +125,19 @@ def language() -> str:
     return LANGUAGES[0]
 
 
-def _in_openrosa(response: Response) -> Response:
-    response.headers["X-OpenRosa-Version"] = "1.0"
-    response.headers["X-OpenRosa-Accept-Content-Length"] = str(accepted_length())
-    response.headers.setdefault("Content-Language", language())
-    if "gunicorn.socket" not in request.environ:  # which dates its answers itself
-        response.headers.setdefault("Date", format_datetime(current.now(), usegmt=True))
-    if response.status_code == 204:
-        response.headers["Content-Type"] = XML
-    return response
+def _endpoint_by_other_methods() -> str | None:
+    """What is at this address for those who ask otherwise."""
+    refused = request.routing_exception
+    if not isinstance(refused, MethodNotAllowed) or (adapter := current_app.create_url_adapter(request)) is None:
+        return None
+    method = "GET" if "GET" in (refused.valid_methods or ()) else "OPTIONS"
+    return str(adapter.match(method=method)[0])
+
+
+def _comes_from_a_device() -> bool:
+    """By an address that devices are given, or saying what they say."""
+    known = request.environ
+    return KEY in known or DRAFT in known or "st" in request.args or _VERSION in request.headers
 
 
 def _speaking(app: App) -> set[str]:

@@ -56,16 +56,17 @@ def form_list(pid: int) -> ResponseReturnValue:
 @needs("drafts.try")
 @documented("openrosa", answer="text/xml")
 def draft_form_list(pid: int, fid: str) -> ResponseReturnValue:
-    """The draft alone, to be tried out."""
+    """The draft alone, to be tried out; with another `formID`, nothing."""
     draft = draft_of(session(), pid, fid)
     actor = maker_of(draft.actor_id)
     files = files_for(session(), pid, fid, actor, draft=True)
-    form = Fillable(fid, draft.title, draft.version, draft.md5, bool(files))
+    asked = storable(request.args.get("formID")) in (None, fid)
+    forms = [Fillable(fid, draft.title, draft.version, draft.md5, bool(files))] if asked else []
     return _kept.answer(
         session(),
-        ("draft formList", pid, fid, own_address("")),
+        ("draft formList", pid, fid, asked, own_address("")),
         (draft.sha256, draft.title, bool(files)),
-        lambda: _document(pid, [form], "/draft"),
+        lambda: _document(pid, forms, "/draft"),
         XML,
     )
 

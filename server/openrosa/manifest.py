@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 
 from server import current
+from server.api.forms import named
 from server.current import own_address
 from server.db import session
 from server.door.guards import needs
@@ -17,6 +18,7 @@ from server.openrosa.answers import XML, speak_openrosa
 from server.openrosa.formlist import form_path, maker_of
 from server.openrosa.kept import KeptAnswers, stamp_of
 from server.openrosa.unchanged import remember_this
+from server.queries.forms import version_of
 from server.wire.documents import documented
 from sync.accounts.roles import fillable_forms
 from sync.errors import NotFound
@@ -50,6 +52,15 @@ def form_manifest(pid: int, fid: str) -> ResponseReturnValue:
         lambda: _of_form(pid, fid, actor),
         XML,
     )
+
+
+@bp.get("/v1/projects/<int:pid>/forms/<fid>/versions/<version>/manifest")
+@needs("forms.read")
+@documented("openrosa", answer="text/xml")
+def version_manifest(pid: int, fid: str, version: str) -> ResponseReturnValue:
+    """The manifest of the form, whose files its versions share."""
+    version_of(session(), pid, fid, named(version))
+    return form_manifest(pid, fid)
 
 
 @bp.get("/v1/projects/<int:pid>/forms/<fid>/draft/manifest")

@@ -37,7 +37,8 @@ from sync.models.probing import rows_of
 
 _STAMP = "siby.stamp"
 _BOUND = 50_000
-_OF_ONE_ANSWER = frozenset({"date", "x-request-id", "content-length", "content-type", "content-language", "etag"})
+_LONGEST_QUERY = 1_000  # of those that are remembered
+_OF_ONE_ANSWER = frozenset({"date", "x-request-id", "content-length", "content-type", "etag"})
 _LOOK = (
     select(
         Token.revoked_at,
@@ -80,12 +81,14 @@ class Unchanged:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        token = token_in(environ) if environ.get("REQUEST_METHOD") == "GET" else None
+        query = environ.get("QUERY_STRING", "")
+        plain = environ.get("REQUEST_METHOD") == "GET" and len(query) <= _LONGEST_QUERY
+        token = token_in(environ) if plain else None
         if token is None:
             return self._app(environ, start_response)  # type: ignore[no-any-return]
         sha256 = digest(token)
         asked = (sha256, *(environ.get(name, "") for name in ("wsgi.url_scheme", "HTTP_HOST", "PATH_INFO")))
-        asked = (*asked, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        asked = (*asked, query, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         with self._lock:
             known = self._kept.get(asked)
         if known is not None and known.tag == _bare(environ.get("HTTP_IF_NONE_MATCH", "")):

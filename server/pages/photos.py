@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from server import current
+from server.wire.media_types import PICTURES
 
-PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 _KIND = "webp"
 _LARGEST = (640, 640)

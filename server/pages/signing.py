@@ -25,8 +25,14 @@ bp = Blueprint("signing", __name__)
 @bp.get("/sign-in")
 @public
 def sign_in() -> ResponseReturnValue:
-    """The form for e-mail address and password."""
-    return render_template("sign_in.html", next=_inside(request.args.get("next")), ended=request.args.get("ended"))
+    """The form for e-mail address and password; whoever is signed in goes on to the page that was asked for.
+
+    Spreadsheets follow a link by themselves first, without the browser's cookie, and give it the address of this page.
+    """
+    target = _inside(request.args.get("next"))
+    if target is not None and current.visitor_or_none() is not None:
+        return redirect(target, 303)
+    return render_template("sign_in.html", next=target, ended=request.args.get("ended"))
 
 
 @bp.post("/sign-in")

@@ -108,7 +108,7 @@ def _first_at(session: Session, project_id: int, moment: dt.datetime, last: int)
 
 
 def devices_page(session: Session, project_id: int, after: tuple[str, int] | None, limit: int) -> list[Actor]:
-    """Devices that may send, by name."""
+    """The devices of a project, by name."""
     query = select(Actor).where(Actor.kind == "device", Actor.project_id == project_id, Actor.disabled_at.is_(None))
     if after is not None:
         query = query.where(tuple_(Actor.name, Actor.id) > after)

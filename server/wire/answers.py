@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from server.db import release
-from server.wire.media_types import FIRST_BYTES, type_of_content
+from server.wire.media_types import FIRST_BYTES, PICTURES, type_of_content
 
 FRESH = "private, no-cache"
 # A longer list is made while it is sent.
@@ -55,9 +55,11 @@ def to_json(payload: object) -> bytes:
 
 
 def answer(payload: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer. It holds data, so nobody on the way keeps it; whoever shows its tag has it, and hears 304."""
+    """A JSON answer. It holds data, so nobody on the way keeps it. Who asked for it may, and hears 304 by its tag; not
+    where the headers say `no-store`."""
     response = Response(to_json(payload), status, headers, content_type="application/json; charset=utf-8")
-    if status == 200 and request.method in ("GET", "HEAD"):
+    if status == 200 and request.method in ("GET", "HEAD") and not response.cache_control.no_store:
+        response.headers["Cache-Control"] = FRESH
         response.add_etag()
         response.make_conditional(request)
     return response
@@ -119,14 +121,17 @@ def _let_go(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag: str | None = None) -> Response:
+def download(
+    content: bytes | BinaryIO, name: str, content_type: str | None, tag: str | None = None, *, shows: bool = False
+) -> Response:
     """Bytes that strangers sent, to be saved and not shown: sandboxed, and never of a type that could run.
 
     Pictures, sounds and films are called what they are, whatever their sender calls them. With a tag, whoever has them
-    is told so, and a download that was cut goes on.
+    is told so, and a download that was cut goes on. At an address that a person follows, a picture `shows`.
     """
     said = (content_type or "").split(";")[0].strip().lower()
-    shown = type_of_content(_first_of(content), said) or (said if said in _HARMLESS else "application/octet-stream")
+    found = type_of_content(_first_of(content), said)
+    shown = found or (said if said in _HARMLESS else "application/octet-stream")
     size = len(content) if isinstance(content, bytes) else content.seek(0, io.SEEK_END)
     response = Response(content if isinstance(content, bytes) else _pieces(content), content_type=shown)
     response.content_length = size
@@ -138,7 +143,8 @@ def download(content: bytes | BinaryIO, name: str, content_type: str | None, tag
         except RequestedRangeNotSatisfiable:
             response.close()
             raise
-    response.headers["Content-Disposition"] = disposition(name)
+    kind = "inline" if shows and found in PICTURES else "attachment"
+    response.headers["Content-Disposition"] = disposition(name, kind)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
 
@@ -150,10 +156,10 @@ def download_instance(xml: bytes, instance_id: str, tag: str | None = None) -> R
     return response
 
 
-def disposition(name: str) -> str:
-    """`attachment` with the name in both spellings that clients read (RFC 6266, RFC 8187)."""
+def disposition(name: str, kind: str = "attachment") -> str:
+    """To be saved under this name, in both spellings that clients read (RFC 6266, RFC 8187)."""
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/%;' else "_" for c in name) or "file"
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
 
 
 def _first_of(content: bytes | BinaryIO) -> bytes:

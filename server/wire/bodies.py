@@ -22,6 +22,8 @@ from sync.intake.items import nested_deeper, storable
 CSRF = "__csrf"  # what a body calls the word by which our own pages are known
 _SMALL = 1024 * 1024
 _PIECE = 64 * 1024
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_NO_FORM = "JSON is expected here, and a form was sent. Send an object, with Content-Type: application/json."
 _REQUIRED = fields.Field.default_error_messages["required"]
 # What cannot be compressed gets a little longer by being packed.
 _PACKING = 64 * 1024
@@ -70,6 +72,18 @@ def read_body(limit: int | None = None) -> bytes:
         raise ClientDisconnected
     current.take_slot()
     return unpack(packed, request.headers.get("Content-Encoding", ""), limit)
+
+
+def read_json_body(limit: int | None = None) -> bytes:
+    """The same of a body that is to be JSON, whatever its type says: some clients call all that they send a form.
+    Raises Unparseable for what is one."""
+    is_form = request.mimetype in _FORMS
+    if is_form and "form" in vars(request):  # where the word of our own pages was looked for: nothing is left of it
+        raise Unparseable(_NO_FORM)
+    body = read_body(limit)
+    if is_form and body.lstrip()[:1] not in (b"{", b"["):
+        raise Unparseable(_NO_FORM)
+    return body
 
 
 def _swallow(rest: BinaryIO, most: int) -> None:
@@ -155,7 +169,7 @@ def _cut_off(body: bytes) -> bytes | None:
 
 def read_json(schema: Schema) -> dict[str, Any]:
     """The body as the schema describes it. Raises Unexpected that names every field that is not as it should be."""
-    given = parse_json(read_body())
+    given = parse_json(read_json_body())
     if isinstance(given, Mapping):
         given = {name: value for name, value in given.items() if name != CSRF}
     fields = given.items() if isinstance(given, Mapping) else [("", given)]

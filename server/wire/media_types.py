@@ -6,6 +6,8 @@ file types at mp4ra.org.
 
 from __future__ import annotations
 
+# Of which browsers make a picture and nothing else.
+PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 FIRST_BYTES = 16
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "image/jpeg"),

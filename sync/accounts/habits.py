@@ -11,6 +11,7 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from sync.accounts.people import HAS_LOST_ITS_TOKEN
 from sync.models import Actor, Submission, Token
 
 LOOKED_BACK = dt.timedelta(days=90)
@@ -33,34 +34,37 @@ class Habit:
     last: dt.datetime | None
     usual: int | None
     silent: int
+    shut_out: bool = False
 
     @property
     def is_overdue(self) -> bool:
-        """Silent for half as long again as usual; or never heard of a week after it was made."""
+        """Silent for half as long again as usual; or never heard of a week after it was made. Of one that is shut out
+        nobody expects to hear."""
+        if self.shut_out:
+            return False
         if self.last is None:
             return self.silent > _NEW
         return self.usual is not None and self.silent > max(self.usual * _PATIENCE, self.usual + 1)
 
 
 def habits(session: Session, project_id: int, now: dt.datetime, only: Sequence[int] | None = None) -> list[Habit]:
-    """Of the devices that may send, or of those alone, by name. What they sent is counted in an index, by day."""
+    """Of the devices that may send, or of `only` these, by name. What they sent is counted in an index, by day."""
     query = (
-        select(Actor.id, Actor.name, Actor.created_at, func.max(Token.last_used_at))
+        select(Actor.id, Actor.name, Actor.created_at, func.max(Token.last_used_at), HAS_LOST_ITS_TOKEN)
         .outerjoin(Token, Token.actor_id == Actor.id)
         .where(Actor.project_id == project_id, Actor.kind == "device", Actor.disabled_at.is_(None))
         .group_by(Actor.id, Actor.name, Actor.created_at)
         .order_by(Actor.name, Actor.id)
     )
-    if only is not None:
-        query = query.where(Actor.id.in_(only))
+    query = query.where(~HAS_LOST_ITS_TOKEN) if only is None else query.where(Actor.id.in_(only))
     devices = session.execute(query).all()
     days, latest = _days_of_sending(session, project_id, [device.id for device in devices], now)
     found = []
-    for actor_id, name, created_at, used_at in devices:
+    for actor_id, name, created_at, used_at, shut_out in devices:
         sent = days.get(actor_id, [])
         last = max((at for at in (used_at, latest.get(actor_id)) if at is not None), default=None)
         silent = (now.date() - (last or created_at).date()).days
-        found.append(Habit(actor_id, name, last, usual_gap(sent), max(silent, 0)))
+        found.append(Habit(actor_id, name, last, usual_gap(sent), max(silent, 0), shut_out))
     return found
 
 

@@ -7,16 +7,20 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
 from sync.accounts.passwords import hash_password
 from sync.accounts.roles import assign
 from sync.accounts.tokens import Issued, issue_token, revoke_all
 from sync.errors import Exists, NotFound, Unexpected
-from sync.models import Actor, Project
+from sync.models import Actor, Project, Token
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+# A device that is shut out and still listed. Those that only stand for what came without one never had a token.
+_OWN = aliased(Token)
+_TOKENS = exists().where(_OWN.actor_id == Actor.id, _OWN.kind == "device")
+HAS_LOST_ITS_TOKEN = _TOKENS & ~_TOKENS.where(_OWN.revoked_at.is_(None))
 _EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 
@@ -133,7 +137,11 @@ def find_device(session: Session, project_id: int, name: str) -> Actor | None:
     """The project's device of this name; none that was shut out."""
     return session.scalar(
         select(Actor).where(
-            Actor.kind == "device", Actor.project_id == project_id, Actor.name == name, Actor.disabled_at.is_(None)
+            Actor.kind == "device",
+            Actor.project_id == project_id,
+            Actor.name == name,
+            Actor.disabled_at.is_(None),
+            ~HAS_LOST_ITS_TOKEN,
         )
     )
 

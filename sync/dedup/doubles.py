@@ -69,26 +69,25 @@ def settle_doubles(
     event: int,
     former: Iterable[Former] = (),
     stored: Mapping[int, Saved] | None = None,
-    flagged: set[int] | None = None,
-) -> dict[int, int | None]:
+) -> tuple[dict[int, int | None], set[int]]:
     """Decide `double_of`, `counts` and the flags `double_save` and `same_day` of submissions and their neighbours.
 
     To be called once their rows are stored, after every change of answers or review state; `former` is what edits took
     away. Of `stored` ones the rows are known and not fetched; they follow what is written. Of one visit saved twice the
     earlier counts, by `recorded_at`, then instance id; any order of arrival ends the same. Gives the ids of those whose
-    `counts` or `double_of` changed, each with that of which it is a second copy now, or was one; those of which only
-    flags changed are put into `flagged`.
+    `counts` or `double_of` changed, each with that of which it is a second copy now, or was one; and those of which
+    only flags changed.
     """
     left = list(former)
     ids = list(dict.fromkeys(submission_ids))
     changed: dict[int, int | None] = {}
+    flagged: set[int] = set()
     for start in range(0, max(len(ids), 1), _AT_ONCE):
         settling = _Settling(journal.connection, journal.project_id, journal.seen.absent, stored or {})
         settling.settle(ids[start : start + _AT_ONCE], left if start == 0 else ())
         changed |= settling.write(journal, event)
-        if flagged is not None:
-            flagged |= settling.flagged.keys() - changed.keys()
-    return changed
+        flagged |= settling.flagged.keys()
+    return changed, flagged - changed.keys()
 
 
 def doubles_differing(

@@ -6,19 +6,20 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from forms.xforms.xform import Form
-from sync.entities.folding import RESOLVES, Snapshot, fold
+from sync.entities.folding import RESOLVES, Snapshot, Step, fold
 from sync.entities.recalling import recall
 from sync.entities.registers import list_of
 from sync.entities.stored import LIST_FILE, steps_of_entities
 from sync.errors import EntityNotFound
-from sync.exports.filters import Among, compile_filter, compile_search
+from sync.exports.among import Among
+from sync.exports.filters import compile_filter, compile_search
 from sync.exports.naming import wire_name
 from sync.exports.values import Value, moment_value, number_value, text_value
 from sync.models import Actor, Audit, Entity, EntityList, Event, FormVersion, Submission
@@ -29,6 +30,7 @@ from sync.review.paging import PAGE, Page, id_at
 
 _AT_ONCE = 1000
 _CHOOSABLE, _MOST_WORDS = 500, 20
+_Shot = tuple[Snapshot, bool]  # an entity after a step, and whether a conflict was settled there
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,15 @@ def forms_of_lists(session: Session, project_id: int) -> dict[str, dict[str, lis
     return found
 
 
-def moments_of_properties(session: Session, project_id: int, list_name: str) -> dict[str, dt.datetime]:
-    """When the first version that saves each property was published, of the forms whose current version still does."""
+def moments_of_properties(session: Session, known: EntityList) -> dict[str, dt.datetime]:
+    """When each property came: when the first version that saves it was published, of the forms whose current version
+    still does, or when somebody added it. Those that came with the list itself are not among them."""
+    found = _moments_of_saving(session, known.project_id, known.name)
+    added = {} if found.keys() >= set(known.properties) else _moments_of_adding(session, known)
+    return added | {name: min(at, added.get(name, at)) for name, at in found.items()}
+
+
+def _moments_of_saving(session: Session, project_id: int, list_name: str) -> dict[str, dt.datetime]:
     found: dict[str, dt.datetime] = {}
     for known, _ in current_forms(session, project_id):
         wanted = _saved_to(list_name, known.form)
@@ -76,6 +85,21 @@ def moments_of_properties(session: Session, project_id: int, list_name: str) -> 
             if not wanted:
                 break
     return found
+
+
+def _moments_of_adding(session: Session, known: EntityList) -> dict[str, dt.datetime]:
+    """The last time counts: a list that was deleted and made anew has lost its properties in between."""
+    events = select(Event.at, Event.details).where(
+        Event.project_id == known.project_id,
+        Event.number <= known.event,  # its last change, which most lists had long ago
+        Event.kind == "list",
+        Event.at >= known.created_at,
+    )
+    rows = session.execute(events.order_by(Event.number)).all()
+    said = ((row.details or {}, row.at) for row in rows)
+    return {
+        details["property"]: at for details, at in said if details.get("list") == known.name and "property" in details
+    }
 
 
 def _versions_from_the_first(
@@ -265,22 +289,52 @@ def one_entity(session: Session, project_id: int, name: str, entity_id: str) -> 
 
 def versions_of(session: Session, entity: Entity) -> list[Version]:
     """Every version with what brought it, the oldest first; the last one is the current."""
-    key = (entity.list_name, entity.id)
-    steps = steps_of_entities(session.connection(), entity.project_id, [key]).get(key, [])
-    recall(session, entity.project_id, steps)
-    history = sorted(fold(steps, entity.version, remember=True).history, key=lambda shot: shot.version)
-    events = _events(session, entity.project_id, {shot.step.event for shot in history})
-    submissions = _submissions(session, entity.project_id, {shot.step.submission_id for shot in history})
+    [versions] = _told(session, [entity], _shots_of(session, [entity]))
+    return versions
+
+
+def last_versions(session: Session, entities: Sequence[Entity]) -> list[Version]:
+    """The current version of each of these entities of one project, in their order."""
+    found: list[Version] = []
+    for start in range(0, len(entities), _AT_ONCE):
+        some = entities[start : start + _AT_ONCE]
+        last = [shots[-1:] for shots in _shots_of(session, some)]
+        found += [versions[-1] for versions in _told(session, some, last)]
+    return found
+
+
+def _shots_of(session: Session, entities: Sequence[Entity]) -> list[list[_Shot]]:
+    """Of each of them: every version that a step has brought, the oldest first."""
+    project_id = entities[0].project_id
+    keys = [(entity.list_name, entity.id) for entity in entities]
+    steps = steps_of_entities(session.connection(), project_id, keys)
+    recall(session, project_id, chain.from_iterable(steps.values()))
+    return [_shots(steps.get(key, []), entity.version) for key, entity in zip(keys, entities, strict=True)]
+
+
+def _shots(steps: Sequence[Step], version: int) -> list[_Shot]:
+    history = sorted(fold(steps, version, remember=True).history, key=lambda shot: shot.version)
     settled = {shot.version for shot in history if shot.step.path == RESOLVES}
     by_number: dict[int, Snapshot] = {}
     for shot in history:
         if shot.version not in by_number or shot.step.path != RESOLVES:  # which by itself adds no version
             by_number[shot.version] = shot
-    found = [_version(shot, events, submissions, number in settled) for number, shot in by_number.items()]
-    if not found or found[-1].version < entity.version:
-        found.append(_as_it_stands(entity))
-    last = found[-1]
-    return [*found[:-1], _replaced(last, label=entity.label, data=entity.data, current=True)]
+    return [(shot, number in settled) for number, shot in by_number.items()]
+
+
+def _told(session: Session, entities: Sequence[Entity], found: Sequence[Sequence[_Shot]]) -> list[list[Version]]:
+    """The versions of each of these entities, the last one as it stands."""
+    project_id, steps = entities[0].project_id, [shot.step for shots in found for shot, _ in shots]
+    events = _events(session, project_id, {step.event for step in steps})
+    submissions = _submissions(session, project_id, {step.submission_id for step in steps})
+    told = []
+    for entity, shots in zip(entities, found, strict=True):
+        versions = [_version(shot, events, submissions, settled) for shot, settled in shots]
+        if not versions or versions[-1].version < entity.version:
+            versions.append(_as_it_stands(entity))
+        last = _replaced(versions[-1], label=entity.label, data=entity.data, current=True)
+        told.append([*versions[:-1], last])
+    return told
 
 
 def diffs_of(versions: Sequence[Version]) -> list[list[dict[str, Any]]]:

@@ -42,7 +42,7 @@ def receiver_of(session: Session, project_id: int, submission_id: int, now: dt.d
     return Receiver(
         sender.name,
         sender.kind,
-        sender.disabled_at is not None,
+        sender.disabled_at is not None or bool(habit and habit.shut_out),
         last,
         last is not None and last > changed,
         asking_form(session, project_id, submission.form_id) is not None,

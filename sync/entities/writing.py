@@ -111,8 +111,9 @@ def update_entity(
     force: bool = False,
     resolve: bool = False,
     source: Mapping[str, Any] | None = None,
-) -> None:
+) -> bool:
     """Change a row that stands at `base_version`, or by `force` whatever it stands at; `resolve` settles its conflict.
+    False where there was nothing to settle and nothing else to change.
 
     Raises EntityNotFound, InvalidEntity, and Stale when it stands at another version by now.
     """
@@ -128,6 +129,8 @@ def update_entity(
     says = data or label
     if not says and not resolve:
         raise InvalidEntity("Give a label or data to change, or resolve=true.")
+    if not says and entity.conflict is None:
+        return False
     event = journal.record("entities", None, {"list": name, "updated": 1, "source": dict(source or {})})
     step = _step(
         journal,
@@ -142,6 +145,7 @@ def update_entity(
     )
     Change(journal, journal.session.connection()).make([], [step], event)
     journal.session.expire_all()
+    return True
 
 
 def delete_entities(journal: Journal, name: str, entity_ids: Collection[str]) -> int:

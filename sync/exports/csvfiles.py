@@ -125,13 +125,15 @@ def rows_of(
 ) -> Iterator[list[Cell]]:
     """The rows under that line. Only submissions are counted. Files are called as they are in `media`, if given."""
     cells = row_maker(outlets)
-    files = [index for index, outlet in enumerate(outlets) if outlet.column.kind == "binary"] if media else []
+    files = [index for index, outlet in enumerate(outlets) if outlet.column.kind == "binary"]
+    path = media.paths() if media is not None and files else None
 
     def told(row: SubmissionRow | RepeatedRow) -> list[Cell]:
         found = cells(row.answers)
-        for index in files:
-            if media is not None and (name := found[index]):
-                found[index] = media.path(row.instance_id, str(name))
+        if path is not None:
+            for index in files:
+                if name := found[index]:
+                    found[index] = path(row.instance_id, str(name))
         return found
 
     if table.parent is None:
@@ -186,10 +188,15 @@ class Media:
         self._source = source
         self._store = store
 
-    def path(self, instance_id: str, name: str) -> str:
-        """Of a submission's file."""
-        plain = file_name(name)
-        return f"{file_name(instance_id)}/{plain}" if (instance_id, plain) in self._aside else plain
+    def paths(self) -> Callable[[str, str], str]:
+        """The path of a submission's file, by its instance and its name. Nothing is asked of the database later."""
+        aside = self._aside
+
+        def path(instance_id: str, name: str) -> str:
+            plain = file_name(name)
+            return f"{file_name(instance_id)}/{plain}" if (instance_id, plain) in aside else plain
+
+        return path
 
     @cached_property
     def _aside(self) -> set[tuple[str, str]]:
@@ -208,9 +215,9 @@ class Media:
 
 def _write_files(source: Source, archive: zipfile.ZipFile, store: ContentStore, media: Media) -> None:
     """Files under media/, each once."""
-    written = set[str]()
+    written, path_of = set[str](), media.paths()
     for file in _attached(source, store):
-        path = media.path(file.instance_id, file.name)
+        path = path_of(file.instance_id, file.name)
         if file.name != AUDIT and path not in written:
             written.add(path)
             _put(archive, f"media/{path}", file.pieces)

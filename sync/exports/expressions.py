@@ -54,7 +54,7 @@ from forms.findings import Finding
 from forms.spelling import did_you_mean
 from forms.xpath.numbers import LARGEST
 from sync.errors import BadFilter, NotImplementedHere
-from sync.exports.filters import Among, Order, plain_key
+from sync.exports.among import Among, Order, plain_key
 from sync.exports.values import Value, texts_among
 from sync.models.base import UtcDateTime
 

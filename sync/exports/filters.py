@@ -1,41 +1,13 @@
-"""OData's `$filter`, `$orderby` and `$search`: what they may speak of, and what they say in SQL.
+"""OData's `$filter`, `$orderby` and `$search`: what they say in SQL.
 
 Their parser takes a tenth of a second to load, for which a server that starts need not wait: whoever asks first does.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from sqlalchemy import ColumnElement
 
-from sqlalchemy import ColumnElement, SQLColumnExpression
-
-from sync.exports.values import Value
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One thing to order by."""
-
-    value: Value
-    descending: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Among:
-    """What an expression may speak of: a value by each name as it is written (`__system/updatedAt`, `visit/age`).
-
-    `now` is the time that `now()` gives. `wholes` are texts that hold whatever a search may look into, some of them as
-    JSON, if those are texts and no numbers: a word that is in none of them need not be looked for in each value. No
-    search looks into what is `unsearched`.
-    """
-
-    values: Mapping[str, Value]
-    now: dt.datetime
-    sqlite: bool
-    wholes: Sequence[SQLColumnExpression[str]] = ()
-    unsearched: Collection[str] = ()
+from sync.exports.among import Among, Order
 
 
 def compile_filter(text: str, among: Among) -> ColumnElement[bool]:
@@ -85,9 +57,3 @@ def hangs_on_time(condition: str | None, order: str | None = None) -> bool:
     from sync.exports import expressions  # noqa: PLC0415
 
     return expressions.hangs_on_time(condition, order)
-
-
-def plain_key(name: str) -> str:
-    """The key of the row around a repeat's row, `__Submissions-visit-id`, as it stands among values: in an expression
-    its hyphens would be minuses."""
-    return name.replace("-", "_")

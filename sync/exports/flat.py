@@ -29,6 +29,7 @@ class Outlet:
     take: Take | None  # None: the answer is the cell, whatever it is
     column: Column
     choice: str | None = None  # of a select_multiple in columns: the one that it is about
+    part: str | None = None  # of a position: the one that it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _outlets(column: Column, words: Words, split: bool) -> list[Outlet]:
     match column.kind:
         case "geopoint":
             return [
-                Outlet(f"{header}-{part}", "number", column.path, take, column)
+                Outlet(f"{header}-{part}", "number", column.path, take, column, part=part)
                 for part, take in zip(POINT, _PARTS, strict=True)
             ]
         case "select" | "rank":

@@ -25,6 +25,7 @@ Position = tuple[float, ...]  # longitude, latitude, altitude
 # What answers are called beside our own names.
 Naming = Callable[[Sequence[Outlet], Iterable[str]], list[str]]
 _AT_ONCE = 64
+_APART = POINT[3]  # of a position, what a geometry has no place for
 # Of a placemark itself for GDAL, and for QGIS by it: an answer of such a name would be lost there.
 _OF_PLACEMARKS = ("name", "timestamp", "begin", "altitudemode", "tessellate", "extrude", "visibility", "draworder")
 
@@ -97,16 +98,19 @@ def geometry_of(kind: str, value: Any) -> dict[str, Any] | None:
 
 def _features(source: Source, tally: Tally, names: Naming) -> Iterator[dict[str, Any]]:
     table, position = position_column(source.tables, source.options.field)
-    outlets = [one for one in source.outlets(table) if one.column.identity != position.identity or _is_accuracy(one)]
-    ours = ["fieldpath", *(SYSTEM if table.parent is None else ())]
-    told = _properties(outlets, names(outlets, ours))
-    where = path_of(table, position)
+    outlets = [one for one in source.outlets(table) if one.column.identity != position.identity or one.part == _APART]
+    # GDAL puts the id of a feature under `id`, unless an answer is there.
+    columns = names(outlets, ["id", "fieldpath", *(SYSTEM if table.parent is None else ())])
+    told, where = _properties(outlets, columns), path_of(table, position)
+    # Which columns a map has, and in which order, is known from its first feature, also of what nobody has answered.
+    unanswered: dict[str, None] = dict.fromkeys(columns)
 
     def feature(row: SubmissionRow | RepeatedRow, key: str, more: Mapping[str, Any]) -> dict[str, Any] | None:
         geometry = geometry_of(position.kind, value_at(row.answers, position.path))
         if geometry is None:
             return None
-        properties = {"fieldpath": where, **told(row.answers), **more}
+        properties = {"fieldpath": where, **unanswered, **told(row.answers), **more}
+        unanswered.clear()
         return {"type": "Feature", "geometry": geometry, "id": key, "properties": properties}
 
     if table.parent is None:
@@ -120,11 +124,6 @@ def _features(source: Source, tally: Tally, names: Naming) -> Iterator[dict[str,
         key = key_of(table, repeated.instance_id, repeated.places)
         if (found := feature(repeated, key, {})) is not None:
             yield found
-
-
-def _is_accuracy(outlet: Outlet) -> bool:
-    """Of a position, the one part that a geometry has no place for."""
-    return outlet.column.kind == "geopoint" and outlet.header.endswith(f"-{POINT[3]}")
 
 
 def _properties(outlets: Sequence[Outlet], names: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -10,13 +10,14 @@ from functools import partial
 from sqlalchemy import ColumnElement, case, select
 from sqlalchemy.orm import Session
 
+from sync.exports.among import Among, plain_key
 from sync.exports.fields import SUBMISSIONS, Column, Path, Table
-from sync.exports.filters import Among, plain_key
 from sync.exports.row_ids import RowIds
 from sync.exports.rows import EXPECTED, PRESENT
 from sync.exports.values import Value, answer_value, moment_value, number_value, text_value
 from sync.models import Actor, RepeatRow, Submission, SubmissionVersion
 from sync.models.database import is_sqlite
+from sync.models.submissions import searched
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 DELETED = "__system/deletedAt"
@@ -93,13 +94,14 @@ def among_of(
     sqlite = is_sqlite(session)
     top = tables[0]
     of_top = _system(who=identifying) | _answers(
-        tables, top, SubmissionVersion.answers, sqlite=sqlite, identifying=identifying
+        tables, top, searched(SubmissionVersion, sqlite=sqlite), sqlite=sqlite, identifying=identifying
     )
     values = {f"$root/{SUBMISSIONS}/{name}": value for name, value in of_top.items()}
     if table.parent is None:
         values |= of_top
     else:
-        values |= _answers(tables, table, RepeatRow.answers, sqlite=sqlite, identifying=identifying)
+        answers = searched(RepeatRow, sqlite=sqlite)
+        values |= _answers(tables, table, answers, sqlite=sqlite, identifying=identifying)
     named = _ids(tables, table, ids) if ids is not None else {}
     return Among(_OnDemand(values | named), now, sqlite, unsearched=named.keys())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import orjson
 
@@ -19,8 +20,9 @@ FORMATS = {
     "jsonl": "application/jsonl",
 }
 # Nobody is to go on, with a later program, with the file that an earlier one began. A release has its version; between
-# two, raise the second number when something is written in another way.
-_WRITER = f"{version('siby')}/2"
+# two, the files of this folder say how it is written.
+_OURS = sorted(Path(__file__).parent.glob("*.py"))
+_WRITER = f"{version('siby')}/{hashlib.sha256(b''.join([file.read_bytes() for file in _OURS])).hexdigest()}"
 
 
 @dataclass(frozen=True, kw_only=True)

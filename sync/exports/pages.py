@@ -28,16 +28,9 @@ from sqlalchemy.orm import Session
 
 from forms.xpath.numbers import LARGEST
 from sync.errors import Unexpected
+from sync.exports.among import Order, plain_key
 from sync.exports.fields import SUBMISSIONS, Table
-from sync.exports.filters import (
-    Order,
-    compile_filter,
-    compile_order,
-    compile_search,
-    names_in,
-    plain_key,
-    texts_of,
-)
+from sync.exports.filters import compile_filter, compile_order, compile_search, names_in, texts_of
 from sync.exports.naming import DELETED, among_of, parent_key
 from sync.exports.row_ids import RowIds, Wanted
 from sync.exports.rows import (

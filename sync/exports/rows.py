@@ -69,11 +69,13 @@ def submission_rows(
     where: ColumnElement[bool] | None = None,
     ascending: bool = False,
     deleted: bool = False,
+    undisturbed: bool = False,
 ) -> Iterator[SubmissionRow]:
     """The newest first, or the oldest; `before` is the id of the last row that one has seen in that order.
 
     `where` may speak of `Submission` and of its current `SubmissionVersion`. Deleted ones are left out unless
-    `deleted`. Every row that was there at the beginning comes once, however many are written meanwhile.
+    `deleted`. Every row that was there at the beginning comes once, however many are written meanwhile. They come with
+    less work if they are `undisturbed`: if nothing else is asked of the session between the first and the last.
     """
     reader = Reader(session, project_id, form_id, tables_of(session, project_id, form_id))
     query = submissions_by_id(deleted=deleted, ascending=ascending)
@@ -83,7 +85,7 @@ def submission_rows(
     lacking = 0
     while not lacking:
         lacking = _AT_ONCE
-        for row in reader.read(query, seen=seen, most=_AT_ONCE):
+        for row in reader.read(query, streamed=undisturbed and where is None, seen=seen, most=_AT_ONCE):
             lacking -= 1
             seen = row.id
             yield row
@@ -99,6 +101,7 @@ def repeat_rows(
     where: ColumnElement[bool] | None = None,
     ascending: bool = False,
     deleted: bool = False,
+    undisturbed: bool = False,
 ) -> Iterator[RepeatedRow]:
     """The rows of a repeat in the order of `submission_rows`, those of one submission in document order.
 
@@ -112,7 +115,8 @@ def repeat_rows(
     lacking = 0
     while not lacking:
         lacking = _AT_ONCE
-        for row in reader.read_repeats(query, table, seen=seen, number=number, most=_AT_ONCE):
+        streamed = undisturbed and where is None
+        for row in reader.read_repeats(query, table, streamed=streamed, seen=seen, number=number, most=_AT_ONCE):
             lacking -= 1
             seen, number = row.submission_id, row.number
             yield row

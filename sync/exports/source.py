@@ -74,6 +74,7 @@ class Source:
             self.form_id,
             where=self.meant,
             deleted=self.deleted,
+            undisturbed=self.opener is None,
         )
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
@@ -82,7 +83,7 @@ class Source:
         where = self.meant
         if where is not None and self._last is not None:  # said of both tables, so that an index ends there
             where = and_(where, RepeatRow.submission_id >= self._last)
-        yield from repeat_rows(*form, table, where=where, deleted=self.deleted)
+        yield from repeat_rows(*form, table, where=where, deleted=self.deleted, undisturbed=True)
         if self.opener is None:
             return
         encrypted = SubmissionVersion.encrypted_key.is_not(None)

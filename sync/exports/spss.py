@@ -13,7 +13,6 @@ import marshal
 import re
 import struct
 import tempfile
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from forms.spelling import unaccented
 from sync.errors import NotImplementedHere
 from sync.exports.cells import Cell
 from sync.exports.csvfiles import Tally, header_of, rows_of
@@ -140,10 +140,9 @@ def _variable(name: str, header: str, outlet: Outlet | None, language: str, sour
         chosen = next((labels for value, labels in column.choices if value == outlet.choice), {})
         return Variable(name, _cut(f"{label}: {label_in(chosen, language) or outlet.choice}"), "flag", {1: "✓", 0: "–"})
     kind = "whole" if column.kind == "int" and outlet.kind == "number" else outlet.kind
-    if column.kind == "geopoint":
-        part = outlet.header.rpartition("-")[2]
-        label = f"{label} {part}"
-        kind = "degrees" if part in POINT[:2] and kind == "number" else kind
+    if outlet.part is not None:
+        label = f"{label} {outlet.part}"
+        kind = "degrees" if outlet.part in POINT[:2] else kind
     label = _cut(label)
     labels = {value: _cut(label_in(said, language) or value, _LONGEST_VALUE_LABEL) for value, said in column.choices}
     disguised = source.pseudonym is not None and column.identifying
@@ -245,7 +244,7 @@ class _Names:
         self._taken = set(_RESERVED)
 
     def take(self, text: str) -> str:
-        plain = re.sub(r"[^A-Za-z0-9_]", "_", _unaccented(text))
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", unaccented(text, spelt_out=False))
         plain = plain if plain[:1].isalpha() else f"v{plain}"
         name, number = plain[:_LONGEST_NAME].rstrip("_") or "v", 1
         while name.casefold() in self._taken:
@@ -254,10 +253,6 @@ class _Names:
             name = plain[: _LONGEST_NAME - len(ending)] + ending
         self._taken.add(name.casefold())
         return name
-
-
-def _unaccented(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
 
 
 def _cut(text: str, most: int = _LONGEST_LABEL) -> str:

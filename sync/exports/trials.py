@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from forms.xforms.repeated import iterations_of
 from sync.errors import NotImplementedHere
+from sync.exports.among import Among
 from sync.exports.disguise import pseudonym_of, without_identity
 from sync.exports.exporting import require_possible
 from sync.exports.fields import Table, tables_of_draft
-from sync.exports.filters import Among, compile_filter, compile_search
+from sync.exports.filters import compile_filter, compile_search
 from sync.exports.naming import WireNames
 from sync.exports.options import Options
 from sync.exports.pages import RowsPage, Sought

@@ -5,6 +5,7 @@ An answer that is not of its question's kind is NULL here, as it is in the feed:
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,10 @@ DATE = (
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
 )
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+# With its zone a moment may lie outside of the years that all can reckon with: it stands at their end, then. SQLite
+# would take what is later than this for the year 10000.
+_EARLIEST = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=dt.UTC)
 MOMENT = rf"{DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?{_ZONE}"
 
 Attribute = InstrumentedAttribute[Any]
@@ -130,7 +135,9 @@ def _pg_date(answers: Attribute, path: Path) -> ColumnElement[Any]:
 
 def _pg_moment(answers: Attribute, path: Path) -> ColumnElement[Any]:
     found = _pg_text(answers, path)
-    return case((found.op("~")(f"^{MOMENT}$"), cast(found, UtcDateTime())))
+    earliest, latest = (literal(end, UtcDateTime()) for end in (_EARLIEST, _LATEST))
+    within = func.least(func.greatest(cast(found, UtcDateTime()), earliest), latest)
+    return case((found.op("~")(f"^{MOMENT}$"), within))
 
 
 def _pg_list(answers: Attribute, path: Path) -> ColumnElement[Any]:
@@ -188,8 +195,13 @@ def _lite_moment(answers: Attribute, path: Path) -> ColumnElement[Any]:
     zoned = or_(found.op("GLOB")("*Z"), found.op("GLOB")("*[+-][0-9][0-9]:[0-9][0-9]"))
     hour = func.substr(found, 12, 2) < "24"  # SQLite takes 24:00 for the day after
     sound = and_(found.op("GLOB")("????-??-??T??:??*"), zoned, hour, func.date(day) == day)
-    # As the column type stores moments; SQLite reckons in milliseconds.
-    return type_coerce(case((sound, func.strftime("%Y-%m-%d %H:%M:%f", found).op("||")("000"))), UtcDateTime())
+    earliest, latest = (literal(end, UtcDateTime()) for end in (_EARLIEST, _LATEST))
+    # As the column type stores moments; SQLite reckons in milliseconds, and not beyond the year 9999.
+    moment = func.max(func.strftime("%Y-%m-%d %H:%M:%f", found).op("||")("000"), earliest)
+    unzoned = func.strftime("%Y", func.substr(found, 1, func.length(found) - 6))
+    too_late = and_(day == "9999-12-31", found.op("GLOB")("*-[0-9][0-9]:[0-9][0-9]"), unzoned.is_not(None))
+    within = case((too_late, func.coalesce(moment, latest)), else_=moment)
+    return type_coerce(case((sound, within)), UtcDateTime())
 
 
 def _lite_list(answers: Attribute, path: Path) -> ColumnElement[Any]:

@@ -265,8 +265,8 @@ def _mended(journal: Journal, ids: Sequence[int], event: int) -> tuple[list[Deri
     derivations = list(_derivations(session, project_id, ids))
     former = [Former(each.submission.fingerprint, each.submission.subject, each.submission.day) for each in derivations]
     differences = _mend_columns(session, project_id, derivations)
-    flagged: set[int] = set()
-    recounted = set(settle_doubles(journal, ids, event, former, flagged=flagged))
+    changed, flagged = settle_doubles(journal, ids, event, former)
+    recounted = set(changed)
     _read_counts(session, project_id, [each.submission for each in derivations if each.submission.id in recounted])
     return derivations, differences, recounted, flagged
 

@@ -406,7 +406,7 @@ class Filing:
         changed: dict[int, int | None] = {}
         if self._comparable:
             former = [before for before in self._comparable.values() if before is not None]
-            changed = settle_doubles(journal, self._comparable.keys(), journal.last_event, former, self._saved)
+            changed, _ = settle_doubles(journal, self._comparable.keys(), journal.last_event, former, self._saved)
         if changed:
             uncounted |= set(
                 self._connection.scalars(

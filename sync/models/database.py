@@ -275,7 +275,7 @@ def _copy_rows(connection: Connection, table: Table, given: Mapping[str, Sequenc
     """`given` are the values by column. What was sent ahead is waited for first: nothing can go along with a COPY."""
     statement, kinds = _copying(table, tuple(given))
     columns = [
-        map(_to_jsonb, values) if kind == "jsonb" else values
+        map(_IN_BINARY[kind], values) if kind in _IN_BINARY else values
         for kind, values in zip(kinds, given.values(), strict=True)
     ]
     _catch_up(connection)
@@ -284,7 +284,7 @@ def _copy_rows(connection: Connection, table: Table, given: Mapping[str, Sequenc
     try:
         with cursor, cursor.copy(statement) as copy:
             # JSON comes as the bytes that it is sent as.
-            copy.set_types(["bytea" if kind == "jsonb" else kind for kind in kinds])
+            copy.set_types(["bytea" if kind in _IN_BINARY else kind for kind in kinds])
             for row in zip(*columns, strict=True):
                 copy.write_row(row)
     except OverflowError as error:
@@ -422,12 +422,12 @@ def _remembering(kind: TypeEngine[Any], dialect: Dialect, code: Any) -> Converte
 def _few_rows(table: Table, names: tuple[str, ...], rows: int) -> tuple[str, tuple[str, ...]]:
     """The statement, and which columns it takes as JSON text."""
     kinds = _kinds(table, names)
-    casts = ["TEXT::JSONB" if kind == "JSONB" else kind for kind in kinds]
+    casts = [f"TEXT::{kind}" if kind in _AS_JSON else kind for kind in kinds]
     marks = (f"${number}::{cast}" for number, cast in enumerate(casts * rows, 1))
     values = ", ".join(f"({', '.join(row)})" for row in zip(*[marks] * len(casts), strict=True))
     return (
         f'INSERT INTO "{table.name}" ({_quoted(names)}) VALUES {values}',  # noqa: S608 — the names come from the metadata
-        tuple(name for name, kind in zip(names, kinds, strict=True) if kind == "JSONB"),
+        tuple(name for name, kind in zip(names, kinds, strict=True) if kind in _AS_JSON),
     )
 
 
@@ -471,8 +471,13 @@ def _iso_day(day: dt.date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def _to_jsonb(value: object) -> bytes | None:
-    """As it is among binary values: the number of its format, and the text."""
+def _binary_json(value: object) -> bytes | None:
+    """As it is among binary values."""
+    return None if value is None else _to_json(value).encode()
+
+
+def _binary_jsonb(value: object) -> bytes | None:
+    """The same after the number of its format."""
     return None if value is None else b"\x01" + _to_json(value).encode()
 
 
@@ -485,6 +490,10 @@ def _to_json(value: object) -> str:
 
 def _to_json_or_none(value: object) -> str | None:
     return None if value is None else _to_json(value)
+
+
+_IN_BINARY = {"json": _binary_json, "jsonb": _binary_jsonb}
+_AS_JSON = frozenset(kind.upper() for kind in _IN_BINARY)
 
 
 def _set_sqlite_up(connection: Any, _record: object) -> None:

@@ -80,7 +80,7 @@ def figures_follow(
 
     `events` says by which event a submission changed, where several come at once; `event` is the last.
     """
-    changed = settle_doubles(journal, submission_ids, event)
+    changed, _ = settle_doubles(journal, submission_ids, event)
     recount(journal, changed.keys(), event, causing_events(changed, events or {}))
     return changed.keys()
 

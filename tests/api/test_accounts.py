@@ -12,6 +12,7 @@ from sqlalchemy import select
 from server.db import session
 from server.wire import qr
 from sync.models import Audit
+from tests.support.pages import read, signed_in
 from tests.support.web import PASSWORD, House, refused, shown
 
 
@@ -144,6 +145,23 @@ def test_a_device_has_places_of_the_project_a_language_and_properties_that_the_p
     changed = shown(house.baraka.patch(f"app-users/{made['id']}", json=given))
 
     assert (changed["places"], changed["language"], changed["properties"]) == (["ML-2"], "bm", {"team": "A"})
+
+
+def test_a_device_whose_token_was_ended_is_listed_without_one_until_it_is_deleted(house: House) -> None:
+    made = shown(house.baraka.post("app-users", json={"displayName": "Tab 7"}))
+    page = f"/projects/{house.pid}/devices"
+
+    shown(house.baraka.ask("DELETE", f"/v1/sessions/{made['token']}"))
+
+    listed = {one["id"]: (one["token"], one["deletedAt"]) for one in shown(house.baraka.get("app-users"))}
+    assert listed == {made["id"]: (None, None), house.amina.actor_id: ("shown-once", None)}
+    assert [line for line in read(signed_in(house), page).splitlines() if "Tab 7" in line and "shut out" in line]
+    assert "Take this device off the list" in read(signed_in(house), f"{page}/{made['id']}")
+    assert "is shut out already" in read(signed_in(house), f"{page}/{made['id']}/revoke")
+    again = shown(house.baraka.post("app-users", json={"displayName": "Tab 7"}))
+    assert again["id"] != made["id"]
+    shown(house.baraka.delete(f"app-users/{made['id']}"))
+    assert {one["id"] for one in shown(house.baraka.get("app-users"))} == {again["id"], house.amina.actor_id}
 
 
 def test_two_devices_of_a_project_never_share_a_name(house: House) -> None:

@@ -77,16 +77,37 @@ def test_the_token_of_a_draft_opens_that_draft_and_nothing_else(house: House) ->
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_draft_is_listed_to_whoever_asks_for_all_forms_or_for_its_own(house: House) -> None:
+    door = f"/v1/test/{a_draft(house)}/projects/{house.pid}/forms/visit/draft/formList"
+    ask = house.app.test_client().get
+
+    listed = {
+        asked: [form.form_id for form in read_form_list(ask(door, query_string=asked))]
+        for asked in ("", "formID=visit", "formID=sale", "formID=nothing", "deviceID=collect%3Aabc")
+    }
+
+    assert listed == {
+        "": ["visit"],
+        "formID=visit": ["visit"],
+        "formID=sale": [],
+        "formID=nothing": [],
+        "deviceID=collect%3Aabc": ["visit"],
+    }
+
+
 def test_a_draft_that_is_gone_says_so(house: House) -> None:
     token = a_draft(house)
     house.djeneba.post("forms/visit/draft/publish")
 
     client, path = house.app.test_client(), f"/v1/test/{token}/projects/{house.pid}/forms/visit/draft/formList"
     answer = client.get(path, headers={"Accept-Language": "en"})
-    other = house.app.test_client().get(f"/v1/test/siby_{'x' * 43}/projects/{house.pid}/forms/sale/draft.xml")
+    door = f"/v1/test/siby_{'x' * 43}/projects/{house.pid}/forms/sale/draft"
+    form = house.app.test_client().get(f"{door}.xml", headers={"Accept-Language": "en"})
+    other = house.app.test_client().get(f"{door}/fields")
 
-    assert answer.status_code == 404
+    assert (answer.status_code, form.status_code) == (404, 404)
     assert b'<message nature="error">This draft' in answer.get_data()
+    assert b'<message nature="error">This draft' in form.get_data()
     assert refused(other) == 404.4
 
 

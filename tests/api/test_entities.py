@@ -11,15 +11,20 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import update
 
 from server import clock
+from server.db import session
 from sync.entities.writing import force_held
 from sync.journal import open_journal
+from sync.models import Entity
+from sync.models.database import begin_writing
 from tests.support.live import served
 from tests.support.projects import a_sale, instance_id
 from tests.support.web import House, refused, shown
 from tests.support.workbooks import a_workbook
 
+MORE = {"X-Extended-Metadata": "true"}
 ONE, TWO, THREE = (str(uuid.UUID(int=number, version=4)) for number in (1, 2, 3))
 
 
@@ -125,12 +130,64 @@ def test_whoever_settles_a_conflict_leaves_the_version_as_it_was_made(office: Ho
     at = "datasets/villages/entities/" + ONE
     office.baraka.patch(at + "?baseVersion=1", json={"data": {"phone": "70"}})
     before = shown(office.baraka.get(at + "/versions"))
+    mark_conflict(office)
 
     shown(office.djeneba.patch(at + "?resolve=true"))
 
     after = shown(office.baraka.get(at + "/versions"))
     assert [each["resolved"] for each in (*before, *after)] == [False, False, False, True]
     assert after == [before[0], before[1] | {"resolved": True}]
+
+
+def test_whoever_settles_what_is_in_no_conflict_leaves_no_trace(office: House) -> None:
+    at = "datasets/villages/entities/" + ONE
+    mark_conflict(office)
+    settled = shown(office.djeneba.patch(at + "?resolve=true"))
+    acts = shown(office.sekou.ask("GET", "/v1/audits"))
+
+    again = [shown(office.djeneba.patch(f"{at}?{query}")) for query in ("resolve=true", "resolve=true&baseVersion=1")]
+
+    assert again == [settled, settled]
+    assert settled["conflict"] is None
+    assert shown(office.sekou.ask("GET", "/v1/audits")) == acts
+    assert acts[0]["action"] == "entity.update.resolve"
+    assert refused(office.djeneba.patch(at + "?resolve=true&baseVersion=2")) == 409.15
+
+
+def mark_conflict(house: House) -> None:
+    with house.app.app_context():
+        begin_writing(session())
+        session().execute(update(Entity).where(Entity.id == ONE).values(conflict="hard"))
+        session().commit()
+
+
+def test_rows_are_listed_with_who_made_their_current_version_and_with_which_program(office: House) -> None:
+    agent = {"User-Agent": "importer/1.0"}
+    more = {"entities": [{"label": "Kita"}, {"label": "Koro"}], "source": {"name": "more.csv"}}
+    shown(office.baraka.post("datasets/villages/entities", json=more, headers=agent))
+    at = "datasets/villages/entities/" + ONE
+    shown(office.djeneba.patch(at + "?baseVersion=1", json={"label": "Siby II"}, headers=agent | {"User-Agent": "R"}))
+
+    rows = shown(office.baraka.get("datasets/villages/entities", headers=MORE))
+
+    told = {row["currentVersion"]["label"]: row["currentVersion"] for row in rows}
+    assert [told[label]["userAgent"] for label in ("Kita", "Koro", "Siby II")] == ["importer/1.0", "importer/1.0", "R"]
+    assert told["Siby II"]["creatorId"] == office.djeneba.actor_id
+    assert {row["creatorId"] for row in rows} == {office.baraka.actor_id}
+    for row in rows:
+        alone = shown(office.baraka.get(f"datasets/villages/entities/{row['uuid']}", headers=MORE))
+        of_one = {name: alone["currentVersion"].pop(name) for name in ("data", "source", "resolved")}
+        assert (row, of_one["data"] is None) == (alone, False)
+
+
+def test_a_property_that_somebody_added_says_when(office: House) -> None:
+    shown(office.djeneba.post("datasets/villages/properties", json={"name": "population"}))
+
+    known = shown(office.baraka.get("datasets/villages"))
+
+    moments = [each["publishedAt"] for each in known["properties"]]
+    assert [each["name"] for each in known["properties"]] == ["commune", "phone", "population"]
+    assert known["createdAt"] < moments[0] < moments[1] < moments[2] == known["updatedAt"]
 
 
 def test_a_deleted_row_reaches_nobody_until_it_is_restored(office: House) -> None:

@@ -361,6 +361,30 @@ def test_a_map_keeps_each_answer_whatever_else_is_called_as_its_question(house: 
     assert (labelled["Same"], labelled["Same_2"]) == ("A", "B")
 
 
+@pytest.mark.parametrize("kind", ["geojson", "kml"])
+def test_on_a_map_no_answer_is_taken_for_the_id_of_its_feature(house: House, kind: str) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD.replace("| fieldpath |", "| id        |"))
+    house.amina.outcomes(_a_field(1, id="A7", spot=[12.5, -8.0]))
+
+    found = _on_the_map(house, f"forms/field/submissions.{kind}")
+
+    assert "id" not in found
+    assert found["id_2"] == "A7"
+
+
+def test_a_map_has_the_column_of_each_question_in_the_forms_order_whoever_answered_it(house: House) -> None:
+    publish(house.app, house.pid, "field", "1", FIELD)
+    house.amina.outcomes(_a_field(1, day="2026-11-19", owners=3, spot=[12.5, -8.0]), _a_field(2, spot=[12.5, -8.0]))
+
+    first, second = json.loads(house.baraka.get("forms/field/submissions.geojson").get_data())["features"]
+
+    names = "name first First status_2 begin end __x İx fieldpath_2 nom_élève owners area day kind spot-Accuracy"
+    assert [*first["properties"]][1:16] == names.split()
+    assert [*first["properties"].values()][1:16] == [None] * 15
+    assert (second["properties"]["owners"], second["properties"]["day"]) == (3, "2026-11-19")
+    assert "name" not in second["properties"]
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_moment_at_which_a_form_was_finished_is_the_end_of_its_placemark(house: House) -> None:
     publish(house.app, house.pid, "field", "1", FIELD.replace("| text          | end  ", "| end           | end  "))

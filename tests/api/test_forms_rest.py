@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from sqlalchemy import select
@@ -66,6 +67,26 @@ def test_the_file_names_the_form_where_the_workbook_does_not(house: House) -> No
     assert made["xmlFormId"] == "santé v2"
 
 
+@pytest.mark.parametrize("named", ["a%2Fb", "a/b", "a%252Fb", "a.b/c.d"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_slash_in_the_name_of_the_file_is_part_of_the_id(house: House, named: str) -> None:
+    form_id = unquote(named)
+
+    made = shown(post(house, xlsx_of(NOTE), headers={"X-XlsForm-FormId-Fallback": named}, publish="true"))
+    path = f"forms/{quote(form_id, safe='')}"
+    shown(house.djeneba.post(f"{path}/draft", data=xlsx_of(NOTE), headers={"Content-Type": XLSX}))
+
+    assert made["xmlFormId"] == form_id
+    assert shown(house.djeneba.get(f"{path}/draft"))["xmlFormId"] == form_id
+    assert f'id="{form_id}"' in house.amina.get(f"{path}.xml").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("named", ["a.svc", "b%2Fa.svc", "a.xlsx"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_name_of_a_file_that_will_not_do_for_an_id_is_refused(house: House, named: str) -> None:
+    assert refused(post(house, xlsx_of(NOTE), headers={"X-XlsForm-FormId-Fallback": named})) == 400.8
+
+
 def test_an_old_excel_workbook_is_read_like_a_new_one(house: House) -> None:
     made = shown(post(house, OLD_EXCEL.read_bytes(), "application/vnd.ms-excel", publish="true"))
     fields = shown(house.amina.get("forms/old_excel/fields"))
@@ -99,6 +120,16 @@ def test_what_cannot_be_published_is_refused_with_the_reason(house: House, workb
     assert refused(answer) in (400.15, 400.8, 400.2)
     assert told in answer.get_data(as_text=True)
     assert [form["xmlFormId"] for form in shown(house.djeneba.get("forms"))] == ["sale"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_xform_that_an_editor_began_with_a_mark_reaches_tablets_without_it(house: House) -> None:
+    xform = house.amina.get("forms/sale.xml").get_data().replace(b'id="sale"', b'id="marked"', 1)
+
+    made = shown(post(house, b"\xef\xbb\xbf" + xform, "application/xml", publish="true"))
+
+    assert made["hash"] == hashlib.md5(xform).hexdigest()
+    assert house.amina.get("forms/marked.xml").get_data() == xform
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from server.app import create_app
 from server.commands import forms as form_commands
 from server.db import engine_of, session
 from server.moving.central import Central
+from server.moving.found import FoundForm, FoundVersion
 from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
 from server.settings import Settings
@@ -63,7 +65,7 @@ from tests.support.exports import publish
 from tests.support.live import served
 from tests.support.projects import NOON, SALE, a_sale, instance_id
 from tests.support.web import PASSWORD, House, shown
-from tests.support.workbooks import xlsx_of
+from tests.support.workbooks import a_workbook, xlsx_of
 
 VISIT = """
     | survey  |      |       |
@@ -71,6 +73,7 @@ VISIT = """
     | select_one_from_file a_corriger.csv | to_correct | Which? |
     | integer | sacks | Sacks |
 """
+NOTE = "| survey |\n| type | name | label |\n| text | note | Note |\n"
 PHOTO = b"\xff\xd8\xff a photo of sacks"
 
 
@@ -220,6 +223,24 @@ def test_a_list_that_cannot_be_called_so_here_is_told_and_all_else_comes_over(
     assert moved.problems == [told]
     assert (moved.submissions, all_of(Entity.label, Entity.label == "Kadi")) == (3, ["Kadi"])
     assert all_of(EntityList.name, EntityList.project_id == moved.project_id) == ["people"]
+
+
+def test_a_form_whose_id_would_be_the_address_of_a_feed_is_told_and_all_else_comes_over(
+    elsewhere: str, house: House, here: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xform = read_workbook(a_workbook("note.svc", "1", NOTE), "note.xlsx").xform
+    odd = FoundForm("note.svc", "Note", "open", [FoundVersion("note.svc", "1", xform, None, {})])
+    forms, ids = Central.forms, Central.submission_ids
+    monkeypatch.setattr(Central, "forms", lambda central: chain([odd], forms(central)))
+    monkeypatch.setattr(
+        Central, "submission_ids", lambda central, form: iter(()) if form == "note.svc" else ids(central, form)
+    )
+
+    moved = from_central(elsewhere, house)
+
+    assert len(moved.problems) == 1
+    assert moved.problems[0].startswith("form note.svc 1: A form's id cannot end in .svc")
+    assert (moved.submissions, all_of(Form.form_id, Form.project_id == moved.project_id)) == (3, ["sale"])
 
 
 def test_a_row_that_was_changed_here_since_is_left_alone_and_one_changed_there_comes_along(

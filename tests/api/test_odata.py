@@ -712,6 +712,24 @@ def test_a_moment_at_the_edge_of_the_zones_is_in_the_feed_and_found(house: House
     assert row["at"] == "2026-02-03T10:00:00.000+14:00"
 
 
+@pytest.mark.parametrize(
+    ("end", "year", "order"),
+    [("9999-12-31T23:59:59.000-12:00", 9999, [2, 1]), ("0001-01-01T00:00:00.000+14:00", 1, [1, 2])],
+)
+def test_a_moment_beyond_the_last_year_or_before_the_first_stands_at_its_end(
+    house: House, end: str, year: int, order: list[int]
+) -> None:
+    house.amina.send(a_visit(1, at=end), a_visit(2, at="2026-02-03T10:00:00.000Z"), a_visit(3))
+    middle = "2026-06-01T00:00:00Z"
+    conditions = ("at ne null", "at eq null", f"at gt {middle}", f"year(at) eq {year}", f"date(at) eq {end[:10]}")
+
+    found = [sorted(numbers(house.baraka, **{"$filter": condition})) for condition in conditions]
+
+    assert found == [[1, 2], [3], [1] if year > 1 else [], [1], [1]]
+    assert [number for number in numbers(house.baraka, **{"$orderby": "at"}) if number != 3] == order
+    assert rows(house.baraka, "Submissions", **{"$filter": f"year(at) eq {year}"})[0]["at"] == end
+
+
 def test_a_moment_is_no_finer_than_the_schema_says(house: House) -> None:
     house.amina.send(
         a_visit(1, at="2026-02-03T10:00:00.123456789+01:00"), a_visit(2, at="2026-02-03T10:00:00.1234567Z")
@@ -811,6 +829,7 @@ def test_an_address_with_a_signature_shows_a_photo_and_nothing_else(house: House
 
     assert plain == "awa.jpg"
     assert (seen.status_code, seen.data) == (200, photo)
+    assert seen.headers["Content-Disposition"].startswith("inline")  # whoever follows it in a report sees the picture
     assert "photo" not in rows(house.fanta, "Submissions", links="true")[0]
     assert refused(stranger.get(local(link)[:-2] + "xx")) == 403.1
     assert refused(stranger.get(local(link).replace("awa.jpg", "other.jpg"))) == 404.1
@@ -821,6 +840,21 @@ def test_an_address_with_a_signature_shows_a_photo_and_nothing_else(house: House
         withdraw(session(), house.baraka.actor_id, house.pid, "coordinator")
         session().commit()
     assert refused(stranger.get(local(link))) == 403.1
+
+
+def test_the_address_of_a_photo_that_has_not_come_holds_once_it_comes(house: House) -> None:
+    house.amina.send(a_visit(1, photo="awa.jpg"))
+    row = rows(house.baraka, "Submissions", links="true")[0]
+    stranger = house.app.test_client()
+    before = stranger.get(local(row["photo"]))
+    path = f"forms/visit/submissions/{instance_id(1)}/attachments/awa.jpg"
+    house.baraka.post(path, data=b"\xff\xd8\xff a photo", content_type="image/jpeg")
+
+    after = stranger.get(local(row["photo"]))
+
+    assert refused(before) == 404.1
+    assert (row["__system"]["attachmentsPresent"], row["__system"]["attachmentsExpected"]) == (0, 1)
+    assert (after.status_code, after.mimetype) == (200, "image/jpeg")
 
 
 def test_an_address_of_a_photo_leads_nowhere_once_the_project_is_deleted(house: House) -> None:
@@ -965,6 +999,21 @@ def test_as_many_rows_as_were_asked_for_come_in_one_answer_and_a_link_leads_to_t
     rows = [row["__id"] for row in (*first["value"], *second["value"])]
     assert len(set(rows)) == 7
     assert [row["__id"] for part in slices for row in part] == rows
+
+
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])
+def test_excel_and_power_bi_which_follow_every_link_get_as_many_rows_as_they_asked_for(
+    house: House, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_visit(number) for number in range(7)), *(a_sale(number) for number in range(20, 27)))
+    excel = {"User-Agent": "Microsoft.Data.Mashup (https://go.microsoft.com/fwlink/?LinkID=304225)"}
+
+    top = [shown(house.baraka.get(f"{path}?$top={number}", headers=excel)) for number in (1, 2, 5)]
+    page = shown(house.baraka.get(path, headers=excel))
+
+    assert [len(document["value"]) for document in (*top, page)] == [1, 2, 5, 2]
+    assert ["@odata.nextLink" in document for document in (*top, page)] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])

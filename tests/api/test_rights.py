@@ -239,6 +239,8 @@ GET    /projects/{pid}/submissions                            ac
 POST   /projects/{pid}/submissions/views                      ac
 POST   /projects/{pid}/submissions/views/1/delete             ac
 GET    /projects/{pid}/submissions/1/photos/x.jpg             ac
+GET    /projects/{pid}/forms/sale/submissions/x               ac
+GET    /dl/projects/{pid}/forms/sale/submissions/x/attachments/y ac
 GET    /projects/{pid}/submissions/1/delete                   a
 POST   /projects/{pid}/submissions/1/delete                   a
 POST   /projects/{pid}/submissions/1/restore                  a

@@ -238,3 +238,20 @@ def test_nobodys_forwarded_headers_are_believed_who_was_not_named_as_a_proxy(ser
     connection.request("GET", f"/v1/key/{server.token}/projects/1/formList", headers=claimed)
 
     assert f"<downloadUrl>http://127.0.0.1:{server.port}/v1/key/" in connection.getresponse().read().decode()
+
+
+def test_an_address_may_be_as_long_as_a_tablet_makes_it_and_no_longer(server: Server) -> None:
+    def asked(path: str) -> tuple[int, bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request("GET", f"/v1/key/{server.token}/projects/1/{path}")
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    ids = "%2C".join(f"00000000-0000-4000-8000-{number:012}" for number in range(1_600))
+
+    assert len(ids) > 60_000
+    assert asked(f"datasets/people/integrity?id={ids}")[0] == 200
+    for longer in (70_000, 1_000_000):
+        status, said = asked(f"formList?formID={'x' * longer}")
+        assert (status, b"URI Too Long" in said) == (414, True)
+    assert server.answers() < 5

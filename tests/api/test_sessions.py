@@ -76,7 +76,7 @@ def test_a_tablet_and_a_public_link_are_shut_out_by_their_tokens(house: House) -
         assert shown(house.djeneba.ask("DELETE", path)) == {"success": True}
         assert stranger.get(list_of_forms).status_code == 403
     assert refused(house.baraka.ask("DELETE", f"/v1/sessions/{device['token']}")) == 403.1
-    assert refused(house.baraka.get(f"app-users/{device['id']}")) == 404.1
+    assert shown(house.baraka.get(f"app-users/{device['id']}"))["token"] is None
     audits = shown(house.sekou.ask("GET", "/v1/audits"))
     assert {"field_key.session.end", "public_link.session.end"} <= {act["action"] for act in audits}
 
@@ -300,7 +300,28 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(app: Flask) ->
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert headers["X-Request-Id"]
         if path.startswith("/v1"):
-            assert headers["Cache-Control"] == "no-store"
+            assert headers["Cache-Control"] == ("private, no-cache" if "ETag" in headers else "no-store")
+
+
+def test_what_has_a_tag_may_be_asked_for_again_and_what_a_page_showed_is_kept_by_no_browser(house: House) -> None:
+    house.amina.send(a_sale(1))
+    client = house.app.test_client()
+    token = shown(sign_in(house))["token"]
+    client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD}, base_url="https://localhost")
+    submission = f"forms/sale/submissions/{instance_id(1)}"
+    data = ("", "forms", "forms/sale", "forms/sale/submissions", submission, f"{submission}.xml", "app-users")
+    lists = ("datasets", "datasets/people/entities", "datasets/people.svc/Entities", "forms/sale.svc/Submissions")
+
+    kept = [client.get(f"/v1/projects/{house.pid}/{path}", headers=bearer(token)) for path in (*data, *lists)]
+    session = client.get("/v1/sessions/restore", headers=bearer(token))
+    pages = [client.get(f"/projects/{house.pid}/{path}", base_url="https://localhost") for path in ("", "submissions")]
+
+    assert {(one.status_code, one.headers["Cache-Control"]) for one in kept} == {(200, "private, no-cache")}
+    for one in kept:
+        again = client.get(one.request.path, headers=bearer(token) | {"If-None-Match": one.headers["ETag"]})
+        assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, no-cache")
+    for one in (session, *pages):
+        assert (one.status_code, one.headers["Cache-Control"], "ETag" in one.headers) == (200, "no-store", False)
 
 
 def test_a_one_time_link_works_once_and_only_by_its_button(house: House) -> None:

@@ -119,6 +119,33 @@ def test_what_is_too_wide_for_an_index_is_told_apart_and_goes_down_again(empty_d
     assert indexes == {f"ix_contributions_{name}" for name in ("open", "closed", "subject")}
 
 
+def test_answers_become_text_that_filters_look_into_and_jsonb_again(empty_postgres_url: str) -> None:
+    schema.upgrade(empty_postgres_url, "0021")
+    engine = open_engine(empty_postgres_url)
+    columns = "project_id, form_id, path, submission_id, number, places, answers"
+    kept = '{"amount": 3.10, "name": "Awa \\"Touré\\"", "gone": null}'
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))  # the submission is not there
+        connection.execute(
+            text(f"INSERT INTO repeat_rows ({columns}) VALUES (1, 'sale', '/data/sacks', 1, 0, '[0]', :kept)"),
+            {"kept": kept},
+        )
+    look = text("SELECT answers::jsonb = (:kept)::jsonb, answers->>'amount' FROM repeat_rows")
+    look_into = text("SELECT searched->>'name', searched->'gone' = 'null' FROM repeat_rows")
+
+    schema.upgrade(empty_postgres_url, "0022")
+    with engine.connect() as connection:
+        after = connection.execute(look, {"kept": kept}).one()
+        found = connection.execute(look_into).one()
+    schema.downgrade(empty_postgres_url, "0021")
+    with engine.connect() as connection:
+        again = connection.execute(look, {"kept": kept}).one()
+    engine.dispose()
+
+    assert tuple(after) == tuple(again) == (True, "3.10")
+    assert tuple(found) == ('Awa "Touré"', True)
+
+
 def test_a_migration_waits_for_whoever_holds_a_table(empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.upgrade(empty_postgres_url)
     engine = open_engine(empty_postgres_url)

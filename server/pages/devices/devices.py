@@ -20,6 +20,7 @@ from server.api.app_users import (
     NewDeviceSchema,
     change_device,
     device_of,
+    is_shut_out,
     make_device,
     revoke_device,
 )
@@ -124,7 +125,8 @@ def post_change(pid: int, number: int) -> ResponseReturnValue:
 @needs("devices.manage")
 def ask_revoke(pid: int, number: int) -> ResponseReturnValue:
     """What will happen."""
-    return render_template("device_revoke.html", project=project_of(pid), device=device_of(pid, number))
+    device, shut_out = device_of(pid, number), is_shut_out(number)
+    return render_template("device_revoke.html", project=project_of(pid), device=device, shut_out=shut_out)
 
 
 @bp.post("/projects/<int:pid>/devices/<int:number>/revoke")

@@ -7,8 +7,9 @@ comparing made more difference than any measure of distance (indicators.md §5).
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
+
+from forms.spelling import unaccented
 
 LONGEST = 200  # characters of a value that are looked at
 _VOWELS = frozenset("aeiou")
@@ -61,9 +62,7 @@ def skeleton(folded: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def _words(text: str) -> tuple[str, ...]:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    plain = re.sub(r"['’ʼ`´.]", "", plain)
+    plain = re.sub(r"['’ʼ`´.]", "", unaccented(text.casefold()))
     found = [word for word in _NO_LETTER.split(plain) if word]
     kept = [word for word in found if word not in _TITLES] or found
     return tuple(filter(None, (_sound(word) for word in kept)))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from forms.findings import Faulty
 from forms.form import NoLists
 from forms.xforms.xform import Form, compile_form
-from forms.xpath.calls import FUNCTIONS
 from forms.xpath.expressions import Context, Unevaluable, compile_expression
+from forms.xpath.signatures import FUNCTIONS
 from forms.xpath.values import boolean_of, number_of, text_of
 from tests.support.forms import NOW, UTC, Tables, an_instance, compiled, evaluated, xform_of
 

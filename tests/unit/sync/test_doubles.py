@@ -175,6 +175,19 @@ def test_other_answers_on_one_subject_on_one_day_are_flagged_and_both_count(regi
     assert codes(registry) == {"early": [], "late": ["same_day"]}
 
 
+def test_those_of_which_only_flags_change_are_told_apart_from_those_that_count_otherwise(registry: Registry) -> None:
+    of_the_day: dict[str, Any] = {"subject": "people/6a", "day": DAY}
+    first = store(registry, "first", hours=0, **of_the_day)
+    other = store(registry, "other", hours=1, fingerprint=OTHER, **of_the_day)
+    again = store(registry, "again", hours=2, **of_the_day)
+
+    settled = registry.change(
+        lambda journal: settle_doubles(journal, [first, other, again], journal.record("submitted", again))
+    )
+
+    assert settled == ({again: first}, {other})
+
+
 @pytest.mark.parametrize(
     "differing",
     [{"subject": "people/6b"}, {"day": dt.date(2026, 11, 21)}, {"form_id": "visit"}, {"fingerprint": SAME}],
@@ -242,9 +255,10 @@ def put(registry: Registry, name: str, former: list[Former] | None = None, **val
         with Session(registry.engine) as session:
             session.execute(update(Submission).where(Submission.id == id_).values(**values))
             session.commit()
-    return registry.change(
-        lambda journal: set(settle_doubles(journal, [id_], journal.record("reviewed", id_), former or []))
+    changed, _ = registry.change(
+        lambda journal: settle_doubles(journal, [id_], journal.record("reviewed", id_), former or [])
     )
+    return set(changed)
 
 
 def counting(registry: Registry) -> dict[str, bool]:
