@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -17,6 +18,9 @@ from forms.workbooks.spreadsheet import Sheet, open_workbook
 from forms.workbooks.xlsform import SHEETS, Made, compiled, make_form
 from forms.xforms.rewriting import submission_address
 from forms.xforms.xform import Form, compile_form
+
+# Clients shorten an address with such a part: what they ask of `forms/..` is asked of the project.
+_DOTS_ALONE = re.compile(r"(?:\A|/)\.+(?:/|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def unfit_id(form_id: str) -> str:
     """Why no address could tell this id from something else; empty for one that will do."""
     if form_id.lower().endswith((".svc", ".xls", ".xlsx", ".xml")):
         return "A form's id cannot end in .svc, .xls, .xlsx or .xml; give it another form_id in the settings."
+    if _DOTS_ALONE.search(form_id):
+        return "A form's id cannot be dots alone, nor be so after a slash; give it another form_id in the settings."
     if not form_id.isprintable():
         return "A form's id stands on one line; give it another form_id in the settings."
     return ""
@@ -81,7 +87,11 @@ def unfit_id(form_id: str) -> str:
 
 def unfit_list(name: str) -> str:
     """The same of an entity list's name."""
-    return "A list's name cannot end in .svc; give it another one." if name.lower().endswith(".svc") else ""
+    if name.lower().endswith(".svc"):
+        return "A list's name cannot end in .svc; give it another one."
+    if _DOTS_ALONE.search(name):
+        return "A list's name cannot be dots alone; give it another one."
+    return ""
 
 
 def draft_workbook(data: bytes, name: str, fallback: str | None = None) -> Draft:

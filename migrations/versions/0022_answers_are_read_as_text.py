@@ -9,11 +9,14 @@ depends_on = None
 
 # The answers of a submission lie in its row rather than beside it, where exports would look for each: MAIN.
 _STORAGE = {"submission_versions": ("MAIN", "EXTENDED"), "repeat_rows": ("EXTENDED", "EXTENDED")}
+# Both at the beginning: what was done with the first is for nothing if the second cannot be had.
+_LOCK = f"LOCK TABLE {', '.join(_STORAGE)} IN ACCESS EXCLUSIVE MODE"
 
 
 def upgrade() -> None:
     if op.get_context().dialect.name != "postgresql":
         return
+    op.execute(_LOCK)
     for table, (storage, _) in _STORAGE.items():
         op.execute(
             f"ALTER TABLE {table} ALTER answers TYPE json USING answers::json, ALTER answers SET STORAGE {storage},"
@@ -24,6 +27,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_context().dialect.name != "postgresql":
         return
+    op.execute(_LOCK)
     for table, (_, storage) in _STORAGE.items():
         op.execute(f"ALTER TABLE {table} DROP searched")
         op.execute(

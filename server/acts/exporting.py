@@ -100,14 +100,14 @@ def resume(export: Export, tag: str, patience: float) -> Response | None:
 
 def deliver(export: Export, patience: float) -> Response:
     """The export: from its file if it was made already, else as it is being made. Whoever asked waits so many seconds
-    for its first byte at most. Closes the export's session, at once or once it is made.
+    for its first byte at most. Closes the export's source, at once or once it is made.
 
     Raises Busy when enough are being made, BeingMade when the first byte is long in coming, DiskFull.
     """
     exports = _exports()
     exports.files.sweep(now().timestamp())
     with ExitStack() as ours:
-        ours.callback(export.source.session.close)
+        ours.callback(export.source.close)
         for _ in range(_TRIES):
             if (whole := exports.files.open(export.tag)) is not None:
                 return _whole(export, export.tag, export.facts, whole)
@@ -189,8 +189,10 @@ def _make(exports: Exports, export: Export, making: Making) -> None:
         else:
             log_failure("export_failed")
     finally:
-        export.source.session.close()
-        exports.slots.release()
+        try:
+            export.source.close()
+        finally:
+            exports.slots.release()
 
 
 def _whole(export: Export, tag: str, facts: Facts, file: BinaryIO) -> Response:

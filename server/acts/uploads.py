@@ -14,7 +14,7 @@ from forms.findings import Faulty, Finding
 from forms.indicators.sheets import Sheets
 from forms.workbooks.oldexcel import is_old_excel
 from forms.workbooks.spreadsheet import normalised
-from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform, unfit_id
+from forms.workbooks.workbook import Workbook, draft_workbook, finish, read_xform, unfit_id, unfit_list
 from forms.xforms.corrections import not_filled_in
 from forms.xforms.questions import GROUP, REPEAT, Question, questions_of
 from forms.xforms.xform import Form
@@ -150,8 +150,9 @@ def _tried(pid: int, body: bytes, fallback: str, neighbours: dict[str, Sheets]) 
     workbook, faulty = _read(body, fallback, neighbours)
     form = workbook.form
     faults, warnings = (faulty.findings, faulty.warnings) if faulty is not None else ([], [*workbook.warnings])
-    if not faults and (unfit := unfit_id(form.form_id)):
-        raise Unexpected(unfit)
+    unfit = (unfit_id(form.form_id), *(unfit_list(declared.list_name) for declared in form.entities))
+    if not faults and any(unfit):
+        raise Unexpected(next(filter(None, unfit)))
     try:
         notes = require_loadable(workbook.xform, form.form_id)
     except Faulty as unloadable:

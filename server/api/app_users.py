@@ -210,8 +210,7 @@ def revoke_device(pid: int, number: int, *, listed: bool = False) -> None:
 def _change(pid: int, actor: Actor, given: dict[str, Any]) -> None:
     if "displayName" in given:
         name = on_one_line(given["displayName"])
-        other = find_device(session(), pid, name)
-        if other is not None and other.id != actor.id:
+        if name != actor.name and find_device(session(), pid, name) is not None:
             raise Exists(f"The project has a device called {name} already; give this one another name.")
         actor.name = name
     if "places" in given:

@@ -181,7 +181,7 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
     asked = read_query(ChangeQuery())
     given = read_json(EntityChangeSchema()) if has_body() else {}
     journal = begin(pid)
-    changed = update_entity(
+    done_to_it = update_entity(
         journal,
         name,
         uuid,
@@ -192,17 +192,17 @@ def patch_entity(pid: int, name: str, uuid: str) -> ResponseReturnValue:
         resolve=asked["resolve"],
         source=_source(None),
     )
-    if changed:
-        action = "entity.update.resolve" if asked["resolve"] else "entity.update.version"
-        finish(journal, action, _subject(name, uuid))
+    if done_to_it:
+        finish(journal, done_to_it, _subject(name, uuid))
     return answer(_whole(pid, name, uuid))
 
 
 def settle_conflict(pid: int, name: str, uuid: str, base_version: int) -> None:
     """Say that a row is right as it stands at this version, so that it is in no conflict any more."""
     journal = begin(pid)
-    if update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None)):
-        finish(journal, "entity.update.resolve", _subject(name, uuid))
+    done_to_it = update_entity(journal, name, uuid, base_version=base_version, resolve=True, source=_source(None))
+    if done_to_it:
+        finish(journal, done_to_it, _subject(name, uuid))
 
 
 @bp.delete("/entities/<uuid>")

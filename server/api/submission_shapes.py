@@ -30,6 +30,11 @@ def actors_shown(numbers: Iterable[int]) -> dict[int, Shown]:
     return {actor.id: show_actor(actor) for actor in session().scalars(select(Actor).where(Actor.id.in_(asked)))}
 
 
+def who_sees() -> tuple[bool, int]:
+    """What the shape of a submission hangs on, of whoever asks: the rights, and which device is one's own."""
+    return current.has_right("submissions.read"), current.visitor().actor_id
+
+
 def show_listed(listed: Listed, actors: Mapping[int, Shown]) -> Shown:
     """A submission without its answers. Who may not see who is who hears no names of instances or foreign devices."""
     names = current.has_right("submissions.read")

@@ -16,7 +16,7 @@ from forms.xforms.instance import Instance, read_instance
 from server import current
 from server.acts.reviewing import decide, delete, restore
 from server.api.schemas import ListQuery, Strict
-from server.api.submission_shapes import actors_shown, show_listed, show_submission
+from server.api.submission_shapes import actors_shown, show_listed, show_submission, who_sees
 from server.api.users import show_actor
 from server.db import session
 from server.door.guards import needs
@@ -92,7 +92,7 @@ def get_submissions(pid: int, fid: str) -> ResponseReturnValue:
         return tagged(to_json(_shown(list(found()))), _JSON)
     options = Options(format="jsonl")
     state = Source(session(), pid, fid, options, (), deleted=True).state()
-    tag = options.digest(pid, fid, state.said, asked, wants_more())
+    tag = options.digest(pid, fid, state.said, asked, wants_more(), *who_sees())
     return streamed(json_pieces(found, _shown), _JSON, tag)
 
 

@@ -59,9 +59,11 @@ def account_of(email: str) -> Actor:
     return actor
 
 
-def device_named(project_id: int, name: str) -> Actor:
-    """The device of this name. Raises NotFound, also for one that was shut out."""
+def device_named(project_id: int, name: str, *, shut_out: bool = False) -> Actor:
+    """The device of this name; if there is none, one that is `shut_out` and still listed. Raises NotFound."""
     actor = find_device(session(), project_id, name)
+    if actor is None and shut_out:
+        actor = find_device(session(), project_id, name, shut_out=True)
     if actor is None:
         raise NotFound(f"The project has no device called {name}; siby device add makes one.")
     return actor

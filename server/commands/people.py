@@ -156,12 +156,12 @@ def device_add(name: str, project: str | None, places: tuple[str, ...], address:
 @click.argument("name")
 @click.option("--project", help="Number or name; not needed if there is one project only.")
 def device_revoke(name: str, project: str | None) -> None:
-    """Shut a device out at once. What it sent stays."""
+    """Shut a device out at once, and take it off the list. What it sent stays."""
     with installation_opened():
         at = project_named(project)
         project_id = at.id
         begin_writing(session())
-        actor = device_named(project_id, name)
+        actor = device_named(project_id, name, shut_out=True)
         disable(session(), actor, clock.now())
         record_act(session(), project_id, HERE, "device.revoked", clock.now(), str(actor.id))
         session().commit()

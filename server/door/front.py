@@ -22,6 +22,7 @@ SLASH = "\x1f"  # no XML can hold it, so it stands in no name
 _ENCODED_SLASH = re.compile("%2F", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _ASTRAY = re.compile(r"siby_[A-Za-z0-9_-]{20,}")
+_LONGEST_SHOWN = 2_000  # in a line of the log
 # How long a sender may pause in the middle of a body.
 _PATIENCE_SECONDS = 90
 _HEADERS = {
@@ -60,7 +61,7 @@ class Front:
             path = f"/v1/test/***{found[2]}"
         if not _is_readable(environ.get("QUERY_STRING", "")):
             environ |= {"QUERY_STRING": "", GARBLED: True}  # nothing behind us could read it, not even to say no
-        environ[PATH_SHOWN] = _ASTRAY.sub("***", path.replace(SLASH, "%2F"))
+        environ[PATH_SHOWN] = _ASTRAY.sub("***", path[:_LONGEST_SHOWN].replace(SLASH, "%2F"))
         if (socket := environ.get("gunicorn.socket")) is not None:
             socket.settimeout(_PATIENCE_SECONDS)
         wanted = _HEADERS | _BY_HTTPS if environ["wsgi.url_scheme"] == "https" else _HEADERS

@@ -270,6 +270,13 @@ def _set_state(moved: Moved, form_id: str, state: str) -> None:
 
 
 def _move_submissions(moved: Moved, elsewhere: Elsewhere, form: FoundForm, origin: str, say: Say) -> None:
+    if unfit_id(form.form_id):
+        left = sum(1 for _ in elsewhere.submission_ids(form.form_id))
+        moved.counted[form.form_id] = left, 0
+        if left:
+            told = f"{counted(left, 'submission')}, not fetched, as a form with this id cannot be here"
+            moved.problems.append(f"submissions of {form.form_id}: {told}")
+        return
     done = 0
     for some in _portions(elsewhere.submission_ids(form.form_id)):
         here = _held(moved.project_id, form.form_id, [one.current for one in some])

@@ -84,7 +84,12 @@ def paged(
 
 def onward(options: Options, following: Mapping[str, Any] | None, sent: int) -> Mapping[str, Any] | None:
     """Where the next page begins; None too once a client that follows every link has the rows that its `$top` says."""
-    return None if follows_every_link() and options.top is not None and sent >= options.top else following
+    return None if _left(options, sent) == 0 else following
+
+
+def _left(options: Options, sent: int) -> int | None:
+    """How many rows a client that follows every link still wants; None where `$top` does not say how many in all."""
+    return max(0, options.top - sent) if follows_every_link() and options.top is not None else None
 
 
 def data(tag: str, make: Callable[[], Mapping[str, Any]]) -> Response:
@@ -119,15 +124,20 @@ def rows_document(
     """The rows of a set. `root` is the absolute address of the service, `resource` the path that was asked below it."""
     found: dict[str, Any] = {"value": rows, "@odata.context": f"{root}/$metadata#{name}"}
     if following is not None:
-        found["@odata.nextLink"] = f"{root}/{quote(resource, safe=_PLAIN)}?{_query(following)}"
+        found["@odata.nextLink"] = (
+            f"{root}/{quote(resource, safe=_PLAIN)}?{_query(following, _left(options, len(rows)))}"
+        )
     if options.count and count is not None:
         found["@odata.count"] = count
     return found
 
 
-def _query(following: Mapping[str, Any]) -> str:
-    """What was asked, from that place on. A token in the address stays where it was."""
+def _query(following: Mapping[str, Any], left: int | None) -> str:
+    """What was asked, from that place on, of which so many rows are `left`. A token in the address stays where it
+    was."""
     kept = [
-        (name, value) for name, value in request.args.items(multi=True) if name not in ("$skip", "$skiptoken", "st")
+        (name, value if name != "$top" or left is None else left)
+        for name, value in request.args.items(multi=True)
+        if name not in ("$skip", "$skiptoken", "st")
     ]
     return urlencode([*kept, ("$skiptoken", token_of(dict(following)))], safe="$", quote_via=quote)

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from flask import Blueprint, Response, current_app, g, request
 from flask.sansio.app import App
 from sqlalchemy import select
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from server import current
 from server.db import session
@@ -131,7 +131,10 @@ def _endpoint_by_other_methods() -> str | None:
     if not isinstance(refused, MethodNotAllowed) or (adapter := current_app.create_url_adapter(request)) is None:
         return None
     method = "GET" if "GET" in (refused.valid_methods or ()) else "OPTIONS"
-    return str(adapter.match(method=method)[0])
+    try:
+        return str(adapter.match(method=method)[0])
+    except HTTPException:  # the way to how the address is written properly, for one
+        return None
 
 
 def _comes_from_a_device() -> bool:

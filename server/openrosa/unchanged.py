@@ -37,7 +37,7 @@ from sync.models.probing import rows_of
 
 _STAMP = "siby.stamp"
 _BOUND = 50_000
-_LONGEST_QUERY = 1_000  # of those that are remembered
+_LONGEST = 2_000  # address that is remembered
 _OF_ONE_ANSWER = frozenset({"date", "x-request-id", "content-length", "content-type", "etag"})
 _LOOK = (
     select(
@@ -81,14 +81,14 @@ class Unchanged:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        query = environ.get("QUERY_STRING", "")
-        plain = environ.get("REQUEST_METHOD") == "GET" and len(query) <= _LONGEST_QUERY
+        query, path = environ.get("QUERY_STRING", ""), environ.get("PATH_INFO", "")
+        plain = environ.get("REQUEST_METHOD") == "GET" and len(path) + len(query) <= _LONGEST
         token = token_in(environ) if plain else None
         if token is None:
             return self._app(environ, start_response)  # type: ignore[no-any-return]
         sha256 = digest(token)
-        asked = (sha256, *(environ.get(name, "") for name in ("wsgi.url_scheme", "HTTP_HOST", "PATH_INFO")))
-        asked = (*asked, query, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        whither = (environ.get(name, "") for name in ("wsgi.url_scheme", "HTTP_HOST"))
+        asked = (sha256, *whither, path, query, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         with self._lock:
             known = self._kept.get(asked)
         if known is not None and known.tag == _bare(environ.get("HTTP_IF_NONE_MATCH", "")):

@@ -101,7 +101,6 @@ def sign_out() -> ResponseReturnValue:
     session().commit()
     response = make_response(redirect(url_for("signing.sign_in"), 303))
     clear_cookie(response)
-    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import zlib
@@ -81,7 +82,7 @@ def read_json_body(limit: int | None = None) -> bytes:
     if is_form and "form" in vars(request):  # where the word of our own pages was looked for: nothing is left of it
         raise Unparseable(_NO_FORM)
     body = read_body(limit)
-    if is_form and body.lstrip()[:1] not in (b"{", b"["):
+    if is_form and body and body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] not in (b"{", b"["):
         raise Unparseable(_NO_FORM)
     return body
 

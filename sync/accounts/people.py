@@ -133,16 +133,19 @@ def change_password(session: Session, actor: Actor, password: str, now: dt.datet
     revoke_all(session, actor.id, now, kind="session", keep=keep)
 
 
-def find_device(session: Session, project_id: int, name: str) -> Actor | None:
-    """The project's device of this name; none that was shut out."""
+def find_device(session: Session, project_id: int, name: str, *, shut_out: bool = False) -> Actor | None:
+    """The project's device of this name: the one that may come in, or the last that is `shut_out` and still listed."""
     return session.scalar(
-        select(Actor).where(
+        select(Actor)
+        .where(
             Actor.kind == "device",
             Actor.project_id == project_id,
             Actor.name == name,
             Actor.disabled_at.is_(None),
-            ~HAS_LOST_ITS_TOKEN,
+            HAS_LOST_ITS_TOKEN if shut_out else ~HAS_LOST_ITS_TOKEN,
         )
+        .order_by(Actor.id.desc())
+        .limit(1)
     )
 
 

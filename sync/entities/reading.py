@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, literal_column, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from forms.xforms.xform import Form
@@ -92,7 +92,7 @@ def _moments_of_adding(session: Session, known: EntityList) -> dict[str, dt.date
     events = select(Event.at, Event.details).where(
         Event.project_id == known.project_id,
         Event.number <= known.event,  # its last change, which most lists had long ago
-        Event.kind == "list",
+        literal_column("kind = 'list'"),
         Event.at >= known.created_at,
     )
     rows = session.execute(events.order_by(Event.number)).all()
@@ -329,10 +329,15 @@ def _told(session: Session, entities: Sequence[Entity], found: Sequence[Sequence
     submissions = _submissions(session, project_id, {step.submission_id for step in steps})
     told = []
     for entity, shots in zip(entities, found, strict=True):
-        versions = [_version(shot, events, submissions, settled) for shot, settled in shots]
+        versions = [
+            _settled_alone(entity, shot, events)
+            if _says_nothing(shot.step)
+            else _version(shot, events, submissions, settled)
+            for shot, settled in shots
+        ]
         if not versions or versions[-1].version < entity.version:
             versions.append(_as_it_stands(entity))
-        last = _replaced(versions[-1], label=entity.label, data=entity.data, current=True)
+        last = replace(versions[-1], label=entity.label, data=entity.data, current=True)
         told.append([*versions[:-1], last])
     return told
 
@@ -440,7 +445,7 @@ def _as_it_stands(entity: Entity) -> Version:
         at=entity.updated_at or entity.created_at,
         actor_id=entity.creator_id or 0,
         user_agent="",
-        base_version=None,
+        base_version=entity.version - 1,
         conflict=None,
         conflicting=(),
         resolved=False,
@@ -451,5 +456,20 @@ def _as_it_stands(entity: Entity) -> Version:
     )
 
 
-def _replaced(version: Version, **values: Any) -> Version:
-    return Version(**{name: getattr(version, name) for name in Version.__slots__} | values)
+def _says_nothing(step: Step) -> bool:
+    return step.path == RESOLVES and not step.label and not step.data
+
+
+def _settled_alone(entity: Entity, shot: Snapshot, events: Mapping[int, Any]) -> Version:
+    """A version without a step, as above, in which somebody settled a conflict: it is nobody's for that."""
+    event = events.get(shot.step.event)
+    return replace(
+        _as_it_stands(entity),
+        version=shot.version,
+        label=shot.label,
+        data=shot.data,
+        at=event.at if event is not None else entity.created_at,
+        base_version=shot.version - 1,
+        resolved=True,
+        current=False,
+    )

@@ -24,6 +24,7 @@ MOST_AT_ONCE = 20_000
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AT_ONCE = 2000
 _LONGEST = 10_000
+CHANGED, RESOLVED = "entity.update.version", "entity.update.resolve"  # what was done to a row, as the trail names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,10 @@ def update_entity(
     force: bool = False,
     resolve: bool = False,
     source: Mapping[str, Any] | None = None,
-) -> bool:
-    """Change a row that stands at `base_version`, or by `force` whatever it stands at; `resolve` settles its conflict.
-    False where there was nothing to settle and nothing else to change.
+) -> str | None:
+    """Change a row that stands at `base_version`, or by `force` whatever it stands at; `resolve` settles its conflict,
+    if it is in one. Gives what was done: RESOLVED, CHANGED, or None where there was nothing to settle and nothing else
+    to change.
 
     Raises EntityNotFound, InvalidEntity, and Stale when it stands at another version by now.
     """
@@ -129,8 +131,9 @@ def update_entity(
     says = data or label
     if not says and not resolve:
         raise InvalidEntity("Give a label or data to change, or resolve=true.")
-    if not says and entity.conflict is None:
-        return False
+    resolve = resolve and entity.conflict is not None
+    if not says and not resolve:
+        return None
     event = journal.record("entities", None, {"list": name, "updated": 1, "source": dict(source or {})})
     step = _step(
         journal,
@@ -145,7 +148,7 @@ def update_entity(
     )
     Change(journal, journal.session.connection()).make([], [step], event)
     journal.session.expire_all()
-    return True
+    return RESOLVED if resolve else CHANGED
 
 
 def delete_entities(journal: Journal, name: str, entity_ids: Collection[str]) -> int:

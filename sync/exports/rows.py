@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -70,7 +70,7 @@ def submission_rows(
     ascending: bool = False,
     deleted: bool = False,
     undisturbed: bool = False,
-) -> Iterator[SubmissionRow]:
+) -> Generator[SubmissionRow, None, None]:
     """The newest first, or the oldest; `before` is the id of the last row that one has seen in that order.
 
     `where` may speak of `Submission` and of its current `SubmissionVersion`. Deleted ones are left out unless
@@ -102,7 +102,7 @@ def repeat_rows(
     ascending: bool = False,
     deleted: bool = False,
     undisturbed: bool = False,
-) -> Iterator[RepeatedRow]:
+) -> Generator[RepeatedRow, None, None]:
     """The rows of a repeat in the order of `submission_rows`, those of one submission in document order.
 
     `before` is submission and number of the last row that one has seen. `where` may speak of `RepeatRow` too.

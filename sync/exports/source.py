@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,13 @@ class Source:
     opener: Opener | None = None
     pseudonym: Take | None = None
     deleted: bool = False  # those that were deleted too
+    _begun: list[Generator[Any, None, None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of the session, and before that of rows that were not read to the end, whoever holds on to them."""
+        for rows in self._begun:
+            rows.close()
+        self.session.close()
 
     @cached_property
     def meant(self) -> ColumnElement[bool] | None:
@@ -68,7 +75,7 @@ class Source:
 
     def sent(self) -> Iterator[SubmissionRow]:
         """The same as they came."""
-        return submission_rows(
+        rows = submission_rows(
             self.session,
             self.project_id,
             self.form_id,
@@ -76,6 +83,8 @@ class Source:
             deleted=self.deleted,
             undisturbed=self.opener is None,
         )
+        self._begun.append(rows)
+        return rows
 
     def repeats(self, table: Table) -> Iterator[RepeatedRow]:
         """The rows of a repeat: those that are stored, then those of opened submissions."""
@@ -83,7 +92,9 @@ class Source:
         where = self.meant
         if where is not None and self._last is not None:  # said of both tables, so that an index ends there
             where = and_(where, RepeatRow.submission_id >= self._last)
-        yield from repeat_rows(*form, table, where=where, deleted=self.deleted, undisturbed=True)
+        rows = repeat_rows(*form, table, where=where, deleted=self.deleted, undisturbed=True)
+        self._begun.append(rows)
+        yield from rows
         if self.opener is None:
             return
         encrypted = SubmissionVersion.encrypted_key.is_not(None)

@@ -515,6 +515,8 @@ def _set_sqlite_up(connection: Any, _record: object) -> None:
 def _set_postgres_up(connection: Any, _record: object) -> None:
     # To start other processes takes longer than to read a page of rows, for which the planner would have some start.
     connection.execute("SET parallel_setup_cost = 10000")
+    # Else moments of the last and the first day that there are would be beyond what Python can reckon with.
+    connection.execute("SET TIME ZONE 'UTC'")
     # Half the work of storing a submission is to compress its answers, unless by this way; not each server has it.
     connection.execute(
         "SELECT set_config(name, 'lz4', false) FROM pg_settings"

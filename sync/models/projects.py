@@ -75,6 +75,13 @@ class Event(Base):
             postgresql_where=text("kind = 'settings'"),
             sqlite_where=text("kind = 'settings'"),
         ),
+        Index(
+            "ix_events_list",
+            "project_id",
+            "number",
+            postgresql_where=text("kind = 'list'"),
+            sqlite_where=text("kind = 'list'"),
+        ),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)

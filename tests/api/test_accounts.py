@@ -160,6 +160,7 @@ def test_a_device_whose_token_was_ended_is_listed_without_one_until_it_is_delete
     assert "is shut out already" in read(signed_in(house), f"{page}/{made['id']}/revoke")
     again = shown(house.baraka.post("app-users", json={"displayName": "Tab 7"}))
     assert again["id"] != made["id"]
+    assert shown(house.baraka.patch(f"app-users/{made['id']}", json={"displayName": "Tab 7", "language": "bm"}))
     shown(house.baraka.delete(f"app-users/{made['id']}"))
     assert {one["id"] for one in shown(house.baraka.get("app-users"))} == {again["id"], house.amina.actor_id}
 

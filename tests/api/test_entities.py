@@ -154,10 +154,45 @@ def test_whoever_settles_what_is_in_no_conflict_leaves_no_trace(office: House) -
     assert refused(office.djeneba.patch(at + "?resolve=true&baseVersion=2")) == 409.15
 
 
-def mark_conflict(house: House) -> None:
+def test_whoever_changes_what_is_in_no_conflict_has_settled_none(office: House) -> None:
+    at = "datasets/villages/entities/" + ONE
+
+    changed = shown(office.djeneba.patch(at + "?resolve=true&baseVersion=1", json={"label": "Siby II"}))
+    mark_conflict(office)
+    settled = shown(office.djeneba.patch(at + "?resolve=true&baseVersion=2", json={"label": "Siby III"}))
+
+    versions = [(row["currentVersion"]["version"], row["currentVersion"]["resolved"]) for row in (changed, settled)]
+    assert versions == [(2, False), (3, True)]
+    acts = shown(office.sekou.ask("GET", "/v1/audits"))
+    assert [act["action"] for act in acts[:2]] == ["entity.update.resolve", "entity.update.version"]
+
+
+def test_what_was_taken_back_and_came_again_says_which_version_it_followed(house: House) -> None:
+    house.amina.send(a_sale(1, seller="Awa"))
+    review(house, 1, "rejected")
+    review(house, 1, "approved")
+
+    (row,) = shown(house.baraka.get("datasets/people/entities"))
+    at = f"datasets/people/entities/{row['uuid']}"
+    before = shown(house.baraka.get(at + "/versions"))
+    mark_conflict(house, row["uuid"])
+    shown(house.djeneba.patch(at + "?resolve=true"))
+    after = shown(house.baraka.get(at + "/versions"))
+    shown(house.djeneba.patch(at + "?baseVersion=3", json={"label": "Awa Traoré"}))
+    later = shown(house.baraka.get(at + "/versions"))
+
+    said = [(each["version"], each["baseVersion"], each["creatorId"], each["resolved"]) for each in before]
+    assert said == [(1, None, house.amina.actor_id, False), (3, 2, house.amina.actor_id, False)]
+    assert row["currentVersion"].items() <= before[-1].items()
+    assert after == [before[0], before[1] | {"resolved": True, "createdAt": after[1]["createdAt"]}]
+    assert later[:2] == [before[0], after[1] | {"current": False}]
+    assert [(each["version"], each["baseVersion"], each["resolved"]) for each in later[2:]] == [(4, 3, False)]
+
+
+def mark_conflict(house: House, id_: str = ONE) -> None:
     with house.app.app_context():
         begin_writing(session())
-        session().execute(update(Entity).where(Entity.id == ONE).values(conflict="hard"))
+        session().execute(update(Entity).where(Entity.id == id_).values(conflict="hard"))
         session().commit()
 
 

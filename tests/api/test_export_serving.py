@@ -530,3 +530,23 @@ def test_what_another_form_says_identifies_people_is_in_no_file_that_a_viewer_ge
     assert b"Awa Diarra" in before.get_data()
     assert (after.status_code, b"Awa Diarra" in after.get_data()) == (200, False)
     assert b"Awa Diarra" in office.get_data()
+
+
+def test_exports_that_break_between_two_rows_leave_room_for_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []  # as the frames of an error hold on to what was in them
+
+    def breaks(source: Source, *_: Any) -> int:
+        held.append(source.submissions())
+        raise OSError(f"after {next(held[-1]).instance_id}")
+
+    send_sales(house, 1, 3)
+    with monkeypatch.context() as broken:
+        broken.setattr("sync.exports.exporting.write_workbook", breaks)
+        failed = [house.baraka.get(f"{SALES}.xlsx?labels={language}") for language in ("en", "fr", "")]
+
+    whole = house.baraka.get(f"{SALES}.xlsx")
+
+    assert [answer.status_code for answer in failed] == [500, 500, 500]
+    assert len([*load_workbook(io.BytesIO(whole.get_data()))["sale"].rows]) == 4

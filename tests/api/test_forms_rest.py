@@ -15,13 +15,14 @@ from sync.encryption.keys import make_key
 from sync.models import EncryptionKey, FormVersion
 from sync.projects import validate
 from tests.support.listing import md5, read_form_list
-from tests.support.projects import a_sale, instance_id
+from tests.support.projects import SALE, a_sale, instance_id, workbook_of
 from tests.support.web import House, refused, shown
 from tests.support.workbooks import a_workbook, xlsx_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 OLD_EXCEL = Path(__file__).parents[1] / "support" / "old_excel.xls"
 NOTE = "| survey |\n| type | name | label |\n| text | note | Note |\n"
+XFORM = workbook_of("sale", "1", SALE).xform
 FORM_KEYS = {
     *("projectId", "xmlFormId", "name", "version", "hash", "state", "createdAt", "updatedAt", "publishedAt", "keyId"),
     *("enketoId", "enketoOnceId", "draftToken", "sha", "sha256", "webformsEnabled"),
@@ -81,7 +82,7 @@ def test_a_slash_in_the_name_of_the_file_is_part_of_the_id(house: House, named: 
     assert f'id="{form_id}"' in house.amina.get(f"{path}.xml").get_data(as_text=True)
 
 
-@pytest.mark.parametrize("named", ["a.svc", "b%2Fa.svc", "a.xlsx"])
+@pytest.mark.parametrize("named", ["a.svc", "b%2Fa.svc", "a.xlsx", ".", "..", "a%2F..", "..%2Fa", "a%2F.%2Fb"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_name_of_a_file_that_will_not_do_for_an_id_is_refused(house: House, named: str) -> None:
     assert refused(post(house, xlsx_of(NOTE), headers={"X-XlsForm-FormId-Fallback": named})) == 400.8
@@ -110,9 +111,15 @@ def test_an_old_excel_workbook_is_read_like_a_new_one(house: House) -> None:
         (b"<!DOCTYPE x><html/>", "DOCTYPE"),
         (a_workbook("x.xlsx", "1", NOTE), "cannot end"),
         (a_workbook("x.svc", "1", NOTE), "cannot end"),
+        (XFORM.replace(b'id="sale"', b'id=".."'), "dots alone"),
+        (XFORM.replace(b'dataset="people"', b'dataset=".."'), "dots alone"),
+        (XFORM.replace(b'dataset="people"', b'dataset="people.svc"'), "cannot end"),
         (b"", "no form"),
     ],
-    ids=["pyxform", "function", "our sheet", "zip", "ole", "picture", "no xform", "doctype", "id", "feed", "nothing"],
+    ids=[
+        *("pyxform", "function", "our sheet", "zip", "ole", "picture", "no xform", "doctype", "id", "feed"),
+        *("dots", "list of dots", "list like a feed", "nothing"),
+    ],
 )
 def test_what_cannot_be_published_is_refused_with_the_reason(house: House, workbook: bytes, told: str) -> None:
     answer = post(house, workbook, publish="true")

@@ -45,8 +45,9 @@ def test_json_that_a_client_calls_a_form_is_read_all_the_same(house: House) -> N
 
     made = house.baraka.post("app-users", data=json.dumps({"displayName": "Tab 7"}), content_type=kind)
     batch = house.amina.post("batches", data=json.dumps({"batch": "b1", "items": [a_sale(1)]}), content_type=kind)
+    marked = house.baraka.post("app-users", data=b'\xef\xbb\xbf{"displayName": "Tab 8"}', content_type=kind)
 
-    assert shown(made)["displayName"] == "Tab 7"
+    assert (shown(made)["displayName"], shown(marked)["displayName"]) == ("Tab 7", "Tab 8")
     assert [receipt["outcome"] for receipt in shown(batch)["receipts"]] == ["stored"]
 
 

@@ -26,7 +26,7 @@ from server.app import create_app
 from server.commands import forms as form_commands
 from server.db import engine_of, session
 from server.moving.central import Central
-from server.moving.found import FoundForm, FoundVersion
+from server.moving.found import FoundForm, FoundId, FoundVersion
 from server.moving.moving import Moved, move_in
 from server.moving.openrosa import OpenRosa
 from server.settings import Settings
@@ -50,6 +50,7 @@ from sync.models import (
     EntityList,
     Form,
     FormVersion,
+    Quarantined,
     Submission,
     SubmissionVersion,
 )
@@ -230,16 +231,25 @@ def test_a_form_whose_id_would_be_the_address_of_a_feed_is_told_and_all_else_com
 ) -> None:
     xform = read_workbook(a_workbook("note.svc", "1", NOTE), "note.xlsx").xform
     odd = FoundForm("note.svc", "Note", "open", [FoundVersion("note.svc", "1", xform, None, {})])
-    forms, ids = Central.forms, Central.submission_ids
+    forms, ids, fetch = Central.forms, Central.submission_ids, Central.submission
+    sent = [FoundId(instance_id(number), instance_id(number)) for number in (31, 32, 33)]
+    fetched = []
     monkeypatch.setattr(Central, "forms", lambda central: chain([odd], forms(central)))
     monkeypatch.setattr(
-        Central, "submission_ids", lambda central, form: iter(()) if form == "note.svc" else ids(central, form)
+        Central, "submission_ids", lambda central, form: iter(sent) if form == "note.svc" else ids(central, form)
+    )
+    monkeypatch.setattr(
+        Central, "submission", lambda central, form, id_: fetched.append(form) or fetch(central, form, id_)
     )
 
     moved = from_central(elsewhere, house)
 
-    assert len(moved.problems) == 1
+    assert len(moved.problems) == 2
     assert moved.problems[0].startswith("form note.svc 1: A form's id cannot end in .svc")
+    assert moved.problems[1] == (
+        "submissions of note.svc: 3 submissions, not fetched, as a form with this id cannot be here"
+    )
+    assert (set(fetched), moved.counted["note.svc"], all_of(Quarantined.id)) == ({"sale"}, (3, 0), [])
     assert (moved.submissions, all_of(Form.form_id, Form.project_id == moved.project_id)) == (3, ["sale"])
 
 

@@ -727,6 +727,11 @@ def test_a_moment_beyond_the_last_year_or_before_the_first_stands_at_its_end(
 
     assert found == [[1, 2], [3], [1] if year > 1 else [], [1], [1]]
     assert [number for number in numbers(house.baraka, **{"$orderby": "at"}) if number != 3] == order
+    paged, page = [], shown(house.baraka.get(f"{SVC}/Submissions?$top=1&$orderby=at"))
+    while link := page.get("@odata.nextLink"):
+        paged += page["value"]
+        page = shown(house.baraka.get(local(link)))
+    assert [row["sacks"] for row in [*paged, *page["value"]] if row["sacks"] != 3] == order
     assert rows(house.baraka, "Submissions", **{"$filter": f"year(at) eq {year}"})[0]["at"] == end
 
 
@@ -1014,6 +1019,46 @@ def test_excel_and_power_bi_which_follow_every_link_get_as_many_rows_as_they_ask
 
     assert [len(document["value"]) for document in (*top, page)] == [1, 2, 5, 2]
     assert ["@odata.nextLink" in document for document in (*top, page)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities", "draft"])
+@pytest.mark.parametrize(("top", "pages"), [(3, [2, 1]), (4, [2, 2]), (9, [2, 2, 2, 1])])
+def test_excel_and_power_bi_get_no_more_rows_than_they_asked_for_in_short_pages_either(
+    house: House, path: str, top: int, pages: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    excel = {"User-Agent": "Microsoft.Data.Mashup (https://go.microsoft.com/fwlink/?LinkID=304225)"}
+    if path == "draft":
+        monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+        path = a_tried_draft(house, 7)
+    else:
+        excel["Prefer"] = "odata.maxpagesize=2"
+        house.amina.outcomes(*(a_visit(number) for number in range(7)), *(a_sale(number) for number in range(20, 27)))
+
+    found, link = [], f"{path}?$top={top}&$count=true"
+    while link:
+        document = shown(house.baraka.get(link, headers=excel))
+        found.append([row["__id"] for row in document["value"]])
+        link = local(document["@odata.nextLink"]) if "@odata.nextLink" in document else ""
+
+    assert [len(page) for page in found] == pages
+    assert len({id_ for page in found for id_ in page}) == sum(pages)
+
+
+def a_tried_draft(house: House, count: int) -> str:
+    """Where the rows of a draft are that was tried out so often."""
+    draft = a_workbook("tried", "1", "| survey | | |\n| type | name | label |\n| integer | n | N |")
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    token = shown(house.djeneba.post("forms", data=draft, headers={"Content-Type": kind}))["draftToken"]
+    for number in range(count):
+        filled = (
+            f'<data id="tried" version="1"><n>1</n><meta><instanceID>{instance_id(number)}</instanceID></meta></data>'
+        )
+        sent = house.app.test_client().post(
+            f"/v1/test/{token}/projects/{house.pid}/forms/tried/draft/submission",
+            data={"xml_submission_file": (io.BytesIO(filled.encode()), "x.xml")},
+        )
+        assert sent.status_code == 201, sent.get_data()
+    return "forms/tried/draft.svc/Submissions"
 
 
 @pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities"])

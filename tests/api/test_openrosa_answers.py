@@ -165,3 +165,15 @@ def test_the_files_of_a_submission_come_to_briefcase_in_openrosa_and_to_programs
 
     assert in_openrosa(visited.baraka.get(path, headers=SPEAKS)).data == b"\xff\xd8\xff"
     assert "Content-Language" not in visited.baraka.get(path).headers
+
+
+@pytest.mark.parametrize("headers", [{}, SPEAKS])
+@pytest.mark.parametrize("path", ["projects/{pid}/formList", "projects/{pid}/forms/visit.xml", "projects/{pid}"])
+def test_another_method_at_an_address_with_two_slashes_is_refused_in_an_orderly_way(
+    house: House, path: str, headers: dict[str, str]
+) -> None:
+    for method in ("PUT", "POST"):
+        answer = house.app.test_client().open(f"/v1//{path.format(pid=house.pid)}", method=method, headers=headers)
+
+        assert answer.status_code in (308, 404, 405)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

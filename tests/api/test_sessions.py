@@ -292,7 +292,8 @@ def test_logs_show_no_token(house: House, capfd: pytest.CaptureFixture[str]) -> 
 def test_every_answer_carries_the_headers_that_keep_browsers_safe(app: Flask) -> None:
     client = app.test_client()
 
-    for path in ("/sign-in", "/v1/projects/1", "/v1/nowhere", "/nowhere", "/static/siby.css", "/v1/openapi.json"):
+    kept = {"/v1/openapi.json": "private, no-cache"}
+    for path in ("/sign-in", "/v1/projects/1", "/v1/nowhere", "/nowhere", "/static/siby.css", *kept):
         headers = client.get(path, base_url="https://localhost").headers
         assert "object-src 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -300,7 +301,7 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(app: Flask) ->
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert headers["X-Request-Id"]
         if path.startswith("/v1"):
-            assert headers["Cache-Control"] == ("private, no-cache" if "ETag" in headers else "no-store")
+            assert headers["Cache-Control"] == kept.get(path, "no-store")
 
 
 def test_what_has_a_tag_may_be_asked_for_again_and_what_a_page_showed_is_kept_by_no_browser(house: House) -> None:
@@ -322,6 +323,15 @@ def test_what_has_a_tag_may_be_asked_for_again_and_what_a_page_showed_is_kept_by
         assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, no-cache")
     for one in (session, *pages):
         assert (one.status_code, one.headers["Cache-Control"], "ETag" in one.headers) == (200, "no-store", False)
+
+
+def test_whoever_signs_out_over_rest_leaves_nothing_in_the_browser(house: House) -> None:
+    browser = house.app.test_client()
+    signed = browser.post("/v1/sessions", json={"email": EMAIL, "password": PASSWORD}, base_url="https://localhost")
+
+    left = browser.delete("/v1/sessions/current", headers=bearer(shown(signed)["token"]), base_url="https://localhost")
+
+    assert (left.status_code, left.headers["Clear-Site-Data"]) == (200, '"cache"')
 
 
 def test_a_one_time_link_works_once_and_only_by_its_button(house: House) -> None:

@@ -150,6 +150,17 @@ def test_a_list_that_was_not_changed_is_not_sent_again(house: House) -> None:
         assert shown(changed)[0]["reviewState"] == "rejected"
 
 
+def test_the_tag_of_what_one_person_sees_is_not_another_ones(house: House) -> None:
+    house.amina.send(a_sale(1))
+    extended = {"X-Extended-Metadata": "true"}
+    seen = house.baraka.get(ALL, headers=extended)
+    to_coordinator = shown(seen)[0]
+
+    to_viewer = shown(house.fanta.get(ALL, headers={**extended, "If-None-Match": seen.headers["ETag"]}))[0]
+
+    assert [set(one) & {"submitter"} for one in (to_coordinator, to_viewer)] == [{"submitter"}, set()]
+
+
 def test_extended_metadata_say_who(house: House) -> None:
     create(house.amina, "uuid:1")
     more = {"X-Extended-Metadata": "true"}

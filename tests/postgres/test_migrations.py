@@ -19,6 +19,29 @@ def test_migrations_make_the_tables_of_the_models(empty_database_url: str) -> No
     schema.check(empty_database_url)
 
 
+def test_migrations_make_what_postgresql_fills_by_itself_as_the_models_do(
+    empty_postgres_url: str, postgres_url: str
+) -> None:
+    schema.upgrade(empty_postgres_url)
+    look = text(
+        "SELECT attrelid::regclass::text, attname, atttypid::regtype::text, attstorage::text, attnotnull,"
+        " pg_get_expr(adbin, adrelid) FROM pg_attribute"
+        " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+        " WHERE attname IN ('answers', 'searched')"
+        " AND attrelid IN ('submission_versions'::regclass, 'repeat_rows'::regclass)"
+        " ORDER BY 1, 2"
+    )
+    found = []
+    for url in (empty_postgres_url, postgres_url):
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            found.append([tuple(row) for row in connection.execute(look)])
+        engine.dispose()
+
+    assert found[0] == found[1]
+    assert [row[1] for row in found[0]] == ["answers", "searched"] * 2
+
+
 def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> None:
     schema.upgrade(empty_database_url)
     schema.downgrade(empty_database_url, "base")

@@ -398,11 +398,16 @@ def test_a_list_that_every_device_has_for_itself_cannot_be_loaded() -> None:
             "settings.",
         ),
         (
+            {"forms/visits.xlsx": a_workbook("visits/..", "1", CENTRES.replace("| centres ", "| others "))},
+            "forms/visits.xlsx: A form's id cannot be dots alone, nor be so after a slash; give it another form_id in "
+            "the settings.",
+        ),
+        (
             {"lists/folk.Svc.csv": b"name,label\n,Awa\n"},
             "lists/folk.Svc.csv: A list's name cannot end in .svc; give it another one.",
         ),
     ],
-    ids=["form", "list"],
+    ids=["form", "dots", "list"],
 )
 def test_what_no_address_could_tell_from_a_feed_is_a_fault(files: dict[str, bytes], told: str) -> None:
     assert faults_of(a_programme(**files)) == [told]

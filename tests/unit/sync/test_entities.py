@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select, text, update
+from sqlalchemy import event as happening
 from sqlalchemy.orm import Session
 
 from forms.form import Flag
 from forms.programmes.entitylists import EntityListFile, ListRow
 from sync.entities.lists import WHOLE_AT_MOST, DatabaseLists
-from sync.entities.reading import page_of_list, versions_of
+from sync.entities.reading import moments_of_properties, page_of_list, versions_of
 from sync.entities.registers import add_property, change_places, make_list
 from sync.entities.steps import Arrived, entities_differ, load_list, steps_differ
 from sync.entities.writing import force_held, update_entity
@@ -304,6 +305,39 @@ def test_a_conflict_that_somebody_settled_is_none_until_the_next(registry: Regis
     assert settled == (None, 3)
     assert registry.entity().conflict == "hard"
     assert registry.rebuild() == 0
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_when_a_property_was_added_is_found_without_going_through_the_journal(
+    registry: Registry, counted: bool
+) -> None:
+    registry.change(lambda journal: make_list(journal, "people"))
+    registry.change(lambda journal: grow(journal, 3_000))
+    registry.change(lambda journal: add_property(journal, "people", "phone"))
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "kind = 'list'" in statement:
+            asked.append((statement, values))
+
+    with Session(registry.engine) as session:
+        if counted:
+            session.connection().execute(text("ANALYZE"))
+        happening.listen(registry.engine, "before_cursor_execute", note)
+        moments = moments_of_properties(session, session.get_one(EntityList, (registry.project_id, "people")))
+        happening.remove(registry.engine, "before_cursor_execute", note)
+        [(statement, values)] = asked
+        lite, cursor = registry.engine.dialect.name == "sqlite", session.connection().connection.cursor()
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if lite else ''}{statement}", values)
+        plan = str(cursor.fetchall())
+
+    assert moments.keys() == {"phone"}
+    assert "ix_events_list" in plan
+
+
+def grow(journal: Journal, count: int) -> None:
+    for _ in range(count):
+        journal.record("submitted", None, None)
 
 
 def test_a_row_finds_its_devices_by_the_nearest_place_that_it_names(registry: Registry) -> None:
