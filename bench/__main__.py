@@ -52,11 +52,11 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
     """The chosen parts on one database, which fills up from part to part."""
     lines: list[Line] = []
     deliveries = Deliveries()
+    posts = 200 if chosen.quick else 1000
     with installed(kind) as siby:
         if "ingest" in chosen.parts:
             lines += show(f"Ingest, {kind}", measure_ingest(siby, deliveries, chosen.runs, 5 if chosen.quick else 15))
         if "openrosa" in chosen.parts:
-            posts = 200 if chosen.quick else 1000
             lines += show(f"Posts by OpenRosa, {kind}", measure_openrosa(siby, chosen.runs, posts))
         if "wire" in chosen.parts:
             lines += show(f"A day on the wire, {kind}", measure_wire(siby))
@@ -71,6 +71,9 @@ def on_database(kind: str, chosen: argparse.Namespace) -> list[Line]:
         if "exports" in chosen.parts:
             count = 10_000 if chosen.quick else SUBMISSIONS
             lines += show(f"Exports, {kind}", measure_exports(siby, deliveries, count, chosen.runs))
+            if "openrosa" in chosen.parts:
+                title = f"Posts by OpenRosa with {count:,} stored, {kind}"
+                lines += show(title, measure_openrosa(siby, chosen.runs, posts))
         if "odata" in chosen.parts:
             count = 10_000 if chosen.quick else SUBMISSIONS
             lines += show(f"OData, {kind}", measure_odata(siby, count))
