@@ -56,13 +56,13 @@ def paged(
     page: RowsPage[Any],
     options: Options,
     page_of: Callable[[Options], RowsPage[Any]],
-    document: Callable[[Sequence[Any], Mapping[str, Any] | None], dict[str, Any]],
+    document: Callable[[Sequence[Any], Mapping[str, Any] | None, int], dict[str, Any]],
 ) -> Response:
     """A page as a document, or so many rows as `most_at_once` says, which are made while they are sent and are never
     whole in memory: `page_of` gives a page as other options ask for it."""
     most = most_at_once(options)
     if page.next is None or most is None or most <= len(page.rows):
-        return data(tag, lambda: document(page.rows, onward(options, page.next, len(page.rows))))
+        return data(tag, lambda: document(page.rows, page.next, len(page.rows)))
 
     def pieces() -> Iterator[bytes]:
         part, left, before = page, most, b'{"value":['
@@ -75,16 +75,11 @@ def paged(
                 break
             size = min(options.page, left)
             part = page_of(replace(options, after=seen(part.next), skip=0, count=False, page=size))
-        around = document([], onward(options, part.next, most - left))
+        around = document([], part.next, most - left)
         del around["value"]
         yield b"]," + to_json(around)[1:]
 
     return streamed(pieces(), JSON, tag)
-
-
-def onward(options: Options, following: Mapping[str, Any] | None, sent: int) -> Mapping[str, Any] | None:
-    """Where the next page begins; None too once a client that follows every link has the rows that its `$top` says."""
-    return None if _left(options, sent) == 0 else following
 
 
 def _left(options: Options, sent: int) -> int | None:
@@ -120,13 +115,14 @@ def rows_document(
     options: Options,
     following: Mapping[str, Any] | None,
     count: int | None,
+    sent: int,
 ) -> dict[str, Any]:
-    """The rows of a set. `root` is the absolute address of the service, `resource` the path that was asked below it."""
+    """The rows of a set, of which so many are `sent` in this answer. `root` is the absolute address of the service,
+    `resource` the path that was asked below it."""
     found: dict[str, Any] = {"value": rows, "@odata.context": f"{root}/$metadata#{name}"}
-    if following is not None:
-        found["@odata.nextLink"] = (
-            f"{root}/{quote(resource, safe=_PLAIN)}?{_query(following, _left(options, len(rows)))}"
-        )
+    left = _left(options, sent)
+    if following is not None and left != 0:
+        found["@odata.nextLink"] = f"{root}/{quote(resource, safe=_PLAIN)}?{_query(following, left)}"
     if options.count and count is not None:
         found["@odata.count"] = count
     return found

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from server import current
 from server.db import session
 from server.door.guards import needs
-from server.odata.answers import XML, counted, data, onward, rows_document, speak_odata, tag_of
+from server.odata.answers import XML, counted, data, rows_document, speak_odata, tag_of
 from server.odata.feed import Feed, Shown
 from server.odata.forms import Target, find_target, is_meant, note_read, require_expandable, sought_by
 from server.odata.metadata import form_metadata, service_document
@@ -81,8 +81,7 @@ def get_draft_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
         following, count = repeated.next, repeated.count
     if counting:
         return counted(count if target.instance_id is None else len(rows))
-    onwards = onward(options, following, len(rows))
-    document = rows_document(_root(pid, fid), name, resource, rows, options, onwards, count)
+    document = rows_document(_root(pid, fid), name, resource, rows, options, following, count, len(rows))
     tag = _tag(pid, fid, tables, repr(document))
     if options.after is None and not known_already(tag):
         note_read(pid, f"{fid}/draft/{name}")

@@ -93,7 +93,9 @@ def get_entities(pid: int, name: str, resource: str) -> ResponseReturnValue:
         page,
         options,
         lambda asked: _page(list_of(session(), pid, name), asked, None),
-        lambda rows, following: rows_document(root, ENTITIES, resource, rows, options, following, page.count),
+        lambda rows, following, sent: rows_document(
+            root, ENTITIES, resource, rows, options, following, page.count, sent
+        ),
     )
 
 

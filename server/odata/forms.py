@@ -136,7 +136,7 @@ def get_rows(pid: int, fid: str, resource: str) -> ResponseReturnValue:
         page,
         options,
         lambda asked: _page(pid, fid, tables, target, asked, shown),
-        lambda rows, following: rows_document(root, name, resource, rows, options, following, page.count),
+        lambda rows, following, sent: rows_document(root, name, resource, rows, options, following, page.count, sent),
     )
 
 

@@ -1021,6 +1021,22 @@ def test_excel_and_power_bi_which_follow_every_link_get_as_many_rows_as_they_ask
     assert ["@odata.nextLink" in document for document in (*top, page)] == [False, False, False, True]
 
 
+def test_excel_and_power_bi_get_no_more_rows_than_they_asked_for_where_a_page_is_made_of_several(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "LARGEST_PAGE", 2)
+    house.amina.outcomes(*(a_visit(number) for number in range(7)))
+    excel = {"User-Agent": "Microsoft.Data.Mashup", "Prefer": "odata.maxpagesize=4"}
+
+    first = shown(house.baraka.get(f"{SVC}/Submissions?$top=5", headers=excel))
+    sent, link = len(first["value"]), first.get("@odata.nextLink")
+    while link:
+        page = shown(house.baraka.get(local(link), headers=excel))
+        sent, link = sent + len(page["value"]), page.get("@odata.nextLink")
+
+    assert sent == 5
+
+
 @pytest.mark.parametrize("path", [f"{SVC}/Submissions", "datasets/people.svc/Entities", "draft"])
 @pytest.mark.parametrize(("top", "pages"), [(3, [2, 1]), (4, [2, 2]), (9, [2, 2, 2, 1])])
 def test_excel_and_power_bi_get_no_more_rows_than_they_asked_for_in_short_pages_either(
