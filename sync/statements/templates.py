@@ -19,6 +19,7 @@ from forms.findings import Finding
 from forms.spelling import did_you_mean, suggestion
 from sync.errors import Unexpected
 from sync.statements.unwritable import (
+    FAULTS,
     Missing,
     NotAllowed,
     Unwritable,
@@ -191,16 +192,7 @@ def render_source(
         raise Unexpected(findings=[replace(one, place=place, row=line) for one in refusal.findings]) from None
     except TemplateSyntaxError as error:
         raise Unexpected(findings=_gone(environment, source, values, place) or [_syntax(error, place)]) from None
-    except (
-        TemplateError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        SyntaxError,  # of the Python that Jinja makes of a text, which nests less deeply
-    ) as error:
+    except FAULTS as error:
         line, why = _line_of(error), told(error)
         findings = [Finding(f"The statement cannot be written: {why}.", why.remedy, place, row=line)]
         gone = _gone(environment, source, values, place)

@@ -12,6 +12,17 @@ from jinja2 import StrictUndefined, TemplateError, Undefined, UndefinedError
 from jinja2.exceptions import SecurityError
 from jinja2.utils import missing
 
+# What a text may break on.
+FAULTS = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    SyntaxError,  # of the Python that Jinja makes of a text, which nests less deeply
+)
 _LIKE_THIS = 'Write it like people_trained(sex="female").'
 _IN_THE_DOCS = "See the docs on statements."
 # As far as floats go, on either side of the point.

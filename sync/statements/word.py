@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import Template
 from lxml.etree import LxmlError
 
@@ -21,23 +21,12 @@ from sync.statements.notes import Note, Paper
 from sync.statements.pages import Block, Link, Run, blocks_of, style_of
 from sync.statements.statements import Statement
 from sync.statements.templates import TOGETHER, Joining, StatementEnvironment, bounded, only_allowed
-from sync.statements.unwritable import Unwritable, told
+from sync.statements.unwritable import FAULTS, Unwritable, told
 from sync.statements.word_tags import check_document, named_in
 
 # Rows of the evidence table: of one figure, and in all.
 _OF_ONE, _IN_ALL = 200, 1000
 _LONGEST = 20_000_000  # characters of a part, with what Word says around each of them
-_UNFILLABLE = (
-    TemplateError,
-    LxmlError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-    SyntaxError,
-)
 
 
 class _Bounded(Template):
@@ -159,7 +148,7 @@ def _filled(
         template.render({**values, "text": write(text, numbers), "notes": write(notes, {})}, WordEnvironment(), True)
         out = io.BytesIO()
         template.save(out)
-    except _UNFILLABLE as error:
+    except (*FAULTS, LxmlError) as error:
         why = _told(error)
         finding = Finding(f"The template cannot be filled in: {why}.", why.remedy, "document")
         raise Unexpected("The Word template cannot be filled in.", findings=[finding]) from error

@@ -123,7 +123,8 @@ def test_what_is_saved_says_its_project_and_period_and_which_issue_it_is(sold: H
     event = shown(sold.baraka.get("statements/results"))["as_of"]["event"]
     given = {"as_of": event, "title": "Mi-parcours *2*", "period": "2025"}
     issued = dt.datetime.fromisoformat(shown(sold.djeneba.post("statements/results/issues", json=given))["issued_at"])
-    day = format_date(issued.astimezone(ZoneInfo("Africa/Bamako")).date(), "long", locale="fr").replace("\xa0", " ")
+    on = issued.astimezone(ZoneInfo("Africa/Bamako")).date()
+    day = format_date(on, "d MMMM y" if on.day > 1 else "'1er' MMMM y", locale="fr")
     issue = "Siby · 2025 · édition n°\xa01, «\xa0Mi-parcours *2*\xa0», émise le "
 
     written = {
